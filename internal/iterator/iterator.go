@@ -1,0 +1,53 @@
+// Package iterator holds the contract every source of records fulfils, and the
+// two combinators over it: Merging (several sources in one order) and Concat
+// (disjoint sources one behind the other).
+package iterator
+
+import "github.com/siltstonedb/siltstone/internal/base"
+
+// Entry is one record as an iterator lends it.
+type Entry struct {
+	Key   []byte // row key; borrowed until the iterator's next move
+	Value []byte // nil if the iterator was opened for keys only; borrowed likewise
+	base.Trailer
+}
+
+// Iterator walks records in internal order: key ascending, sequence descending
+// within a key. Every move returns the entry it stands on, or nil at either end
+// or on an error; after nil, Err tells which. The entry and its slices are
+// borrowed until the next move, and never fault afterwards (they may be
+// stale).
+//
+// Range tombstones are not entries: a source hands them out as a
+// rangedel.List beside its iterator.
+//
+// Next and Prev may only be called on an iterator that stands on an entry; the
+// direction may change at any time. An Iterator is not safe for concurrent use.
+type Iterator interface {
+	First() *Entry
+	Last() *Entry
+	// SeekGE moves to the first entry at or after (key, seq) in internal order:
+	// the newest version of key that is not newer than seq, or the first
+	// version of the next key. SeqMax seeks to the newest version of key.
+	SeekGE(key []byte, seq base.SeqNum) *Entry
+	// SeekLT moves to the last entry whose key is below key (its oldest version).
+	SeekLT(key []byte) *Entry
+	Next() *Entry
+	Prev() *Entry
+	// Run describes the stretch the iterator stands in; ok is false if the source
+	// has no such knowledge (a memtable). Valid only while on an entry.
+	Run() (r Run, ok bool)
+	Err() error
+	// Close releases what the iterator holds; closing twice is fine. It returns
+	// Err.
+	Close() error
+}
+
+// Run describes the block an iterator stands in, so that a merge may stream it
+// without comparing while the block's far end lies before the next source and
+// before the next range-tombstone boundary.
+type Run struct {
+	First, Last []byte      // smallest and largest key of the block; borrowed like Entry.Key
+	MaxSeq      base.SeqNum // largest sequence in the block
+	Plain       bool        // no tombstone, no expiry, one version per key
+}

@@ -1,0 +1,133 @@
+// Package keyenc lays out the rows of the store: which bytes stand before
+// a user's key, and the order-preserving encodings inside a row key.
+package keyenc
+
+import (
+	"encoding/binary"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// The first byte of a row key is its space. The default keyspace owns spaces
+// Keys and Elements; a named keyspace repeats the same two behind its own
+// prefix, so that one range tombstone drops it whole.
+//
+//	0x00 · 'k' · name                          keyspace registry
+//	0x00 · 'e' · expiry(8 BE) · id(8 BE)       timer of a collection that expires
+//	0x01 · key                                 string, or metadata of a collection
+//	0x02 · id(8 BE) · tag · …                  rows of a collection
+//	0x10 · number(4 BE) · 0x01 · key           the same, in a named keyspace
+//	0x10 · number(4 BE) · 0x02 · id · tag · …
+//
+// Tags, in order, so that the owner row is the first of a collection:
+//
+//	owner    0x01 ·                        → prefix and key that own the id
+//	element  0x02 · member                 → hash value, zset score, set: empty
+//	score    0x03 · score(8) · member      →
+//	bucket   0x04 · …                      rank buckets (reserved)
+//	due      0x05 · expiry(8 BE) · member  →
+//	item     0x06 · index(8 BE)            → list value
+const (
+	SpaceSystem   = 0x00
+	SpaceKeys     = 0x01
+	SpaceElements = 0x02
+	SpaceNamed    = 0x10
+
+	TagOwner   = 0x01
+	TagElement = 0x02
+	TagScore   = 0x03
+	TagBucket  = 0x04
+	TagDue     = 0x05
+	TagItem    = 0x06
+
+	systemRegistry = 'k'
+	systemTimer    = 'e'
+)
+
+// AppendKeyspacePrefix appends the prefix of named keyspace number n; the
+// default keyspace has the empty prefix.
+func AppendKeyspacePrefix(dst []byte, n uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, SpaceNamed), n)
+}
+
+// AppendKeyRow appends the row key of user key k in the keyspace with the given
+// prefix.
+func AppendKeyRow(dst, prefix []byte, k []byte) []byte {
+	dst = append(dst, prefix...)
+	dst = append(dst, SpaceKeys)
+	return append(dst, k...)
+}
+
+// AppendCollection appends the start of every row of collection id.
+func AppendCollection(dst, prefix []byte, id uint64) []byte {
+	dst = append(dst, prefix...)
+	dst = append(dst, SpaceElements)
+	return binary.BigEndian.AppendUint64(dst, id)
+}
+
+// AppendElementRow appends the row key of the given tag, with rest behind it.
+func AppendElementRow(dst, prefix []byte, id uint64, tag byte, rest string) []byte {
+	dst = append(AppendCollection(dst, prefix, id), tag)
+	return append(dst, rest...)
+}
+
+// CollectionRange returns the bounds [lo, hi) of every row of collections first
+// to last.
+func CollectionRange(prefix []byte, first, last uint64) (lo, hi []byte) {
+	lo = AppendCollection(nil, prefix, first)
+	return lo, base.Successor(AppendCollection(nil, prefix, last))
+}
+
+// KeySpaceRange returns the bounds [lo, hi) of every key row of the keyspace.
+func KeySpaceRange(prefix []byte) (lo, hi []byte) {
+	lo = append(append(lo, prefix...), SpaceKeys)
+	hi = append(append(hi, prefix...), SpaceElements)
+	return lo, hi
+}
+
+// KeyspaceOf splits a row key into the prefix of its keyspace and what follows.
+// ok is false for system rows and rows of no known space.
+func KeyspaceOf(row []byte) (prefix, rest []byte, ok bool) {
+	if len(row) == 0 {
+		return nil, nil, false
+	}
+	switch row[0] {
+	case SpaceKeys, SpaceElements:
+		return row[:0], row, true
+	case SpaceNamed:
+		if len(row) > 5 && (row[5] == SpaceKeys || row[5] == SpaceElements) {
+			return row[:5], row[5:], true
+		}
+	}
+	return nil, nil, false
+}
+
+// AppendRegistryRow appends the row key of the registry entry of a keyspace.
+func AppendRegistryRow(dst []byte, name string) []byte {
+	return append(append(dst, SpaceSystem, systemRegistry), name...)
+}
+
+// AppendTimerRow appends the row key of a collection's timer.
+func AppendTimerRow(dst []byte, expiry int64, id uint64) []byte {
+	dst = append(dst, SpaceSystem, systemTimer)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(expiry))
+	return binary.BigEndian.AppendUint64(dst, id)
+}
+
+// ParseTimerRow is the reverse of AppendTimerRow.
+func ParseTimerRow(row []byte) (expiry int64, id uint64, ok bool) {
+	if len(row) != 18 || row[0] != SpaceSystem || row[1] != systemTimer {
+		return 0, 0, false
+	}
+	return int64(binary.BigEndian.Uint64(row[2:])), binary.BigEndian.Uint64(row[10:]), true
+}
+
+// RegistryRange returns the bounds [lo, hi) of the registry rows.
+func RegistryRange() (lo, hi []byte) {
+	return []byte{SpaceSystem, systemRegistry}, []byte{SpaceSystem, systemRegistry + 1}
+}
+
+// TimerRange returns the bounds [lo, hi) of the timer rows due at or before now.
+func TimerRange(now int64) (lo, hi []byte) {
+	return AppendTimerRow(nil, 0, 0), AppendTimerRow(nil, now+1, 0)
+}

@@ -1,0 +1,89 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Encoding says where a collection's elements are. The numbers are on disk and
+// frozen.
+type Encoding uint8
+
+const (
+	EncodingRows   Encoding = 1 // in element rows under ID
+	EncodingInline Encoding = 2 // in the metadata value itself; has no ID
+)
+
+// Meta is the metadata of a collection: the value of its 0x01 row.
+//
+//	+----------+--------+---------+---------+------------+----------------------+
+//	| encoding | id     | count   | bytes   | next due   | body                 |
+//	| 1 B      | 8 B BE | uvarint | uvarint | ms uvarint | lists: first, end    |
+//	|          | (rows) |         |         |            | inline: the elements |
+//	+----------+--------+---------+---------+------------+----------------------+
+//
+// An inline record has no id field; its body is the type's own business. A
+// list's body is the index of its first item and one past its last, 8 bytes
+// big-endian each, and a flag byte (0: the indexes in use are contiguous).
+type Meta struct {
+	Encoding Encoding
+	ID       uint64 // never reused, never shared by two live rows
+	Count    uint64 // elements, counting due ones that nobody has purged yet
+	Bytes    uint64 // estimate of the bytes the element rows take
+	NextDue  int64  // earliest expiry of any element, ms; 0: none has one
+	Body     []byte // borrowed from the decoded value
+}
+
+var errMeta = errors.New("collection metadata is malformed")
+
+// AppendMeta appends m's encoding to dst.
+func AppendMeta(dst []byte, m Meta) []byte {
+	dst = append(dst, byte(m.Encoding))
+	if m.Encoding == EncodingRows {
+		dst = binary.BigEndian.AppendUint64(dst, m.ID)
+	}
+	dst = binary.AppendUvarint(dst, m.Count)
+	dst = binary.AppendUvarint(dst, m.Bytes)
+	dst = binary.AppendUvarint(dst, uint64(m.NextDue))
+	return append(dst, m.Body...)
+}
+
+// DecodeMeta decodes the value of a metadata row. Body points into value.
+func DecodeMeta(value []byte) (m Meta, err error) {
+	if len(value) == 0 {
+		return m, errMeta
+	}
+	m.Encoding, value = Encoding(value[0]), value[1:]
+	switch m.Encoding {
+	case EncodingRows:
+		if len(value) < 8 {
+			return m, errMeta
+		}
+		m.ID, value = binary.BigEndian.Uint64(value), value[8:]
+	case EncodingInline:
+	default:
+		return m, errMeta
+	}
+	var due uint64
+	for _, f := range []*uint64{&m.Count, &m.Bytes, &due} {
+		v, n := binary.Uvarint(value)
+		if n <= 0 {
+			return m, errMeta
+		}
+		*f, value = v, value[n:]
+	}
+	if due > 1<<62 {
+		return m, errMeta
+	}
+	m.NextDue, m.Body = int64(due), value
+	return m, nil
+}
+
+// CollectionID returns the id a put record of type t with this value carries;
+// ok is false for records that carry none.
+func CollectionID(t Type, value []byte) (id uint64, ok bool) {
+	if !t.IsCollection() || len(value) < 9 || Encoding(value[0]) != EncodingRows {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(value[1:]), true
+}

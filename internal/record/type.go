@@ -1,0 +1,38 @@
+package record
+
+// Type is the type of the value a key holds. The numbers are on disk and
+// frozen. Element rows, system rows and tombstones have TypeNone.
+type Type uint8
+
+const (
+	TypeNone   Type = 0
+	TypeString Type = 1
+	TypeHash   Type = 2
+	TypeSet    Type = 3
+	TypeZSet   Type = 4
+	TypeList   Type = 5
+)
+
+// IsCollection reports whether a put of type t is a metadata row.
+func (t Type) IsCollection() bool { return t >= TypeHash && t <= TypeList }
+
+// Known reports whether this version writes t.
+func (t Type) Known() bool { return t <= TypeList }
+
+func (t Type) String() string {
+	switch t {
+	case TypeNone:
+		return "none"
+	case TypeString:
+		return "string"
+	case TypeHash:
+		return "hash"
+	case TypeSet:
+		return "set"
+	case TypeZSet:
+		return "zset"
+	case TypeList:
+		return "list"
+	}
+	return "unknown"
+}

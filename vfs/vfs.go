@@ -1,0 +1,71 @@
+// Package vfs is the file system as the store sees it: a small interface, the
+// operating system's implementation, and an in-memory one. Package vfstest
+// cuts the power and injects faults.
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// FS is the file system a store runs on. Names are slash-separated paths.
+// Implementations are safe for concurrent use.
+//
+// Durability is POSIX at its weakest: nothing survives a power cut but bytes
+// covered by a successful File.Sync and directory entries (creations, renames,
+// removals) covered by a successful SyncDir. Rename is atomic.
+type FS interface {
+	// Create makes a new file for writing. It fails with fs.ErrExist if name
+	// exists: nothing is ever overwritten.
+	Create(name string) (File, error)
+	// Open opens an existing file for reading.
+	Open(name string) (File, error)
+	// OpenWrite opens an existing file for reading and writing at its end.
+	OpenWrite(name string) (File, error)
+	Remove(name string) error
+	Rename(from, to string) error
+	// Link makes to a second name of from. It fails with ErrNoLink where the
+	// file system cannot.
+	Link(from, to string) error
+	// List returns the names in dir, in no particular order.
+	List(dir string) ([]string, error)
+	Stat(name string) (fs.FileInfo, error)
+	MkdirAll(dir string) error
+	// SyncDir makes the entries of dir durable.
+	SyncDir(dir string) error
+	// Lock takes an advisory lock on the file name, creating it if create is set,
+	// and holds it until the Closer is closed or the process ends. It does not
+	// wait: a lock that another holder has, in this process or another, is
+	// ErrLockHeld, wrapped with what is known of the holder.
+	Lock(name string, exclusive, create bool) (io.Closer, error)
+	// Free returns the bytes available to this process on dir's file system, or
+	// a negative number if that is not known.
+	Free(dir string) int64
+}
+
+// File is an open file. ReadAt is safe for concurrent use; the other methods
+// need one caller at a time, and ReadAt may run beside them.
+type File interface {
+	io.ReaderAt
+	io.Writer // at the end of what was written
+	io.Closer
+	// Sync makes the file's content and length durable. It does not make its
+	// name durable: SyncDir does.
+	Sync() error
+	// Allocate reserves disk space for the first size bytes, so that later writes
+	// below size cannot fail for want of it; the file's length becomes at least
+	// size and what was not written reads as zeros. Where the file system cannot
+	// reserve it only grows the length.
+	Allocate(size int64) error
+	// Truncate sets the file's length.
+	Truncate(size int64) error
+	Stat() (fs.FileInfo, error)
+}
+
+var (
+	// ErrLockHeld is returned by FS.Lock when somebody else has the lock.
+	ErrLockHeld = errors.New("lock is held")
+	// ErrNoLink is returned by FS.Link where hard links are not to be had.
+	ErrNoLink = errors.New("file system has no hard links")
+)
