@@ -14,7 +14,7 @@ import (
 //
 // Durability is POSIX at its weakest: nothing survives a power cut but bytes
 // covered by a successful File.Sync and directory entries (creations, renames,
-// removals) covered by a successful SyncDir. Rename is atomic.
+// removals) covered by a successful SyncDir. Rename within a directory is atomic.
 type FS interface {
 	// Create makes a new file for writing. It fails with fs.ErrExist if name
 	// exists: nothing is ever overwritten.
@@ -23,21 +23,29 @@ type FS interface {
 	Open(name string) (File, error)
 	// OpenWrite opens an existing file for reading and writing at its end.
 	OpenWrite(name string) (File, error)
+	// Remove removes a file or an empty directory. An open file stays readable
+	// through its handles (on windows the removal fails instead).
 	Remove(name string) error
+	// Rename gives from the name to, replacing a file of that name.
 	Rename(from, to string) error
 	// Link makes to a second name of from. It fails with ErrNoLink where the
 	// file system cannot.
 	Link(from, to string) error
 	// List returns the names in dir, in no particular order.
 	List(dir string) ([]string, error)
+	// Stat describes a file or directory, fs.ErrNotExist if there is none.
 	Stat(name string) (fs.FileInfo, error)
+	// MkdirAll makes dir and the directories above it that are missing. Each new
+	// one is an entry of its parent, durable after SyncDir of that parent.
 	MkdirAll(dir string) error
 	// SyncDir makes the entries of dir durable.
 	SyncDir(dir string) error
-	// Lock takes an advisory lock on the file name, creating it if create is set,
-	// and holds it until the Closer is closed or the process ends. It does not
-	// wait: a lock that another holder has, in this process or another, is
-	// ErrLockHeld, wrapped with what is known of the holder.
+	// Lock takes an advisory lock on the file name, creating it if create is set
+	// (else a missing file is fs.ErrNotExist), and holds it until the Closer is
+	// closed or the process ends. It does not wait: a lock that another holder
+	// has, in this process or another, is ErrLockHeld, wrapped with what is known
+	// of the holder. Any number of holders may share a lock that none of them took
+	// as exclusive.
 	Lock(name string, exclusive, create bool) (io.Closer, error)
 	// Free returns the bytes available to this process on dir's file system, or
 	// a negative number if that is not known.
@@ -45,10 +53,17 @@ type FS interface {
 }
 
 // File is an open file. ReadAt is safe for concurrent use; the other methods
-// need one caller at a time, and ReadAt may run beside them.
+// need one caller at a time, and ReadAt may run beside them. No method keeps or
+// changes the slice it is given, but for ReadAt filling it. After Close every
+// method fails with fs.ErrClosed.
+//
+// Write goes on at the file's position: 0 after FS.Create, the length after
+// FS.OpenWrite. Write moves it by the bytes that were written, also when it
+// fails part-way; Truncate below it moves it down to the new length; Allocate
+// and a Truncate that grows the file leave it alone.
 type File interface {
 	io.ReaderAt
-	io.Writer // at the end of what was written
+	io.Writer
 	io.Closer
 	// Sync makes the file's content and length durable. It does not make its
 	// name durable: SyncDir does.

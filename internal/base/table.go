@@ -22,6 +22,7 @@ type TableProperties struct {
 	CollectionBytes uint64 // what those say their elements take
 	KeyBytes        uint64 // of all records, before encoding
 	ValueBytes      uint64
+	Shadowed        uint64 // point records that a newer one of the same key in the table hides
 
 	// Expiry, milliseconds since 1970, over the records that have one; 0 if none
 	// has. Expiring counts them.

@@ -45,9 +45,15 @@ type Iterator interface {
 
 // Run describes the block an iterator stands in, so that a merge may stream it
 // without comparing while the block's far end lies before the next source and
-// before the next range-tombstone boundary.
+// before the next range-tombstone boundary. What it says holds for the entries
+// still to come in the direction of travel: those already passed may have had
+// company from another source.
 type Run struct {
 	First, Last []byte      // smallest and largest key of the block; borrowed like Entry.Key
 	MaxSeq      base.SeqNum // largest sequence in the block
 	Plain       bool        // no tombstone, no expiry, one version per key
+	// Entries of the block behind (After) and in front of (Before) the current
+	// one in internal order, so that a stretch is walked by counting. 0 where the
+	// source does not count.
+	After, Before int
 }

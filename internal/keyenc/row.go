@@ -14,6 +14,7 @@ import (
 //
 //	0x00 · 'k' · name                          keyspace registry
 //	0x00 · 'e' · expiry(8 BE) · id(8 BE)       timer of a collection that expires
+//	                                           → prefix of its keyspace
 //	0x01 · key                                 string, or metadata of a collection
 //	0x02 · id(8 BE) · tag · …                  rows of a collection
 //	0x10 · number(4 BE) · 0x01 · key           the same, in a named keyspace
@@ -21,8 +22,8 @@ import (
 //
 // Tags, in order, so that the owner row is the first of a collection:
 //
-//	owner    0x01 ·                        → prefix and key that own the id
-//	element  0x02 · member                 → hash value, zset score, set: empty
+//	owner    0x01 ·                        → row key of the metadata that owns the id
+//	element  0x02 · member                 → hash value, zset score(8), set: empty
 //	score    0x03 · score(8) · member      →
 //	bucket   0x04 · …                      rank buckets (reserved)
 //	due      0x05 · expiry(8 BE) · member  →
@@ -42,6 +43,8 @@ const (
 
 	systemRegistry = 'k'
 	systemTimer    = 'e'
+
+	collectionHeader = 1 + 8 + 1 // space, id, tag
 )
 
 // AppendKeyspacePrefix appends the prefix of named keyspace number n; the
@@ -58,6 +61,13 @@ func AppendKeyRow(dst, prefix []byte, k []byte) []byte {
 	return append(dst, k...)
 }
 
+// AppendNameRow is AppendKeyRow for a key that is a string.
+func AppendNameRow(dst, prefix []byte, name string) []byte {
+	dst = append(dst, prefix...)
+	dst = append(dst, SpaceKeys)
+	return append(dst, name...)
+}
+
 // AppendCollection appends the start of every row of collection id.
 func AppendCollection(dst, prefix []byte, id uint64) []byte {
 	dst = append(dst, prefix...)
@@ -70,6 +80,33 @@ func AppendElementRow(dst, prefix []byte, id uint64, tag byte, rest string) []by
 	dst = append(AppendCollection(dst, prefix, id), tag)
 	return append(dst, rest...)
 }
+
+// AppendScoreRow appends the row key of member in the score order of a sorted
+// set; score is a result of OrderScore.
+func AppendScoreRow(dst, prefix []byte, id, score uint64, member string) []byte {
+	dst = append(AppendCollection(dst, prefix, id), TagScore)
+	dst = binary.BigEndian.AppendUint64(dst, score)
+	return append(dst, member...)
+}
+
+// AppendItemRow appends the row key of the list item with the given index.
+func AppendItemRow(dst, prefix []byte, id, index uint64) []byte {
+	dst = append(AppendCollection(dst, prefix, id), TagItem)
+	return binary.BigEndian.AppendUint64(dst, index)
+}
+
+// ParseCollectionRow takes apart what KeyspaceOf left of a row of a collection.
+// rest points into row; ok is false for other rows.
+func ParseCollectionRow(row []byte) (id uint64, tag byte, rest []byte, ok bool) {
+	if len(row) < collectionHeader || row[0] != SpaceElements {
+		return 0, 0, nil, false
+	}
+	return binary.BigEndian.Uint64(row[1:]), row[collectionHeader-1], row[collectionHeader:], true
+}
+
+// CollectionHeaderLen returns how many bytes of a row of a collection stand
+// before its member, score or index, in the keyspace with the given prefix.
+func CollectionHeaderLen(prefix []byte) int { return len(prefix) + collectionHeader }
 
 // CollectionRange returns the bounds [lo, hi) of every row of collections first
 // to last.

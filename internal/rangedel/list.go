@@ -18,7 +18,8 @@ type Tombstone struct {
 	Seq        base.SeqNum
 }
 
-// Fragment is a stretch of keys that one set of tombstones covers.
+// Fragment is a stretch of keys that one set of tombstones covers. Neighbours that
+// touch differ in their sequences.
 type Fragment struct {
 	Start, End []byte
 	Seqs       []base.SeqNum // descending, distinct, not empty
@@ -64,11 +65,24 @@ func New(ts []Tombstone) *List {
 			open = slices.Insert(open, at, ts[next])
 		}
 		if len(open) > 0 {
-			l.fragments = append(l.fragments, fragment(start, bounds[i+1], open))
-			l.maxSeq = max(l.maxSeq, open[0].Seq)
+			l.append(fragment(start, bounds[i+1], open))
 		}
 	}
 	return l
+}
+
+// append puts f behind the last fragment, or joins the two if they touch and
+// say the same: what files clipped is whole again once they are merged.
+func (l *List) append(f Fragment) {
+	if n := len(l.fragments); n > 0 {
+		last := &l.fragments[n-1]
+		if bytes.Equal(last.End, f.Start) && slices.Equal(last.Seqs, f.Seqs) {
+			last.End = f.End
+			return
+		}
+	}
+	l.fragments = append(l.fragments, f)
+	l.maxSeq = max(l.maxSeq, f.Seqs[0])
 }
 
 // fragment makes the fragment [start, end) of the tombstones that cover it.
@@ -172,7 +186,7 @@ func (f Fragment) Newest(limit base.SeqNum) base.SeqNum {
 // Overlaps reports whether a tombstone with a sequence above since covers any
 // key in [lo, hi). A nil hi is the end of all keys.
 func (l *List) Overlaps(lo, hi []byte, since base.SeqNum) bool {
-	if l.Empty() || l.maxSeq <= since {
+	if l.Empty() || l.maxSeq <= since || hi != nil && bytes.Compare(lo, hi) >= 0 {
 		return false
 	}
 	for _, f := range l.fragments[l.search(lo):] {
@@ -210,7 +224,7 @@ func (l *List) At(key []byte) (f Fragment, below, above []byte, ok bool) {
 
 // Clip returns the list's part inside [lo, hi); a nil hi is the end of all keys.
 func (l *List) Clip(lo, hi []byte) *List {
-	if l.Empty() {
+	if l.Empty() || hi != nil && bytes.Compare(lo, hi) >= 0 {
 		return nil
 	}
 	out := &List{}

@@ -34,6 +34,10 @@ type Meta struct {
 	Body     []byte // borrowed from the decoded value
 }
 
+// metaMax bounds each number of the metadata, so that they fit an int64 and sums
+// of two do not overflow.
+const metaMax = 1 << 62
+
 var errMeta = errors.New("collection metadata is malformed")
 
 // AppendMeta appends m's encoding to dst.
@@ -48,7 +52,8 @@ func AppendMeta(dst []byte, m Meta) []byte {
 	return append(dst, m.Body...)
 }
 
-// DecodeMeta decodes the value of a metadata row. Body points into value.
+// DecodeMeta decodes the value of a metadata row. Body points into value. Any
+// bytes are safe to pass; nothing is allocated.
 func DecodeMeta(value []byte) (m Meta, err error) {
 	if len(value) == 0 {
 		return m, errMeta
@@ -64,18 +69,15 @@ func DecodeMeta(value []byte) (m Meta, err error) {
 	default:
 		return m, errMeta
 	}
-	var due uint64
-	for _, f := range []*uint64{&m.Count, &m.Bytes, &due} {
+	var fields [3]uint64
+	for i := range fields {
 		v, n := binary.Uvarint(value)
-		if n <= 0 {
+		if n <= 0 || v > metaMax {
 			return m, errMeta
 		}
-		*f, value = v, value[n:]
+		fields[i], value = v, value[n:]
 	}
-	if due > 1<<62 {
-		return m, errMeta
-	}
-	m.NextDue, m.Body = int64(due), value
+	m.Count, m.Bytes, m.NextDue, m.Body = fields[0], fields[1], int64(fields[2]), value
 	return m, nil
 }
 

@@ -38,17 +38,27 @@ var (
 
 // AppendOp appends o's encoding to dst. The caller has checked the limits.
 func AppendOp(dst []byte, o Op) []byte {
-	dst = append(dst, byte(o.Attr))
-	if o.Attr.HasExpiry() {
-		dst = binary.AppendUvarint(dst, uint64(o.Expiry))
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(o.Key)))
-	dst = append(dst, o.Key...)
+	dst = append(AppendOpHead(dst, o.Attr, o.Expiry, len(o.Key)), o.Key...)
 	if o.Attr.Kind() == base.KindDelete {
 		return dst
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(o.Value)))
-	return append(dst, o.Value...)
+	return AppendOpValue(dst, o.Value)
+}
+
+// AppendOpHead appends all that stands before the key, for callers who append a
+// key of keyLen bytes from parts.
+func AppendOpHead(dst []byte, a base.Attr, expiry int64, keyLen int) []byte {
+	dst = append(dst, byte(a))
+	if a.HasExpiry() {
+		dst = binary.AppendUvarint(dst, uint64(expiry))
+	}
+	return binary.AppendUvarint(dst, uint64(keyLen))
+}
+
+// AppendOpValue appends what stands behind the key of a put or range delete.
+func AppendOpValue(dst, value []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, value...)
 }
 
 // DecodeOp decodes the op at the start of b and returns it with the number of

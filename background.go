@@ -1,0 +1,293 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// workers are the store's goroutines, the only ones it has: one flusher, two
+// compactors of which the second works when there is debt or nobody else does
+// anything, a reaper of dead collections, and a keeper for everything that takes
+// no time. Each is woken
+// through a channel that holds one wake-up, and joined in Close. What they do
+// is a step function, so that a test may run the steps itself.
+type workers struct {
+	rotating sync.Mutex // held by the one who rotates
+
+	mu       sync.Mutex
+	flushed  sync.Cond // a memtable was flushed, or the store is ending
+	stopping bool
+	merging  merging // running compactions
+
+	flush, compact, keep, gather, reap chan struct{}
+
+	quit    chan struct{}
+	ctx     context.Context // cancelled with quit
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	flushedBytes, compactedBytes atomic.Int64
+	owed                         atomic.Int64 // nanoseconds of delay not yet slept
+}
+
+const (
+	idleTick     = time.Second // how often compactors look for work nobody announced
+	retryAfter   = time.Second // pause after a failed flush or compaction
+	workerYields = 48 << 10    // bytes of background work between yields
+	leastSleep   = 1 * time.Millisecond
+	gatherPause  = gatherInterval
+)
+
+func (w *workers) init() {
+	w.flushed.L = &w.mu
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap} {
+		*c = make(chan struct{}, 1)
+	}
+	w.quit = make(chan struct{})
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (db *DB) wakeFlush()   { wake(db.workers.flush); wake(db.workers.keep) }
+func (db *DB) wakeCompact() { wake(db.workers.compact) }
+func (db *DB) wakeKeep()    { wake(db.workers.keep) }
+
+// wakeAll makes everybody look again, after a failure for instance.
+func (w *workers) wakeAll() {
+	w.mu.Lock()
+	w.flushed.Broadcast()
+	w.mu.Unlock()
+	for _, c := range []chan struct{}{w.flush, w.compact, w.keep, w.reap} {
+		wake(c)
+	}
+}
+
+// start starts the workers.
+func (db *DB) start() {
+	w := &db.workers
+	loops := map[string]func(){
+		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
+		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
+	}
+	for name, loop := range loops {
+		w.running.Add(1)
+		go pprof.Do(w.ctx, pprof.Labels("siltstone", name), func(context.Context) {
+			defer w.running.Done()
+			loop()
+		})
+	}
+}
+
+// stop ends the workers and waits for them.
+func (w *workers) stop() {
+	w.mu.Lock()
+	w.stopping = true
+	w.flushed.Broadcast()
+	w.mu.Unlock()
+	w.cancel()
+	close(w.quit)
+	w.running.Wait()
+}
+
+// pause waits for d; it returns false if the store is ending.
+func (w *workers) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-w.quit:
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (db *DB) flushLoop() {
+	w := &db.workers
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.flush:
+		}
+		for {
+			did, err := db.flushStep()
+			if err != nil && !db.poison.set() {
+				db.reportCorruption(err)
+				if !w.pause(retryAfter) {
+					return
+				}
+				continue
+			}
+			if !did {
+				break
+			}
+		}
+	}
+}
+
+// flushDone tells those who wait for a flush.
+func (db *DB) flushDone() {
+	w := &db.workers
+	w.mu.Lock()
+	w.flushed.Broadcast()
+	w.mu.Unlock()
+	db.wakeCompact()
+	db.wakeKeep()
+}
+
+// compactLoop runs compactions. The second compactor only helps out: when there
+// is debt, or the store is idle.
+func (db *DB) compactLoop(second bool) {
+	w := &db.workers
+	tick := time.NewTicker(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.compact:
+		case <-tick.C:
+		}
+		for !second || db.inDebt() {
+			did, err := db.compactStep()
+			if err != nil && !errors.Is(err, context.Canceled) && !db.poison.set() {
+				db.reportCorruption(err)
+				if !w.pause(retryAfter) {
+					return
+				}
+			}
+			if !did {
+				break
+			}
+		}
+	}
+}
+
+func (db *DB) keepLoop() {
+	w := &db.workers
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.gather:
+			// What Buffered commits left in memory is written out a moment later.
+			if !w.pause(gatherPause) {
+				return
+			}
+			if err := db.log.WriteOut(); err != nil && !db.isClosed() {
+				db.poisonBy(err)
+			}
+		case <-w.keep:
+			db.keepStep()
+		}
+	}
+}
+
+// reapLoop decides about collections that may be dead, and looks for timers that
+// are due.
+func (db *DB) reapLoop() {
+	w := &db.workers
+	tick := time.NewTicker(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.reap:
+		case <-tick.C:
+		}
+		for {
+			did, err := db.reapStep()
+			db.reportCorruption(err)
+			if !did || err != nil {
+				break
+			}
+		}
+	}
+}
+
+// keepStep prepares the next log, removes files that nothing lists any more,
+// and closes tables beyond the limit.
+func (db *DB) keepStep() {
+	if !db.poison.set() && !db.opts.ReadOnly {
+		// A failure is met again, and reported, by the commit that needs the log.
+		_ = db.prepareLogs(1, 0)
+	}
+	db.states.trim()
+	db.removeObsolete()
+}
+
+// reportCorruption emits damage met in the background.
+func (db *DB) reportCorruption(err error) {
+	if errors.Is(err, ErrCorruption) {
+		db.emit(Corruption{Err: err})
+	}
+}
+
+// awaitNoUnflushed waits until every memtable that is full now has been
+// flushed.
+func (db *DB) awaitNoUnflushed(ctx context.Context) error {
+	if db.opts.manualWork {
+		for db.unflushed() > 0 {
+			if _, err := db.flushStep(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := &db.workers
+	rs := db.states.current.Load()
+	if rs == nil {
+		return ErrClosed
+	}
+	target := rs.mem.log // every log below it must be retired
+	defer context.AfterFunc(ctx, func() { w.mu.Lock(); w.flushed.Broadcast(); w.mu.Unlock() })()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		rs := db.states.current.Load()
+		switch {
+		case rs == nil || w.stopping:
+			return ErrClosed
+		case db.poison.set():
+			return db.poison.err()
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case len(rs.imms) == 0 || rs.imms[len(rs.imms)-1].log >= target:
+			return nil
+		}
+		w.flushed.Wait()
+	}
+}
+
+// step does all background work there is, for tests that have no workers.
+func (db *DB) step() error {
+	for {
+		flushed, err := db.flushStep()
+		if err != nil {
+			return err
+		}
+		compacted, err := db.compactStep()
+		if err != nil {
+			return err
+		}
+		reaped, err := db.reapStep()
+		if err != nil {
+			return err
+		}
+		db.keepStep()
+		if !flushed && !compacted && !reaped {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package siltstone
+
+import (
+	"sync"
+	"time"
+)
+
+// storeClock is the store's one clock, in milliseconds since 1970. It never
+// goes back: not when the wall clock does, and not across a restart, since log
+// frames and version edits carry the readings they relied on and recovery
+// starts at the largest found. While the wall is behind, the clock advances by
+// elapsed time until the wall catches up, so that time to live keeps running.
+// Safe for concurrent use.
+type storeClock struct {
+	wall func() time.Time
+
+	mu     sync.Mutex
+	last   int64 // largest reading handed out
+	floor  int64 // reading at start, plus elapsed time, is the least the clock shows
+	start  time.Time
+	frozen int // holders for whom time stands still
+}
+
+func newStoreClock(wall func() time.Time) *storeClock {
+	if wall == nil {
+		wall = time.Now
+	}
+	return &storeClock{wall: wall, start: wall()}
+}
+
+// advance makes the clock show at least reading from now on.
+func (c *storeClock) advance(reading int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reading > c.floor {
+		c.floor, c.start = reading, c.wall()
+	}
+	c.last = max(c.last, reading)
+}
+
+// now returns the current reading.
+func (c *storeClock) now() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.frozen > 0 {
+		return c.last
+	}
+	w := c.wall()
+	t := w.UnixMilli()
+	if c.floor > 0 {
+		if e := w.Sub(c.start).Milliseconds(); e > 0 {
+			t = max(t, c.floor+e)
+		}
+	}
+	c.last = max(c.last, t)
+	return c.last
+}
+
+// freeze lets time stand still until the returned func is called. Freezes nest.
+func (c *storeClock) freeze() (thaw func()) {
+	c.now()
+	c.mu.Lock()
+	c.frozen++
+	c.mu.Unlock()
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		c.frozen--
+		c.mu.Unlock()
+	})
+}

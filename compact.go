@@ -1,0 +1,317 @@
+package siltstone
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// merging is the compactors' shared state, guarded by workers.mu: which
+// compactions run, flushes included. A compaction that was installed leaves the
+// list after its version was published, so that whoever looks at both never
+// sees it in neither.
+type merging struct {
+	running []*compaction.Compaction
+	lastSeq base.SeqNum // at the last look, to tell an idle store
+	since   time.Time   // when it last changed
+}
+
+// idleAfter is how long a store has had no writes when it counts as idle.
+const idleAfter = 500 * time.Millisecond
+
+// Compact merges every table that overlaps r down to the last level, so that no
+// garbage is left there but what open snapshots still see. The elements of the
+// collections in r count as overlapping only if r is all keys. Space comes back
+// without it; a benchmark or a one-time load may want it now.
+func (db *DB) Compact(ctx context.Context, r Range) error {
+	lo, hi, err := r.rows(nil)
+	if err != nil {
+		return err
+	}
+	if r.Lower == nil && r.Upper == nil {
+		lo, hi = nil, nil
+	}
+	if err := db.Flush(ctx); err != nil {
+		return err
+	}
+	manual := &compaction.KeyRange{Lo: lo, Hi: hi}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		did, err := db.compactOnce(ctx, manual)
+		if err != nil {
+			return err
+		}
+		if !did && !db.awaitMerge(ctx) {
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitMerge waits until one of the running merges has ended; false if none
+// runs.
+func (db *DB) awaitMerge(ctx context.Context) bool {
+	w := &db.workers
+	defer context.AfterFunc(ctx, func() { w.mu.Lock(); w.flushed.Broadcast(); w.mu.Unlock() })()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.merging.running)
+	if n == 0 {
+		return false
+	}
+	for len(w.merging.running) >= n && ctx.Err() == nil && !w.stopping {
+		w.flushed.Wait()
+	}
+	return !w.stopping
+}
+
+// compactStep picks one compaction and carries it out.
+func (db *DB) compactStep() (did bool, err error) { return db.compactOnce(db.workers.ctx, nil) }
+
+func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did bool, err error) {
+	if db.poison.set() {
+		return false, db.poison.err()
+	}
+	c, rs := db.pick(manual)
+	if rs == nil {
+		return false, ErrClosed
+	}
+	defer db.states.drop(rs)
+	if c == nil {
+		return false, nil
+	}
+	defer db.mergeEnded(c)
+	begin := time.Now()
+	e := CompactionEnd{Reason: c.Reason.String(), ToLevel: int(c.Level)}
+	for _, in := range c.Inputs {
+		e.From = append(e.From, len(in.Tables))
+	}
+	err = db.carryOut(ctx, c, rs, &e)
+	e.Duration, e.Err = time.Since(begin), err
+	db.emit(e)
+	return err == nil, err
+}
+
+// pick decides what to compact, pins the state it is in, and enters it among
+// those that run. rs is nil if the store is closed.
+func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readState) {
+	w := &db.workers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rs := db.states.hold()
+	if rs == nil || w.stopping {
+		if rs != nil {
+			db.states.drop(rs)
+		}
+		return nil, nil
+	}
+	in := db.pickInputLocked()
+	in.Manual = manual
+	in.RangeDeletes = rs.knownRangeDeletes
+	c := compaction.Pick(rs.version, in)
+	if c != nil && manual != nil && c.Reason != compaction.ReasonManual {
+		c = nil
+	}
+	if c != nil {
+		w.merging.running = append(w.merging.running, c)
+	}
+	return c, rs
+}
+
+// pickInputLocked gathers what Pick knows beside the version.
+func (db *DB) pickInputLocked() compaction.Input {
+	m := &db.workers.merging
+	points, now := db.points.capture()
+	in := compaction.Input{Config: db.mergeConfig(), Now: now, OldestReadSeq: base.SeqMax, OldestReadClock: now, Busy: m.running}
+	for _, p := range points {
+		in.OldestReadSeq = min(in.OldestReadSeq, p.Seq)
+		in.OldestReadClock = min(in.OldestReadClock, p.Clock)
+	}
+	if seq := base.SeqNum(db.visible.Load()); seq != m.lastSeq {
+		m.lastSeq, m.since = seq, time.Now()
+	}
+	in.Idle = db.opts.manualWork || time.Since(m.since) >= idleAfter
+	return in
+}
+
+func (db *DB) mergeConfig() compaction.Config {
+	o := &db.opts
+	return compaction.Config{FlushRuns: o.runLimit, TierRuns: o.runLimit, TableSize: o.tableBytes, LastTableSize: o.tableBytes}
+}
+
+// knownRangeDeletes returns a table's range tombstones if its reader is open.
+func (rs *readState) knownRangeDeletes(m *manifest.Table) *rangedel.List {
+	if m.RangeDeletes == 0 {
+		return nil
+	}
+	for i := range rs.runs {
+		for _, t := range rs.runs[i].tables {
+			if t.Num == m.Num {
+				if o := t.reader.Load(); o != nil {
+					return o.RangeDeletes()
+				}
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// mergeEnded takes c from those that run.
+func (db *DB) mergeEnded(c *compaction.Compaction) {
+	w := &db.workers
+	w.mu.Lock()
+	running := make([]*compaction.Compaction, 0, len(w.merging.running))
+	for _, r := range w.merging.running {
+		if r != c {
+			running = append(running, r)
+		}
+	}
+	w.merging.running = running // Pick may still be looking at the old one
+	w.flushed.Broadcast()
+	w.mu.Unlock()
+	db.wakeCompact()
+	db.wakeKeep()
+}
+
+// carryOut does what was picked, in the one order for everything that changes
+// the set of tables: outputs synced, directory synced, edit appended and
+// synced, read state published, inputs removed once nobody reads them.
+func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readState, e *CompactionEnd) error {
+	edit := &manifest.Edit{}
+	for _, in := range c.Inputs {
+		for _, t := range in.Tables {
+			edit.Removed = append(edit.Removed, t.Num)
+			if c.Kind == compaction.KindMove {
+				moved := *t
+				moved.Level, moved.Run = c.Level, c.Age
+				edit.Added = append(edit.Added, &moved)
+			}
+		}
+	}
+	if c.Kind == compaction.KindMerge {
+		res, err := db.merge(ctx, c, rs)
+		e.BytesRead, e.BytesWritten = int64(c.Bytes()), int64(res.Stats.BytesOut)
+		e.Tables, e.Dropped = len(res.Tables), int64(res.Stats.In-res.Stats.Out)
+		if err == nil {
+			err = db.opts.FS.SyncDir(db.dir)
+		}
+		if err != nil {
+			db.discard(res)
+			return err
+		}
+		edit.Added, edit.Nominated = res.Tables, res.Nominated
+		db.workers.compactedBytes.Add(e.BytesWritten)
+	}
+	return db.applyEdit(edit, nil)
+}
+
+// merge runs the merge of c. Its inputs are pinned with rs; only then are the
+// read points captured.
+func (db *DB) merge(ctx context.Context, c *compaction.Compaction, rs *readState) (*compaction.Result, error) {
+	job := compaction.Job{
+		Older: compaction.NewOlder(rs.version, c), Level: c.Level, Age: c.Age,
+		TableSize: db.mergeConfig().SizeAt(c.Level), Guards: c.Guards(rs.version), Writer: db.tableOptions(c.Level),
+	}
+	var err error
+	if job.Inputs, err = mergeInputs(c, rs); err != nil {
+		return &compaction.Result{}, err
+	}
+	job.ReadPoints, job.Now = db.points.capture()
+	return compaction.Merge(job, db.mergeEnv(ctx))
+}
+
+// mergeInputs opens the inputs of c. Merge closes them.
+func mergeInputs(c *compaction.Compaction, rs *readState) (inputs []compaction.Source, err error) {
+	handles := map[base.FileNum]*table{}
+	for i := range rs.runs {
+		for _, t := range rs.runs[i].tables {
+			handles[t.Num] = t
+		}
+	}
+	for _, in := range c.Inputs {
+		var src compaction.Source
+		var lists []*rangedel.List
+		run := &runView{}
+		for _, m := range in.Tables {
+			t := handles[m.Num]
+			run.tables = append(run.tables, t)
+			src.Records += int64(m.Records())
+			if m.RangeDeletes > 0 {
+				r, err := t.get()
+				if err != nil {
+					return nil, err
+				}
+				lists = append(lists, r.RangeDeletes())
+			}
+		}
+		s := &runSource{run: run, table: &sstable.Iter{}, cold: true}
+		s.concat.Init(s)
+		src.Iter, src.RangeDeletes = &s.concat, rangedel.Merge(lists...)
+		inputs = append(inputs, src)
+	}
+	return inputs, nil
+}
+
+// tableOptions are the writer's options for tables of a level: values are
+// compressed in the last one only, the others are about to be rewritten.
+func (db *DB) tableOptions(level uint8) sstable.WriterOptions {
+	o := sstable.WriterOptions{BlockSize: db.opts.blockSize, FilterBits: db.opts.tableFilters, Compression: sstable.NoCompression}
+	if level == manifest.LastLevel {
+		o.Compression = db.opts.Compression.table()
+	}
+	return o
+}
+
+// mergeEnv is what merges and flushes ask of the store. Background work gives
+// way every few tens of kilobytes, so that it never owns a core for the whole
+// of its time slice.
+func (db *DB) mergeEnv(ctx context.Context) compaction.Env {
+	return compaction.Env{NewTable: db.newTable, Yield: func(n int) error {
+		runtime.Gosched()
+		if rate := db.opts.CompactionRate; rate > 0 && ctx != context.Background() {
+			d := time.Duration(float64(n) / float64(rate) * float64(time.Second))
+			if !db.workers.pause(d) {
+				return context.Canceled
+			}
+		}
+		return ctx.Err()
+	}}
+}
+
+// newTable creates the file of a new table.
+func (db *DB) newTable() (compaction.NewTable, error) {
+	num, err := db.newFileNum()
+	if err != nil {
+		return compaction.NewTable{}, err
+	}
+	id, err := randomID()
+	if err != nil {
+		return compaction.NewTable{}, err
+	}
+	f, err := db.opts.FS.Create(join(db.dir, base.Filename(base.FileTable, num)))
+	if err != nil {
+		return compaction.NewTable{}, noSpace(err)
+	}
+	return compaction.NewTable{Num: num, ID: id, Sink: f}, nil
+}
+
+// inDebt reports whether a second compactor should help: merges are behind, or
+// nobody else needs the core.
+func (db *DB) inDebt() bool {
+	w := &db.workers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	in := db.pickInputLocked()
+	return in.Idle || len(db.states.version().Runs) > debtRuns
+}
+
+// debtRuns is how many runs there are when merges are behind.
+const debtRuns = 14

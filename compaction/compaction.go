@@ -1,0 +1,170 @@
+package compaction
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// Kind says how a compaction is carried out.
+type Kind uint8
+
+const (
+	KindMerge Kind = iota + 1 // read the inputs, write outputs
+	KindMove                  // change the inputs' place; nothing is read
+	KindDrop                  // remove the inputs; nothing is read
+	KindFlush                 // a memtable's way to tables; only to stand among the running ones
+)
+
+func (k Kind) String() string {
+	switch k {
+	case KindMerge:
+		return "merge"
+	case KindMove:
+		return "move"
+	case KindDrop:
+		return "drop"
+	case KindFlush:
+		return "flush"
+	}
+	return "nothing"
+}
+
+// Reason is why a compaction was picked.
+type Reason uint8
+
+const (
+	ReasonFlushRuns    Reason = iota + 1 // too many flush runs
+	ReasonTierRuns                       // too many runs in a tier
+	ReasonReads                          // readers meet too many runs
+	ReasonNoOverlap                      // nothing older is in the way
+	ReasonAllExpired                     // every record has expired and hides nothing
+	ReasonRangeDeleted                   // a newer range tombstone covers the whole table
+	ReasonTombstones                     // tombstones hold back space
+	ReasonExpired                        // expired records hold back space
+	ReasonShadowed                       // versions nobody sees hold back space
+	ReasonIdle                           // young data, and time to settle it
+	ReasonSmallTables                    // neighbours that would fit one table
+	ReasonManual                         // asked for
+	ReasonFlush                          // a memtable is full
+)
+
+var reasons = [...]string{
+	ReasonFlushRuns: "flush runs", ReasonTierRuns: "tier runs", ReasonReads: "reads", ReasonNoOverlap: "no overlap",
+	ReasonAllExpired: "all expired", ReasonRangeDeleted: "range deleted", ReasonTombstones: "tombstones", ReasonExpired: "expired",
+	ReasonShadowed: "shadowed", ReasonIdle: "idle", ReasonSmallTables: "small tables", ReasonManual: "manual", ReasonFlush: "flush",
+}
+
+func (r Reason) String() string {
+	if int(r) < len(reasons) {
+		return reasons[r]
+	}
+	return "unknown"
+}
+
+// RunInput is what a compaction takes of one run: tables in key order.
+type RunInput struct {
+	Age    uint64
+	Level  uint8
+	Tables []*manifest.Table
+}
+
+// Compaction is a decision. It is immutable; its tables belong to the version it
+// was picked from.
+type Compaction struct {
+	Kind   Kind
+	Reason Reason
+	Inputs []RunInput // newest first
+	Level  uint8      // of the outputs, of moved tables
+	Age    uint64     // of the run they become part of; the run may be new
+	Span   Span       // that holds every input and every output
+}
+
+// Bytes returns the size of all inputs.
+func (c *Compaction) Bytes() (n uint64) {
+	for _, in := range c.Inputs {
+		n += bytesOf(in.Tables)
+	}
+	return n
+}
+
+// Guards returns the keys at which outputs had better end, so that the next
+// merge of each overlaps few tables of the last level: where those begin. nil
+// for outputs that go to the last level themselves.
+func (c *Compaction) Guards(v *manifest.Version) (keys [][]byte) {
+	last, ok := lastRun(v)
+	if !ok || c.Level == manifest.LastLevel {
+		return nil
+	}
+	for _, t := range overlapping(last.Tables, c.Span) {
+		keys = append(keys, t.Smallest)
+	}
+	return keys
+}
+
+// String says what is done and why: "merge 12,13@9 + 4@0 → L6@0 [a, m]: flush
+// runs". Numbers before @ are tables, behind it the age of their run.
+func (c *Compaction) String() string {
+	if c == nil {
+		return "nothing"
+	}
+	var b strings.Builder
+	b.WriteString(c.Kind.String())
+	for i, in := range c.Inputs {
+		if i > 0 {
+			b.WriteString(" +")
+		}
+		for j, t := range in.Tables {
+			b.WriteByte(" ,"[min(j, 1)])
+			fmt.Fprint(&b, uint64(t.Num))
+		}
+		fmt.Fprintf(&b, "@%d", in.Age)
+	}
+	if c.Kind != KindDrop {
+		fmt.Fprintf(&b, " → L%d@%d", c.Level, c.Age)
+	}
+	fmt.Fprintf(&b, " %v: %v", c.Span, c.Reason)
+	return b.String()
+}
+
+const (
+	lastLevel = manifest.LastLevel
+	// lastAge is the age of the last level's run: below that of every other.
+	lastAge = 0
+)
+
+// lastRun returns the run of the last level, if there is one.
+func lastRun(v *manifest.Version) (manifest.Run, bool) {
+	if n := len(v.Runs); n > 0 && v.Runs[n-1].Level == manifest.LastLevel {
+		return v.Runs[n-1], true
+	}
+	return manifest.Run{}, false
+}
+
+// KeyRange is a range of row keys, [Lo, Hi); a nil Hi is the end of all keys.
+type KeyRange struct{ Lo, Hi []byte }
+
+func (r KeyRange) span() Span { return Span{Lo: r.Lo, Hi: r.Hi, Exclusive: true} }
+
+// Input is all that Pick knows beside the version.
+type Input struct {
+	Config Config
+	Now    int64 // of the store clock, milliseconds since 1970
+	// The oldest registered read point's sequence and the smallest clock of any:
+	// base.SeqMax and Now if none is registered. Readers that register later are
+	// beyond both.
+	OldestReadSeq   base.SeqNum
+	OldestReadClock int64
+
+	Busy         []*Compaction // running, flushes included
+	Idle         bool          // the store has had nothing to do for a while
+	ReadPressure bool          // readers lose more to many runs than merging costs
+	Manual       *KeyRange     // to be brought down to the last level, without garbage
+
+	// RangeDeletes returns a table's range tombstones if they are in memory, else
+	// nil. It must not do I/O. May be nil.
+	RangeDeletes func(*manifest.Table) *rangedel.List
+}

@@ -1,0 +1,167 @@
+package compaction
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// output writes the tables of a merge, one after the other. A table ends
+// between two keys, never inside one, so range tombstones are clipped exactly
+// at the next table's first key:
+//
+//	records      a b   e │ h k   │ q
+//	tombstone      [─────┼───────┼────)
+//	tables       [a … h) │ [h…q) │ [q …
+//
+// The last table keeps the tombstones' own end. Not safe for concurrent use.
+type output struct {
+	job    *Job
+	env    *Env
+	ranges *rangedel.List // what stays of the inputs' range tombstones
+
+	w     *sstable.Writer // reused from table to table
+	table *manifest.Table // being written; nil between tables
+	sink  sstable.Sink    // of table
+	lo    []byte          // first key the table answers for; nil: from the beginning
+
+	again    bool   // the last record's key is still being added
+	shadowed uint64 // records of table that were not the first of their key
+
+	grown   int64 // bytes added since the size was last looked at
+	size    int64
+	guard   int // first of job.Guards above the table's keys
+	done    []*manifest.Table
+	started []base.FileNum // every file made, for an error's sake
+	records uint64         // in done, as the tables count them
+}
+
+// lookEvery is how much is added to a table before its size is looked at again,
+// as a share of the size aimed at.
+const lookEvery = 64
+
+// newKey says that records of another key follow.
+func (o *output) newKey() { o.again = false }
+
+// add appends a record.
+func (o *output) add(e *iterator.Entry) error {
+	if o.again {
+		o.shadowed++
+	} else if o.table != nil && o.full(e.Key) {
+		if err := o.finish(e.Key); err != nil {
+			return err
+		}
+	}
+	o.again = true
+	if o.table == nil {
+		if err := o.open(); err != nil {
+			return err
+		}
+	}
+	o.grown += int64(len(e.Key) + len(e.Value) + 16)
+	return o.w.Add(e)
+}
+
+// full reports whether the table should end before key: it has its size, or half
+// of it and a table of the level below begins here.
+func (o *output) full(key []byte) bool {
+	if o.grown*lookEvery >= o.job.TableSize {
+		small := o.size*2 < o.job.TableSize
+		o.size, o.grown = o.w.Size(), 0
+		if small { // guards count from here on
+			o.pass(key)
+		}
+	}
+	if o.size >= o.job.TableSize {
+		return true
+	}
+	g := o.job.Guards
+	return o.size*2 >= o.job.TableSize && o.guard < len(g) && bytes.Compare(g[o.guard], key) <= 0
+}
+
+// pass moves the guard cursor behind key.
+func (o *output) pass(key []byte) {
+	for o.guard < len(o.job.Guards) && bytes.Compare(o.job.Guards[o.guard], key) <= 0 {
+		o.guard++
+	}
+}
+
+func (o *output) open() error {
+	n, err := o.env.NewTable()
+	if err != nil {
+		return err
+	}
+	o.started = append(o.started, n.Num)
+	o.sink = n.Sink
+	opts := o.job.Writer
+	opts.ID = n.ID
+	if o.w == nil {
+		o.w = sstable.NewWriter(n.Sink, opts)
+	} else {
+		o.w.Reset(n.Sink, opts)
+	}
+	o.table = &manifest.Table{Num: n.Num, Level: o.job.Level, Run: o.job.Age}
+	o.size, o.grown, o.shadowed = 0, 0, 0
+	return nil
+}
+
+// finish ends the table before the key end; nil: there is no further table.
+func (o *output) finish(end []byte) error {
+	for _, f := range o.ranges.Clip(o.lo, end).Fragments() {
+		if err := o.w.AddRangeDelete(f); err != nil {
+			return err
+		}
+	}
+	props, err := o.w.Finish()
+	if err != nil {
+		return err
+	}
+	if err := o.sink.Sync(); err != nil {
+		return err
+	}
+	sink := o.sink
+	o.sink = nil
+	if err := sink.Close(); err != nil {
+		return err
+	}
+	props.Shadowed = o.shadowed
+	o.table.TableProperties = props
+	o.records += props.Records()
+	o.done = append(o.done, o.table)
+	o.table = nil
+	o.lo = append([]byte(nil), end...)
+	o.pass(o.lo)
+	return nil
+}
+
+// close ends the last table. Range tombstones that no table has taken get one
+// of their own.
+func (o *output) close() error {
+	if o.table == nil {
+		if o.ranges.Clip(o.lo, nil).Empty() {
+			return nil
+		}
+		if err := o.open(); err != nil {
+			return err
+		}
+	}
+	return o.finish(nil)
+}
+
+// abandon closes the sink that is open, for what it is worth.
+func (o *output) abandon(err error) error {
+	if o.sink == nil {
+		return err
+	}
+	sink := o.sink
+	o.sink = nil
+	if cerr := sink.Close(); cerr != nil {
+		return fmt.Errorf("%w; and closing the unfinished table: %v", err, cerr)
+	}
+	return err
+}

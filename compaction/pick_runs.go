@@ -1,0 +1,175 @@
+package compaction
+
+import "github.com/siltstonedb/siltstone/manifest"
+
+// level is the runs of one level, [from, to) of the version's.
+type level struct {
+	number   uint8
+	from, to int
+	limit    int // runs that are left alone
+}
+
+// levels returns the young levels, newest first.
+func (p *picker) levels() (ls []level) {
+	for i := 0; i < p.young; i++ {
+		n := p.all[i].Level
+		if k := len(ls) - 1; k >= 0 && ls[k].number == n {
+			ls[k].to = i + 1
+			continue
+		}
+		limit := p.cfg.TierRuns
+		if n == 0 {
+			limit = p.cfg.FlushRuns
+		}
+		ls = append(ls, level{number: n, from: i, to: i + 1, limit: limit})
+	}
+	return ls
+}
+
+// runs picks for the level that is furthest beyond its limit of runs: into one
+// run of the next tier, or down if young data has become much.
+func (p *picker) runs() *Compaction {
+	var worst *level
+	ls := p.levels()
+	for i := range ls {
+		l := &ls[i]
+		if l.to-l.from > l.limit && (worst == nil || (l.to-l.from)*worst.limit > (worst.to-worst.from)*l.limit) {
+			worst = l
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	why := ReasonTierRuns
+	if worst.number == 0 {
+		why = ReasonFlushRuns
+	}
+	return p.collapse(worst.from, worst.to, worst.number+1, why)
+}
+
+// readers picks under read pressure: as few runs as it takes.
+func (p *picker) readers() *Compaction {
+	if !p.in.ReadPressure || p.young <= p.cfg.ReadRuns {
+		return nil
+	}
+	return p.collapse(0, p.young, max(1, p.all[p.young-1].Level), ReasonReads)
+}
+
+// collapse merges the runs [i, j) into one of the given level, or the young data
+// down if there is much of it.
+func (p *picker) collapse(i, j int, number uint8, why Reason) *Compaction {
+	if number >= lastLevel || p.much() {
+		oldest := p.young - 1
+		return p.best(oldest, p.all[oldest].Tables, why, nil)
+	}
+	return p.whole(i, j, number, why)
+}
+
+// much reports whether the young runs are large beside the last level.
+func (p *picker) much() bool {
+	var young uint64
+	for _, r := range p.all[:p.young] {
+		young += bytesOf(r.Tables)
+	}
+	return young*100 >= bytesOf(p.last)*uint64(p.cfg.YoungPercent)
+}
+
+// best returns the cheapest way down for one or more of the given tables of run
+// i: the one that brings down most young bytes for what it rewrites of the last
+// level, among those of a bearable size. To that end newer runs join in as far
+// as they make it cheaper. worth may refuse candidates; nil: all are fine.
+func (p *picker) best(i int, tables []*manifest.Table, why Reason, worth func(*Compaction) bool) *Compaction {
+	var best *Compaction
+	for _, t := range tables {
+		if p.busy[t.Num] {
+			continue
+		}
+		for j := i; j >= 0; j-- {
+			s := TableSpan(t)
+			if j < i && len(overlapping(p.all[j].Tables, s)) == 0 {
+				continue
+			}
+			if c := p.down(j, s, why); c != nil && (worth == nil || worth(c)) && p.better(c, best) {
+				best = c
+			}
+		}
+	}
+	return p.extend(best, worth)
+}
+
+// better reports whether a is to be preferred to b: bearable size first, then
+// least rewritten per young byte.
+func (p *picker) better(a, b *Compaction) bool {
+	if b == nil {
+		return true
+	}
+	if fa, fb := p.bearable(a), p.bearable(b); fa != fb {
+		return fa
+	}
+	ya, la := youngAndLast(a)
+	yb, lb := youngAndLast(b)
+	if !p.bearable(a) { // then the smallest
+		return ya+la < yb+lb
+	}
+	return float64(la)*float64(yb) < float64(lb)*float64(ya)
+}
+
+func (p *picker) bearable(c *Compaction) bool { return c.Bytes() <= uint64(p.cfg.MaxInput) }
+
+// youngAndLast splits a compaction's input bytes.
+func youngAndLast(c *Compaction) (young, last uint64) {
+	for _, in := range c.Inputs {
+		if in.Level == lastLevel {
+			last += bytesOf(in.Tables)
+		} else {
+			young += bytesOf(in.Tables)
+		}
+	}
+	return young, last
+}
+
+// extend widens c by neighbours as long as it stays bearable and gets no dearer,
+// so that edges are rewritten once.
+func (p *picker) extend(c *Compaction, worth func(*Compaction) bool) *Compaction {
+	if c == nil {
+		return nil
+	}
+	top := c.Inputs[0]
+	run := 0
+	for p.all[run].Age != top.Age {
+		run++
+	}
+	tables := p.all[run].Tables
+	for {
+		lo, hi := neighbours(tables, c.Inputs[0].Tables)
+		wider := []*manifest.Table{lo, hi}
+		grown := false
+		for _, t := range wider {
+			if t == nil {
+				continue
+			}
+			w := p.down(run, c.Span.join(TableSpan(t)), c.Reason)
+			if w != nil && p.bearable(w) && !p.better(c, w) && (worth == nil || worth(w)) {
+				c, grown = w, true
+				break
+			}
+		}
+		if !grown {
+			return c
+		}
+	}
+}
+
+// neighbours returns the tables before and behind part, which is a stretch of
+// tables; nil where there is none.
+func neighbours(tables, part []*manifest.Table) (lo, hi *manifest.Table) {
+	for i, t := range tables {
+		if t == part[0] && i > 0 {
+			lo = tables[i-1]
+		}
+		if t == part[len(part)-1] && i+1 < len(tables) {
+			hi = tables[i+1]
+		}
+	}
+	return lo, hi
+}

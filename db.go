@@ -1,0 +1,249 @@
+package siltstone
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// DB is an ordered, persistent key-value store. All methods are safe for
+// concurrent use. Open makes one; Close ends it.
+type DB struct {
+	// section is the commit section: nothing in it waits. Everything a commit
+	// changes is guarded by it.
+	section struct {
+		sync.Mutex
+		mem     *memState
+		lastSeq base.SeqNum
+		closed  bool
+	}
+	visible atomic.Uint64 // largest sequence readers may see
+	log     *commit.Log
+
+	states  states
+	points  readPoints
+	clock   *storeClock
+	tables  *tableCache
+	blocks  *cache.Cache
+	store   manifestState
+	logs    logShelf
+	workers workers
+	holders holders
+	poison  poison
+	gate    gate
+	locks   keyLocks
+	reaper  reaper
+	closing atomic.Bool // Close has begun
+
+	events sync.Mutex // one event at a time
+
+	// constant after Open
+	dir  string
+	opts Options
+	lock interface{ Close() error }
+}
+
+// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+// A key that holds a collection is ErrWrongType.
+func (db *DB) Get(key []byte) ([]byte, error) {
+	return db.AppendGet(nil, key)
+}
+
+// AppendGet appends the value of key to dst and returns the result; on an error
+// it returns dst as it was. Given room in dst it does not allocate.
+func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
+	rs, n := db.states.pin()
+	if rs == nil {
+		return dst, ErrClosed
+	}
+	defer db.states.unpin(rs, n)
+	seq := base.SeqNum(db.visible.Load())
+	f, err := db.look(rs, nil, key, seq, 0)
+	if err != nil {
+		return dst, err
+	}
+	if t := record.Type(f.Attr.Type()); t != record.TypeString {
+		return dst, ErrWrongType
+	}
+	return append(dst, f.value...), nil
+}
+
+// look finds the live record of a user key. A clock of 0 is read when a record
+// needs it.
+func (db *DB) look(rs *readState, prefix, key []byte, seq base.SeqNum, now int64) (found, error) {
+	if err := checkKey(key); err != nil {
+		return found{}, err
+	}
+	var room [128]byte
+	row := keyenc.AppendKeyRow(room[:0], prefix, key)
+	f, err := rs.get(row, hashRow(row), seq)
+	if err != nil {
+		return f, db.readError(err)
+	}
+	if f.ok && f.Expiry != 0 {
+		if now == 0 {
+			now = db.clock.now()
+		}
+		f.ok = !f.Expired(now)
+	}
+	if !f.ok {
+		return f, ErrNotFound
+	}
+	return f, nil
+}
+
+// hashRow is the hash that memtables, filters and blocks know a row by.
+func hashRow(row []byte) uint64 { return xxhash.Sum64(row) }
+
+// readError turns the error a read met while the store was being closed under
+// it into ErrClosed.
+func (db *DB) readError(err error) error {
+	if db.states.current.Load() == nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// Has reports whether key exists, whatever its type. It reads no value.
+func (db *DB) Has(key []byte) (bool, error) {
+	_, err := db.stat(key)
+	if err == ErrNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// stat finds the live record of key, for callers who need only its trailer.
+func (db *DB) stat(key []byte) (base.Trailer, error) {
+	rs, n := db.states.pin()
+	if rs == nil {
+		return base.Trailer{}, ErrClosed
+	}
+	defer db.states.unpin(rs, n)
+	f, err := db.look(rs, nil, key, base.SeqNum(db.visible.Load()), 0)
+	return f.Trailer, err
+}
+
+// TTL returns how long key has to live, rounded up to milliseconds; NoTTL if it
+// does not expire, ErrNotFound if it does not exist.
+func (db *DB) TTL(key []byte) (time.Duration, error) {
+	t, err := db.stat(key)
+	if err != nil {
+		return 0, err
+	}
+	return timeToLive(t, db.clock.now()), nil
+}
+
+// timeToLive returns the time a live record has left at now.
+func timeToLive(t base.Trailer, now int64) time.Duration {
+	if t.Expiry == 0 {
+		return NoTTL
+	}
+	ms := t.Expiry - now
+	if ms > int64(NoTTL/time.Millisecond) {
+		return NoTTL - 1
+	}
+	return time.Duration(max(ms, 1)) * time.Millisecond
+}
+
+// Put sets key to value. It overwrites a value of any type, a collection too,
+// and clears a time to live. It is blind: it reads nothing and never conflicts.
+func (db *DB) Put(key, value []byte) error {
+	return db.putString(key, value, 0)
+}
+
+// PutTTL sets key to value for the time ttl, counted from now on the store's
+// clock and rounded up to milliseconds. A ttl that is not positive is ErrBadTTL.
+func (db *DB) PutTTL(key, value []byte, ttl time.Duration) error {
+	if ttl <= 0 {
+		return ErrBadTTL
+	}
+	return db.putString(key, value, expiryAt(db.clock.now(), ttlMillis(ttl)))
+}
+
+func (db *DB) putString(key, value []byte, expiry int64) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if len(value) > MaxValueLen {
+		return ErrValueTooLarge
+	}
+	c := newChange()
+	defer c.free()
+	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0)
+	if err := c.put(nil, key, value, a, expiry); err != nil {
+		return err
+	}
+	return db.commit(c, Default)
+}
+
+// Delete deletes key, whatever its type. It is blind: deleting what does not
+// exist is fine, and it does not tell whether it did.
+func (db *DB) Delete(key []byte) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	c := newChange()
+	defer c.free()
+	if err := c.delete(nil, key); err != nil {
+		return err
+	}
+	return db.commit(c, Default)
+}
+
+// DeleteRange deletes every key of r at once, at a cost that does not depend on
+// how many there are. Collections in the range go with their elements.
+func (db *DB) DeleteRange(r Range) error {
+	var b Batch
+	b.DeleteRange(r)
+	return db.Apply(&b, Default)
+}
+
+// Apply makes the changes of b visible and durable together, at level d. An
+// empty batch waits until all earlier commits have reached the level. A
+// batch that Err tells a mistake of is refused with it, and nothing is changed.
+func (db *DB) Apply(b *Batch, d Durability) error {
+	if err := b.Err(); err != nil {
+		return err
+	}
+	c := newChange()
+	defer c.free()
+	var now int64
+	if b.relative {
+		now = db.clock.now()
+	}
+	if err := c.fill(b, now); err != nil {
+		return err
+	}
+	return db.commit(c, d)
+}
+
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not
+// exist. A ttl that is not positive deletes the key. The value is written
+// again.
+func (db *DB) Expire(key []byte, ttl time.Duration) error {
+	return db.Key(string(key)).Expire(ttl)
+}
+
+// Persist takes the time to live from key, of any type; ErrNotFound if it does
+// not exist. The value is written again.
+func (db *DB) Persist(key []byte) error {
+	_, err := db.Key(string(key)).Persist()
+	return err
+}
+
+// Sync returns when every commit that had returned before is durable.
+func (db *DB) Sync() error {
+	return db.waitFor(db.log.Appended(), Sync)
+}
+
+// Options returns the options in effect: every default filled in.
+func (db *DB) Options() Options { return db.opts }

@@ -1,0 +1,45 @@
+// Package siltstone is an embedded, persistent key-value store for Go services.
+//
+// Writes go to a write-ahead log and an in-memory skiplist table, which flushes
+// into sorted table files with bloom filters; a background compactor merges
+// those. Strings, hashes, sets, sorted sets and lists are key ranges of the
+// same ordered store, so that one transaction may span them, with time to live
+// on any key.
+//
+//	db, err := siltstone.Open("data", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer db.Close()
+//	err = db.Put([]byte("user:1"), []byte("Ada"))
+//	v, err := db.Get([]byte("user:1"))
+//	for kv, err := range db.Scan(siltstone.Prefix([]byte("user:"))) {
+//		...
+//	}
+//
+// # Durability
+//
+// A commit is durable when it returns: it survives power loss, with everything
+// before it. Options.Durability, Apply and Tx.SetDurability choose a weaker
+// level by name. After a crash the store is exactly the state after one commit,
+// without a hole, and opens by itself.
+//
+//	Sync      survives power loss
+//	OS        survives the end of the process (kill -9), not power loss
+//	Buffered  may lose the last moments when the process is killed: it is process
+//	          memory, at most 10 ms or 64 KiB of it
+//
+// # Whose bytes
+//
+// Keys and values given to the store are copied; the caller may reuse them at
+// once. Get returns a copy that is the caller's. What an iterator or a loop
+// lends is valid until its next step; a slice kept longer may change under you,
+// but reading it never faults.
+//
+// # Errors
+//
+// Absence is ErrNotFound. A refusal (empty key, wrong type, no space) changes
+// nothing. After a failed write or sync of the log or the manifest the store
+// takes no more writes and returns ErrPoisoned with the first cause; reads go
+// on. A misuse, after Close for instance, is an error, never a panic.
+package siltstone

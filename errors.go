@@ -1,0 +1,63 @@
+package siltstone
+
+import "github.com/siltstonedb/siltstone/internal/base"
+
+// The errors of the store, to be compared with errors.Is.
+//
+// Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
+// ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
+// ErrBadTTL, ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
+// a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
+// system.
+var (
+	// ErrNotFound: the key, field, member or collection does not exist.
+	ErrNotFound = base.ErrNotFound
+	// ErrWrongType: the key holds a value of another type.
+	ErrWrongType = base.ErrWrongType
+	// ErrConflict: what the transaction read has changed; run it again.
+	ErrConflict = base.ErrConflict
+	// ErrTxDone: the transaction has been committed or rolled back.
+	ErrTxDone = base.ErrTxDone
+	// ErrNested: a write inside an Update's closure, made outside its
+	// transaction, that the transaction itself depends on.
+	ErrNested = base.ErrNested
+	// ErrClosed: the store, snapshot or iterator has been closed.
+	ErrClosed = base.ErrClosed
+	// ErrReadOnly: a write to a store or transaction opened for reading.
+	ErrReadOnly = base.ErrReadOnly
+	// ErrLocked: another holder has the directory open; the error names it.
+	ErrLocked = base.ErrLocked
+	// ErrCorruption: damage was found in a file; see CorruptionError.
+	ErrCorruption = base.ErrCorruption
+	// ErrIndeterminate: the commit failed while being made durable. Readers have
+	// seen it; whether it survives is known only after the store is reopened.
+	ErrIndeterminate = base.ErrIndeterminate
+	// ErrPoisoned: an earlier failure ended writing; the error wraps it.
+	ErrPoisoned = base.ErrPoisoned
+	// ErrNoSpace: the disk, or Options.MaxDiskBytes, has no room for the write.
+	ErrNoSpace = base.ErrNoSpace
+	// ErrFormatTooNew: the files were written by a newer version.
+	ErrFormatTooNew = base.ErrFormatTooNew
+	// ErrEmptyKey: a key has no bytes.
+	ErrEmptyKey = base.ErrEmptyKey
+	// ErrKeyTooLarge: a key has more than MaxKeyLen bytes.
+	ErrKeyTooLarge = base.ErrKeyTooLarge
+	// ErrValueTooLarge: a value has more than MaxValueLen bytes.
+	ErrValueTooLarge = base.ErrValueTooLarge
+	// ErrBadRange: a range's lower bound is above its upper bound.
+	ErrBadRange = base.ErrBadRange
+	// ErrBadTTL: a time to live is zero or negative.
+	ErrBadTTL = base.ErrBadTTL
+	// ErrDropped: the keyspace has been dropped.
+	ErrDropped = base.ErrDropped
+)
+
+// CorruptionError says in which file, and where in it, damage was found. It is
+// ErrCorruption to errors.Is.
+type CorruptionError = base.CorruptionError
+
+// Limits, in bytes. Keys have at least one.
+const (
+	MaxKeyLen   = base.MaxKeyLen   // 64 KiB
+	MaxValueLen = base.MaxValueLen // 1 GiB
+)

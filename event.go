@@ -1,0 +1,176 @@
+package siltstone
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Event is something the store did or met, as Options.OnEvent and
+// Options.Logger receive it. String is one line; LogValue has the same as
+// attributes.
+type Event interface {
+	String() string
+	slog.LogValuer
+	level() slog.Level
+}
+
+// FlushEnd: a memtable has become a table, or has failed to.
+type FlushEnd struct {
+	Tables   int           // made: 1, or 0 for a memtable whose records all left
+	Records  int64         // in the memtable
+	Bytes    int64         // written
+	Duration time.Duration // including the sync
+	Err      error
+}
+
+// CompactionEnd: a compaction has been installed, or has failed.
+type CompactionEnd struct {
+	Reason       string
+	From         []int // tables taken from each run, newest first
+	ToLevel      int
+	Tables       int   // made
+	BytesRead    int64 // of the input tables
+	BytesWritten int64
+	Dropped      int64 // records that left
+	Duration     time.Duration
+	Err          error
+}
+
+// StallBegin and StallEnd: writers wait because flushes cannot keep up.
+type StallBegin struct{ Reason string }
+
+// StallEnd ends a StallBegin.
+type StallEnd struct{ Duration time.Duration }
+
+// TornTail: recovery dropped the unfinished end of the newest log, which no
+// commit at level Sync was part of.
+type TornTail struct {
+	File   string
+	Offset int64 // where the last whole frame ends
+	Bytes  int64 // dropped
+}
+
+// Recovered: Open replayed logs.
+type Recovered struct {
+	Logs     int
+	Records  int64
+	Duration time.Duration
+}
+
+// Corruption: damage was met in the background. The data it concerns is kept.
+type Corruption struct{ Err error }
+
+// Poisoned: a failure ended writing. Reads go on.
+type Poisoned struct{ Err error }
+
+// NoSpace: a write was refused for want of disk space.
+type NoSpace struct{ Err error }
+
+// ClockJump: the clock is more than a day ahead of the last reading the store
+// relied on. Keys with a time to live may expire early because of it.
+type ClockJump struct{ Ahead time.Duration }
+
+func (e FlushEnd) String() string {
+	if e.Err != nil {
+		return fmt.Sprintf("flush failed: %v", e.Err)
+	}
+	return fmt.Sprintf("flushed %d records into %d tables, %d bytes", e.Records, e.Tables, e.Bytes)
+}
+
+func (e CompactionEnd) String() string {
+	if e.Err != nil {
+		return fmt.Sprintf("compaction (%s) failed: %v", e.Reason, e.Err)
+	}
+	return fmt.Sprintf("compacted (%s) %v tables to level %d: %d tables, %d bytes read, %d written",
+		e.Reason, e.From, e.ToLevel, e.Tables, e.BytesRead, e.BytesWritten)
+}
+
+func (e StallBegin) String() string { return "writers wait: " + e.Reason }
+func (e StallEnd) String() string   { return "writers go on" }
+func (e TornTail) String() string {
+	return fmt.Sprintf("dropped %d bytes of an unfinished commit behind offset %d of %s", e.Bytes, e.Offset, e.File)
+}
+func (e Recovered) String() string {
+	return fmt.Sprintf("replayed %d records from %d logs", e.Records, e.Logs)
+}
+func (e Corruption) String() string { return e.Err.Error() }
+func (e Poisoned) String() string   { return "no more writes: " + e.Err.Error() }
+func (e NoSpace) String() string    { return "write refused: " + e.Err.Error() }
+func (e ClockJump) String() string  { return "clock jumped ahead by " + e.Ahead.String() }
+
+// LogValue is the event as attributes.
+func (e FlushEnd) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("tables", e.Tables), slog.Int64("records", e.Records),
+		slog.Int64("bytes", e.Bytes), slog.Duration("took", e.Duration), slog.Any("error", e.Err))
+}
+
+// LogValue is the event as attributes.
+func (e CompactionEnd) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("reason", e.Reason), slog.Any("from", e.From), slog.Int("to_level", e.ToLevel),
+		slog.Int("tables", e.Tables), slog.Int64("read", e.BytesRead), slog.Int64("written", e.BytesWritten),
+		slog.Int64("dropped", e.Dropped), slog.Duration("took", e.Duration), slog.Any("error", e.Err))
+}
+
+// LogValue is the event as attributes.
+func (e StallBegin) LogValue() slog.Value { return slog.GroupValue(slog.String("reason", e.Reason)) }
+
+// LogValue is the event as attributes.
+func (e StallEnd) LogValue() slog.Value { return slog.GroupValue(slog.Duration("took", e.Duration)) }
+
+// LogValue is the event as attributes.
+func (e TornTail) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("file", e.File), slog.Int64("offset", e.Offset), slog.Int64("bytes", e.Bytes))
+}
+
+// LogValue is the event as attributes.
+func (e Recovered) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("logs", e.Logs), slog.Int64("records", e.Records), slog.Duration("took", e.Duration))
+}
+
+// LogValue is the event as attributes.
+func (e Corruption) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+
+// LogValue is the event as attributes.
+func (e Poisoned) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+
+// LogValue is the event as attributes.
+func (e NoSpace) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+
+// LogValue is the event as attributes.
+func (e ClockJump) LogValue() slog.Value { return slog.GroupValue(slog.Duration("ahead", e.Ahead)) }
+
+func (e FlushEnd) level() slog.Level {
+	if e.Err != nil {
+		return slog.LevelError
+	}
+	return slog.LevelDebug
+}
+
+func (e CompactionEnd) level() slog.Level {
+	if e.Err != nil {
+		return slog.LevelError
+	}
+	return slog.LevelDebug
+}
+func (e StallBegin) level() slog.Level { return slog.LevelWarn }
+func (e StallEnd) level() slog.Level   { return slog.LevelWarn }
+func (e TornTail) level() slog.Level   { return slog.LevelWarn }
+func (e Recovered) level() slog.Level  { return slog.LevelInfo }
+func (e Corruption) level() slog.Level { return slog.LevelError }
+func (e Poisoned) level() slog.Level   { return slog.LevelError }
+func (e NoSpace) level() slog.Level    { return slog.LevelError }
+func (e ClockJump) level() slog.Level  { return slog.LevelWarn }
+
+// emit hands the event to those who asked, one event at a time.
+func (db *DB) emit(e Event) {
+	db.events.Lock()
+	defer db.events.Unlock()
+	if db.opts.OnEvent != nil {
+		db.opts.OnEvent(e)
+	}
+	if db.opts.Logger != nil {
+		db.opts.Logger.LogAttrs(context.Background(), e.level(), e.String(), slog.Any("event", e))
+	}
+}

@@ -1,0 +1,101 @@
+package fuzz
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// FuzzRowKeys: any bytes either are no row of a collection or are put together
+// again from their parts.
+func FuzzRowKeys(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(keyenc.AppendNameRow(nil, nil, "key"))
+	f.Add(keyenc.AppendElementRow(nil, keyenc.AppendKeyspacePrefix(nil, 7), 9, keyenc.TagElement, "member"))
+	f.Add(keyenc.AppendScoreRow(nil, nil, 9, keyenc.OrderScore(-1), "member"))
+	f.Add(keyenc.AppendItemRow(nil, nil, 9, keyenc.ItemMiddle))
+	f.Add(keyenc.AppendTimerRow(nil, 1_700_000_000_000, 9))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		if expiry, id, ok := keyenc.ParseTimerRow(row); ok {
+			if again := keyenc.AppendTimerRow(nil, expiry, id); !bytes.Equal(again, row) {
+				t.Fatalf("timer %x became %x", row, again)
+			}
+		}
+		prefix, rest, ok := keyenc.KeyspaceOf(row)
+		if !ok {
+			return
+		}
+		if rest[0] == keyenc.SpaceKeys {
+			if again := keyenc.AppendKeyRow(nil, prefix, rest[1:]); !bytes.Equal(again, row) {
+				t.Fatalf("key row %x became %x", row, again)
+			}
+			return
+		}
+		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
+		if !ok {
+			return
+		}
+		if again := keyenc.AppendElementRow(nil, prefix, id, tag, string(name)); !bytes.Equal(again, row) {
+			t.Fatalf("element row %x became %x", row, again)
+		}
+		if lo, hi := keyenc.CollectionRange(prefix, id, id); bytes.Compare(row, lo) < 0 || hi != nil && bytes.Compare(row, hi) >= 0 {
+			t.Fatalf("row %x is outside its collection", row)
+		}
+	})
+}
+
+// FuzzScoreRows: score rows stand in the order of scores, then of members, and
+// any 8 bytes are a score in its one encoding or none.
+func FuzzScoreRows(f *testing.F) {
+	f.Add(0.0, "", 0.0, "\x00")
+	f.Add(-1.5, "a", math.Inf(1), "a")
+	f.Add(math.Copysign(0, -1), "a", 0.0, "b")
+	f.Add(math.SmallestNonzeroFloat64, "\xff", -math.MaxFloat64, "")
+	f.Fuzz(func(t *testing.T, a float64, am string, b float64, bm string) {
+		raw := base.Prefix8([]byte(am+bm), 0)
+		if score, ok := keyenc.DecodeScore([]byte((am + bm + "00000000")[:8])); ok && len(am+bm) >= 8 && keyenc.OrderScore(score) != raw {
+			t.Fatalf("%x decodes to %v, which is encoded otherwise", raw, score)
+		}
+		if math.IsNaN(a) || math.IsNaN(b) {
+			return
+		}
+		ra := keyenc.AppendScoreRow(nil, nil, 1, keyenc.OrderScore(a), am)
+		rb := keyenc.AppendScoreRow(nil, nil, 1, keyenc.OrderScore(b), bm)
+		want := 0
+		switch {
+		case a < b || a == b && am < bm:
+			want = -1
+		case a > b || a == b && am > bm:
+			want = 1
+		}
+		if got := bytes.Compare(ra, rb); got != want {
+			t.Fatalf("(%v, %q) and (%v, %q) compare %d, want %d", a, am, b, bm, got, want)
+		}
+	})
+}
+
+// FuzzCollectionMeta: any bytes are refused or are metadata that survives being
+// written again.
+func FuzzCollectionMeta(f *testing.F) {
+	f.Add(record.AppendMeta(nil, record.Meta{Encoding: record.EncodingRows, ID: 7, Count: 3, Bytes: 99}))
+	f.Add(record.AppendMeta(nil, record.Meta{Encoding: record.EncodingInline, Count: 1, Body: []byte("abc")}))
+	f.Add([]byte{1, 0, 0})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		m, err := record.DecodeMeta(value)
+		if err != nil {
+			return
+		}
+		again, err := record.DecodeMeta(record.AppendMeta(nil, m))
+		if err != nil || again.ID != m.ID || again.Count != m.Count || again.Bytes != m.Bytes ||
+			again.NextDue != m.NextDue || again.Encoding != m.Encoding || !bytes.Equal(again.Body, m.Body) {
+			t.Fatalf("%+v became %+v, %v", m, again, err)
+		}
+		if id, ok := record.CollectionID(record.TypeHash, value); ok != (m.Encoding == record.EncodingRows) || id != m.ID {
+			t.Fatalf("%+v has id %d %v", m, id, ok)
+		}
+	})
+}

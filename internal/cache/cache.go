@@ -1,0 +1,159 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Cache bounds the memory of cached blocks together with what is reserved for
+// memory held elsewhere. It resists scans: a block enters a probation queue of
+// about a tenth of the room, moves to the main queue if a point read touches it
+// there, and enters the main queue directly if it is asked for again soon after
+// it was evicted. It is safe for concurrent use.
+type Cache struct {
+	hits   atomic.Int64
+	misses atomic.Int64
+
+	mu        sync.Mutex
+	limit     int64
+	reserved  int64
+	probation queue
+	main      queue
+	evictions uint64 // also the clock that dates evictions
+}
+
+// secondChances bounds how many touched blocks one eviction may spare, and so
+// how long it holds the lock: then the oldest goes, touched or not.
+const secondChances = 32
+
+// dropBatch is how many slots Drop empties before it lets others have the lock.
+const dropBatch = 128
+
+// New returns a cache of limit bytes. Zero or less caches nothing.
+func New(limit int64) *Cache { return &Cache{limit: limit} }
+
+// Metrics is what a cache has seen and holds. Bytes are of blocks, Reserved of
+// what is held elsewhere. Hits is what readers reported: they may sample.
+type Metrics struct {
+	Limit, Reserved, Bytes  int64
+	Blocks                  int64
+	Hits, Misses, Evictions int64
+}
+
+// Metrics returns a consistent view of the sizes; the counts may be slightly
+// behind.
+func (c *Cache) Metrics() Metrics {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Metrics{
+		Limit:     c.limit,
+		Reserved:  c.reserved,
+		Bytes:     c.probation.bytes + c.main.bytes,
+		Blocks:    c.probation.count + c.main.count,
+		Hits:      c.hits.Load(),
+		Misses:    c.misses.Load(),
+		Evictions: int64(c.evictions),
+	}
+}
+
+// CountHits adds n to the hits. Readers call it for many hits at once, because
+// a shared counter costs more than the hit itself.
+func (c *Cache) CountHits(n int64) { c.hits.Add(n) }
+
+// Store puts e, which takes bytes of memory, into s and evicts what no longer
+// fits. An entry that s already holds is replaced. hot says that a point read
+// asked: only such blocks return straight to the main queue.
+//
+// An entry is stored once and belongs to the cache from then on. One that would
+// take more than half of the room is not kept.
+func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
+	c.misses.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := s.entry.Load(); old != nil {
+		c.remove(old)
+	}
+	room := c.limit - c.reserved
+	if bytes > room/2 {
+		return
+	}
+	e.slot, e.bytes = s, bytes
+	again := s.evicted != 0 && c.evictions-s.evicted < uint64(c.main.count+c.probation.count)
+	c.shrink(room - bytes)
+	if hot && again {
+		c.main.push(e)
+		e.inMain = true
+	} else {
+		c.probation.push(e)
+	}
+	s.entry.Store(e)
+}
+
+// Drop forgets every block of the slots, as a table does that closes. Nobody
+// may store into them any more.
+func (c *Cache) Drop(slots []Slot) {
+	for len(slots) > 0 {
+		n := min(len(slots), dropBatch)
+		c.mu.Lock()
+		for i := range slots[:n] {
+			if e := slots[i].entry.Load(); e != nil {
+				c.remove(e)
+			}
+		}
+		c.mu.Unlock()
+		slots = slots[n:]
+	}
+}
+
+// Reserve takes n bytes of the limit for memory held elsewhere and evicts
+// blocks to make room. It never fails: what is reserved beyond the limit shows
+// in Metrics, and the cache keeps no block meanwhile.
+func (c *Cache) Reserve(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reserved += n
+	c.shrink(c.limit - c.reserved)
+}
+
+// Release gives back n reserved bytes.
+func (c *Cache) Release(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reserved -= n
+}
+
+// shrink evicts until the blocks take at most room bytes. The caller holds mu.
+func (c *Cache) shrink(room int64) {
+	chances := secondChances
+	for c.probation.bytes+c.main.bytes > max(room, 0) {
+		fromProbation := c.main.count == 0 ||
+			c.probation.count > 0 && c.probation.bytes*10 > c.probation.bytes+c.main.bytes
+		from := &c.main
+		if fromProbation {
+			from = &c.probation
+		}
+		e := from.oldest()
+		if chances > 0 && e.touched.Load() != 0 {
+			chances--
+			e.touched.Store(0)
+			from.unlink(e)
+			c.main.push(e)
+			e.inMain = true
+			continue
+		}
+		c.evictions++
+		e.slot.evicted = c.evictions
+		c.remove(e)
+	}
+}
+
+// remove takes e out of its queue and its slot. The caller holds mu.
+func (c *Cache) remove(e *Entry) {
+	if e.inMain {
+		c.main.unlink(e)
+	} else {
+		c.probation.unlink(e)
+	}
+	e.slot.entry.Store(nil)
+	e.slot = nil // an entry that a reader keeps must not keep its table's slots
+}

@@ -1,0 +1,205 @@
+package cache
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// page stands for a table's block: the entry first, then what it caches.
+type page struct {
+	Entry
+	number int
+}
+
+func store(c *Cache, s []Slot, i int, bytes int64, hot bool) {
+	c.Store(&s[i], &(&page{number: i}).Entry, bytes, hot)
+}
+
+func held(s []Slot) (n int) {
+	for i := range s {
+		if s[i].Peek() != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// read is a point read: a hit marks, a miss stores.
+func read(c *Cache, s []Slot, i int) (hit bool) {
+	if s[i].Load() != nil {
+		return true
+	}
+	store(c, s, i, 100, true)
+	return false
+}
+
+func TestStoredBlockIsFoundUntilDropped(t *testing.T) {
+	c, s := New(1000), make([]Slot, 3)
+	store(c, s, 1, 100, true)
+	if s[0].Load() != nil || s[1].Load() == nil || s[1].Peek() == nil {
+		t.Fatal("a slot must hold exactly what was stored into it")
+	}
+	c.Drop(s)
+	if s[1].Load() != nil {
+		t.Fatal("a dropped slot still holds its block")
+	}
+	if m := c.Metrics(); m.Bytes != 0 || m.Blocks != 0 || m.Misses != 1 {
+		t.Fatalf("after Drop: %+v", m)
+	}
+}
+
+func TestBlocksStayBelowTheLimit(t *testing.T) {
+	c, s := New(1000), make([]Slot, 200)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 5000 {
+		i := rng.IntN(len(s))
+		if s[i].Load() == nil {
+			store(c, s, i, int64(rng.IntN(300)), rng.IntN(2) == 0)
+		}
+		if m := c.Metrics(); m.Bytes > m.Limit || m.Blocks != int64(held(s)) {
+			t.Fatalf("%+v with %d slots full", m, held(s))
+		}
+	}
+	if c.Metrics().Evictions == 0 {
+		t.Fatal("nothing was evicted")
+	}
+}
+
+func TestReservedMemoryEvictsBlocks(t *testing.T) {
+	c, s := New(1000), make([]Slot, 10)
+	for i := range s {
+		store(c, s, i, 100, true)
+	}
+	if held(s) != 10 {
+		t.Fatalf("%d of 10 blocks fit", held(s))
+	}
+	c.Reserve(750)
+	if held(s) != 2 {
+		t.Fatalf("%d blocks beside 750 reserved bytes of 1000, want 2", held(s))
+	}
+	c.Reserve(750)
+	if m := c.Metrics(); held(s) != 0 || m.Reserved != 1500 {
+		t.Fatalf("reserved beyond the limit: %d blocks, %+v", held(s), m)
+	}
+	store(c, s, 0, 1, true)
+	if held(s) != 0 {
+		t.Fatal("a block was kept though all is reserved")
+	}
+	c.Release(1500)
+	store(c, s, 0, 100, true)
+	if held(s) != 1 {
+		t.Fatal("released memory is not used")
+	}
+}
+
+func TestScanDoesNotEvictWhatPointReadsUse(t *testing.T) {
+	c, s := New(100*100), make([]Slot, 2000)
+	for range 3 { // the working set: 60 of the 100 blocks that fit
+		for i := range 60 {
+			read(c, s, i)
+		}
+	}
+	for i := 100; i < 2000; i++ { // a scan of twenty times the cache
+		if s[i].Peek() == nil {
+			store(c, s, i, 100, false)
+		}
+	}
+	if n := held(s[:60]); n < 55 {
+		t.Fatalf("the scan left %d of 60 blocks of the working set", n)
+	}
+}
+
+func TestBlockAskedForAgainAfterEvictionGoesToMain(t *testing.T) {
+	c, s := New(1000), make([]Slot, 40)
+	read(c, s, 0)
+	for i := 1; s[0].Peek() != nil; i++ {
+		read(c, s, i)
+	}
+	read(c, s, 0)
+	if !s[0].Peek().inMain {
+		t.Fatal("the block went through probation twice")
+	}
+	for i := 20; i < 40; i++ {
+		store(c, s, i, 100, false)
+	}
+	if s[0].Peek() == nil {
+		t.Fatal("a scan evicted a block of the main queue")
+	}
+}
+
+func TestHugeBlockIsNotKept(t *testing.T) {
+	c, s := New(1000), make([]Slot, 11)
+	for i := range 10 {
+		store(c, s, i, 100, true)
+	}
+	store(c, s, 10, 501, true)
+	if held(s) != 10 {
+		t.Fatalf("%d blocks after a huge one, want the 10 before it", held(s))
+	}
+}
+
+func TestStoringTwiceReplaces(t *testing.T) {
+	c, s := New(1000), make([]Slot, 1)
+	a, b := &page{number: 1}, &page{number: 2}
+	c.Store(&s[0], &a.Entry, 100, true)
+	c.Store(&s[0], &b.Entry, 300, true)
+	if s[0].Load() != &b.Entry {
+		t.Fatal("the first entry stayed")
+	}
+	if m := c.Metrics(); m.Bytes != 300 || m.Blocks != 1 {
+		t.Fatalf("%+v", m)
+	}
+}
+
+func TestConcurrentReadersScansReservationsAndDrops(t *testing.T) {
+	c := New(20 * 100)
+	shared := make([]Slot, 64)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 7))
+			own := make([]Slot, 32)
+			for i := range 3000 {
+				switch i % 16 {
+				case 3:
+					c.Reserve(500)
+					c.Release(500)
+				case 7:
+					store(c, own, rng.IntN(32), 50, false)
+				case 11:
+					c.Drop(own)
+				default:
+					read(c, shared, rng.IntN(64))
+				}
+				if m := c.Metrics(); m.Bytes > m.Limit {
+					t.Errorf("%+v", m)
+				}
+			}
+			c.Drop(own)
+		})
+	}
+	wg.Wait()
+	c.Drop(shared)
+	if m := c.Metrics(); m.Bytes != 0 || m.Blocks != 0 || m.Reserved != 0 {
+		t.Fatalf("at the end %+v", m)
+	}
+}
+
+func TestHitAllocatesNothing(t *testing.T) {
+	c, s := New(1000), make([]Slot, 1)
+	store(c, s, 0, 100, true)
+	if n := testing.AllocsPerRun(100, func() { s[0].Load() }); n != 0 {
+		t.Fatalf("%v allocations per hit", n)
+	}
+}
+
+func BenchmarkCacheHit(b *testing.B) {
+	c, s := New(1<<20), make([]Slot, 1024)
+	for i := range s {
+		store(c, s, i, 100, true)
+	}
+	for i := 0; b.Loop(); i++ {
+		s[i&1023].Load()
+	}
+}

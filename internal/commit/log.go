@@ -1,0 +1,513 @@
+// Package commit turns concurrent commits into groups, and groups into log
+// frames: one buffer that everybody appends to, one caller at a time that
+// writes and syncs it for all who wait.
+//
+//	committers ──append──► pending group ──the leader──► frame ──► log file
+//	     │                                                  │
+//	     └──────────────── wait by position ◄───────────────┘
+//
+// It knows nothing of stores, memtables or keys, and starts no goroutine: the
+// leader is always one of the callers who wait.
+package commit
+
+import (
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/wal"
+)
+
+// Position is a place in the stream of everything ever appended, in bytes. It
+// grows across log files.
+type Position int64
+
+// Segment is one log file as the root hands it over: created, its name durable,
+// without a header. The log writes the header when the segment is activated.
+type Segment struct {
+	Number   base.FileNum
+	LogID    uint64
+	File     wal.Sink
+	Allocate func(size int64) error // reserves disk space for the first size bytes
+	Closer   io.Closer              // called once nothing more is written
+	Reserved int64                  // bytes reserved so far
+}
+
+const (
+	// gatherLimit is how many bytes Buffered commits leave in memory before one
+	// of them writes them out.
+	gatherLimit = 64 << 10
+	// backlogLimit is how many bytes may wait in memory, while a predecessor is
+	// synced for instance, before even Buffered commits wait.
+	backlogLimit = 8 << 20
+	// ownPiece is the payload size from which a group references the payload
+	// instead of copying it.
+	ownPiece = 64 << 10
+	// reserveStep is the largest step by which a segment's reservation grows.
+	reserveStep = 8 << 20
+	// keepBuffer is the largest group buffer kept for the next group.
+	keepBuffer = 4 << 20
+)
+
+// Log is the group buffer over a chain of log files. It is safe for concurrent
+// use, except that Append, Room and Rotate are called by one goroutine at a
+// time: the one inside the store's commit section.
+type Log struct {
+	alloc sync.Mutex // held while a segment's file is extended or closed; taken before mu
+
+	mu       sync.Mutex
+	segs     []*segment // oldest first; the last one takes appends
+	appended Position
+	written  Position // in the file: survives the process
+	durable  Position // synced: survives power loss
+	busy     bool     // somebody leads
+	waiting  []*waiter
+	spare    []byte // an emptied group buffer
+	err      error  // first failure; final
+	group    int    // how many waited on the last synced group
+	syncTime time.Duration
+
+	// constant after New
+	dbid      uint64
+	gathering func() // see New
+}
+
+// segment is a Segment in use. Its fields are guarded by Log.mu, but w is the
+// leader's alone.
+type segment struct {
+	Segment
+	w       *wal.Writer // nil until activated
+	pending group
+	end     int64 // offset behind everything written, taken or pending
+	clock   int64 // largest reading of any frame written
+}
+
+// group is what one frame will hold. Large payloads are referenced, in order,
+// between the parts of buf.
+type group struct {
+	frame  wal.Frame
+	pieces [][]byte // complete pieces before buf[cut:]
+	buf    []byte
+	cut    int
+	size   int64
+	end    Position // position behind the group's last byte
+}
+
+type waiter struct {
+	pos  Position
+	sync bool
+	lead bool // woken to lead, not because it is done
+	wake chan struct{}
+}
+
+var waiterPool = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
+
+// New returns a log that will begin with segment first; see Activate.
+// gathering, if not nil, is called inside Append each time the first bytes
+// gather that nobody may be waiting for: the store arranges for WriteOut soon.
+func New(dbid uint64, first Segment, gathering func()) *Log {
+	l := &Log{dbid: dbid, gathering: gathering}
+	l.segs = []*segment{{Segment: first, end: wal.HeaderSize}}
+	return l
+}
+
+// Activate writes and syncs the first segment's header, which names what comes
+// before it: prev, zero if there is no such log, and the largest sequence so
+// far. It is called once, before anything is appended.
+func (l *Log) Activate(prev wal.Predecessor, last base.SeqNum, clock int64) error {
+	s := l.segs[0]
+	if err := l.start(s, prev, last, clock); err != nil {
+		return l.fail(err)
+	}
+	return nil
+}
+
+func (l *Log) start(s *segment, prev wal.Predecessor, last base.SeqNum, clock int64) error {
+	s.clock = max(s.clock, clock)
+	s.w = wal.NewWriter(s.File, wal.Header{
+		Number: s.Number, DBID: l.dbid, LogID: s.LogID, Prev: prev, LastSeq: last, Clock: clock,
+	})
+	return s.w.Start()
+}
+
+// Room reports whether n more payload bytes surely fit the space reserved for
+// the active segment, its trailer included.
+func (l *Log) Room(n int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.segs[len(l.segs)-1]
+	return s.end+wal.FrameSize(n)+wal.FrameSize(0) <= s.Reserved
+}
+
+// Extend reserves space for at least n more payload bytes in the active
+// segment. It is called outside the commit section. An error is definite:
+// nothing was changed.
+func (l *Log) Extend(n int64) error {
+	l.alloc.Lock()
+	defer l.alloc.Unlock()
+	l.mu.Lock()
+	s := l.segs[len(l.segs)-1]
+	need := s.end + wal.FrameSize(n) + wal.FrameSize(0)
+	have := s.Reserved
+	l.mu.Unlock()
+	if need <= have {
+		return nil
+	}
+	want := max(need, have+min(max(have, 64<<10), reserveStep))
+	if err := s.Allocate(want); err != nil {
+		if want == need {
+			return err
+		}
+		if want, err = need, s.Allocate(need); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	s.Reserved = max(s.Reserved, want)
+	l.mu.Unlock()
+	return nil
+}
+
+// Append adds the payload of one commit, count operations from sequence first
+// on, to the pending group and returns the position behind it. It copies the
+// payload unless keep says that nobody will change it. It cannot fail: Room was
+// asked before, in the same commit section.
+func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
+	l.mu.Lock()
+	s := l.segs[len(l.segs)-1]
+	g := &s.pending
+	idle := g.size == 0
+	if idle {
+		g.frame = wal.Frame{First: first}
+		if g.buf == nil {
+			g.buf, l.spare = l.spare, nil
+		}
+		s.end += wal.FrameSize(0)
+	}
+	g.frame.Count += count
+	g.frame.Clock = max(g.frame.Clock, clock)
+	if keep && len(payload) >= ownPiece {
+		if len(g.buf) > g.cut {
+			g.pieces = append(g.pieces, g.buf[g.cut:len(g.buf):len(g.buf)])
+			g.cut = len(g.buf)
+		}
+		g.pieces = append(g.pieces, payload)
+	} else {
+		g.add(payload)
+	}
+	g.size += int64(len(payload))
+	s.end += int64(len(payload))
+	l.appended += Position(len(payload))
+	pos := l.appended
+	l.mu.Unlock()
+	if idle && l.gathering != nil {
+		l.gathering()
+	}
+	return pos
+}
+
+// add copies payload into the group's buffer. Growing it may move it, so pieces
+// that point into the old one stay valid and are kept as they are.
+func (g *group) add(payload []byte) {
+	if len(g.buf)+len(payload) > cap(g.buf) && len(g.pieces) > 0 {
+		if len(g.buf) > g.cut {
+			g.pieces = append(g.pieces, g.buf[g.cut:len(g.buf):len(g.buf)])
+		}
+		g.buf, g.cut = make([]byte, 0, max(len(payload), gatherLimit)), 0
+	}
+	g.buf = append(g.buf, payload...)
+}
+
+// Rotate makes next the segment that takes appends. The leader finishes the
+// current one, syncs it and only then writes next's header, whatever anybody
+// waits for.
+func (l *Log) Rotate(next Segment) {
+	l.mu.Lock()
+	l.segs = append(l.segs, &segment{Segment: next, end: wal.HeaderSize})
+	l.mu.Unlock()
+}
+
+// Appended returns the position behind everything appended so far.
+func (l *Log) Appended() Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.appended
+}
+
+// Err returns the failure after which the log takes nothing more.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Level says what a caller of Wait waits for.
+type Level uint8
+
+const (
+	Gathered Level = iota // in memory, bounded
+	Written               // in the operating system's hands
+	Durable               // synced
+)
+
+// Wait returns when everything up to pos has reached the level, or with the
+// failure after which it may never have. The caller may become the leader
+// and do the work for everybody.
+func (l *Log) Wait(pos Position, level Level) error {
+	l.mu.Lock()
+	if level == Gathered {
+		if l.appended-l.written < gatherLimit || l.err != nil {
+			err := l.err
+			l.mu.Unlock()
+			return err
+		}
+		if l.busy && l.appended-l.written < backlogLimit {
+			l.mu.Unlock()
+			return nil
+		}
+		level = Written
+	}
+	return l.waitLocked(pos, level == Durable)
+}
+
+// WriteOut writes what has gathered, without syncing it.
+func (l *Log) WriteOut() error { return l.Wait(l.Appended(), Written) }
+
+func (l *Log) reached(pos Position, sync bool) bool {
+	if sync {
+		return l.durable >= pos
+	}
+	return l.written >= pos
+}
+
+// waitLocked is called with mu held and releases it.
+func (l *Log) waitLocked(pos Position, sync bool) error {
+	for {
+		if l.reached(pos, sync) || l.err != nil {
+			err := l.err
+			if l.reached(pos, sync) {
+				err = nil
+			}
+			l.mu.Unlock()
+			return err
+		}
+		if l.busy {
+			w := waiterPool.Get().(*waiter)
+			w.pos, w.sync, w.lead = pos, sync, false
+			l.waiting = append(l.waiting, w)
+			l.mu.Unlock()
+			<-w.wake
+			lead := w.lead
+			waiterPool.Put(w)
+			l.mu.Lock()
+			if !lead {
+				continue
+			}
+		}
+		l.busy = true
+		l.leadLocked(pos, sync)
+	}
+}
+
+// leadLocked writes groups, oldest segment first, until pos has been reached or
+// the log has failed, and hands the lead over. It is called with mu held and
+// returns with it held.
+func (l *Log) leadLocked(pos Position, sync bool) {
+	for l.err == nil && !l.reached(pos, sync) {
+		if sync {
+			l.settleLocked()
+		}
+		s := l.segs[0]
+		g := l.takeLocked(s)
+		sealed := len(l.segs) > 1
+		l.mu.Unlock()
+		begin := time.Now()
+		err := l.write(s, &g, sync || sealed)
+		if err == nil && sealed {
+			err = l.finish(s)
+		}
+		took := time.Since(begin)
+		l.mu.Lock()
+		if err != nil {
+			l.failLocked(err)
+			break
+		}
+		l.written = max(l.written, g.end)
+		if sync || sealed {
+			l.durable = max(l.durable, g.end)
+			l.syncTime += (took - l.syncTime) / 8
+		}
+		l.recycleLocked(&g)
+		l.wakeLocked()
+	}
+	l.handOverLocked()
+}
+
+// settleLocked waits a moment, a fraction of a sync, for the callers who waited
+// on the last group to come back with their next commits, so that a sync
+// carries all of them and not every other half. It releases mu while it
+// yields.
+func (l *Log) settleLocked() {
+	want := l.group
+	if want < 3 {
+		return
+	}
+	begin := time.Now()
+	for len(l.waiting)+1 < want && time.Since(begin) < l.syncTime/8 {
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
+	}
+}
+
+// takeLocked takes the segment's pending group and leaves an empty one.
+func (l *Log) takeLocked(s *segment) group {
+	g := s.pending
+	s.pending = group{}
+	if len(l.segs) == 1 {
+		g.end = l.appended
+		return g
+	}
+	g.end = l.appended
+	for _, later := range l.segs[1:] {
+		g.end -= Position(later.pending.size)
+	}
+	return g
+}
+
+// write writes g as one frame and syncs the segment if asked.
+func (l *Log) write(s *segment, g *group, sync bool) error {
+	if g.size > 0 {
+		tail := g.buf[g.cut:]
+		s.clock = max(s.clock, g.frame.Clock)
+		var err error
+		if len(g.pieces) == 0 {
+			err = s.w.Append(g.frame, tail)
+		} else {
+			err = s.w.Append(g.frame, append(g.pieces, tail)...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if sync {
+		return s.w.Sync()
+	}
+	return nil
+}
+
+// finish writes the trailer of a sealed segment, syncs it, and activates its
+// successor, whose header names where this one ended.
+func (l *Log) finish(s *segment) error {
+	prev, err := end(s)
+	if err != nil {
+		return err
+	}
+	l.alloc.Lock()
+	err = s.Closer.Close()
+	l.alloc.Unlock()
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.segs = append(l.segs[:0], l.segs[1:]...)
+	next := l.segs[0]
+	l.mu.Unlock()
+	return l.start(next, prev, prev.LastSeq, s.clock)
+}
+
+// end writes and syncs the trailer of s and returns what a successor's header
+// says of it.
+func end(s *segment) (wal.Predecessor, error) {
+	if err := s.w.Finish(s.clock); err != nil {
+		return wal.Predecessor{}, err
+	}
+	if err := s.w.Sync(); err != nil {
+		return wal.Predecessor{}, err
+	}
+	prev, ok := s.w.Successor()
+	if !ok {
+		return prev, errNotEnded
+	}
+	return prev, nil
+}
+
+func (l *Log) recycleLocked(g *group) {
+	if l.spare == nil && len(g.pieces) == 0 && cap(g.buf) <= keepBuffer {
+		l.spare = g.buf[:0]
+	}
+}
+
+// wakeLocked wakes everybody whose wait is over.
+func (l *Log) wakeLocked() {
+	kept := l.waiting[:0]
+	woken := 1
+	for _, w := range l.waiting {
+		if l.err == nil && !l.reached(w.pos, w.sync) {
+			kept = append(kept, w)
+			continue
+		}
+		woken++
+		w.wake <- struct{}{}
+	}
+	clear(l.waiting[len(kept):])
+	l.waiting = kept
+	l.group = woken
+}
+
+// handOverLocked makes one of those who still wait the leader.
+func (l *Log) handOverLocked() {
+	l.busy = false
+	if len(l.waiting) == 0 {
+		return
+	}
+	w := l.waiting[0]
+	l.waiting = append(l.waiting[:0], l.waiting[1:]...)
+	w.lead = true
+	l.busy = true
+	w.wake <- struct{}{}
+}
+
+func (l *Log) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failLocked(err)
+	return l.err
+}
+
+func (l *Log) failLocked(err error) {
+	if l.err == nil {
+		l.err = err
+	}
+	l.wakeLocked()
+}
+
+var (
+	errClosed   = errors.New("log is closed")
+	errNotEnded = errors.New("log was not ended")
+)
+
+// Close ends the log. A clean log is written out, gets its trailer and is
+// synced, and Close returns where it ends; one that has failed is only
+// released: its descriptors are never synced again.
+func (l *Log) Close() (last wal.Predecessor, err error) {
+	werr := l.Wait(l.Appended(), Durable)
+	l.mu.Lock()
+	segs := l.segs
+	if l.err == nil {
+		l.err = errClosed
+	}
+	l.mu.Unlock()
+	if werr == nil && len(segs) == 1 {
+		last, werr = end(segs[0])
+	}
+	l.alloc.Lock()
+	defer l.alloc.Unlock()
+	for _, s := range segs {
+		werr = errors.Join(werr, s.Closer.Close())
+	}
+	return last, werr
+}

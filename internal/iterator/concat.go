@@ -1,0 +1,171 @@
+package iterator
+
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// Sources are the disjoint sources of a Concat, in key order: the tables of one
+// run. Bounds are known without opening; they may be wider than the entries
+// (a table's range tombstones count), and may even hold no entry at all.
+type Sources interface {
+	Len() int
+	// Bounds returns the smallest and largest key of source i, inclusive; they
+	// stay the source's.
+	Bounds(i int) (smallest, largest []byte)
+	// Open returns an iterator over source i, which the Concat closes.
+	Open(i int) (Iterator, error)
+}
+
+// Concat walks disjoint sources one behind the other. At most one is open at a
+// time, none before the first move. It is reusable (Init) and not safe for
+// concurrent use.
+type Concat struct {
+	sources Sources
+	it      Iterator // over source at; nil if none is open
+	at      int
+	err     error
+}
+
+// Init makes c the concatenation of s, positioned nowhere. Nothing is opened.
+func (c *Concat) Init(s Sources) { *c = Concat{sources: s} }
+
+// First implements Iterator.
+func (c *Concat) First() *Entry {
+	c.err = nil
+	return c.forward(0)
+}
+
+// Last implements Iterator.
+func (c *Concat) Last() *Entry {
+	c.err = nil
+	return c.backward(c.sources.Len() - 1)
+}
+
+// SeekGE implements Iterator. It opens the one source that may hold key, and the
+// next one if that has nothing at or after it.
+func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
+	c.err = nil
+	i := c.search(key)
+	if i == c.sources.Len() || !c.open(i) {
+		return nil
+	}
+	if e := c.it.SeekGE(key, seq); e != nil || c.failed() {
+		return e
+	}
+	return c.forward(i + 1)
+}
+
+// SeekLT implements Iterator.
+func (c *Concat) SeekLT(key []byte) *Entry {
+	c.err = nil
+	i := c.search(key)
+	if i < c.sources.Len() {
+		if smallest, _ := c.sources.Bounds(i); bytes.Compare(smallest, key) < 0 {
+			if !c.open(i) {
+				return nil
+			}
+			if e := c.it.SeekLT(key); e != nil || c.failed() {
+				return e
+			}
+		}
+	}
+	return c.backward(i - 1)
+}
+
+// Next implements Iterator.
+func (c *Concat) Next() *Entry {
+	if e := c.it.Next(); e != nil || c.failed() {
+		return e
+	}
+	return c.forward(c.at + 1)
+}
+
+// Prev implements Iterator.
+func (c *Concat) Prev() *Entry {
+	if e := c.it.Prev(); e != nil || c.failed() {
+		return e
+	}
+	return c.backward(c.at - 1)
+}
+
+// Run implements Iterator.
+func (c *Concat) Run() (Run, bool) { return c.it.Run() }
+
+// Err implements Iterator.
+func (c *Concat) Err() error { return c.err }
+
+// Close closes the source that is open.
+func (c *Concat) Close() error {
+	c.shut()
+	return c.err
+}
+
+// search returns the first source whose largest key is at or behind key.
+func (c *Concat) search(key []byte) int {
+	lo, hi := 0, c.sources.Len()
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if _, largest := c.sources.Bounds(m); bytes.Compare(largest, key) < 0 {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// forward returns the first entry of source i or of the next that has one.
+func (c *Concat) forward(i int) *Entry {
+	for ; i < c.sources.Len() && c.open(i); i++ {
+		if e := c.it.First(); e != nil || c.failed() {
+			return e
+		}
+	}
+	return nil
+}
+
+// backward returns the last entry of source i or of the nearest before it that
+// has one.
+func (c *Concat) backward(i int) *Entry {
+	for ; i >= 0 && c.open(i); i-- {
+		if e := c.it.Last(); e != nil || c.failed() {
+			return e
+		}
+	}
+	return nil
+}
+
+// open makes source i the open one.
+func (c *Concat) open(i int) bool {
+	if c.it != nil && c.at == i {
+		return true
+	}
+	if c.shut(); c.err != nil {
+		return false
+	}
+	it, err := c.sources.Open(i)
+	if err != nil {
+		c.err = err
+		return false
+	}
+	c.it, c.at = it, i
+	return true
+}
+
+// failed reports, and keeps, an error of the open source.
+func (c *Concat) failed() bool {
+	c.err = c.it.Err()
+	return c.err != nil
+}
+
+func (c *Concat) shut() {
+	if c.it == nil {
+		return
+	}
+	if err := c.it.Close(); err != nil && c.err == nil {
+		c.err = err
+	}
+	c.it = nil
+}

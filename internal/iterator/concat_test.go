@@ -1,0 +1,128 @@
+package iterator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// tables is a run of in-memory tables that counts what is opened.
+type tables struct {
+	entries [][]Entry
+	bounds  [][2]string // wider than the entries if set
+	open    int
+	opened  []int
+	fail    int // table that does not open; −1: none
+}
+
+func (s *tables) Len() int { return len(s.entries) }
+
+func (s *tables) Bounds(i int) (smallest, largest []byte) {
+	if b := s.bounds[i]; b != [2]string{} {
+		return []byte(b[0]), []byte(b[1])
+	}
+	return s.entries[i][0].Key, s.entries[i][len(s.entries[i])-1].Key
+}
+
+func (s *tables) Open(i int) (Iterator, error) {
+	if i == s.fail {
+		return nil, errBroken
+	}
+	s.open++
+	s.opened = append(s.opened, i)
+	return &opened{Slice: NewSlice(s.entries[i]), of: s}, nil
+}
+
+type opened struct {
+	*Slice
+	of *tables
+}
+
+func (o *opened) Close() error {
+	o.of.open--
+	return nil
+}
+
+// split cuts sorted entries into tables, never inside a key, with tables that
+// hold no entry here and there.
+func split(all []Entry, size int) *tables {
+	s := &tables{fail: -1}
+	for lo := 0; lo < len(all); {
+		hi := min(lo+size, len(all))
+		for hi < len(all) && string(all[hi].Key) == string(all[hi-1].Key) {
+			hi++
+		}
+		s.entries = append(s.entries, all[lo:hi])
+		s.bounds = append(s.bounds, [2]string{})
+		if k := string(all[hi-1].Key); len(s.entries)%3 == 0 && (hi == len(all) || k+"\x00\x01" < string(all[hi].Key)) {
+			s.entries = append(s.entries, nil)
+			s.bounds = append(s.bounds, [2]string{k + "\x00", k + "\x00\x01"})
+		}
+		lo = hi
+	}
+	return s
+}
+
+func TestConcatWalksLikeOneSortedSlice(t *testing.T) {
+	for name, key := range keyMakers {
+		t.Run(name, func(t *testing.T) {
+			r := newRand(t)
+			for range 10 {
+				_, all := scatter(r, 1+r.IntN(300), 1, key)
+				s := split(all, 1+r.IntN(40))
+				c := &Concat{}
+				c.Init(s)
+				walk(t, r, c, all, key, 150)
+				if s.open > 1 {
+					t.Fatalf("%d tables open at once", s.open)
+				}
+				if err := c.Close(); err != nil || s.open != 0 {
+					t.Fatalf("Close: %v, %d tables left open", err, s.open)
+				}
+			}
+		})
+	}
+}
+
+func TestConcatOpensOnlyTheTableItNeeds(t *testing.T) {
+	var all []Entry
+	for i := range 100 {
+		all = append(all, put(fmt.Sprintf("k%03d", i), 1))
+	}
+	s := split(all, 10)
+	c := &Concat{}
+	c.Init(s)
+	if len(s.opened) != 0 {
+		t.Fatal("a table was opened before the first move")
+	}
+	c.SeekGE([]byte("k055"), base.SeqMax)
+	c.SeekGE([]byte("k058"), base.SeqMax)
+	c.SeekLT([]byte("k052"))
+	if len(s.opened) != 1 {
+		t.Fatalf("opened tables %v for one neighbourhood", s.opened)
+	}
+}
+
+func TestTableThatDoesNotOpenStopsTheConcat(t *testing.T) {
+	var all []Entry
+	for i := range 30 {
+		all = append(all, put(fmt.Sprintf("k%03d", i), 1))
+	}
+	s := split(all, 10)
+	s.fail = slices.IndexFunc(s.entries, func(e []Entry) bool { return len(e) > 0 && string(e[0].Key) == "k010" })
+	c := &Concat{}
+	c.Init(s)
+	n := 0
+	for e := c.First(); e != nil; e = c.Next() {
+		n++
+	}
+	if n != 10 || !errors.Is(c.Err(), errBroken) {
+		t.Fatalf("%d entries, %v", n, c.Err())
+	}
+	if e := c.SeekGE([]byte("k025"), base.SeqMax); e == nil || c.Err() != nil {
+		t.Fatal("a seek elsewhere does not recover")
+	}
+}

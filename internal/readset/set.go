@@ -1,0 +1,107 @@
+// Package readset remembers what a transaction read, so that its commit can
+// ask whether any of it has changed: points, the intervals its scans really
+// consumed, gaps and empty scans included, and the earliest expiry of any live
+// row it saw. Time makes rows vanish without a sequence number; a commit
+// compares that expiry with the clock as it compares sequences.
+package readset
+
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// Point is one key that was looked up, found or not.
+type Point struct {
+	Hash uint64
+	Row  []byte
+}
+
+// Interval is a stretch of keys that a scan consumed: [Lo, Hi], or [Lo, Hi) if
+// the upper end is exclusive. A nil Hi is the end of all keys.
+type Interval struct {
+	Lo, Hi      []byte
+	HiInclusive bool
+}
+
+// Set is what one transaction read at sequence Seq and clock Clock. It is not
+// safe for concurrent use.
+type Set struct {
+	Seq   base.SeqNum
+	Clock int64
+
+	points    []Point
+	intervals []Interval
+	expiry    int64  // earliest of any live row read; 0: none expires
+	expires   []byte // its row
+	arena     []byte // rows are cut from it
+	last      []byte // the row noted last: many calls read one row twice in a row
+}
+
+// Reset empties the set for a read at another point, keeping its memory.
+func (s *Set) Reset(seq base.SeqNum, clock int64) {
+	clear(s.points)
+	clear(s.intervals)
+	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0]}
+}
+
+// keep copies b into the set's own memory.
+func (s *Set) keep(b []byte) []byte {
+	if len(s.arena)+len(b) > cap(s.arena) {
+		s.arena = make([]byte, 0, max(1024, len(b), min(2*cap(s.arena), 64<<10)))
+	}
+	at := len(s.arena)
+	s.arena = append(s.arena, b...)
+	return s.arena[at:len(s.arena):len(s.arena)]
+}
+
+// AddPoint notes that row was looked up. It copies row.
+func (s *Set) AddPoint(hash uint64, row []byte) {
+	if s.last != nil && bytes.Equal(s.last, row) {
+		return
+	}
+	s.last = s.keep(row)
+	s.points = append(s.points, Point{Hash: hash, Row: s.last})
+}
+
+// AddInterval notes that a scan consumed [lo, hi], or [lo, hi) if inclusive is
+// false; a nil hi is the end of all keys. It copies both.
+func (s *Set) AddInterval(lo, hi []byte, inclusive bool) {
+	i := Interval{Lo: s.keep(lo), HiInclusive: inclusive}
+	if hi != nil {
+		i.Hi = s.keep(hi)
+	}
+	s.intervals = append(s.intervals, i)
+}
+
+// AddExpiry notes that row was seen alive with the given expiry; 0 is none.
+func (s *Set) AddExpiry(row []byte, expiry int64) {
+	if expiry == 0 || s.expiry != 0 && s.expiry <= expiry {
+		return
+	}
+	s.expiry, s.expires = expiry, s.keep(row)
+}
+
+// Points returns what was looked up. It belongs to the set.
+func (s *Set) Points() []Point { return s.points }
+
+// Intervals returns what scans consumed. They belong to the set.
+func (s *Set) Intervals() []Interval { return s.intervals }
+
+// Expiry returns the earliest expiry of a live row that was read, and the row;
+// 0 if none expires.
+func (s *Set) Expiry() (int64, []byte) { return s.expiry, s.expires }
+
+// Empty reports whether nothing was read.
+func (s *Set) Empty() bool {
+	return len(s.points) == 0 && len(s.intervals) == 0 && s.expiry == 0
+}
+
+// Upper returns the exclusive upper end of the interval; nil is the end of all
+// keys.
+func (i *Interval) Upper() []byte {
+	if i.Hi == nil || !i.HiInclusive {
+		return i.Hi
+	}
+	return append(i.Hi[:len(i.Hi):len(i.Hi)], 0)
+}

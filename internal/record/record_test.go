@@ -1,0 +1,151 @@
+package record
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+func put(typ Type, expiry int64, key, value string) Op {
+	return Op{Attr: base.MakeAttr(base.KindPut, uint8(typ), expiry != 0), Expiry: expiry, Key: []byte(key), Value: []byte(value)}
+}
+
+func TestOpsLookLikeThis(t *testing.T) {
+	for _, c := range []struct {
+		op   Op
+		want string
+	}{
+		{put(TypeString, 0, "k", "v"), "09 01 6b 01 76"},
+		{put(TypeHash, 300, "k", ""), "51 ac02 01 6b 00"},
+		{Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: []byte("k")}, "02 01 6b"},
+		{Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: []byte("a"), Value: []byte("b")}, "03 01 61 01 62"},
+	} {
+		b := AppendOp(nil, c.op)
+		if got := hex.EncodeToString(b); got != strings.ReplaceAll(c.want, " ", "") {
+			t.Errorf("%v: %s, want %s", c.op, got, c.want)
+		}
+		got, n, err := DecodeOp(append(b, "behind"...))
+		if err != nil || n != len(b) || got.Attr != c.op.Attr || got.Expiry != c.op.Expiry ||
+			!bytes.Equal(got.Key, c.op.Key) || !bytes.Equal(got.Value, c.op.Value) {
+			t.Errorf("%v came back as %v, %d bytes, %v", c.op, got, n, err)
+		}
+		for i := range b {
+			if _, _, err := DecodeOp(b[:i]); err == nil {
+				t.Errorf("%v cut to %d bytes is taken", c.op, i)
+			}
+		}
+	}
+}
+
+func TestOpsOfLimitLengthAreTakenAndLongerOnesNot(t *testing.T) {
+	for n, want := range map[int]error{base.MaxRowKeyLen: nil, base.MaxRowKeyLen + 1: errOpKey} {
+		_, _, err := DecodeOp(AppendOp(nil, put(TypeString, 0, strings.Repeat("k", n), "v")))
+		if !errors.Is(err, want) {
+			t.Errorf("key of %d bytes: %v", n, err)
+		}
+	}
+	op := put(TypeString, 1<<62, "k", "v")
+	if b := AppendOp(nil, op); len(b) > len("kv")+MaxOpOverhead {
+		t.Errorf("%d bytes of overhead", len(b)-2)
+	}
+}
+
+func TestOddOpsAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes string
+		want  error
+	}{
+		"nothing":              {"", errOpTruncated},
+		"unknown kind":         {"0f016b0176", errOpAttr},
+		"reserved kind":        {"0c016b0176", errOpAttr},
+		"unused bit":           {"89016b0176", errOpAttr},
+		"expiry zero":          {"4900016b0176", errOpExpiry},
+		"expiry too large":     {"49ffffffffffffffffff01016b0176", errOpExpiry},
+		"endless varint":       {"49ffffffffffffffffffffff", errOpExpiry},
+		"empty key":            {"09000176", errOpKey},
+		"value is longer":      {"09016bffffffff7f76", errOpValue},
+		"value is not there":   {"09016b0576", errOpTruncated},
+		"range ends at start":  {"0301610161", errOpRange},
+		"range ends before":    {"0301620161", errOpRange},
+		"range without an end": {"03016100", errOpKey},
+	} {
+		b, err := hex.DecodeString(c.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := DecodeOp(b); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestMetaLooksLikeThis(t *testing.T) {
+	for _, c := range []struct {
+		m    Meta
+		want string
+	}{
+		{Meta{Encoding: EncodingRows, ID: 258, Count: 1, Bytes: 300}, "01 0000000000000102 01 ac02 00"},
+		{Meta{Encoding: EncodingRows, ID: math.MaxUint64, Count: 1 << 62, NextDue: 1 << 62, Body: []byte("body")},
+			"01 ffffffffffffffff 808080808080808040 00 808080808080808040 626f6479"},
+		{Meta{Encoding: EncodingInline, Count: 2, Body: []byte{7}}, "02 02 00 00 07"},
+	} {
+		b := AppendMeta(nil, c.m)
+		if got := hex.EncodeToString(b); got != strings.ReplaceAll(c.want, " ", "") {
+			t.Errorf("%+v: %s, want %s", c.m, got, c.want)
+		}
+		got, err := DecodeMeta(b)
+		if err != nil || !bytes.Equal(got.Body, c.m.Body) {
+			t.Errorf("%+v came back as %+v, %v", c.m, got, err)
+		}
+		id, ok := CollectionID(TypeHash, b)
+		if ok != (c.m.Encoding == EncodingRows) || id != c.m.ID {
+			t.Errorf("%+v has id %d %v", c.m, id, ok)
+		}
+		if _, ok := CollectionID(TypeString, b); ok {
+			t.Error("a string has an id")
+		}
+		for i := range len(b) - len(c.m.Body) {
+			if _, err := DecodeMeta(b[:i]); err == nil {
+				t.Errorf("%+v cut to %d bytes is taken", c.m, i)
+			}
+		}
+	}
+	for _, bad := range []string{"00", "03000000", "02ffffffffffffffffff010000", "020000808080808080808041"} {
+		b, _ := hex.DecodeString(bad)
+		if m, err := DecodeMeta(b); err == nil {
+			t.Errorf("%s is %+v", bad, m)
+		}
+	}
+}
+
+func TestDecodersAllocateNothing(t *testing.T) {
+	op := AppendOp(nil, put(TypeHash, 99, "key", "value"))
+	meta := AppendMeta(nil, Meta{Encoding: EncodingRows, ID: 1, Count: 2, Bytes: 3})
+	if n := testing.AllocsPerRun(100, func() {
+		if _, _, err := DecodeOp(op); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecodeMeta(meta); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestTypesHaveTheNamesOfRedis(t *testing.T) {
+	want := []string{"none", "string", "hash", "set", "zset", "list", "unknown"}
+	for typ, name := range want {
+		if got := Type(typ).String(); got != name {
+			t.Errorf("type %d is %q", typ, got)
+		}
+		if Type(typ).IsCollection() != (typ >= 2 && typ <= 5) || Type(typ).Known() != (typ <= 5) {
+			t.Errorf("type %d is misplaced", typ)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package siltstone
+
+import (
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// IterOptions choose what an iterator walks.
+type IterOptions struct {
+	Range
+	// KeysOnly leaves values unread: Value returns nil.
+	KeysOnly bool
+}
+
+// Iterator walks keys in bytewise order, forward and backward, over the state
+// of the store (or snapshot, or transaction) at the moment it was made. It
+// shows every key with its type; the value of a key that holds a collection is
+// nil. In a transaction it sees the writes made before it was made or last
+// positioned by First, Last or a seek.
+//
+// An Iterator holds the files and memory of its state until it is closed, so
+// close it. It is not safe for concurrent use. When the store is closed, or the
+// transaction or snapshot ends, it becomes invalid with ErrClosed or ErrTxDone.
+type Iterator struct {
+	rows   *rowIter
+	state  *readState // held
+	prefix int        // bytes before the user's key in a row key
+	owner  iterOwner
+	err    error
+	closed bool
+}
+
+// iterOwner is what an iterator came from: the store, a snapshot or a
+// transaction.
+type iterOwner interface {
+	// alive returns the error that ends its iterators, or nil.
+	alive() error
+	// refresh updates the view before a positioning call.
+	refresh(it *rowIter)
+	// closed is called once when an iterator ends.
+	iterClosed(it *Iterator)
+}
+
+// First moves to the first key and reports whether there is one.
+func (it *Iterator) First() bool { return it.position() && it.moved(it.rows.first()) }
+
+// Last moves to the last key and reports whether there is one.
+func (it *Iterator) Last() bool { return it.position() && it.moved(it.rows.last()) }
+
+// SeekGE moves to the first key at or behind key and reports whether there is
+// one. A key before the lower bound seeks to the bound.
+func (it *Iterator) SeekGE(key []byte) bool {
+	if !it.position() {
+		return false
+	}
+	row := it.row(key)
+	return it.moved(it.rows.seekGE(row))
+}
+
+// SeekLT moves to the last key before key and reports whether there is one.
+func (it *Iterator) SeekLT(key []byte) bool {
+	if !it.position() {
+		return false
+	}
+	row := it.row(key)
+	return it.moved(it.rows.seekLT(row))
+}
+
+// row returns the row key of a user key in the iterator's keyspace.
+func (it *Iterator) row(key []byte) []byte {
+	prefix := it.rows.lower[:it.prefix-1]
+	return keyenc.AppendKeyRow(make([]byte, 0, 64), prefix, key)
+}
+
+// Next moves to the next key and reports whether there is one. On an iterator
+// that is not valid it does nothing.
+func (it *Iterator) Next() bool { return it.Valid() && it.check() && it.moved(it.rows.next()) }
+
+// Prev moves to the previous key and reports whether there is one. On an
+// iterator that is not valid it does nothing.
+func (it *Iterator) Prev() bool { return it.Valid() && it.check() && it.moved(it.rows.prev()) }
+
+// Valid reports whether the iterator stands on a key.
+func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.valid }
+
+// Key returns the key, borrowed until the next move; nil if the iterator is not
+// valid.
+func (it *Iterator) Key() []byte {
+	if !it.Valid() {
+		return nil
+	}
+	return it.rows.key[it.prefix:]
+}
+
+// Value returns the value, borrowed until the next move; nil for keys that hold
+// collections, with KeysOnly, and if the iterator is not valid.
+func (it *Iterator) Value() []byte {
+	if !it.Valid() || it.rows.trailer.Attr.Type() != uint8(typed.TypeString) {
+		return nil
+	}
+	return it.rows.value
+}
+
+// Type returns the type of the value the key holds.
+func (it *Iterator) Type() typed.Type {
+	if !it.Valid() {
+		return typed.TypeNone
+	}
+	return typed.Type(it.rows.trailer.Attr.Type())
+}
+
+// Err returns the error that ended the walk, if one did.
+func (it *Iterator) Err() error { return it.err }
+
+// Close releases what the iterator holds and returns Err. Closing twice is
+// fine.
+func (it *Iterator) Close() error {
+	if it.closed {
+		return it.err
+	}
+	it.closed = true
+	if it.rows != nil {
+		it.rows.release()
+		it.rows = nil
+	}
+	if it.owner != nil {
+		it.owner.iterClosed(it)
+	}
+	return it.err
+}
+
+// check reports whether the iterator may still be used.
+func (it *Iterator) check() bool {
+	if it.closed {
+		it.err = ErrClosed
+		return false
+	}
+	if err := it.owner.alive(); err != nil {
+		it.rows.valid = false
+		it.err = err
+		return false
+	}
+	return it.rows != nil
+}
+
+func (it *Iterator) position() bool {
+	if !it.check() {
+		return false
+	}
+	it.err = nil
+	it.owner.refresh(it.rows)
+	return true
+}
+
+func (it *Iterator) moved(ok bool) bool {
+	if !ok && it.rows.err != nil {
+		it.err = it.rows.err
+	}
+	return ok
+}

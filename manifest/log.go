@@ -1,0 +1,142 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/wal"
+)
+
+// Log is the manifest that edits are appended to. One goroutine at a time may
+// use it: the caller holds the lock that puts edits in order, across Append and
+// until what the edit says is published.
+//
+// The first error is final: every later call returns it, the file is neither
+// written nor synced again, and whether the edit took effect is open until
+// a manifest is loaded. Until then, or until Create has published another
+// manifest, no file may be removed that the edit names, added or removed.
+type Log struct {
+	file    vfs.File
+	number  base.FileNum
+	frames  *wal.FrameWriter
+	ordinal base.SeqNum // of the last frame
+	buf     []byte
+	closed  bool
+}
+
+var errClosed = errors.New("manifest: log is closed")
+
+// Create writes manifest number with s as its first record and makes CURRENT
+// name it. The order: manifest written, synced, its name synced; CURRENT
+// written beside, synced, renamed, the rename synced. A crash anywhere leaves
+// the old manifest or the new one.
+//
+// The number must be above that of every manifest that is or was in dir: one
+// more than the largest that CURRENT names or dir lists. If it fails the old
+// manifest may hold or the new one; nothing may be removed, and a retry takes
+// the next number.
+func Create(fsys vfs.FS, dir string, number base.FileNum, s *State) (*Log, error) {
+	f, err := fsys.Create(path.Join(dir, base.Filename(base.FileManifest, number)))
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{file: f, number: number}
+	err = l.begin(s)
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err == nil {
+		err = writeCurrent(fsys, dir, number)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest: create %s: %w", base.Filename(base.FileManifest, number), errors.Join(err, f.Close()))
+	}
+	return l, nil
+}
+
+// begin writes header and snapshot and syncs both.
+func (l *Log) begin(s *State) error {
+	snapshot := s.Snapshot()
+	l.buf = AppendEdit(make([]byte, headerSize), snapshot)
+	h := header{
+		formatVersion: max(s.FormatVersion, FormatVersion), readersFrom: FormatVersion,
+		dbID: s.DBID, parent: s.Parent, number: l.number,
+	}
+	// The hash of all there is so far tells this file's frames from those of any
+	// other file that had its number or its place on the disk.
+	h.put(l.buf)
+	h.frameID = xxhash.Sum64(l.buf) | 1
+	h.put(l.buf)
+	if _, err := l.file.Write(l.buf[:headerSize]); err != nil {
+		return err
+	}
+	l.frames = wal.NewFrameWriter(l.file, h.frameID, headerSize, 0)
+	return l.append(l.buf[headerSize:], s.Clock)
+}
+
+// Continue returns a Log that appends to the manifest that Load described. It
+// is only legal if nothing was dropped, Info.Torn being 0, and if the state is
+// Clean. It syncs the file, for what a killed process wrote may not be durable.
+func Continue(fsys vfs.FS, dir string, i Info) (*Log, error) {
+	name := base.Filename(base.FileManifest, i.Number)
+	if i.Torn != 0 {
+		return nil, fmt.Errorf("manifest: %s ends in %d bytes that are no edit; it cannot be continued", name, i.Torn)
+	}
+	f, err := fsys.OpenWrite(path.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size() != i.End {
+		err = fmt.Errorf("file has %d bytes, not %d as when it was loaded", st.Size(), i.End)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest: continue %s: %w", name, errors.Join(err, f.Close()))
+	}
+	return &Log{
+		file: f, number: i.Number, ordinal: i.ordinal,
+		frames: wal.NewFrameWriter(f, i.frameID, i.End, i.ordinal),
+	}, nil
+}
+
+// Append makes e durable: one write, one sync. The caller has applied e to its
+// state first, so e is known to be possible. e is not kept.
+func (l *Log) Append(e *Edit) error {
+	if l.closed {
+		return errClosed
+	}
+	l.buf = AppendEdit(l.buf[:0], e)
+	return l.append(l.buf, e.Clock)
+}
+
+func (l *Log) append(payload []byte, clock int64) error {
+	l.ordinal++
+	if err := l.frames.Append(wal.Frame{First: l.ordinal, Count: 1, Clock: clock}, payload); err != nil {
+		return err
+	}
+	return l.frames.Sync()
+}
+
+// Size returns the bytes of the file so far.
+func (l *Log) Size() int64 { return l.frames.Offset() }
+
+// Number returns the number of the manifest.
+func (l *Log) Number() base.FileNum { return l.number }
+
+// Close closes the file. It syncs nothing: every edit was synced, or failed.
+// Closing twice is fine.
+func (l *Log) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	return l.file.Close()
+}

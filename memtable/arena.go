@@ -1,0 +1,107 @@
+package memtable
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// arena is where the keys and versions of a table lie: chunks of pointer-free Go
+// memory, addressed by 32-bit references. Only the writer allocates; anybody may
+// read what was published to them through an atomic load. This is the one file
+// of the package that uses unsafe.
+//
+//	reference   ┌───────────── 32 bits ─────────────┐
+//	            │ chunk (15) │ 8-byte unit in it (17)│      0 refers to nothing
+//	            └────────────┴───────────────────────┘
+//
+// Chunks grow from firstChunk by doubling up to chunkBytes, so that a small
+// table is a small thing; none is ever moved.
+type arena struct {
+	// chunks points at the first of an array of chunk addresses. A longer array
+	// takes its place, and an address is in it, before the first reference into
+	// that chunk is published.
+	chunks atomic.Pointer[unsafe.Pointer]
+	held   atomic.Int64 // bytes of all chunks; for anybody
+
+	// Writer only.
+	directory []unsafe.Pointer // the array; as long as chunks are open
+	next      uint64           // first free unit, as a reference
+	end       uint64           // behind the last unit to be used of the open chunk
+	used      int64            // bytes handed out, and of values outside
+	limit     int64            // what used should not exceed
+}
+
+const (
+	unitBytes  = 8
+	chunkShift = 17 // units in a full chunk, as a power of two
+	chunkBytes = unitBytes << chunkShift
+	firstChunk = 64 << 10
+	leastChunk = 4 << 10
+	maxChunks  = 1<<(32-chunkShift) - 1
+
+	// maxArena is the largest limit. References reach further, even if every
+	// chunk leaves a record's room unused at its end.
+	maxArena = maxChunks / 4 * 3 * chunkBytes
+)
+
+// alloc returns a reference to n zeroed bytes, 8-byte aligned; n is at most what
+// one record may take.
+func (a *arena) alloc(n int) uint32 {
+	units := uint64(n+unitBytes-1) / unitBytes
+	if a.next+units > a.end {
+		a.open(units)
+	}
+	ref := uint32(a.next)
+	a.next += units
+	a.used += int64(units) * unitBytes
+	return ref
+}
+
+// open starts the next chunk, with room for at least the given units.
+func (a *arena) open(units uint64) {
+	opened := len(a.directory)
+	size := chunkBytes
+	if opened < 8 {
+		size = min(chunkBytes, firstChunk<<opened)
+	}
+	if int64(size) > a.limit {
+		size = max(leastChunk, int(a.limit)) // a table for less than a chunk
+	}
+	n := min(max(uint64(size)/unitBytes, units+2), 1<<chunkShift)
+	words := make([]uint64, n)
+	if opened == cap(a.directory) {
+		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
+		copy(longer, a.directory)
+		a.directory = longer
+	}
+	a.directory = append(a.directory, unsafe.Pointer(unsafe.SliceData(words)))
+	a.chunks.Store(unsafe.SliceData(a.directory))
+	a.next = uint64(opened) << chunkShift
+	a.end = a.next + n - 1 // an empty value has an address too, and it is inside
+	if opened == 0 {
+		a.next++ // reference 0 stays free
+	}
+	a.held.Add(int64(n) * unitBytes)
+}
+
+// at returns the address a reference stands for.
+func (a *arena) at(ref uint32) unsafe.Pointer {
+	chunk := unsafe.Add(unsafe.Pointer(a.chunks.Load()), uintptr(ref>>chunkShift)*unsafe.Sizeof(uintptr(0)))
+	return unsafe.Add(*(*unsafe.Pointer)(chunk), uintptr(ref&(1<<chunkShift-1))*unitBytes)
+}
+
+// word returns the 32-bit word at byte off behind ref. off is a multiple of 4.
+func (a *arena) word(ref uint32, off uintptr) *uint32 {
+	return (*uint32)(unsafe.Add(a.at(ref), off))
+}
+
+// long returns the 64-bit word at byte off behind ref. off is a multiple of 8.
+// It is never accessed atomically: 32-bit machines need not align it.
+func (a *arena) long(ref uint32, off uintptr) *uint64 {
+	return (*uint64)(unsafe.Add(a.at(ref), off))
+}
+
+// bytes returns n bytes from byte off behind ref. They belong to the arena.
+func (a *arena) bytes(ref uint32, off uintptr, n int) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(a.at(ref), off)), n)
+}

@@ -1,0 +1,34 @@
+// Package memtable holds the newest records of the store in memory: a sorted
+// map of every version of every key, filled by one writer and read by many
+// goroutines beside it, until it is flushed to a table file.
+//
+//	 hash index (point reads, overwrites)         ordered index (iterators)
+//	┌──────┬──────┬──────┬──────┐                 skiplist of leaves, by fence
+//	│tag·at│      │tag·at│tag·at│ …                 ""         "k"        "t"
+//	└──┬───┴──────┴───┬──┴──────┘                ┌───┴───┐  ┌───┴───┐  ┌───┴───┐
+//	   │              │                          │ 8-byte│⇄ │ 8-byte│⇄ │ 8-byte│
+//	   │              │                          │ prefix│  │ prefix│  │ prefix│
+//	   │              │                          │ · at  │  │ · at  │  │ · at  │
+//	   │              │                          └───┬───┘  └───┬───┘  └───────┘
+//	   ▼              ▼                              ▼          ▼
+//	┌──────────────────────────────────────────────────────────────────────────┐
+//	│ arena   node{head,key} ──► version #9 ──► version #7 ──► version #2      │
+//	└──────────────────────────────────────────────────────────────────────────┘
+//
+// A node stands for one user key; leaves and hash slots point at nodes, so an
+// overwrite only hangs a new version in front of the others and touches
+// neither index. Nothing is ever moved, pruned or freed before the table as
+// a whole is, so that a read at an old sequence finds what it found before.
+// Range tombstones stand apart, as immutable lists behind an atomic pointer.
+//
+// The contract:
+//   - One goroutine at a time adds. Everything else may run beside it.
+//   - The writer publishes: bytes, then head, leaf and slot, then whatever the
+//     caller uses to say which sequence is visible. A reader that loads that
+//     first and then asks the table finds every record up to it.
+//   - What the table hands out is borrowed. It stays readable for as long as the
+//     caller keeps it, also after the table is gone: the arena is ordinary Go
+//     memory that the collector frees when nobody refers to it.
+//
+// Part of the engine; no compatibility promise.
+package memtable

@@ -1,0 +1,173 @@
+package memtable
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/huandu/skiplist"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// order is the ordered index: the leaves in a row, branches over them, and a
+// skiplist of the branches by their fences. The writer changes it under mu and
+// may search it without; everybody else holds mu for reading, for no longer than
+// it takes to look through a few leaves, and goes on from leaf to leaf without
+// searching.
+//
+// Leaves are looked for in two strides, because a skiplist of all leaves is
+// slower: some twenty elements are visited, most of them out of the first cache.
+type order struct {
+	mu       sync.RWMutex
+	list     *skiplist.SkipList // of *fence
+	learned  []byte             // what the scores leave out at the front of a fence
+	first    *leaf
+	last     *leaf
+	branches *branch // the first
+
+	// Writer only.
+	arena *arena
+	tail  *branch // the last
+	count int     // branches
+	// leaves by number; a node holds its leaf's, so that an overwrite can raise
+	// the leaf's maxSeq without a search.
+	leaves []*leaf
+	probe  fence // what the writer searches for
+	coin   coin
+}
+
+// Sizes of what the collector sees of the order, about, with the skiplist's own.
+const (
+	leafBytes   = 1536 + 8
+	branchBytes = 2688 + 96 + 24
+)
+
+// spins is how often a lock is tried before waiting for it. It is held for some
+// hundred nanoseconds, and waiting costs some thousand.
+const spins = 100
+
+func newOrder(a *arena) *order {
+	o := &order{arena: a, coin: 0x9E3779B97F4A7C15, count: 1}
+	l, b := &leaf{}, &branch{}
+	l.open, b.open = true, true
+	b.branch, b.leaf[0] = b, l
+	o.first, o.last, o.leaves = l, l, []*leaf{l}
+	o.branches, o.tail = b, b
+	o.list = newFenceList(nil, &o.coin)
+	o.list.Set(&b.fence, nil)
+	return o
+}
+
+func (o *order) lock() {
+	for range spins {
+		if o.mu.TryLock() {
+			return
+		}
+	}
+	o.mu.Lock()
+}
+
+func (o *order) rlock() {
+	for range spins {
+		if o.mu.TryRLock() {
+			return
+		}
+	}
+	o.mu.RLock()
+}
+
+// branchFor returns the branch between whose fences key lies. The probe is the
+// caller's; it is in use only for the call.
+func (o *order) branchFor(key []byte, probe *fence) *branch {
+	if o.branches.next == nil {
+		return o.branches
+	}
+	probe.key = key
+	e := o.list.Find(probe)
+	probe.key = nil
+	if e == nil {
+		e = o.list.Back()
+	} else if f := e.Key().(*fence); !bytes.Equal(f.key, key) {
+		e = e.Prev()
+	}
+	return e.Key().(*fence).branch
+}
+
+// leafFor returns the leaf between whose fences key lies.
+func (o *order) leafFor(key []byte, probe *fence) *leaf {
+	b := o.branchFor(key, probe)
+	return b.leaf[b.find(o.arena, key)]
+}
+
+// insert adds the node of a new key and returns how many bytes of index that
+// took. Writer only.
+func (o *order) insert(node uint32, seq base.SeqNum) (grown int64) {
+	a := o.arena
+	key := a.key(node)
+	l, b := o.last, o.tail
+	at := int(b.n)
+	if bytes.Compare(key, l.lo) < 0 {
+		b = o.branchFor(key, &o.probe)
+		at = b.find(a, key)
+		l = b.leaf[at]
+	}
+	i, _ := l.search(a, key)
+	o.lock()
+	if l.n == pageCap {
+		right := &leaf{number: uint32(len(o.leaves))}
+		o.leaves = append(o.leaves, right)
+		var fence uint32
+		fence, l, i = l.split(a, i, node, right)
+		if right.next == nil {
+			o.last = right
+		}
+		grown = leafBytes + o.addLeaf(b, at, fence, right)
+	}
+	l.insert(a, i, key, node)
+	*a.word(node, nodeLeaf) = l.number
+	l.raise(seq)
+	o.mu.Unlock()
+	return grown
+}
+
+// addLeaf puts a new leaf behind the at-th of b and returns how many bytes that
+// took. Fence is the node its fence is the key of.
+func (o *order) addLeaf(b *branch, at int, fence uint32, right *leaf) (grown int64) {
+	a := o.arena
+	if b.n < pageCap {
+		b.insert(a, at, fence, right)
+		return 0
+	}
+	fresh := new(branch)
+	if at == pageCap && (b.stream() || b.next == nil) {
+		b.follow(a, fresh, right)
+	} else {
+		b, at = b.split(a, at, fresh)
+		b.insert(a, at, fence, right)
+	}
+	if fresh.next == nil {
+		o.tail = fresh
+	}
+	o.count++
+	o.list.Set(&fresh.fence, nil)
+	o.learn()
+	return branchBytes
+}
+
+// learn lets the scores of the skiplist start behind what all fences share,
+// when their number has reached a power of two and that has changed.
+func (o *order) learn() {
+	if o.count&(o.count-1) != 0 || o.count < 4 || o.count > 1024 {
+		return
+	}
+	lo, hi := o.branches.next.key, o.tail.key // the first one's fence is empty
+	shared := lo[:base.CommonPrefix(lo, hi)]
+	if bytes.Equal(shared, o.learned) {
+		return
+	}
+	o.learned = shared
+	o.list = newFenceList(shared, &o.coin)
+	for b := o.branches; b != nil; b = b.next {
+		o.list.Set(&b.fence, nil)
+	}
+}

@@ -1,0 +1,285 @@
+package memtable
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// Table is a memtable. One goroutine at a time may call Add, AddReferenced,
+// AddRangeDelete, Reserve, Fits and Rebase; every other method is safe beside it
+// and from any number of goroutines.
+//
+// A sequence is 0 or more; the versions of one key are added in rising sequence,
+// and no two records share one.
+type Table struct {
+	arena arena
+	index hashIndex
+	order *order
+	// first is added to every sequence on the way out (Rebase). It is set before
+	// the table is published.
+	first base.SeqNum
+
+	large   atomic.Pointer[[][]byte] // values outside the arena, by index; it only grows
+	deleted atomic.Pointer[tombstones]
+
+	records atomic.Int64
+	minSeq  atomic.Uint64 // +1; 0: nothing added
+	maxSeq  atomic.Uint64 // +1
+	outside atomic.Int64  // bytes held outside the arena
+
+	probes sync.Pool // of *fence, for searches of the ordered index by readers
+}
+
+// opOverhead is the most a record takes in the arena beside its key and value.
+const opOverhead = nodeHeader + maxVersion + 2*unitBytes
+
+// New returns an empty table with room for arenaBytes of records, as Fits counts
+// them. An empty table holds a few KiB; memory is taken as it fills.
+func New(arenaBytes int) *Table {
+	t := new(Table)
+	t.order = newOrder(&t.arena)
+	t.arena.limit = max(0, min(int64(arenaBytes), maxArena))
+	t.index.table.Store(newHashTable(firstSlots))
+	t.large.Store(new([][]byte))
+	t.outside.Store(firstSlots*8 + leafBytes + branchBytes)
+	return t
+}
+
+// NewSized returns an empty table into which that many operations, with so many
+// bytes of keys and values together, are sure to fit.
+func NewSized(ops int, bytes int64) *Table {
+	t := New(int(min(bytes+int64(ops)*opOverhead, math.MaxInt)))
+	t.Reserve(ops)
+	return t
+}
+
+// Fits reports whether a batch of that many operations (range deletes too), with
+// so many bytes of keys and values together, fits whatever they are. It is a
+// budget, not a wall: adding never fails, and what is added without asking makes
+// the table larger than it should be.
+func (t *Table) Fits(ops int, bytes int64) bool {
+	left := t.arena.limit - t.arena.used
+	return bytes <= left && int64(ops) <= (left-bytes)/opOverhead
+}
+
+// Reserve prepares the hash index for the given number of keys, so that it need
+// not double on the way. It is worth calling before the first Add, with what the
+// table before this one had.
+func (t *Table) Reserve(keys int) {
+	n := len(t.index.table.Load().slots)
+	want := n
+	for want/8*5 < keys && want < 1<<24 {
+		want *= 2
+	}
+	if want > n {
+		t.index.resize(want)
+		t.outside.Add(int64(want-n) * 8)
+	}
+}
+
+// Add adds a record; hash is xxhash.Sum64(key). Key and value are copied. The
+// caller has checked them against base.MaxRowKeyLen and base.MaxValueLen. The
+// cost is logarithmic in the number of keys for a new key, constant for another
+// version of a key.
+func (t *Table) Add(hash uint64, key []byte, tr base.Trailer, value []byte) {
+	if len(value) > LargeValue {
+		value = append(make([]byte, 0, len(value)), value...)
+	}
+	t.AddReferenced(hash, key, tr, value)
+}
+
+// AddReferenced is Add, but a value longer than LargeValue is not copied: it
+// belongs to the table from now on.
+func (t *Table) AddReferenced(hash uint64, key []byte, tr base.Trailer, value []byte) {
+	a := &t.arena
+	h := t.index.table.Load()
+	node, free := h.find(a, hash, key)
+	if node == 0 && free < 0 && h.leaves.Load() {
+		node = t.findOrdered(key, &t.order.probe)
+	}
+	if node != 0 {
+		t.order.leaves[*a.word(node, nodeLeaf)].raise(tr.Seq)
+		t.addVersion(node, tr, value)
+		t.count(tr.Seq)
+		return
+	}
+	size := versionBytes(tr.Attr, false) + inlineBytes(len(value))
+	node, version := a.newNode(key, size)
+	t.writeValue(version, a.writeVersion(version, 0, tr, len(value), false), value)
+	*a.word(node, nodeVersions) = 1
+	a.publish(node, version)
+	if grown := t.order.insert(node, tr.Seq); grown > 0 {
+		t.outside.Add(grown)
+	}
+	slots := len(h.slots)
+	t.index.insert(free, hash, node)
+	if now := len(t.index.table.Load().slots); now != slots {
+		t.outside.Add(int64(now-slots) * 8)
+	}
+	t.count(tr.Seq)
+}
+
+// addVersion hangs a record in front of the others of its key.
+func (t *Table) addVersion(node uint32, tr base.Trailer, value []byte) {
+	a := &t.arena
+	head := a.head(node)
+	versions := *a.word(node, nodeVersions) + 1
+	*a.word(node, nodeVersions) = versions
+	canJump := versions%jumpSpacing == 0
+	version := a.alloc(versionBytes(tr.Attr, canJump) + inlineBytes(len(value)))
+	off := a.writeVersion(version, head, tr, len(value), canJump)
+	if canJump {
+		a.writeJumps(version, head)
+	}
+	t.writeValue(version, off, value)
+	a.publish(node, version)
+}
+
+// writeValue puts a value at its place behind a version, or a reference to it.
+func (t *Table) writeValue(version uint32, off uintptr, value []byte) {
+	if len(value) <= LargeValue {
+		copy(t.arena.bytes(version, off, len(value)), value)
+		return
+	}
+	all := *t.large.Load()
+	*t.arena.long(version, off) = uint64(len(all))
+	all = append(all, value)
+	t.large.Store(&all)
+	t.arena.used += int64(len(value))
+	t.outside.Add(int64(len(value)))
+}
+
+// count notes a record of the given sequence, after it is in place and before
+// the caller publishes it.
+func (t *Table) count(seq base.SeqNum) {
+	t.records.Store(t.records.Load() + 1)
+	t.span(seq)
+}
+
+// span widens the range of sequences the table knows of.
+func (t *Table) span(seq base.SeqNum) {
+	s := uint64(seq) + 1
+	if low := t.minSeq.Load(); low == 0 || s < low {
+		t.minSeq.Store(s)
+	}
+	if s > t.maxSeq.Load() {
+		t.maxSeq.Store(s)
+	}
+}
+
+// Rebase adds first to every sequence of the table, those of range deletes
+// included: a table that was filled outside the commit section, with sequences
+// counted from 0, is given its place there. It must not be published yet, and
+// nothing may be added afterwards. The cost is that of a copy of its range
+// tombstones.
+func (t *Table) Rebase(first base.SeqNum) {
+	t.first += first
+	t.rebaseTombstones(first)
+}
+
+// findOrdered returns the node of key by the ordered index, 0 if there is none.
+// The caller is the writer or holds order.mu.
+func (t *Table) findOrdered(key []byte, probe *fence) uint32 {
+	l := t.order.leafFor(key, probe)
+	if i, found := l.search(&t.arena, key); found {
+		return l.ref[i]
+	}
+	return 0
+}
+
+// find returns the node of key, 0 if it has none.
+func (t *Table) find(hash uint64, key []byte) uint32 {
+	h := t.index.table.Load()
+	node, free := h.find(&t.arena, hash, key)
+	if node == 0 && free < 0 && h.leaves.Load() {
+		probe := t.takeProbe()
+		t.order.rlock()
+		node = t.findOrdered(key, probe)
+		t.order.mu.RUnlock()
+		t.probes.Put(probe)
+	}
+	return node
+}
+
+func (t *Table) takeProbe() *fence {
+	if p, ok := t.probes.Get().(*fence); ok {
+		return p
+	}
+	return new(fence)
+}
+
+// limit turns a sequence to read at into one as records hold it; −1 sees nothing.
+func (t *Table) limit(seq base.SeqNum) int64 { return max(-1, int64(seq)-int64(t.first)) }
+
+// Get returns the newest point record of key with a sequence of at most seq; ok
+// is false if there is none. hash is xxhash.Sum64(key). The value is borrowed from the table: it never
+// changes and stays readable for as long as it is kept. Range deletes are not
+// considered. Get takes no lock and allocates nothing; it costs a few cache
+// lines, one if the key is absent.
+func (t *Table) Get(hash uint64, key []byte, seq base.SeqNum) (value []byte, tr base.Trailer, ok bool) {
+	node := t.find(hash, key)
+	if node == 0 {
+		return nil, tr, false
+	}
+	version := t.arena.atMost(t.arena.head(node), t.limit(seq))
+	if version == 0 {
+		return nil, tr, false
+	}
+	tr, off := t.trailer(version)
+	return t.value(version, off), tr, true
+}
+
+// trailer returns a version's trailer and where its value lies behind it.
+func (t *Table) trailer(version uint32) (tr base.Trailer, off uintptr) {
+	tag := *t.arena.long(version, versionTag)
+	tr.Attr = base.Attr(tag)
+	tr.Seq = base.SeqNum(tag>>8) + t.first
+	off = versionHeader
+	if tr.Attr.HasExpiry() {
+		tr.Expiry = int64(*t.arena.long(version, versionHeader))
+		off += expiryBytes
+	}
+	if *t.arena.word(version, versionLen)&jumps != 0 {
+		off += jumpBytes
+	}
+	return tr, off
+}
+
+// value returns a version's value, which lies off bytes behind it.
+func (t *Table) value(version uint32, off uintptr) []byte {
+	n := int(*t.arena.word(version, versionLen) &^ jumps)
+	if n > LargeValue {
+		return (*t.large.Load())[*t.arena.long(version, off)]
+	}
+	return t.arena.bytes(version, off, n)
+}
+
+// Len returns the number of point records.
+func (t *Table) Len() int { return int(t.records.Load()) }
+
+// Empty reports whether nothing was added, range deletes included.
+func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
+
+// Bytes returns how much memory the table holds, with its indexes and what its
+// chunks have free, in bytes.
+func (t *Table) Bytes() int64 { return t.arena.held.Load() + t.outside.Load() }
+
+// MinSeq returns the smallest sequence of the table, range deletes included; 0
+// if it is empty.
+func (t *Table) MinSeq() base.SeqNum { return t.outer(t.minSeq.Load()) }
+
+// MaxSeq returns the largest sequence of the table, range deletes included; 0
+// if it is empty.
+func (t *Table) MaxSeq() base.SeqNum { return t.outer(t.maxSeq.Load()) }
+
+// outer turns a noted sequence, which is one too large so that 0 says none, into
+// the one it stands for.
+func (t *Table) outer(noted uint64) base.SeqNum {
+	if noted == 0 {
+		return 0
+	}
+	return base.SeqNum(noted-1) + t.first
+}

@@ -1,0 +1,51 @@
+package siltstone
+
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// Range is the keys from Lower, included, to Upper, excluded, in bytewise
+// order. A nil bound is open. Lower above Upper is ErrBadRange; equal bounds are
+// an empty range.
+type Range struct{ Lower, Upper []byte }
+
+// Prefix returns the range of the keys that start with p. An empty p is every
+// key.
+func Prefix(p []byte) Range {
+	if len(p) == 0 {
+		return Range{}
+	}
+	return Range{Lower: p, Upper: base.Successor(p)}
+}
+
+// rows returns the row bounds of r in the keyspace with the given prefix. An
+// open end is the end of the keyspace's keys, never of the store.
+func (r Range) rows(prefix []byte) (lo, hi []byte, err error) {
+	if r.Upper != nil && bytes.Compare(r.Lower, r.Upper) > 0 {
+		return nil, nil, ErrBadRange
+	}
+	if len(r.Lower) > MaxKeyLen || len(r.Upper) > MaxKeyLen {
+		return nil, nil, ErrKeyTooLarge
+	}
+	lo, hi = keyenc.KeySpaceRange(prefix)
+	if r.Upper != nil {
+		hi = keyenc.AppendKeyRow(nil, prefix, r.Upper)
+	}
+	return append(lo, r.Lower...), hi, nil
+}
+
+// userRange is the reverse of Range.rows.
+func userRange(prefix, lo, hi []byte) Range {
+	var r Range
+	n := len(prefix) + 1
+	if len(lo) > n {
+		r.Lower = lo[n:]
+	}
+	if _, end := keyenc.KeySpaceRange(prefix); !bytes.Equal(hi, end) {
+		r.Upper = hi[n:]
+	}
+	return r
+}

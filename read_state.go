@@ -1,0 +1,231 @@
+package siltstone
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// readState is everything one read needs: the memtables and the tables of one
+// moment. It is immutable; a new one is published whole with each rotation,
+// flush and compaction.
+//
+//	mem      the memtable that takes writes (older states: took)
+//	imms     memtables waiting to be flushed, newest first
+//	runs     tables, newest run first
+//
+// A reader pins the current state, then loads the visible sequence: what was
+// visible is in the pinned state, or was committed after the pin.
+type readState struct {
+	mem     *memState
+	imms    []*memState
+	version *manifest.Version
+	runs    []runView
+
+	tableSeq base.SeqNum // largest sequence in any table
+
+	calls   pinCount     // calls in progress
+	holders atomic.Int64 // iterators, snapshots and transactions
+	retired atomic.Bool  // no longer the current one
+	ended   atomic.Bool  // its tables have been released
+
+	mergedMu sync.Mutex
+	merged   atomic.Pointer[mergedDeletes]
+}
+
+// memState is a memtable with its place in the logs.
+type memState struct {
+	*memtable.Table
+	log base.FileNum    // the oldest log that holds records of it
+	end commit.Position // behind its last record in the log; set when it is sealed
+
+	settled []manifest.IDRange // verdicts in it, which its flush makes durable; guarded by the commit section
+}
+
+// runView is one run of tables, ready for searching.
+type runView struct {
+	rangeDeletes bool // some table has range tombstones
+	tables       []*table
+	last8        []uint64 // Prefix8 of each table's largest key behind skip
+	skip         int      // bytes that all bounds of the run share
+}
+
+// prepare builds the searchable form of the bounds.
+func (r *runView) prepare() {
+	if len(r.tables) < 2 {
+		return
+	}
+	r.skip = base.CommonPrefix(r.tables[0].Smallest, r.tables[len(r.tables)-1].Largest)
+	r.last8 = make([]uint64, len(r.tables))
+	for i, t := range r.tables {
+		r.last8[i] = base.Prefix8(t.Largest, r.skip)
+	}
+}
+
+// search returns the index of the first table that may hold key or larger ones.
+func (r *runView) search(key []byte) int {
+	lo, hi := 0, len(r.tables)
+	if r.last8 != nil && base.CommonPrefix(key, r.tables[0].Smallest) >= r.skip {
+		k := base.Prefix8(key, r.skip)
+		for lo < hi {
+			m := int(uint(lo+hi) >> 1)
+			if r.last8[m] < k {
+				lo = m + 1
+			} else {
+				hi = m
+			}
+		}
+		hi = len(r.tables)
+		for lo < hi && r.tables[lo].endsBefore(key) {
+			lo++
+		}
+		return lo
+	}
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if r.tables[m].endsBefore(key) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// endsBefore reports whether every key of the table is below key.
+func (t *table) endsBefore(key []byte) bool {
+	c := bytes.Compare(t.Largest, key)
+	return c < 0 || c == 0 && t.LargestExclusive
+}
+
+// find returns the table that may hold key, or nil.
+func (r *runView) find(key []byte) *table {
+	i := r.search(key)
+	if i == len(r.tables) || bytes.Compare(r.tables[i].Smallest, key) > 0 {
+		return nil
+	}
+	return r.tables[i]
+}
+
+// mergedDeletes is the union of all range tombstones of a read state, for the
+// memtable list it was built from.
+type mergedDeletes struct {
+	mem  *rangedel.List
+	list *rangedel.List
+}
+
+// rangeDeletes returns every range tombstone of the state. The result is cached
+// until the memtable gets another one.
+func (rs *readState) rangeDeletes() (*rangedel.List, error) {
+	mem := rs.mem.RangeDeletes()
+	if m := rs.merged.Load(); m != nil && m.mem == mem {
+		return m.list, nil
+	}
+	rs.mergedMu.Lock()
+	defer rs.mergedMu.Unlock()
+	lists := []*rangedel.List{mem}
+	for _, m := range rs.imms {
+		lists = append(lists, m.RangeDeletes())
+	}
+	for i := range rs.runs {
+		r := &rs.runs[i]
+		if !r.rangeDeletes {
+			continue
+		}
+		for _, t := range r.tables {
+			if t.RangeDeletes == 0 {
+				continue
+			}
+			rd, err := t.get()
+			if err != nil {
+				return nil, err
+			}
+			lists = append(lists, rd.RangeDeletes())
+		}
+	}
+	m := &mergedDeletes{mem: mem, list: rangedel.Merge(lists...)}
+	rs.merged.Store(m)
+	return m.list, nil
+}
+
+// found is the result of a point look-up: the newest record of the key at the
+// read's sequence, if it is a put.
+type found struct {
+	base.Trailer
+	value []byte // borrowed from memtable or block
+	ok    bool
+}
+
+// get looks up the newest record of row at seq. A range tombstone is asked in
+// each source before its index or filter: whatever it covers is older, for
+// sources are in order of age. Expiry is the caller's business.
+func (rs *readState) get(row []byte, hash uint64, seq base.SeqNum) (f found, err error) {
+	if done := rs.mem.lookup(row, hash, seq, &f); done {
+		return f, nil
+	}
+	for _, m := range rs.imms {
+		if done := m.lookup(row, hash, seq, &f); done {
+			return f, nil
+		}
+	}
+	for i := range rs.runs {
+		r := &rs.runs[i]
+		var t *table
+		if len(r.tables) == 1 {
+			t = r.tables[0]
+			if t.endsBefore(row) || bytes.Compare(t.Smallest, row) > 0 {
+				continue
+			}
+		} else if t = r.find(row); t == nil {
+			continue
+		}
+		done, err := t.lookup(row, hash, seq, &f)
+		if done || err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func (m *memState) lookup(row []byte, hash uint64, seq base.SeqNum, f *found) (done bool) {
+	cover := m.CoverSeq(row, seq)
+	v, t, ok := m.Get(hash, row, seq)
+	return f.settle(v, t, ok, cover)
+}
+
+func (t *table) lookup(row []byte, hash uint64, seq base.SeqNum, f *found) (done bool, err error) {
+	r, err := t.get()
+	if err != nil {
+		return false, err
+	}
+	var cover base.SeqNum
+	if t.RangeDeletes > 0 {
+		cover = r.RangeDeletes().Cover(row, seq)
+	}
+	v, tr, ok, err := r.Get(row, hash, seq)
+	if err != nil {
+		return false, err
+	}
+	return f.settle(v, tr, ok, cover), nil
+}
+
+// settle takes one source's answer: its newest record, and its newest covering
+// range tombstone. It reports whether older sources need not be asked.
+func (f *found) settle(v []byte, t base.Trailer, ok bool, cover base.SeqNum) (done bool) {
+	if ok && t.Seq > cover {
+		f.Trailer, f.value = t, v
+		f.ok = t.Attr.Kind() == base.KindPut
+		return true
+	}
+	if cover > 0 {
+		f.Trailer = base.Trailer{Seq: cover, Attr: base.MakeAttr(base.KindRangeDelete, 0, false)}
+		return true
+	}
+	return false
+}

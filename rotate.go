@@ -1,0 +1,104 @@
+package siltstone
+
+import (
+	"time"
+
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// memtable   mutable ──rotate──► immutable ──flush──► table
+// log        active  ──rotate──► sealed    ──its records are in tables──► removed
+
+// rotate replaces the full memtable and its log by new ones. full is what the
+// caller saw: if somebody else was quicker there is nothing to do. It waits
+// while too many memtables are unflushed.
+func (db *DB) rotate(full *memState) error {
+	w := &db.workers
+	w.rotating.Lock()
+	defer w.rotating.Unlock()
+	if db.currentMem() != full {
+		return nil
+	}
+	if err := db.awaitFlushes(); err != nil {
+		return err
+	}
+	if err := db.prepareLogs(1, 0); err != nil {
+		return err
+	}
+	db.section.Lock()
+	if db.section.mem == full && !db.section.closed {
+		db.rotateLocked()
+	}
+	db.section.Unlock()
+	db.wakeFlush()
+	return nil
+}
+
+// rotateLocked does it, inside the commit section, with a log on the shelf.
+func (db *DB) rotateLocked() {
+	old := db.section.mem
+	seg := db.logs.take(0)
+	old.end = db.log.Appended()
+	db.log.Rotate(seg)
+	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number}
+	db.section.mem = fresh
+	db.states.publish(func(rs *readState) {
+		rs.imms = append([]*memState{old}, rs.imms...)
+		rs.mem = fresh
+	})
+}
+
+func (db *DB) currentMem() *memState {
+	db.section.Lock()
+	defer db.section.Unlock()
+	return db.section.mem
+}
+
+// awaitFlushes waits while as many memtables as may be are waiting to be
+// flushed.
+func (db *DB) awaitFlushes() error {
+	if db.opts.manualWork {
+		for db.unflushed() >= maxUnflushed {
+			if _, err := db.flushStep(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := &db.workers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var begin time.Time
+	for db.unflushed() >= maxUnflushed && !db.poison.set() && !w.stopping {
+		if begin.IsZero() {
+			begin = time.Now()
+			w.mu.Unlock()
+			db.emit(StallBegin{Reason: "memtables wait to be flushed"})
+			w.mu.Lock()
+			continue
+		}
+		w.flushed.Wait()
+	}
+	if !begin.IsZero() {
+		w.mu.Unlock()
+		db.emit(StallEnd{Duration: time.Since(begin)})
+		w.mu.Lock()
+	}
+	switch {
+	case db.poison.set():
+		return db.poison.err()
+	case w.stopping:
+		return ErrClosed
+	}
+	return nil
+}
+
+// maxUnflushed is how many full memtables may wait for the flusher.
+const maxUnflushed = 2
+
+func (db *DB) unflushed() int {
+	if rs := db.states.current.Load(); rs != nil {
+		return len(rs.imms)
+	}
+	return 0
+}

@@ -1,0 +1,397 @@
+package siltstone
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/memtable"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// rowIter walks the live rows of one read state at one read point: the newest
+// visible version of each key that is a put, not covered by a range tombstone
+// and not expired. It is the one place where visibility is decided for ranges;
+// iterators, loops, typed values and conflict checks stand on it.
+//
+// Bounds and keys are row keys. What it lends is valid until the next move. Not
+// safe for concurrent use.
+type rowIter struct {
+	db *DB
+	readView
+	lower, upper []byte // [lower, upper); nil is open
+	keysOnly     bool
+
+	merge   iterator.Merging
+	stored  *rangedel.List // range tombstones of the state; nil if there are none
+	deletes *rangedel.List // with own ones
+	window  window
+
+	key      []byte // of the row it stands on; its own buffer
+	value    []byte
+	trailer  base.Trailer
+	valid    bool
+	backward bool            // merge stands before the row, not on it
+	entry    *iterator.Entry // where merge stands
+	err      error
+
+	reads *readset.Set // of the transaction that walks; nil if nobody asks
+	from  []byte       // where the walk that is to be noted began
+	walks bool
+
+	// storage for the children, kept between uses
+	children []iterator.Iterator
+	mems     []memtable.Iter
+	tables   []sstable.Iter
+	runs     []runSource
+}
+
+// readView is what a read sees of a state: everything up to seq, and of a
+// transaction's own writes everything up to own, at one clock reading.
+type readView struct {
+	rs   *readState
+	seq  base.SeqNum
+	now  int64
+	mine *memtable.Table // a transaction's writes; nil if there are none
+	own  base.SeqNum     // largest own sequence seen; they lie above ownBase
+}
+
+// ownBase is below every sequence of a transaction's own, uncommitted writes
+// and above every committed one.
+const ownBase base.SeqNum = 1 << 55
+
+func (v *readView) visible(s base.SeqNum) bool {
+	return s <= v.seq || s > ownBase && s <= v.own
+}
+
+// window caches the answer of the range tombstones around a key.
+type window struct {
+	lo, hi   []byte // between them cover is the same; nil is open
+	cover    base.SeqNum
+	known    bool
+	fragment rangedel.Fragment
+}
+
+var rowIterPool = sync.Pool{New: func() any { return new(rowIter) }}
+
+// newRowIter returns an iterator over [lower, upper), positioned nowhere.
+// Nothing is read before the first move, but for range tombstones. The caller
+// keeps the state pinned until release. The bounds are kept, not copied.
+func (db *DB) newRowIter(v readView, lower, upper []byte, keysOnly bool) (*rowIter, error) {
+	it := rowIterPool.Get().(*rowIter)
+	it.db, it.readView = db, v
+	it.lower, it.upper, it.keysOnly = lower, upper, keysOnly
+	it.window, it.valid, it.entry, it.err = window{}, false, nil, nil
+	it.reads, it.walks = nil, false
+	var err error
+	if it.stored, err = v.rs.rangeDeletes(); err != nil {
+		it.release()
+		return nil, err
+	}
+	it.open()
+	return it, nil
+}
+
+// refresh makes the iterator see v, which differs from what it saw in own
+// writes only. It stands nowhere afterwards.
+func (it *rowIter) refresh(v readView) {
+	it.note()
+	_ = it.merge.Close()
+	it.readView, it.window, it.valid = v, window{}, false
+	it.open()
+}
+
+// open makes the children, newest source first: own writes, memtables, runs.
+func (it *rowIter) open() {
+	rs, keysOnly := it.rs, it.keysOnly
+	it.deletes = it.stored
+	if it.mine != nil && !it.mine.RangeDeletes().Empty() {
+		it.deletes = rangedel.Merge(it.mine.RangeDeletes(), it.stored)
+	}
+	mems := 1 + len(rs.imms)
+	it.children = it.children[:0]
+	it.mems = grow(it.mems, mems+1)
+	it.tables = grow(it.tables, len(rs.runs))
+	it.runs = grow(it.runs, len(rs.runs))
+	add := func(i int, t *memtable.Table) {
+		if !t.Empty() {
+			it.mems[i].Init(t, keysOnly)
+			it.children = append(it.children, &it.mems[i])
+		}
+	}
+	if it.mine != nil {
+		add(mems, it.mine)
+	}
+	add(0, rs.mem.Table)
+	for i, m := range rs.imms {
+		add(i+1, m.Table)
+	}
+	for i := range rs.runs {
+		it.children = append(it.children, it.runs[i].init(&rs.runs[i], &it.tables[i], keysOnly))
+	}
+	it.merge.Init(it.children)
+}
+
+// grow returns s with length n, keeping its elements' storage.
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		s = append(s[:cap(s)], make([]T, n-cap(s))...)
+	}
+	return s[:n]
+}
+
+// release ends the iterator and keeps its memory for another one.
+func (it *rowIter) release() {
+	it.note()
+	_ = it.merge.Close()
+	it.merge.Init(nil)
+	clear(it.children)
+	it.db, it.readView, it.reads = nil, readView{}, nil
+	it.stored, it.deletes = nil, nil
+	it.lower, it.upper, it.value, it.window = nil, nil, nil, window{}
+	for i := range it.runs {
+		it.runs[i].run = nil
+	}
+	if cap(it.key) > 4096 {
+		it.key = nil
+	}
+	rowIterPool.Put(it)
+}
+
+// begin notes what was walked so far and begins a walk at key, nil being the
+// start or end of all keys.
+func (it *rowIter) begin(key []byte, backward bool) {
+	it.note()
+	it.backward = backward
+	if it.reads != nil {
+		it.from, it.walks = append(it.from[:0], key...), true
+	}
+}
+
+// note adds the interval between where the walk began and where it stands now,
+// both included, to the read set: gaps were read too.
+func (it *rowIter) note() {
+	if it.reads == nil || !it.walks {
+		return
+	}
+	it.walks = false
+	end := it.from
+	if len(end) == 0 {
+		end = nil
+	}
+	switch {
+	case it.backward && it.valid:
+		it.reads.AddInterval(it.key, end, false)
+	case it.backward:
+		it.reads.AddInterval(it.lower, end, false)
+	case it.valid:
+		it.reads.AddInterval(it.from, it.key, true)
+	default:
+		it.reads.AddInterval(it.from, it.upper, false)
+	}
+}
+
+// first moves to the first row.
+func (it *rowIter) first() bool { return it.seekGE(it.lower) }
+
+// last moves to the last row.
+func (it *rowIter) last() bool {
+	it.begin(it.upper, true)
+	if it.upper == nil {
+		it.entry = it.merge.Last()
+	} else {
+		it.entry = it.merge.SeekLT(it.upper)
+	}
+	return it.settleBackward()
+}
+
+// seekGE moves to the first row at or behind key.
+func (it *rowIter) seekGE(key []byte) bool {
+	if bytes.Compare(key, it.lower) < 0 {
+		key = it.lower
+	}
+	it.begin(key, false)
+	if key == nil {
+		it.entry = it.merge.First()
+	} else {
+		it.entry = it.merge.SeekGE(key, base.SeqMax)
+	}
+	return it.settleForward()
+}
+
+// seekLT moves to the last row before key.
+func (it *rowIter) seekLT(key []byte) bool {
+	if it.upper != nil && bytes.Compare(key, it.upper) > 0 {
+		key = it.upper
+	}
+	it.begin(key, true)
+	it.entry = it.merge.SeekLT(key)
+	return it.settleBackward()
+}
+
+// next moves to the next row; it must stand on one.
+func (it *rowIter) next() bool {
+	if it.backward {
+		it.begin(it.key, false)
+		it.entry = it.merge.SeekGE(it.key, 0)
+	}
+	it.skipVersions()
+	return it.settleForward()
+}
+
+// prev moves to the previous row; it must stand on one.
+func (it *rowIter) prev() bool {
+	if !it.backward {
+		it.begin(it.key, true)
+		it.entry = it.merge.SeekLT(it.key)
+	}
+	return it.settleBackward()
+}
+
+// manyVersions is how many versions of one key are stepped over before a seek
+// to the next key is cheaper.
+const manyVersions = 16
+
+// skipVersions moves merge behind every version of the current key.
+func (it *rowIter) skipVersions() {
+	for n := 0; it.entry != nil && bytes.Equal(it.entry.Key, it.key); n++ {
+		if n == manyVersions {
+			it.entry = it.merge.SeekGE(append(it.key, 0), base.SeqMax)
+			return
+		}
+		it.entry = it.merge.Next()
+	}
+}
+
+// settleForward finds the row at or behind the entry merge stands on, which is
+// the newest version of its key, or an invisible one before it.
+func (it *rowIter) settleForward() bool {
+	it.valid = false
+	for e := it.entry; e != nil; e = it.entry {
+		if it.upper != nil && bytes.Compare(e.Key, it.upper) >= 0 {
+			return false
+		}
+		if !it.visible(e.Seq) {
+			it.entry = it.merge.Next()
+			continue
+		}
+		it.key = append(it.key[:0], e.Key...)
+		if it.live(e.Trailer) {
+			it.trailer, it.value, it.valid = e.Trailer, e.Value, true
+			return true
+		}
+		it.entry = it.merge.Next()
+		it.skipVersions()
+	}
+	return it.ended()
+}
+
+// settleBackward finds the row at or before the entry merge stands on, which is
+// the oldest version of its key. It leaves merge before the row.
+func (it *rowIter) settleBackward() bool {
+	it.valid = false
+	for e := it.entry; e != nil; {
+		if bytes.Compare(e.Key, it.lower) < 0 {
+			return false
+		}
+		it.key = append(it.key[:0], e.Key...)
+		seen := false
+		for e != nil && bytes.Equal(e.Key, it.key) {
+			if it.visible(e.Seq) {
+				it.trailer, it.value, seen = e.Trailer, e.Value, true
+			}
+			e = it.merge.Prev()
+		}
+		it.entry = e
+		if seen && it.live(it.trailer) {
+			it.valid = true
+			return true
+		}
+	}
+	return it.ended()
+}
+
+func (it *rowIter) ended() bool {
+	if err := it.merge.Err(); err != nil {
+		it.err = it.db.readError(err)
+	}
+	return false
+}
+
+// live reports whether the newest visible version of the current key, with
+// trailer t, is there to be seen.
+func (it *rowIter) live(t base.Trailer) bool {
+	if t.Attr.Kind() != base.KindPut || t.Expired(it.now) {
+		return false
+	}
+	if it.deletes != nil && it.cover() > t.Seq {
+		return false
+	}
+	if it.reads != nil && t.Seq <= it.seq {
+		it.reads.AddExpiry(it.key, t.Expiry)
+	}
+	return true
+}
+
+// cover returns the newest visible range tombstone over the current key.
+func (it *rowIter) cover() base.SeqNum {
+	w := &it.window
+	if !w.known || w.lo != nil && bytes.Compare(it.key, w.lo) < 0 || w.hi != nil && bytes.Compare(it.key, w.hi) >= 0 {
+		var ok bool
+		w.fragment, w.lo, w.hi, ok = it.deletes.At(it.key)
+		w.known, w.cover = true, 0
+		if ok {
+			w.cover = it.newest(w.fragment)
+		}
+	}
+	return w.cover
+}
+
+// newest returns the fragment's newest visible sequence.
+func (it *rowIter) newest(f rangedel.Fragment) base.SeqNum {
+	for _, s := range f.Seqs {
+		if it.visible(s) {
+			return s
+		}
+	}
+	return 0
+}
+
+func newTableIter() *sstable.Iter { return new(sstable.Iter) }
+
+// runSource adapts a run to iterator.Concat; a run of one table needs none.
+type runSource struct {
+	run      *runView
+	table    *sstable.Iter // reused for one table after the other
+	keysOnly bool
+	cold     bool
+	concat   iterator.Concat
+}
+
+func (s *runSource) init(r *runView, t *sstable.Iter, keysOnly bool) iterator.Iterator {
+	s.run, s.table, s.keysOnly, s.cold = r, t, keysOnly, false
+	s.concat.Init(s)
+	return &s.concat
+}
+
+// Len implements iterator.Sources.
+func (s *runSource) Len() int { return len(s.run.tables) }
+
+// Bounds implements iterator.Sources.
+func (s *runSource) Bounds(i int) (smallest, largest []byte) {
+	t := s.run.tables[i]
+	return t.Smallest, t.Largest
+}
+
+// Open implements iterator.Sources.
+func (s *runSource) Open(i int) (iterator.Iterator, error) {
+	r, err := s.run.tables[i].get()
+	if err != nil {
+		return nil, err
+	}
+	s.table.Init(r, sstable.IterOptions{KeysOnly: s.keysOnly, Cold: s.cold})
+	return s.table, nil
+}

@@ -1,0 +1,139 @@
+package siltstone
+
+import (
+	"iter"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// KV is one item of a loop. Its slices are borrowed until the loop's next step.
+// Value is nil for keys that hold a collection.
+type KV struct {
+	Key, Value []byte
+	Type       typed.Type
+}
+
+// Reader is what can be read from: a *DB, *Tx or *Snapshot.
+type Reader interface {
+	// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+	Get(key []byte) ([]byte, error)
+	// AppendGet appends the value of key to dst.
+	AppendGet(dst, key []byte) ([]byte, error)
+	// Has reports whether key exists, whatever its type.
+	Has(key []byte) (bool, error)
+	// TTL returns the time key has to live; NoTTL if it does not expire.
+	TTL(key []byte) (time.Duration, error)
+	// Scan loops over the keys of r in ascending order. An error is the last item.
+	Scan(r Range) iter.Seq2[KV, error]
+	// ScanBack loops over the keys of r in descending order.
+	ScanBack(r Range) iter.Seq2[KV, error]
+	// NewIter returns an iterator, which the caller closes.
+	NewIter(o *IterOptions) (*Iterator, error)
+}
+
+// Writer is what can be written to: a *DB or *Tx. All but Expire and Persist are
+// blind: they read nothing and never conflict.
+type Writer interface {
+	// Put sets key to value, whatever was there, and clears a time to live.
+	Put(key, value []byte) error
+	// PutTTL sets key to value for a time.
+	PutTTL(key, value []byte, ttl time.Duration) error
+	// Delete deletes key, whatever its type.
+	Delete(key []byte) error
+	// DeleteRange deletes every key of r.
+	DeleteRange(r Range) error
+	// Expire sets the time to live of key; ErrNotFound if it does not exist.
+	Expire(key []byte, ttl time.Duration) error
+	// Persist takes the time to live from key; ErrNotFound if it does not exist.
+	Persist(key []byte) error
+}
+
+var (
+	_ Reader = (*DB)(nil)
+	_ Writer = (*DB)(nil)
+)
+
+// Scan loops over the keys of r in ascending order, over the state at the
+// loop's start. Breaking out releases everything; an error is the last item.
+func (db *DB) Scan(r Range) iter.Seq2[KV, error] { return scan(db, r, false) }
+
+// ScanBack loops over the keys of r in descending order, as Scan does.
+func (db *DB) ScanBack(r Range) iter.Seq2[KV, error] { return scan(db, r, true) }
+
+// scan is the loop of every Reader.
+func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
+	return func(yield func(KV, error) bool) {
+		it, err := from.NewIter(&IterOptions{Range: r})
+		if err != nil {
+			yield(KV{}, err)
+			return
+		}
+		defer it.Close()
+		start, step := it.First, it.Next
+		if back {
+			start, step = it.Last, it.Prev
+		}
+		for ok := start(); ok; ok = step() {
+			if !yield(KV{Key: it.Key(), Value: it.Value(), Type: it.Type()}, nil) {
+				return
+			}
+		}
+		if err := it.Err(); err != nil {
+			yield(KV{}, err)
+		}
+	}
+}
+
+// NewIter returns an iterator over the current state, positioned nowhere. The
+// caller closes it. Nil options are all keys. The iterator's clock is read
+// once, now: a key that expires later stays visible to it.
+func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
+	rs := db.states.hold()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	it, err := db.newIterator(v, o, nil, (*dbIters)(db))
+	if err != nil {
+		db.states.drop(rs)
+	}
+	return it, err
+}
+
+// newIterator returns an iterator over a view whose state is held; the owner's
+// iterClosed drops it.
+func (db *DB) newIterator(v readView, o *IterOptions, prefix []byte, owner iterOwner) (*Iterator, error) {
+	if o == nil {
+		o = &IterOptions{}
+	}
+	lo, hi, err := o.rows(prefix)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.newRowIter(v, lo, hi, o.KeysOnly)
+	if err != nil {
+		return nil, err
+	}
+	it := &Iterator{rows: rows, state: v.rs, prefix: len(prefix) + 1, owner: owner}
+	db.holders.opened(holdIterator, it)
+	return it, nil
+}
+
+// dbIters owns the iterators made by the store itself.
+type dbIters DB
+
+func (o *dbIters) alive() error {
+	if o.states.current.Load() == nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (o *dbIters) refresh(*rowIter) {}
+
+func (o *dbIters) iterClosed(it *Iterator) {
+	o.holders.closed(holdIterator, it)
+	o.states.drop(it.state)
+}

@@ -1,0 +1,137 @@
+package siltstone
+
+import (
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Snapshot is the state of the store at the moment it was made, for reading.
+// Its clock stands still: what had not expired then never does in it. It is
+// safe for concurrent use. What it can see stays on disk until it is closed.
+type Snapshot struct {
+	db    *DB
+	point *readPoint
+	ended atomic.Bool
+}
+
+var _ Reader = (*Snapshot)(nil)
+
+// NewSnapshot returns a snapshot of the current state. The caller closes it.
+func (db *DB) NewSnapshot() (*Snapshot, error) {
+	if db.isClosed() {
+		return nil, ErrClosed
+	}
+	s := &Snapshot{db: db, point: db.points.register()}
+	db.holders.opened(holdSnapshot, s)
+	return s, nil
+}
+
+// Close lets go of the state. Closing twice is fine; reads afterwards, and
+// iterators made before, get ErrClosed.
+func (s *Snapshot) Close() {
+	if s.ended.Swap(true) {
+		return
+	}
+	s.db.points.release(s.point)
+	s.db.holders.closed(holdSnapshot, s)
+	s.db.wakeCompact()
+}
+
+// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.AppendGet(nil, key) }
+
+// AppendGet appends the value of key to dst and returns the result.
+func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
+	rs, n, err := s.pin()
+	if err != nil {
+		return dst, err
+	}
+	defer s.db.states.unpin(rs, n)
+	f, err := s.db.look(rs, nil, key, s.point.seq, s.point.now)
+	if err != nil {
+		return dst, err
+	}
+	if record.Type(f.Attr.Type()) != record.TypeString {
+		return dst, ErrWrongType
+	}
+	return append(dst, f.value...), nil
+}
+
+func (s *Snapshot) pin() (*readState, int, error) {
+	if s.ended.Load() {
+		return nil, 0, ErrClosed
+	}
+	rs, n := s.db.states.pin()
+	if rs == nil {
+		return nil, 0, ErrClosed
+	}
+	return rs, n, nil
+}
+
+func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
+	rs, n, err := s.pin()
+	if err != nil {
+		return base.Trailer{}, err
+	}
+	defer s.db.states.unpin(rs, n)
+	f, err := s.db.look(rs, nil, key, s.point.seq, s.point.now)
+	return f.Trailer, err
+}
+
+// Has reports whether key exists, whatever its type.
+func (s *Snapshot) Has(key []byte) (bool, error) {
+	_, err := s.stat(key)
+	if err == ErrNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// TTL returns the time key had to live when the snapshot was made.
+func (s *Snapshot) TTL(key []byte) (time.Duration, error) {
+	t, err := s.stat(key)
+	if err != nil {
+		return 0, err
+	}
+	return timeToLive(t, s.point.now), nil
+}
+
+// Scan loops over the keys of r in ascending order; an error is the last item.
+func (s *Snapshot) Scan(r Range) iter.Seq2[KV, error] { return scan(s, r, false) }
+
+// ScanBack loops over the keys of r in descending order.
+func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] { return scan(s, r, true) }
+
+// NewIter returns an iterator over the snapshot, which the caller closes.
+func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
+	if s.ended.Load() {
+		return nil, ErrClosed
+	}
+	rs := s.db.states.hold()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.seq, now: s.point.now}, o, nil, (*snapIters)(s))
+	if err != nil {
+		s.db.states.drop(rs)
+	}
+	return it, err
+}
+
+// snapIters owns the iterators made by a snapshot.
+type snapIters Snapshot
+
+func (o *snapIters) alive() error {
+	if o.ended.Load() {
+		return ErrClosed
+	}
+	return (*dbIters)(o.db).alive()
+}
+
+func (o *snapIters) refresh(*rowIter) {}
+
+func (o *snapIters) iterClosed(it *Iterator) { (*dbIters)(o.db).iterClosed(it) }

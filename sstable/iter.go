@@ -1,0 +1,209 @@
+package sstable
+
+import (
+	"encoding/binary"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+)
+
+// IterOptions configure an Iter.
+type IterOptions struct {
+	// KeysOnly leaves Entry.Value nil and never decompresses values.
+	KeysOnly bool
+	// Cold is for reading a table once from end to end, as a compaction does: it
+	// reads far ahead, uses blocks that are cached but adds none, and keeps one
+	// block in memory of its own, which the next one overwrites.
+	Cold bool
+}
+
+// Iter walks the records of a table in internal order, forward and backward at
+// the same cost. It reads nothing before it is positioned. It fulfils
+// iterator.Iterator: an entry and its slices are borrowed until the next move
+// and never fault afterwards. Moves within a block and onto cached blocks
+// allocate nothing. It is not safe for concurrent use and must not be copied.
+type Iter struct {
+	r   *Reader
+	o   IterOptions
+	err error
+
+	block  *block // nil: stands on no entry
+	number int    // of block
+	pos, n int    // record, and how many the block has
+	flat   bool   // keys are prefix and p8, trailers all the same: only p8 changes
+	tail   []byte // where p8 goes in key
+	key    []byte // the block's prefix, then the current key's tail
+	entry  iterator.Entry
+
+	window      window
+	ahead       int // bytes to read ahead, grows while moves are sequential
+	own         block
+	ownBuf      []byte // behind own, if its values were compressed
+	first, last []byte // of Run
+}
+
+// NewIter returns an Iter over r. The Reader must stay open while it is used.
+func (r *Reader) NewIter(o IterOptions) *Iter {
+	it := new(Iter)
+	it.Init(r, o)
+	return it
+}
+
+// Init makes it an unpositioned Iter over r and keeps its buffers.
+func (it *Iter) Init(r *Reader, o IterOptions) {
+	it.drop()
+	it.r, it.o, it.err = r, o, nil
+	it.window.forget()
+}
+
+// Err returns the error that made a move return nil, if one did.
+func (it *Iter) Err() error { return it.err }
+
+// Close forgets the table and keeps the buffers for another Init.
+func (it *Iter) Close() error {
+	it.drop()
+	it.r = nil
+	return it.err
+}
+
+// First moves to the first record.
+func (it *Iter) First() *iterator.Entry {
+	if !it.seek(0) {
+		return nil
+	}
+	return it.at(0)
+}
+
+// Last moves to the last record.
+func (it *Iter) Last() *iterator.Entry {
+	if it.r == nil || !it.seek(it.r.index.blocks()-1) {
+		return nil
+	}
+	return it.at(it.n - 1)
+}
+
+// SeekGE moves to the first record at or after (key, seq) in internal order.
+func (it *Iter) SeekGE(key []byte, seq base.SeqNum) *iterator.Entry {
+	if it.r == nil || !it.seek(it.r.index.search(key)) {
+		return nil
+	}
+	for {
+		if i := it.block.seekGE(key, seq); i < it.n {
+			return it.at(i)
+		}
+		if !it.step(it.number+1, false) {
+			return nil
+		}
+	}
+}
+
+// SeekLT moves to the last record whose key is below key.
+func (it *Iter) SeekLT(key []byte) *iterator.Entry {
+	if it.r == nil {
+		return nil
+	}
+	number := it.r.index.search(key)
+	if number == it.r.index.blocks() {
+		return it.Last()
+	}
+	if !it.seek(number) {
+		return nil
+	}
+	if i := it.block.keys.search(key); i > 0 {
+		return it.at(i - 1)
+	}
+	if !it.step(number-1, true) {
+		return nil
+	}
+	return it.at(it.n - 1)
+}
+
+// Next moves to the next record.
+func (it *Iter) Next() *iterator.Entry {
+	if i := it.pos + 1; i < it.n {
+		return it.at(i)
+	}
+	if it.block == nil || !it.step(it.number+1, false) {
+		return nil
+	}
+	return it.at(0)
+}
+
+// Prev moves to the record before.
+func (it *Iter) Prev() *iterator.Entry {
+	if i := it.pos - 1; i >= 0 && i < it.n {
+		return it.at(i)
+	}
+	if it.block == nil || !it.step(it.number-1, true) {
+		return nil
+	}
+	return it.at(it.n - 1)
+}
+
+// Run describes the block the iterator stands in. Its keys are borrowed until
+// the next call of Run. It costs the assembly of two keys.
+func (it *Iter) Run() (run iterator.Run, ok bool) {
+	if it.block == nil {
+		return run, false
+	}
+	it.first = it.block.keys.appendKey(it.first[:0], 0)
+	it.last = it.block.keys.appendKey(it.last[:0], it.n-1)
+	return iterator.Run{
+		First: it.first, Last: it.last,
+		MaxSeq: it.r.index.maxSeq(it.number),
+		Plain:  it.block.flags&flagsNotPlain == 0,
+		After:  it.n - 1 - it.pos,
+		Before: it.pos,
+	}, true
+}
+
+// at moves to record i of the block.
+func (it *Iter) at(i int) *iterator.Entry {
+	b := it.block
+	it.pos = i
+	binary.BigEndian.PutUint64(it.tail, b.keys.p8[i])
+	if !it.flat {
+		tail := b.keys.tailLen(i)
+		it.entry.Key = it.key[:b.keys.prefixLen+tail]
+		if tail > 8 {
+			copy(it.entry.Key[b.keys.prefixLen+8:], b.keys.rest(i, tail))
+		}
+		it.entry.Trailer = b.trailer(i)
+	}
+	if !it.o.KeysOnly {
+		it.entry.Value = b.value(i)
+	}
+	return &it.entry
+}
+
+// enter makes b, which has the given number, the block the iterator stands in.
+func (it *Iter) enter(b *block, number int) {
+	k := &b.keys
+	it.block, it.number, it.n = b, number, k.n
+	if need := max(k.longest, k.prefixLen+8); cap(it.key) < need {
+		it.key = make([]byte, 0, 2*need)
+	}
+	it.key = append(it.key[:0], k.prefix()...)
+	it.tail = it.key[k.prefixLen : k.prefixLen+8]
+	it.flat = k.tailWidth == 0 && k.tailBase <= 8 && b.seqWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
+	it.entry.Value = nil
+	if it.flat {
+		it.entry.Key = it.key[:k.prefixLen+k.tailBase]
+		it.entry.Trailer = b.trailer(0)
+	}
+}
+
+// drop makes the iterator stand on no entry and lets go of the block.
+func (it *Iter) drop() {
+	it.block, it.n, it.pos = nil, 0, 0
+	it.entry = iterator.Entry{}
+	if cap(it.ownBuf) > keepBuffer {
+		it.ownBuf = nil
+	}
+}
+
+func (it *Iter) fail(err error) bool {
+	it.err = err
+	it.drop()
+	return false
+}

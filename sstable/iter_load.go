@@ -1,0 +1,159 @@
+package sstable
+
+import "slices"
+
+// window is a stretch of a table's file, one or more whole data blocks, read in
+// one piece ahead of an iterator. It is not safe for concurrent use.
+type window struct {
+	offset int64
+	buf    []byte
+}
+
+const (
+	coldAhead  = 512 << 10 // a compaction's reads
+	firstAhead = 32 << 10  // a scan's second sequential read; then it doubles
+	maxAhead   = 256 << 10
+)
+
+// forget empties the window and keeps its buffer, unless a huge block made it.
+func (w *window) forget() {
+	w.offset, w.buf = 0, w.buf[:0]
+	if cap(w.buf) > keepBuffer {
+		w.buf = nil
+	}
+}
+
+// block returns the bytes of data block i, which it reads if the window does not
+// hold them: as many blocks as fit size bytes, from i on or, backward, up to i.
+// They are borrowed until the next read.
+func (w *window) block(r *Reader, i int, backward bool, size int) ([]byte, error) {
+	offset, length := r.index.handle(i)
+	if offset < w.offset || offset+length > w.offset+int64(len(w.buf)) {
+		if err := w.read(r, i, backward, size); err != nil {
+			w.forget()
+			return nil, err
+		}
+	}
+	from := int(offset - w.offset)
+	return w.buf[from : from+int(length)], nil
+}
+
+func (w *window) read(r *Reader, i int, backward bool, size int) error {
+	from, length := r.index.handle(i)
+	end := from + length
+	if backward {
+		for i--; i >= 0; i-- {
+			offset, _ := r.index.handle(i)
+			if end-offset > int64(size) {
+				break
+			}
+			from = offset
+		}
+	} else {
+		for i++; i < r.index.blocks(); i++ {
+			offset, length := r.index.handle(i)
+			if offset+length-from > int64(size) {
+				break
+			}
+			end = offset + length
+		}
+	}
+	w.offset = from
+	w.buf = slices.Grow(w.buf[:0], int(end-from))[:end-from]
+	return r.readAt(w.buf, from)
+}
+
+// seek makes block number the iterator's, as a first access that may go
+// anywhere; false if there is no such block or it cannot be read.
+func (it *Iter) seek(number int) bool {
+	it.err, it.ahead = nil, 0
+	return it.load(number, true, false)
+}
+
+// step makes block number, a neighbour of the iterator's, the iterator's.
+func (it *Iter) step(number int, backward bool) bool {
+	it.ahead = min(max(2*it.ahead, firstAhead), maxAhead)
+	return it.load(number, false, backward)
+}
+
+// load makes block number the iterator's: the cached one, or read from disk,
+// through the window if the iterator reads ahead.
+func (it *Iter) load(number int, seek, backward bool) bool {
+	r := it.r
+	if r == nil || number < 0 || number >= r.index.blocks() {
+		it.drop()
+		return false
+	}
+	if it.block != nil && it.number == number && it.block != &it.own {
+		it.enter(it.block, number)
+		return true
+	}
+	if b := it.cached(number, seek && !it.o.Cold); b != nil {
+		it.enter(b, number)
+		return true
+	}
+	if it.o.Cold || r.o.Cache == nil {
+		return it.loadOwn(number, seek, backward)
+	}
+	o := fetchOptions{hot: seek, keysOnly: it.o.KeysOnly}
+	if it.ahead > firstAhead {
+		sealed, err := it.window.block(r, number, backward, it.ahead)
+		if err != nil {
+			return it.fail(err)
+		}
+		o.sealed = sealed
+	}
+	b, err := r.fetch(number, o)
+	if err != nil {
+		return it.fail(err)
+	}
+	it.enter(b, number)
+	return true
+}
+
+// cached returns the cached block with that number if it has what the iterator
+// needs.
+func (it *Iter) cached(number int, mark bool) *block {
+	if len(it.r.slots) == 0 {
+		return nil
+	}
+	s := &it.r.slots[number]
+	e := s.Peek()
+	if mark {
+		e = s.Load()
+	}
+	if e == nil {
+		return nil
+	}
+	if b := blockOf(e); b.packed == nil || it.o.KeysOnly {
+		return b
+	}
+	return nil
+}
+
+// loadOwn reads block number into the iterator's own memory.
+func (it *Iter) loadOwn(number int, seek, backward bool) bool {
+	r := it.r
+	size := coldAhead
+	if seek && !it.o.Cold {
+		size = 0
+	} else if !it.o.Cold {
+		size = it.ahead
+	}
+	it.block = nil // what it pointed at is overwritten
+	sealed, err := it.window.block(r, number, backward, size)
+	if err == nil {
+		err = r.decode(&it.own, sealed, number)
+	}
+	if err != nil {
+		return it.fail(err)
+	}
+	if it.own.packed != nil && !it.o.KeysOnly {
+		if it.ownBuf, err = it.own.unpackInto(&it.own, it.ownBuf, &r.unpacker); err != nil {
+			offset, _ := r.index.handle(number)
+			return it.fail(r.corrupt(offset, err))
+		}
+	}
+	it.enter(&it.own, number)
+	return true
+}

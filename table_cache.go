@@ -1,0 +1,255 @@
+package siltstone
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/sstable"
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+// tableCache owns the handles of every table that some read state lists: their
+// readers, opened when first needed and closed when too many are open, and
+// their files, removed when the last read state that lists them has ended. Safe
+// for concurrent use.
+type tableCache struct {
+	fs     vfs.FS
+	dir    string
+	blocks *cache.Cache
+	limit  int    // open files
+	full   func() // called when more are open; must not block
+
+	epoch atomic.Uint32 // ticks with each open, to date the use of readers
+
+	mu       sync.Mutex
+	tables   map[base.FileNum]*table
+	open     int
+	obsolete []base.FileNum // in no version, listed by no read state: to be removed
+	retired  []retiredReader
+}
+
+// table is the handle of one table file. It stays the same object as long as
+// any read state lists the table.
+type table struct {
+	*manifest.Table
+	cache *tableCache
+
+	reader  atomic.Pointer[openTable]
+	opening sync.Mutex // held while the reader is opened
+
+	refs int // read states that list it; guarded by tableCache.mu
+}
+
+// openTable is a table's reader and its file.
+type openTable struct {
+	*sstable.Reader
+	file vfs.File
+	used atomic.Uint32 // epoch of the last use, about
+}
+
+// retiredReader is a reader that was put out of use while read states that may
+// be using it were alive. It is closed when they have all ended.
+type retiredReader struct {
+	*openTable
+	holders map[*readState]struct{}
+}
+
+func newTableCache(o *Options, dir string, blocks *cache.Cache, full func()) *tableCache {
+	return &tableCache{
+		fs: o.FS, dir: dir, blocks: blocks, limit: o.MaxOpenFiles, full: full,
+		tables: map[base.FileNum]*table{},
+	}
+}
+
+// acquire returns the handle of each table of v, run by run, and the largest
+// sequence in any of them. It counts one more read state that lists them.
+func (c *tableCache) acquire(v *manifest.Version) (runs []runView, maxSeq base.SeqNum) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	runs = make([]runView, 0, len(v.Runs))
+	for _, r := range v.Runs {
+		rv := runView{tables: make([]*table, 0, len(r.Tables))}
+		for _, m := range r.Tables {
+			t := c.tables[m.Num]
+			if t == nil || t.Table != m && !sameFile(t.Table, m) {
+				t = &table{cache: c}
+				c.tables[m.Num] = t
+			}
+			if t.Table == nil || t.refs == 0 {
+				t.Table = m
+			}
+			t.refs++
+			rv.tables = append(rv.tables, t)
+			rv.rangeDeletes = rv.rangeDeletes || m.RangeDeletes > 0
+			maxSeq = max(maxSeq, m.MaxSeq)
+		}
+		rv.prepare()
+		runs = append(runs, rv)
+	}
+	return runs, maxSeq
+}
+
+// sameFile reports whether two table records name the same file: a trivial move
+// changes only the record.
+func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID }
+
+// release counts one read state less. live is the newest version: a table that
+// nobody lists and live does not hold is obsolete. Readers retired while the
+// read state was alive may be closed now.
+func (c *tableCache) release(rs *readState) {
+	c.mu.Lock()
+	var closing []*openTable
+	for _, rv := range rs.runs {
+		for _, t := range rv.tables {
+			if t.refs--; t.refs > 0 {
+				continue
+			}
+			delete(c.tables, t.Num)
+			c.obsolete = append(c.obsolete, t.Num)
+			if o := t.reader.Swap(nil); o != nil {
+				c.open--
+				closing = append(closing, o)
+			}
+		}
+	}
+	kept := c.retired[:0]
+	for _, r := range c.retired {
+		delete(r.holders, rs)
+		if len(r.holders) == 0 {
+			closing = append(closing, r.openTable)
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	clear(c.retired[len(kept):])
+	c.retired = kept
+	c.mu.Unlock()
+	for _, o := range closing {
+		o.close()
+	}
+}
+
+// takeObsolete returns the numbers of the table files to be removed, and
+// forgets them.
+func (c *tableCache) takeObsolete() []base.FileNum {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.obsolete
+	c.obsolete = nil
+	return o
+}
+
+func (o *openTable) close() {
+	o.Reader.Close()
+	_ = o.file.Close()
+}
+
+// get returns the table's reader, opening it if need be. It is valid as long as
+// the caller's read state is pinned.
+func (t *table) get() (*sstable.Reader, error) {
+	if o := t.reader.Load(); o != nil {
+		if e := t.cache.epoch.Load(); o.used.Load() != e {
+			o.used.Store(e)
+		}
+		return o.Reader, nil
+	}
+	return t.open()
+}
+
+func (t *table) open() (*sstable.Reader, error) {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	if o := t.reader.Load(); o != nil {
+		return o.Reader, nil
+	}
+	o, err := t.cache.openFile(t.Table)
+	if err != nil {
+		return nil, err
+	}
+	o.used.Store(t.cache.epoch.Add(1))
+	t.cache.mu.Lock()
+	t.cache.open++
+	full := t.cache.open > t.cache.limit
+	t.reader.Store(o)
+	t.cache.mu.Unlock()
+	if full {
+		t.cache.full()
+	}
+	return o.Reader, nil
+}
+
+// openFile opens the file of m and checks that it is the file the manifest
+// means. The caller owns the result.
+func (c *tableCache) openFile(m *manifest.Table) (*openTable, error) {
+	name := base.Filename(base.FileTable, m.Num)
+	f, err := c.fs.Open(join(c.dir, name))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, base.Corruptf(name, -1, "table is missing")
+		}
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if uint64(st.Size()) != m.Size {
+		f.Close()
+		return nil, base.Corruptf(name, -1, "table has %d bytes, the manifest says %d", st.Size(), m.Size)
+	}
+	r, err := sstable.Open(f, st.Size(), sstable.ReaderOptions{Name: name, ID: m.ID, Digest: m.Digest, Cache: c.blocks})
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &openTable{Reader: r, file: f}, nil
+}
+
+// trim puts the readers that were used least recently out of use while more
+// than the limit are open, and returns how many. alive are the read states that
+// may be using them.
+func (c *tableCache) trim(alive map[*readState]struct{}) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ; c.open > c.limit; n++ {
+		var oldest *table
+		var age uint32
+		now := c.epoch.Load()
+		for _, t := range c.tables {
+			if o := t.reader.Load(); o != nil && (oldest == nil || now-o.used.Load() > age) {
+				oldest, age = t, now-o.used.Load()
+			}
+		}
+		if oldest == nil {
+			break
+		}
+		c.retired = append(c.retired, retiredReader{openTable: oldest.reader.Swap(nil), holders: maps.Clone(alive)})
+		c.open--
+	}
+	return n
+}
+
+// close closes every reader. No read state is in use any more.
+func (c *tableCache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.tables {
+		if o := t.reader.Swap(nil); o != nil {
+			o.close()
+		}
+	}
+	for _, r := range c.retired {
+		r.close()
+	}
+	c.retired, c.open = nil, 0
+}
+
+func (t *table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }

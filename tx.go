@@ -1,0 +1,322 @@
+package siltstone
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Mode says what a transaction begun with Begin may do.
+type Mode uint8
+
+const (
+	// ReadOnly transactions read one state; they never block, never conflict and
+	// are never in anybody's way. A write in one is ErrReadOnly.
+	ReadOnly Mode = 1
+	// ReadWrite transactions are serializable.
+	ReadWrite Mode = 2
+)
+
+// Tx is a transaction: it reads the state at its beginning and its own writes,
+// with one clock reading, and its writes become visible together at its end or
+// not at all. It is not safe for concurrent use.
+//
+// A loop or iterator sees the transaction as it was when it began: writes made
+// meanwhile are not in it, so deleting what a loop yields is safe. Gets see
+// everything.
+//
+// What was refused (a wrong type, an empty key) changed nothing and may be
+// followed by something else. What failed (a read error, the end of the
+// context, the closing of the store) also fails the commit, even if the error
+// was dropped.
+type Tx struct {
+	t   txn
+	ctx context.Context
+
+	durability Durability
+	hooks      []func()
+	iters      []*Iterator
+	attempt    int
+	done       bool
+}
+
+var (
+	_ Reader = (*Tx)(nil)
+	_ Writer = (*Tx)(nil)
+)
+
+// alive returns the error that keeps the transaction from being used.
+func (tx *Tx) alive() error {
+	switch {
+	case tx.done:
+		return ErrTxDone
+	case tx.t.err != nil:
+		return tx.t.err
+	}
+	return tx.t.db.closedErr()
+}
+
+// row appends the row of a user key to dst.
+func (tx *Tx) row(dst, key []byte) ([]byte, error) {
+	if err := tx.alive(); err != nil {
+		return nil, err
+	}
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	return keyenc.AppendKeyRow(dst, tx.t.Prefix(), key), nil
+}
+
+func (tx *Tx) look(key []byte) (found, error) {
+	var room [128]byte
+	row, err := tx.row(room[:0], key)
+	if err != nil {
+		return found{}, err
+	}
+	f, err := tx.t.look(row)
+	if err == nil && !f.ok {
+		err = ErrNotFound
+	}
+	return f, err
+}
+
+// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
+
+// AppendGet appends the value of key to dst and returns the result.
+func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
+	f, err := tx.look(key)
+	if err != nil {
+		return dst, err
+	}
+	if record.Type(f.Attr.Type()) != record.TypeString {
+		return dst, ErrWrongType
+	}
+	return append(dst, f.value...), nil
+}
+
+// Has reports whether key exists, whatever its type.
+func (tx *Tx) Has(key []byte) (bool, error) {
+	_, err := tx.look(key)
+	if err == ErrNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// TTL returns the time key has to live at the transaction's clock.
+func (tx *Tx) TTL(key []byte) (time.Duration, error) {
+	f, err := tx.look(key)
+	if err != nil {
+		return 0, err
+	}
+	return timeToLive(f.Trailer, tx.t.Now()), nil
+}
+
+// Put sets key to value, whatever was there, and clears a time to live.
+func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
+
+// PutTTL sets key to value for the time ttl, counted from the transaction's
+// clock.
+func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
+	if ttl <= 0 {
+		return ErrBadTTL
+	}
+	return tx.put(key, value, expiryAt(tx.t.Now(), ttlMillis(ttl)))
+}
+
+func (tx *Tx) put(key, value []byte, expiry int64) error {
+	var room [128]byte
+	row, err := tx.row(room[:0], key)
+	if err != nil {
+		return err
+	}
+	if len(value) > MaxValueLen {
+		return ErrValueTooLarge
+	}
+	tx.t.orphan(row)
+	return tx.t.Put(row, record.TypeString, expiry, value)
+}
+
+// Delete deletes key, whatever its type.
+func (tx *Tx) Delete(key []byte) error {
+	var room [128]byte
+	row, err := tx.row(room[:0], key)
+	if err != nil {
+		return err
+	}
+	tx.t.orphan(row)
+	return tx.t.Delete(row)
+}
+
+// DeleteRange deletes every key of r, the transaction's own earlier writes
+// included.
+func (tx *Tx) DeleteRange(r Range) error {
+	if err := tx.alive(); err != nil {
+		return err
+	}
+	lo, hi, err := r.rows(tx.t.Prefix())
+	if err != nil {
+		return err
+	}
+	tx.t.orphanRange(lo, hi)
+	return tx.t.DeleteRange(lo, hi)
+}
+
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not
+// exist. A ttl that is not positive deletes the key.
+func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string(key)).Expire(ttl) }
+
+// Persist takes the time to live from key; ErrNotFound if it does not exist.
+func (tx *Tx) Persist(key []byte) error {
+	_, err := tx.Key(string(key)).Persist()
+	return err
+}
+
+// Scan loops over the keys of r in ascending order; an error is the last item.
+func (tx *Tx) Scan(r Range) iter.Seq2[KV, error] { return scan(tx, r, false) }
+
+// ScanBack loops over the keys of r in descending order.
+func (tx *Tx) ScanBack(r Range) iter.Seq2[KV, error] { return scan(tx, r, true) }
+
+// NewIter returns an iterator over the transaction's view. It ends with the
+// transaction; closing it earlier frees its memory earlier.
+func (tx *Tx) NewIter(o *IterOptions) (*Iterator, error) {
+	if err := tx.alive(); err != nil {
+		return nil, err
+	}
+	tx.t.Now()
+	it, err := tx.t.db.newIterator(tx.t.currentView(), o, tx.t.Prefix(), (*txIters)(tx))
+	if err != nil {
+		return nil, err
+	}
+	if tx.t.writes {
+		it.rows.reads = &tx.t.reads
+	}
+	tx.iters = append(tx.iters, it)
+	return it, nil
+}
+
+// txIters owns the iterators of a transaction.
+type txIters Tx
+
+func (o *txIters) alive() error {
+	tx := (*Tx)(o)
+	if err := tx.alive(); err != nil {
+		return err
+	}
+	return tx.ctx.Err()
+}
+
+// refresh lets a positioning call see the writes made before it.
+func (o *txIters) refresh(it *rowIter) {
+	if v := o.t.currentView(); v.own != it.own || v.mine != it.mine {
+		it.refresh(v)
+	}
+}
+
+func (o *txIters) iterClosed(it *Iterator) {
+	o.t.db.holders.closed(holdIterator, it)
+	if i := slices.Index(o.iters, it); i >= 0 {
+		o.iters = slices.Delete(o.iters, i, i+1)
+	}
+}
+
+// Now returns the transaction's one clock reading.
+func (tx *Tx) Now() time.Time { return time.UnixMilli(tx.t.Now()) }
+
+// Context returns the context the transaction runs under. An Update given it
+// is refused with ErrNested.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// Attempt returns how often the closure of an Update has been run, this time
+// included.
+func (tx *Tx) Attempt() int { return tx.attempt }
+
+// SetDurability chooses the level the commit waits for.
+func (tx *Tx) SetDurability(d Durability) { tx.durability = d }
+
+// OnCommit has fn called once after the transaction has been committed and has
+// reached its durability level, with no lock held. If it is rolled back or
+// fails, fn is not called.
+func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
+
+// Commit makes the writes visible, or returns why not: a *ConflictError, which
+// is ErrConflict, if what was read has changed. Either way the transaction has
+// ended. It returns when the writes, and everything the transaction read, have
+// reached the durability level.
+func (tx *Tx) Commit() error {
+	if tx.done {
+		return ErrTxDone
+	}
+	err := tx.commit(nil)
+	if err == nil {
+		for _, fn := range tx.hooks {
+			fn()
+		}
+	}
+	return err
+}
+
+func (tx *Tx) commit(g *gatePass) error {
+	defer tx.end()
+	if err := tx.t.err; err != nil {
+		return err
+	}
+	if err := tx.ctx.Err(); err != nil {
+		return err
+	}
+	return tx.t.commit(tx.durability, g)
+}
+
+// Rollback ends the transaction without a trace. After Commit it does nothing.
+func (tx *Tx) Rollback() {
+	if !tx.done {
+		tx.end()
+	}
+}
+
+// end frees what the transaction holds.
+func (tx *Tx) end() {
+	for len(tx.iters) > 0 {
+		it := tx.iters[len(tx.iters)-1]
+		it.err = ErrTxDone
+		it.Close()
+	}
+	tx.done = true
+	tx.t.end()
+	tx.t.db.holders.closed(holdTransaction, tx)
+}
+
+// commit validates the reads and applies the writes.
+func (t *txn) commit(d Durability, g *gatePass) error {
+	if !t.writes {
+		return nil
+	}
+	if t.change == nil || len(t.change.ops)+len(t.change.hooks) == 0 {
+		// What was read must be as durable as if it had been written here.
+		return t.db.waitFor(t.pos, d)
+	}
+	c := t.change
+	if !t.reads.Empty() {
+		c.reads = &t.reads
+		if t.point == nil {
+			c.state = t.view.rs
+		}
+	}
+	c.now, c.gate = t.view.now, g
+	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
+	if t.view.mine != nil && t.view.own == ownBase+base.SeqNum(len(c.ops)) {
+		c.table = t.view.mine
+	}
+	if err := t.db.commit(c, d); err != nil {
+		return err
+	}
+	t.db.nominate(t.dead)
+	return nil
+}

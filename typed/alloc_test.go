@@ -1,0 +1,170 @@
+package typed_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// cannedTxn is an engine that allocates nothing: the same metadata for every key,
+// the same value for every element, and nothing is kept.
+type cannedTxn struct {
+	fakeTxn
+	typ     record.Type
+	meta    []byte
+	element []byte
+	missing bool // elements are
+}
+
+func newCanned(typ record.Type, element []byte, missing bool) *cannedTxn {
+	m := record.Meta{Encoding: record.EncodingRows, ID: 7, Count: 1}
+	if typ == record.TypeList {
+		m.Body = append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 1, 0, 0}, 0)
+	}
+	c := &cannedTxn{typ: typ, element: element, missing: missing}
+	c.meta = record.AppendMeta(nil, m)
+	if typ == record.TypeString {
+		c.meta = element
+	}
+	return c
+}
+
+func (c *cannedTxn) Begin(bool, string) (typed.Txn, error)        { return c, nil }
+func (c *cannedTxn) Prefix() []byte                               { return nil }
+func (c *cannedTxn) Dead(uint64)                                  {}
+func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error { return nil }
+func (c *cannedTxn) Delete([]byte) error                          { return nil }
+
+func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	t, err := c.Peek(row)
+	switch {
+	case err != nil:
+		return dst, t, err
+	case row[0] == keyenc.SpaceKeys:
+		return append(dst, c.meta...), t, nil
+	}
+	return append(dst, c.element...), t, nil
+}
+
+func (c *cannedTxn) Peek(row []byte) (base.Trailer, error) {
+	if row[0] == keyenc.SpaceKeys {
+		return base.Trailer{Attr: base.MakeAttr(base.KindPut, uint8(c.typ), false)}, nil
+	}
+	if c.missing {
+		return base.Trailer{}, base.ErrNotFound
+	}
+	return base.Trailer{Attr: base.MakeAttr(base.KindPut, 0, false)}, nil
+}
+
+var oneShots = []struct {
+	name string
+	src  *cannedTxn
+	call func(src typed.Source, buf []byte) error
+}{
+	{"Key.Exists", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewKey(src, "k").Exists()
+		return err
+	}},
+	{"Key.TTL", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewKey(src, "k").TTL()
+		return err
+	}},
+	{"Key.Expire", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		return typed.NewKey(src, "k").Expire(time.Hour)
+	}},
+	{"Key.Drop", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewKey(src, "k").Drop()
+		return err
+	}},
+	{"String.AppendGet", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewString(src, "k").AppendGet(buf[:0])
+		return err
+	}},
+	{"String.Set", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+		return typed.NewString(src, "k").Set(buf)
+	}},
+	{"String.Incr", newCanned(record.TypeString, []byte("41"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").Incr(1)
+		return err
+	}},
+	{"Hash.Set, old", newCanned(record.TypeHash, nil, false), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").Set("f", buf)
+		return err
+	}},
+	{"Hash.Set, new", newCanned(record.TypeHash, nil, true), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").Set("f", buf)
+		return err
+	}},
+	{"Hash.AppendGet", newCanned(record.TypeHash, []byte("value"), false), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "f")
+		return err
+	}},
+	{"Hash.Len", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewHash(src, "k").Len()
+		return err
+	}},
+	{"Hash.Incr", newCanned(record.TypeHash, []byte("41"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewHash(src, "k").Incr("f", 1)
+		return err
+	}},
+	{"Hash.Remove", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewHash(src, "k").Remove("f")
+		return err
+	}},
+	{"Set.Add", newCanned(record.TypeSet, nil, true), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewSet(src, "k").Add("m", "n")
+		return err
+	}},
+	{"Set.Has", newCanned(record.TypeSet, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewSet(src, "k").Has("m")
+		return err
+	}},
+	{"ZSet.Add", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		return err
+	}},
+	{"ZSet.Incr", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Incr("m", 2)
+		return err
+	}},
+	{"ZSet.Score", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Score("m")
+		return err
+	}},
+	{"List.PushBack", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewList(src, "k").PushBack(buf)
+		return err
+	}},
+	{"List.SetAt", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {
+		return typed.NewList(src, "k").SetAt(0, buf)
+	}},
+}
+
+func TestOneShotsAllocateNothing(t *testing.T) {
+	buf := make([]byte, 100)
+	for _, c := range oneShots {
+		if err := c.call(c.src, buf); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if n := testing.AllocsPerRun(100, func() { _ = c.call(c.src, buf) }); n != 0 {
+			t.Errorf("%s: %v allocations", c.name, n)
+		}
+	}
+}
+
+// BenchmarkOneShot is what this package adds to the engine's cost of a call.
+func BenchmarkOneShot(b *testing.B) {
+	buf := make([]byte, 100)
+	for _, c := range oneShots {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = c.call(c.src, buf)
+			}
+		})
+	}
+}

@@ -1,0 +1,294 @@
+package typed_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
+)
+
+// fakeDB is the smallest engine: a sorted slice that a commit replaces. It is its
+// own Source of one-shots, and unkind to callers: it makes some of their
+// transactions run again, and overwrites what a cursor lent.
+type fakeDB struct {
+	typedtest.API
+	t      testing.TB
+	rng    *rand.Rand
+	now    int64
+	nextID uint64
+	prefix []byte
+	rows   []typedtest.Row // ascending
+	dead   map[uint64]bool
+	locks  []string // the key of each one-shot that writes
+
+	cursors int // open
+	txns    int // one-shots begun and not ended
+	unkind  bool
+}
+
+func newFake(t testing.TB, seed uint64) *fakeDB {
+	db := &fakeDB{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, dead: map[uint64]bool{}}
+	db.API = typedtest.Handles(db)
+	t.Cleanup(func() {
+		if db.cursors != 0 || db.txns != 0 {
+			t.Errorf("%d cursors and %d transactions were left open", db.cursors, db.txns)
+		}
+	})
+	return db
+}
+
+func (db *fakeDB) Now() int64       { return db.now }
+func (db *fakeDB) Advance(ms int64) { db.now += ms }
+
+func (db *fakeDB) newTxn() *fakeTxn {
+	return &fakeTxn{db: db, base: db.rows, own: map[string]*typedtest.Row{}, now: db.now}
+}
+
+func (db *fakeDB) Begin(write bool, key string) (typed.Txn, error) {
+	db.txns++
+	tx := db.newTxn()
+	tx.readOnly = !write
+	if write {
+		db.locks = append(db.locks, key)
+	}
+	return tx, nil
+}
+
+func (db *fakeDB) End(t typed.Txn, err error) (bool, error) {
+	db.txns--
+	tx := t.(*fakeTxn)
+	if err != nil || tx.readOnly {
+		return false, err
+	}
+	if db.unkind && db.rng.IntN(8) == 0 {
+		return true, nil
+	}
+	tx.commit()
+	return false, nil
+}
+
+func (db *fakeDB) Update(fn func(tx typedtest.API) error) error {
+	tx := db.newTxn()
+	if err := fn(typedtest.Handles(tx)); err != nil {
+		return err
+	}
+	tx.commit()
+	return nil
+}
+
+// check recounts the rows, and reaps what was given up now and then.
+func (db *fakeDB) check() error {
+	live := slices.DeleteFunc(slices.Clone(db.rows), func(r typedtest.Row) bool { return r.Expired(db.now) })
+	if err := typedtest.CheckRows(live, db.now, func(id uint64) bool { return db.dead[id] }); err != nil {
+		return err
+	}
+	if db.rng.IntN(20) == 0 {
+		db.rows = slices.DeleteFunc(slices.Clone(db.rows), func(r typedtest.Row) bool {
+			_, rest, _ := keyenc.KeyspaceOf(r.Key)
+			id, _, _, ok := keyenc.ParseCollectionRow(rest)
+			return ok && db.dead[id]
+		})
+		db.dead = map[uint64]bool{}
+	}
+	return nil
+}
+
+// fakeTxn is a transaction: the state at its start and its own writes. It is the
+// Source of its handles.
+type fakeTxn struct {
+	db       *fakeDB
+	base     []typedtest.Row
+	own      map[string]*typedtest.Row // nil: deleted
+	ids      map[uint64]bool           // allocated here
+	dead     []uint64
+	now      int64
+	readOnly bool
+	scratch  typed.Scratch
+}
+
+func (tx *fakeTxn) Begin(bool, string) (typed.Txn, error)    { return tx, nil }
+func (tx *fakeTxn) End(_ typed.Txn, err error) (bool, error) { return false, err }
+func (tx *fakeTxn) Now() int64                               { return tx.now }
+func (tx *fakeTxn) Prefix() []byte                           { return tx.db.prefix }
+func (tx *fakeTxn) Uint64() uint64                           { return tx.db.rng.Uint64() }
+func (tx *fakeTxn) Scratch() *typed.Scratch                  { return &tx.scratch }
+
+func (tx *fakeTxn) NewID() (uint64, error) {
+	tx.db.nextID++
+	if tx.ids == nil {
+		tx.ids = map[uint64]bool{}
+	}
+	tx.ids[tx.db.nextID] = true
+	return tx.db.nextID, nil
+}
+
+func (tx *fakeTxn) Dead(id uint64) {
+	if !tx.ids[id] {
+		tx.dead = append(tx.dead, id)
+		return
+	}
+	lo, hi := keyenc.CollectionRange(tx.db.prefix, id, id)
+	for k := range tx.own {
+		if k >= string(lo) && k < string(hi) {
+			delete(tx.own, k)
+		}
+	}
+}
+
+func find(rows []typedtest.Row, key []byte) int {
+	return sort.Search(len(rows), func(i int) bool { return bytes.Compare(rows[i].Key, key) >= 0 })
+}
+
+func (tx *fakeTxn) lookup(row []byte) *typedtest.Row {
+	r, mine := tx.own[string(row)]
+	if !mine {
+		if i := find(tx.base, row); i < len(tx.base) && bytes.Equal(tx.base[i].Key, row) {
+			r = &tx.base[i]
+		}
+	}
+	if r == nil || r.Expired(tx.now) {
+		return nil
+	}
+	return r
+}
+
+func (tx *fakeTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	if r := tx.lookup(row); r != nil {
+		return append(dst, r.Value...), r.Trailer, nil
+	}
+	return dst, base.Trailer{}, base.ErrNotFound
+}
+
+func (tx *fakeTxn) Peek(row []byte) (base.Trailer, error) {
+	if r := tx.lookup(row); r != nil {
+		return r.Trailer, nil
+	}
+	return base.Trailer{}, base.ErrNotFound
+}
+
+func (tx *fakeTxn) Put(row []byte, typ record.Type, expiry int64, value []byte) error {
+	if tx.readOnly {
+		return base.ErrReadOnly
+	}
+	if len(row) > base.MaxRowKeyLen {
+		tx.db.t.Errorf("row key of %d bytes", len(row))
+	}
+	attr := base.MakeAttr(base.KindPut, uint8(typ), expiry != 0)
+	tx.own[string(row)] = &typedtest.Row{
+		Key: bytes.Clone(row), Value: bytes.Clone(value), Trailer: base.Trailer{Attr: attr, Expiry: expiry},
+	}
+	return nil
+}
+
+func (tx *fakeTxn) Delete(row []byte) error {
+	if tx.readOnly {
+		return base.ErrReadOnly
+	}
+	tx.own[string(row)] = nil
+	return nil
+}
+
+func (tx *fakeTxn) DeleteRange(lo, hi []byte) error {
+	if tx.readOnly {
+		return base.ErrReadOnly
+	}
+	for _, r := range tx.state(lo, hi) {
+		tx.own[string(r.Key)] = nil
+	}
+	return nil
+}
+
+// state returns the rows in [lo, hi) as the transaction sees them, expired ones
+// included.
+func (tx *fakeTxn) state(lo, hi []byte) (rows []typedtest.Row) {
+	for i := find(tx.base, lo); i < len(tx.base) && bytes.Compare(tx.base[i].Key, hi) < 0; i++ {
+		if _, mine := tx.own[string(tx.base[i].Key)]; !mine {
+			rows = append(rows, tx.base[i])
+		}
+	}
+	for k, r := range tx.own {
+		if r != nil && k >= string(lo) && k < string(hi) {
+			rows = append(rows, *r)
+		}
+	}
+	slices.SortFunc(rows, func(a, b typedtest.Row) int { return bytes.Compare(a.Key, b.Key) })
+	return rows
+}
+
+func (tx *fakeTxn) commit() {
+	db := tx.db
+	rows := slices.DeleteFunc(slices.Clone(db.rows), func(r typedtest.Row) bool {
+		_, mine := tx.own[string(r.Key)]
+		return mine
+	})
+	for _, r := range tx.own {
+		if r != nil {
+			rows = append(rows, *r)
+		}
+	}
+	slices.SortFunc(rows, func(a, b typedtest.Row) int { return bytes.Compare(a.Key, b.Key) })
+	db.rows = rows
+	for _, id := range tx.dead {
+		db.dead[id] = true
+	}
+}
+
+func (tx *fakeTxn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
+	if bytes.Compare(lo, hi) >= 0 {
+		tx.db.t.Errorf("scan from %q to %q", lo, hi)
+	}
+	rows := slices.DeleteFunc(tx.state(lo, hi), func(r typedtest.Row) bool { return r.Expired(tx.now) })
+	if o.Reverse {
+		slices.Reverse(rows)
+	}
+	tx.db.cursors++
+	return &fakeCursor{db: tx.db, rows: rows, keysOnly: o.KeysOnly}, nil
+}
+
+type fakeCursor struct {
+	db       *fakeDB
+	rows     []typedtest.Row
+	row      typedtest.Row // lent: its bytes are overwritten by the next move
+	keysOnly bool
+	closed   bool
+}
+
+func (c *fakeCursor) Next() bool {
+	for i := range c.row.Key {
+		c.row.Key[i] = 0xAA
+	}
+	for i := range c.row.Value {
+		c.row.Value[i] = 0xAA
+	}
+	if len(c.rows) == 0 || c.closed {
+		return false
+	}
+	c.row, c.rows = c.rows[0], c.rows[1:]
+	c.row.Key, c.row.Value = bytes.Clone(c.row.Key), bytes.Clone(c.row.Value)
+	if c.keysOnly {
+		c.row.Value = nil
+	}
+	return true
+}
+
+func (c *fakeCursor) Key() []byte           { return c.row.Key }
+func (c *fakeCursor) Value() []byte         { return c.row.Value }
+func (c *fakeCursor) Trailer() base.Trailer { return c.row.Trailer }
+func (c *fakeCursor) Err() error            { return nil }
+func (c *fakeCursor) Close() error {
+	if !c.closed {
+		c.closed = true
+		c.db.cursors--
+	}
+	return nil
+}
+
+var errRollback = errors.New("rolled back")

@@ -1,0 +1,252 @@
+package typed
+
+import (
+	"errors"
+	"iter"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Hash is a key that maps fields to values, in bytewise order of the fields. Safe
+// for concurrent use if what it comes from is.
+type Hash struct{ Key }
+
+// NewHash returns a handle of the hash called name.
+func NewHash(src Source, name string) Hash { return Hash{Key{src, name}} }
+
+// Field is a field of a hash with its value.
+type Field struct {
+	Name  string
+	Value []byte
+}
+
+func (h Hash) open(t Txn) (collection, error) { return openCollection(t, h.name, record.TypeHash) }
+
+func (h Hash) openOld(t Txn) (collection, bool, error) { return openOld(t, h.name, record.TypeHash) }
+
+// Set sets the field and reports whether it is new. It does not touch the time to
+// live. [HSET]
+func (h Hash) Set(field string, value []byte) (added bool, err error) {
+	return h.setOne(field, value, false)
+}
+
+// SetNX sets the field only if it is new, and reports whether it was. [HSETNX]
+func (h Hash) SetNX(field string, value []byte) (added bool, err error) {
+	return h.setOne(field, value, true)
+}
+
+func (h Hash) setOne(field string, value []byte, nx bool) (bool, error) {
+	return update(h.src, h.name, func(t Txn) (bool, error) {
+		if err := checkField(field, value); err != nil {
+			return false, err
+		}
+		c, err := h.open(t)
+		if err != nil {
+			return false, err
+		}
+		added, err := putElement(t, &c, field, value, nx)
+		if err != nil || !added {
+			return false, err
+		}
+		return true, c.save(t)
+	})
+}
+
+// SetMany sets the fields and returns how many are new. Of a field that is given
+// twice the last value stays, and it counts once. [HSET, HMSET]
+func (h Hash) SetMany(fields ...Field) (added int, err error) {
+	return update(h.src, h.name, func(t Txn) (n int, err error) {
+		for _, f := range fields {
+			if err := checkField(f.Name, f.Value); err != nil {
+				return 0, err
+			}
+		}
+		c, err := h.open(t)
+		if err != nil || len(fields) == 0 {
+			return 0, err
+		}
+		for _, f := range fields {
+			added, err := putElement(t, &c, f.Name, f.Value, false)
+			if err != nil {
+				return 0, err
+			}
+			if added {
+				n++
+			}
+		}
+		if n == 0 {
+			return 0, nil // metadata says nothing of values
+		}
+		return n, c.save(t)
+	})
+}
+
+func checkField(field string, value []byte) error {
+	if err := checkMember(field); err != nil {
+		return err
+	}
+	return checkValue(value)
+}
+
+// Get returns the value of the field, which is yours, or ErrNotFound. [HGET]
+func (h Hash) Get(field string) ([]byte, error) { return h.AppendGet(nil, field) }
+
+// AppendGet appends the value of the field to dst. Without one it returns dst and
+// the error.
+func (h Hash) AppendGet(dst []byte, field string) ([]byte, error) {
+	v, err := view(h.src, func(t Txn) ([]byte, error) {
+		if err := checkMember(field); err != nil {
+			return nil, err
+		}
+		c, found, err := h.openOld(t)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, base.ErrNotFound
+		}
+		v, _, err := t.Get(dst, c.element(t, field))
+		return v, err
+	})
+	if err != nil {
+		return dst, err
+	}
+	return owned(v), nil
+}
+
+// GetMany returns the values of the fields, in their order. One is nil where
+// there is no such field, and not nil where it is empty. The values are yours.
+// [HMGET]
+func (h Hash) GetMany(fields ...string) ([][]byte, error) {
+	return view(h.src, func(t Txn) ([][]byte, error) {
+		if err := checkMembers(fields); err != nil {
+			return nil, err
+		}
+		values := make([][]byte, len(fields))
+		c, found, err := h.openOld(t)
+		if !found {
+			return values, err
+		}
+		for i, f := range fields {
+			v, _, err := t.Get(nil, c.element(t, f))
+			if err == nil {
+				values[i] = owned(v)
+			} else if absentOK(err) != nil {
+				return nil, err
+			}
+		}
+		return values, nil
+	})
+}
+
+// Has reports whether there is such a field. [HEXISTS]
+func (h Hash) Has(field string) (bool, error) {
+	return view(h.src, func(t Txn) (bool, error) {
+		if err := checkMember(field); err != nil {
+			return false, err
+		}
+		c, found, err := h.openOld(t)
+		if !found {
+			return false, err
+		}
+		return c.has(t, field)
+	})
+}
+
+// Len returns how many fields there are, at the same cost for any number. [HLEN]
+func (h Hash) Len() (int64, error) { return length(h.Key, record.TypeHash) }
+
+// Remove removes the fields and returns how many there were. Without fields left
+// the key is gone. [HDEL]
+func (h Hash) Remove(fields ...string) (removed int, err error) {
+	return removeElements(h.Key, record.TypeHash, fields)
+}
+
+// All yields the fields in bytewise order. A Value is borrowed: copy what you
+// keep beyond the loop's next step. [HGETALL, HVALS]
+func (h Hash) All() iter.Seq2[Field, error] { return h.Prefix("") }
+
+// Prefix yields the fields whose names start with prefix, as All does.
+func (h Hash) Prefix(prefix string) iter.Seq2[Field, error] {
+	return func(yield func(Field, error) bool) {
+		stream(h.src, yield, func(t Txn, each func(Field) bool) error {
+			c, found, err := h.openOld(t)
+			if !found {
+				return err
+			}
+			var names nameArena
+			return eachElement(t, &c, prefix, ScanOptions{}, func(name []byte, cur Cursor) bool {
+				return each(Field{names.name(name), owned(cur.Value())})
+			})
+		})
+	}
+}
+
+// Fields yields the names of the fields in bytewise order, and does not read the
+// values. [HKEYS]
+func (h Hash) Fields() iter.Seq2[string, error] { return elementNames(h.Key, record.TypeHash) }
+
+// Incr adds by to the integer in the field, 0 if there is none, and returns the
+// sum; refused as in String.Incr. [HINCRBY]
+func (h Hash) Incr(field string, by int64) (int64, error) {
+	return change(h, field, func(sc *Scratch, old []byte) (sum int64, err error) {
+		if old != nil {
+			if sum, err = parseInt(old); err != nil {
+				return 0, err
+			}
+		}
+		if sum, err = addInt(sum, by); err == nil {
+			sc.out = appendInt(sc.out[:0], sum)
+		}
+		return sum, err
+	})
+}
+
+// IncrFloat adds by to the decimal number in the field, 0 if there is none, and
+// returns the sum; written and refused as in String.IncrFloat. [HINCRBYFLOAT]
+func (h Hash) IncrFloat(field string, by float64) (float64, error) {
+	return change(h, field, func(sc *Scratch, old []byte) (sum float64, err error) {
+		sc.out, sum, err = addFraction(sc.out[:0], old, by)
+		return sum, err
+	})
+}
+
+// change replaces the value of the field by what compute leaves in sc.out. old
+// is nil if there is no such field.
+func change[T any](h Hash, field string, compute func(sc *Scratch, old []byte) (T, error)) (T, error) {
+	return update(h.src, h.name, func(t Txn) (v T, err error) {
+		if err := checkMember(field); err != nil {
+			return v, err
+		}
+		c, err := h.open(t)
+		if err != nil {
+			return v, err
+		}
+		sc := t.Scratch()
+		var old []byte
+		if c.exists {
+			value, _, err := t.Get(sc.val[:0], c.element(t, field))
+			switch {
+			case err == nil:
+				sc.val, old = value[:0], owned(value)
+			case !errors.Is(err, base.ErrNotFound):
+				return v, err
+			}
+		}
+		if v, err = compute(sc, old); err != nil {
+			return v, err
+		}
+		if err := c.create(t); err != nil {
+			return v, err
+		}
+		if err := t.Put(c.element(t, field), record.TypeNone, 0, sc.out); err != nil {
+			return v, err
+		}
+		if old != nil {
+			return v, nil
+		}
+		c.grew(len(field) + len(sc.out))
+		return v, c.save(t)
+	})
+}

@@ -1,0 +1,41 @@
+package typed_test
+
+import (
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
+)
+
+func TestBehaviour(t *testing.T) {
+	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store {
+		db := newFake(t, 1)
+		db.unkind = true
+		t.Cleanup(func() {
+			if err := db.check(); err != nil {
+				t.Error(err)
+			}
+		})
+		return db
+	})
+}
+
+func TestHistoriesAnswerLikeTheModel(t *testing.T) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
+		db := newFake(t, seed)
+		db.unkind = true
+		if seed%2 == 1 {
+			db.prefix = keyenc.AppendKeyspacePrefix(nil, 7)
+		}
+		err := typedtest.History(db, typedtest.HistoryOptions{
+			Seed: seed, Steps: 1500, Each: func(int) error { return db.check() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

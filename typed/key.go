@@ -1,0 +1,258 @@
+package typed
+
+import (
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Key is a key of whatever type. Every other handle embeds it, so that
+// s.Expire(time.Hour) works for any of them; its methods never look at the type.
+// Safe for concurrent use if what it comes from is.
+type Key struct {
+	src  Source
+	name string
+}
+
+// NewKey returns a handle of the key called name. Neither this nor the other
+// constructors look at the key or refuse a name: its first use does.
+func NewKey(src Source, name string) Key { return Key{src, name} }
+
+// Name returns the name of the key.
+func (k Key) Name() string { return k.name }
+
+// Type returns what the key holds, or ErrNotFound. [TYPE]
+func (k Key) Type() (Type, error) {
+	return view(k.src, func(t Txn) (Type, error) {
+		trailer, err := k.peek(t)
+		return Type(trailer.Attr.Type()), err
+	})
+}
+
+// Exists reports whether the key holds anything. [EXISTS]
+func (k Key) Exists() (bool, error) {
+	return view(k.src, func(t Txn) (bool, error) {
+		if err := checkName(k.name); err != nil {
+			return false, err
+		}
+		return present(t, k.row(t))
+	})
+}
+
+// Drop removes the key with all that it holds, and reports whether there was
+// anything. The cost does not depend on the size of a collection: its disk space
+// comes back in the background. [DEL, UNLINK]
+func (k Key) Drop() (existed bool, err error) {
+	return update(k.src, k.name, func(t Txn) (bool, error) {
+		if err := checkName(k.name); err != nil {
+			return false, err
+		}
+		return dropRow(t, k.row(t))
+	})
+}
+
+// TTL returns how long the key still lives, NoTTL if it never expires, or
+// ErrNotFound. It is never 0 or negative. [PTTL]
+func (k Key) TTL() (time.Duration, error) {
+	return view(k.src, func(t Txn) (time.Duration, error) {
+		trailer, err := k.peek(t)
+		return ttlOf(t.Now(), trailer.Expiry), err
+	})
+}
+
+// Deadline returns when the key expires, the zero time if it never does, or
+// ErrNotFound. The key is gone from the first moment of that millisecond.
+// [PEXPIRETIME]
+func (k Key) Deadline() (time.Time, error) {
+	return view(k.src, func(t Txn) (time.Time, error) {
+		trailer, err := k.peek(t)
+		if err != nil || trailer.Expiry == 0 {
+			return time.Time{}, err
+		}
+		return time.UnixMilli(trailer.Expiry), nil
+	})
+}
+
+// Expire lets the key live for ttl from now, rounded up to a millisecond. A ttl
+// of 0 or less drops the key at once; it does not clear the time to live, as
+// Persist and Expire(NoTTL) do. ErrNotFound if there is no such key. A string is
+// written anew whole; a collection costs the same at any size. [PEXPIRE]
+func (k Key) Expire(ttl time.Duration) error {
+	_, err := update(k.src, k.name, func(t Txn) (int64, error) {
+		return setExpiry(t, k.name, deadlineIn(t.Now(), ttl))
+	})
+	return err
+}
+
+// ExpireAt is Expire with a deadline: a past one drops the key at once, the zero
+// time means none, as what Deadline returned; ErrBadTTL beyond what a record can
+// hold, which is some 146 million years. [PEXPIREAT]
+func (k Key) ExpireAt(deadline time.Time) error {
+	at, err := deadlineAt(deadline)
+	if err != nil {
+		return err
+	}
+	_, err = update(k.src, k.name, func(t Txn) (int64, error) {
+		return setExpiry(t, k.name, at)
+	})
+	return err
+}
+
+// Persist takes the time to live away and reports whether there was one; false,
+// too, if there is no such key. [PERSIST]
+func (k Key) Persist() (had bool, err error) {
+	return update(k.src, k.name, func(t Txn) (bool, error) {
+		had, err := setExpiry(t, k.name, 0)
+		return had != 0, absentOK(err)
+	})
+}
+
+// Rename gives the key another name, with its time to live, and drops what had
+// that name before. ErrNotFound if there is no such key; the name it has is no
+// change. The cost does not depend on the size of a collection. [RENAME]
+func (k Key) Rename(to string) error {
+	_, err := update(k.src, "", func(t Txn) (bool, error) { return true, k.rename(t, to) })
+	return err
+}
+
+func (k Key) rename(t Txn, to string) error {
+	if err := checkName(to); err != nil {
+		return err
+	}
+	old, err := k.peek(t)
+	if err != nil || to == k.name {
+		return err
+	}
+	sc := t.Scratch()
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	if _, _, err := displace(t, sc.key); err != nil {
+		return err
+	}
+	value, _, err := t.Get(sc.val[:0], k.row(t))
+	if err != nil {
+		return err
+	}
+	sc.val = value[:0]
+	if err := t.Delete(sc.key); err != nil {
+		return err
+	}
+	typ := record.Type(old.Attr.Type())
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	if err := t.Put(sc.key, typ, old.Expiry, value); err != nil {
+		return err
+	}
+	if id, ok := record.CollectionID(typ, value); ok {
+		return putOwner(t, id, to) // the rows now belong to the other name
+	}
+	return nil
+}
+
+// CopyTo copies the value and its time to live to the key called to, which must
+// not exist unless replace is set, and reports whether it did; false, too, if
+// there is nothing to copy. Its own name is ErrSyntax. Takes time and space in
+// proportion to the value, in one transaction. [COPY]
+func (k Key) CopyTo(to string, replace bool) (copied bool, err error) {
+	return update(k.src, "", func(t Txn) (bool, error) { return k.copyTo(t, to, replace) })
+}
+
+func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
+	if err := checkName(to); err != nil {
+		return false, err
+	}
+	if to == k.name {
+		return false, base.ErrSyntax
+	}
+	old, err := k.peek(t)
+	if err != nil {
+		return false, absentOK(err)
+	}
+	sc := t.Scratch()
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	if replace {
+		_, _, err = displace(t, sc.key)
+	} else {
+		var taken bool
+		if taken, err = present(t, sc.key); taken {
+			return false, err
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	value, _, err := t.Get(sc.val[:0], k.row(t))
+	if err != nil {
+		return false, err
+	}
+	sc.val = value[:0]
+	typ := record.Type(old.Attr.Type())
+	if typ.IsCollection() {
+		return true, copyCollection(t, k.name, to, typ, old.Expiry, value)
+	}
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	return true, t.Put(sc.key, typ, old.Expiry, value)
+}
+
+// copyCollection copies metadata and elements under a new id: two live metadata
+// rows never share one.
+func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value []byte) error {
+	sc := t.Scratch()
+	m, err := record.DecodeMeta(value)
+	if err != nil {
+		return corrupt(from, err)
+	}
+	if m.Encoding != record.EncodingRows {
+		return base.ErrFormatTooNew
+	}
+	source := m.ID
+	if m.ID, err = t.NewID(); err != nil {
+		return err
+	}
+	sc.out = record.AppendMeta(sc.out[:0], m)
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	if err := t.Put(sc.key, typ, expiry, sc.out); err != nil {
+		return err
+	}
+	if err := putOwner(t, m.ID, to); err != nil {
+		return err
+	}
+	if err := putTimer(t, expiry, m.ID); err != nil {
+		return err
+	}
+	return copyElements(t, source, m.ID)
+}
+
+func copyElements(t Txn, source, target uint64) error {
+	sc := t.Scratch()
+	lo, hi := keyenc.CollectionRange(t.Prefix(), source, source)
+	lo = append(lo, keyenc.TagOwner+1) // everything but the owner row
+	cur, err := t.Scan(lo, hi, ScanOptions{})
+	if err != nil {
+		return err
+	}
+	defer cur.Close()
+	tagAt := len(lo) - 1
+	for cur.Next() {
+		sc.row = keyenc.AppendCollection(sc.row[:0], t.Prefix(), target)
+		sc.row = append(sc.row, cur.Key()[tagAt:]...)
+		if err := t.Put(sc.row, record.TypeNone, cur.Trailer().Expiry, cur.Value()); err != nil {
+			return err
+		}
+	}
+	return cur.Err()
+}
+
+// row returns the row key; good until the next key row.
+func (k Key) row(t Txn) []byte {
+	sc := t.Scratch()
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), k.name)
+	return sc.key
+}
+
+func (k Key) peek(t Txn) (base.Trailer, error) {
+	if err := checkName(k.name); err != nil {
+		return base.Trailer{}, err
+	}
+	return t.Peek(k.row(t))
+}

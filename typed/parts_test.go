@@ -1,0 +1,192 @@
+package typed
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+func TestGlobsAreThoseOfRedis(t *testing.T) {
+	for _, c := range []struct {
+		pattern string
+		yes, no []string
+	}{
+		{"", []string{""}, []string{"a"}},
+		{"*", []string{"", "a", "a/b\x00"}, nil},
+		{"a?c", []string{"abc", "a\xffc"}, []string{"ac", "abbc"}},
+		{"a*b*c", []string{"abc", "aXbYbZc"}, []string{"abcd", "ac"}},
+		{"***a", []string{"a", "bba"}, []string{"ab"}},
+		{"[abc]x", []string{"ax", "cx"}, []string{"dx", "x"}},
+		{"[a-c]", []string{"a", "b", "c"}, []string{"d", "-"}},
+		{"[c-a]", []string{"a", "b", "c"}, []string{"d"}},
+		{"[^a-c]", []string{"d", "^"}, []string{"a", "b", ""}},
+		{"[a^]", []string{"a", "^"}, []string{"b"}},
+		{`[\]a]`, []string{"]", "a"}, []string{`\`}},
+		{"[]", nil, []string{"", "]", "[]"}},
+		{"[^]", []string{"a", "]"}, []string{""}},
+		{"[abc", []string{"a", "c"}, []string{"[", "ab"}},
+		{"[a-", []string{"a", "-"}, []string{"b"}},
+		{`\*`, []string{"*"}, []string{"a", `\*`}},
+		{`\\`, []string{`\`}, []string{`\\`}},
+		{`a\`, []string{`a\`}, []string{"a"}},
+		{"user:*:name", []string{"user:1:name", "user::name"}, []string{"user:1:nam"}},
+	} {
+		for _, s := range c.yes {
+			if !globMatch(c.pattern, []byte(s)) {
+				t.Errorf("%q does not match %q", c.pattern, s)
+			}
+			if !strings.HasPrefix(s, globPrefix(c.pattern)) {
+				t.Errorf("prefix %q of %q rules out %q", globPrefix(c.pattern), c.pattern, s)
+			}
+		}
+		for _, s := range c.no {
+			if globMatch(c.pattern, []byte(s)) {
+				t.Errorf("%q matches %q", c.pattern, s)
+			}
+		}
+	}
+}
+
+func TestGlobWithManyStarsTakesNoExponentialTime(t *testing.T) {
+	pattern := strings.Repeat("a*", 200) + "b"
+	start := time.Now()
+	if globMatch(pattern, []byte(strings.Repeat("a", 5000))) {
+		t.Error("matches")
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
+
+func TestIntegersHaveOneForm(t *testing.T) {
+	for _, v := range []int64{0, 1, -1, 42, math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, math.MinInt64 + 1, 1e18} {
+		if got, err := parseInt(appendInt(nil, v)); err != nil || got != v {
+			t.Errorf("%d: %d %v", v, got, err)
+		}
+	}
+	for _, s := range []string{"", "-", "+1", "-0", "00", "01", " 1", "1 ", "1.0", "1e3", "0x1", "a",
+		"9223372036854775808", "-9223372036854775809", "99999999999999999999", "18446744073709551616"} {
+		if v, err := parseInt([]byte(s)); !errors.Is(err, base.ErrNotNumber) {
+			t.Errorf("%q: %d %v", s, v, err)
+		}
+	}
+	for _, c := range []struct {
+		a, b int64
+		ok   bool
+	}{
+		{math.MaxInt64, 1, false}, {math.MaxInt64, 0, true}, {math.MinInt64, -1, false}, {math.MinInt64, 0, true},
+		{math.MaxInt64, math.MinInt64, true}, {-1, math.MinInt64, false}, {1, math.MaxInt64, false}, {0, math.MinInt64, true},
+	} {
+		sum, err := addInt(c.a, c.b)
+		if (err == nil) != c.ok || c.ok && sum != c.a+c.b {
+			t.Errorf("%d + %d: %d %v", c.a, c.b, sum, err)
+		}
+	}
+}
+
+func TestSpanIsThatOfRedis(t *testing.T) {
+	for _, c := range []struct{ start, stop, length, first, n int64 }{
+		{0, -1, 5, 0, 5}, {0, 0, 5, 0, 1}, {-3, -2, 5, 2, 2}, {-100, 100, 5, 0, 5}, {4, 3, 5, 0, 0},
+		{5, 9, 5, 0, 0}, {0, -6, 5, 0, 0}, {0, -1, 0, 0, 0}, {math.MinInt64, math.MaxInt64, 5, 0, 5},
+		{math.MaxInt64, math.MaxInt64, 5, 0, 0}, {math.MinInt64, math.MinInt64, 5, 0, 0},
+	} {
+		if first, n := span(c.start, c.stop, c.length); first != c.first || n != c.n {
+			t.Errorf("span(%d, %d, %d) = %d, %d", c.start, c.stop, c.length, first, n)
+		}
+	}
+}
+
+func TestDeadlinesRoundUpToMilliseconds(t *testing.T) {
+	for _, c := range []struct {
+		ttl  time.Duration
+		want int64
+	}{
+		{1, 1001}, {time.Millisecond, 1001}, {time.Millisecond + 1, 1002}, {0, 1000}, {-1, 1000},
+		{-time.Millisecond, 999}, {NoTTL, 0}, {math.MinInt64, 1}, {NoTTL - 1, 1000 + math.MaxInt64/1_000_000 + 1},
+	} {
+		if got := deadlineIn(1000, c.ttl); got != c.want {
+			t.Errorf("deadlineIn(1000, %d) = %d, want %d", c.ttl, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		at   time.Time
+		want int64
+		err  error
+	}{
+		{time.Time{}, 0, nil}, {time.Unix(0, 0), 1, nil}, {time.Unix(-5, 0), 1, nil}, {time.Unix(5, 0), 5000, nil},
+		{time.Unix(5, 1), 5001, nil}, {time.Unix(5, 999_999_999), 6000, nil}, {time.Unix(math.MaxInt64, 0), 0, nil},
+		{time.Unix(1<<53, 0), 0, base.ErrBadTTL},
+	} {
+		got, err := deadlineAt(c.at)
+		if c.at.Unix() == math.MaxInt64 {
+			continue // Time wraps: what it means then is its own affair
+		}
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("deadlineAt(%v) = %d %v", c.at, got, err)
+		}
+	}
+	for _, c := range []struct {
+		expiry int64
+		want   time.Duration
+	}{{0, NoTTL}, {1001, time.Millisecond}, {1 << 62, NoTTL - 1}} {
+		if got := ttlOf(1000, c.expiry); got != c.want {
+			t.Errorf("ttlOf(1000, %d) = %v", c.expiry, got)
+		}
+	}
+}
+
+func TestNamesAreCutFromFewChunks(t *testing.T) {
+	var names nameArena
+	var got, want []string
+	for i := range 2000 {
+		s := strings.Repeat(strconv.Itoa(i), i%20)
+		got, want = append(got, names.name([]byte(s))), append(want, s)
+	}
+	got, want = append(got, names.name(make([]byte, 5000))), append(want, string(make([]byte, 5000)))
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("name %d is %q", i, got[i])
+		}
+	}
+	b := []byte("a name of 20 bytes..")
+	allocs := testing.AllocsPerRun(10, func() {
+		var names nameArena
+		for range 1000 {
+			names.name(b)
+		}
+	})
+	if allocs > 12 {
+		t.Errorf("%v allocations for 20 kB of names", allocs)
+	}
+}
+
+func TestAppendSuccessorIsTheLeastUpperBound(t *testing.T) {
+	for prefix, want := range map[string]string{"\x01a": "\x01b", "\x01\xff": "\x02", "\x01a\xff\xff": "\x01b"} {
+		if got := appendSuccessor([]byte("x")[:0], []byte(prefix)); string(got) != want {
+			t.Errorf("%q: %q", prefix, got)
+		}
+	}
+}
+
+func TestCondContradictions(t *testing.T) {
+	for _, c := range []struct {
+		c, allowed Cond
+		refused    bool
+	}{
+		{0, 0, false}, {NX, NX | XX, false}, {NX | XX, NX | XX, true}, {GT, NX | XX, true},
+		{XX | GT | CH, NX | XX | GT | LT | CH, false}, {GT | LT, NX | XX | GT | LT, true}, {1 << 7, 0xFF, false},
+	} {
+		if c.c.excludes(c.allowed) != c.refused {
+			t.Errorf("%05b of %05b", c.c, c.allowed)
+		}
+	}
+	if fmt.Sprint(TypeZSet, TypeNone, Type(99)) != "zset none unknown" {
+		t.Error(fmt.Sprint(TypeZSet, TypeNone, Type(99)))
+	}
+}

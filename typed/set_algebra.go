@@ -1,0 +1,177 @@
+package typed
+
+import (
+	"iter"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// The algebra of sets walks its sources side by side in bytewise order and
+// yields members as it meets them, so it needs a cursor per source and no memory
+// for the sets, however large.
+
+// Union yields the members that are in this set or any of the others, in bytewise
+// order. A missing set is empty, here and below. [SUNION]
+func (s Set) Union(others ...string) iter.Seq2[string, error] {
+	return s.streamed(opUnion, others)
+}
+
+// Inter yields the members that are in this set and all of the others. It walks
+// the smallest and looks members up in those that are much larger. [SINTER]
+func (s Set) Inter(others ...string) iter.Seq2[string, error] {
+	return s.streamed(opInter, others)
+}
+
+// Diff yields the members that are in this set and none of the others. [SDIFF]
+func (s Set) Diff(others ...string) iter.Seq2[string, error] {
+	return s.streamed(opDiff, others)
+}
+
+// StoreUnion makes this key the union of the sources and returns how many members
+// that has. What the key held before, of whatever type, is dropped, and so is its
+// time to live; an empty result leaves no key. The key may be a source itself.
+// Unlike in Union, the set it is called on is not a source unless it is named; no
+// source at all is ErrSyntax. [SUNIONSTORE]
+func (s Set) StoreUnion(sources ...string) (n int64, err error) { return s.store(opUnion, sources) }
+
+// StoreInter is StoreUnion with the members that are in all of the sources.
+// [SINTERSTORE]
+func (s Set) StoreInter(sources ...string) (n int64, err error) { return s.store(opInter, sources) }
+
+// StoreDiff is StoreUnion with the members of the first source that are in none
+// of the others. [SDIFFSTORE]
+func (s Set) StoreDiff(sources ...string) (n int64, err error) { return s.store(opDiff, sources) }
+
+type setOp uint8
+
+const (
+	opUnion setOp = iota
+	opInter
+	opDiff
+)
+
+func (s Set) streamed(op setOp, others []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		stream(s.src, yield, func(t Txn, each func(string) bool) error {
+			sources := append([]string{s.name}, others...)
+			var names nameArena
+			return combine(t, op, sources, func(m []byte) (bool, error) {
+				return each(names.name(m)), nil
+			})
+		})
+	}
+}
+
+func (s Set) store(op setOp, sources []string) (int64, error) {
+	return update(s.src, "", func(t Txn) (int64, error) {
+		if err := checkName(s.name); err != nil {
+			return 0, err
+		}
+		if len(sources) == 0 {
+			return 0, base.ErrSyntax
+		}
+		// The result grows under an id of its own; the key, which may be
+		// a source, changes last.
+		result := collection{name: s.name, typ: record.TypeSet}
+		sc := t.Scratch()
+		err := combine(t, op, sources, func(m []byte) (bool, error) {
+			if err := result.create(t); err != nil {
+				return false, err
+			}
+			sc.row = append(result.element(t, ""), m...)
+			result.grew(len(m))
+			return true, t.Put(sc.row, record.TypeNone, 0, nil)
+		})
+		if err != nil {
+			return 0, err
+		}
+		row := s.row(t)
+		_, existed, err := displace(t, row)
+		if err != nil {
+			return 0, err
+		}
+		if result.meta.Count > 0 {
+			return int64(result.meta.Count), result.save(t)
+		}
+		if existed {
+			err = t.Delete(row)
+		}
+		return 0, err
+	})
+}
+
+// combine calls each for every member of the result, in order, until it returns
+// false or an error. All sources are opened, and refused, before the first call.
+func combine(t Txn, op setOp, sources []string, each func(member []byte) (bool, error)) error {
+	sets := make([]collection, len(sources))
+	for i, name := range sources {
+		var err error
+		if sets[i], err = openCollection(t, name, record.TypeSet); err != nil {
+			return err
+		}
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	if op == opUnion {
+		return unite(t, sets, each)
+	}
+	if op == opInter {
+		// The smallest set is the one to walk.
+		for i := range sets {
+			if sets[i].meta.Count < sets[0].meta.Count {
+				sets[0], sets[i] = sets[i], sets[0]
+			}
+		}
+	}
+	return sift(t, &sets[0], sets[1:], op == opInter, each)
+}
+
+// sift calls each for the members of walked that all (keep), or none, of the
+// others have.
+func sift(t Txn, walked *collection, others []collection, keep bool, each func([]byte) (bool, error)) error {
+	if !walked.exists {
+		return nil
+	}
+	w, err := openWalk(t, walked)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	tests := make([]membership, 0, len(others))
+	defer func() {
+		for i := range tests {
+			tests[i].close()
+		}
+	}()
+	for i := range others {
+		m, err := openMembership(t, &others[i], walked.meta.Count)
+		tests = append(tests, m) // to be closed also after an error
+		if err != nil {
+			return err
+		}
+	}
+	for w.next() {
+		passed, err := passes(t, tests, w.member, keep)
+		if err != nil {
+			return err
+		}
+		if !passed {
+			continue
+		}
+		if more, err := each(w.member); err != nil || !more {
+			return err
+		}
+	}
+	return w.cur.Err()
+}
+
+func passes(t Txn, tests []membership, member []byte, want bool) (bool, error) {
+	for i := range tests {
+		if has, err := tests[i].has(t, member); err != nil || has != want {
+			return false, err
+		}
+	}
+	return true, nil
+}

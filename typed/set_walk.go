@@ -1,0 +1,161 @@
+package typed
+
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// setWalk walks the members of one set in order.
+type setWalk struct {
+	cur    Cursor
+	head   int    // where a row key's member starts
+	member []byte // borrowed from the cursor; nil at the end
+}
+
+func openWalk(t Txn, c *collection) (w setWalk, err error) {
+	w.cur, w.head, err = c.scan(t, "", ScanOptions{KeysOnly: true})
+	return w, err
+}
+
+func (w *setWalk) next() bool {
+	if !w.cur.Next() {
+		w.member = nil
+		return false
+	}
+	w.member = w.cur.Key()[w.head:]
+	return true
+}
+
+func (w *setWalk) close() {
+	if w.cur != nil {
+		w.cur.Close()
+	}
+}
+
+// membership answers whether a set has the members asked for, which must come in
+// order: by walking along, or by look-ups if the set is much larger than what is
+// asked.
+type membership struct {
+	set  *collection
+	walk setWalk // cur nil: by look-up
+	done bool    // nothing more to meet on the walk
+}
+
+// lookUpFactor is how many steps of a walk one look-up is worth.
+const lookUpFactor = 16
+
+func openMembership(t Txn, c *collection, asked uint64) (m membership, err error) {
+	m.set = c
+	if !c.exists {
+		m.done = true
+		return m, nil
+	}
+	if c.meta.Count/lookUpFactor > asked {
+		return m, nil
+	}
+	if m.walk, err = openWalk(t, c); err != nil {
+		return m, err
+	}
+	return m, m.step()
+}
+
+func (m *membership) step() error {
+	if m.walk.next() {
+		return nil
+	}
+	m.done = true
+	return m.walk.cur.Err()
+}
+
+func (m *membership) has(t Txn, member []byte) (bool, error) {
+	if m.done {
+		return false, nil
+	}
+	if m.walk.cur == nil {
+		sc := t.Scratch()
+		sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), m.set.meta.ID, keyenc.TagElement, "")
+		sc.row = append(sc.row, member...)
+		return present(t, sc.row)
+	}
+	for {
+		switch c := bytes.Compare(m.walk.member, member); {
+		case c == 0:
+			return true, nil
+		case c > 0:
+			return false, nil
+		}
+		if err := m.step(); err != nil || m.done {
+			return false, err
+		}
+	}
+}
+
+func (m *membership) close() { m.walk.close() }
+
+// unite merges the sets with a binary heap: heap[0] stands on the smallest member.
+func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
+	heap := make([]setWalk, 0, len(sets))
+	defer func() {
+		for i := range heap[:cap(heap)] {
+			heap[:cap(heap)][i].close()
+		}
+	}()
+	for i := range sets {
+		if !sets[i].exists {
+			continue
+		}
+		w, err := openWalk(t, &sets[i])
+		heap = append(heap, w)
+		if err != nil {
+			return err
+		}
+		if !heap[len(heap)-1].next() {
+			if err := w.cur.Err(); err != nil {
+				return err
+			}
+			w.close()
+			heap = heap[:len(heap)-1]
+		}
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		siftDown(heap, i)
+	}
+	var last []byte // the member yielded last
+	for first := true; len(heap) > 0; {
+		if m := heap[0].member; first || !bytes.Equal(m, last) {
+			first = false
+			last = append(last[:0], m...)
+			if more, err := each(last); err != nil || !more {
+				return err
+			}
+		}
+		if !heap[0].next() {
+			if err := heap[0].cur.Err(); err != nil {
+				return err
+			}
+			n := len(heap) - 1
+			heap[0], heap[n] = heap[n], heap[0] // kept behind the end, to be closed
+			heap = heap[:n]
+		}
+		siftDown(heap, 0)
+	}
+	return nil
+}
+
+// siftDown restores the heap's order below i.
+func siftDown(heap []setWalk, i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if bytes.Compare(heap[child].member, heap[least].member) < 0 {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		heap[i], heap[least] = heap[least], heap[i]
+		i = least
+	}
+}

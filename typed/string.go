@@ -1,0 +1,261 @@
+package typed
+
+import (
+	"errors"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// String is a key that holds bytes, or a number as text. Safe for concurrent use
+// if what it comes from is.
+type String struct{ Key }
+
+// NewString returns a handle of the string called name.
+func NewString(src Source, name string) String { return String{Key{src, name}} }
+
+// Get returns the value, which is yours, or ErrNotFound. [GET]
+func (s String) Get() ([]byte, error) { return s.AppendGet(nil) }
+
+// AppendGet appends the value to dst, for callers that have a buffer. Without a
+// value it returns dst and the error.
+func (s String) AppendGet(dst []byte) ([]byte, error) {
+	v, err := view(s.src, func(t Txn) ([]byte, error) { return s.get(t, dst) })
+	if err != nil {
+		return dst, err
+	}
+	return owned(v), nil
+}
+
+func (s String) get(t Txn, dst []byte) ([]byte, error) {
+	v, _, err := s.load(t, dst)
+	return v, err
+}
+
+// load appends the value to dst. Without one it returns dst and ErrNotFound.
+func (s String) load(t Txn, dst []byte) ([]byte, base.Trailer, error) {
+	if err := checkName(s.name); err != nil {
+		return dst, base.Trailer{}, err
+	}
+	v, trailer, err := t.Get(dst, s.row(t))
+	if err != nil {
+		return dst, trailer, err
+	}
+	if record.Type(trailer.Attr.Type()) != record.TypeString {
+		return dst, trailer, base.ErrWrongType
+	}
+	return v, trailer, nil
+}
+
+// loadScratch is load into scratch, which the value is borrowed from. Without one
+// it is nil and found is false.
+func (s String) loadScratch(t Txn) (value []byte, expiry int64, found bool, err error) {
+	sc := t.Scratch()
+	value, trailer, err := s.load(t, sc.val[:0])
+	if errors.Is(err, base.ErrNotFound) {
+		return nil, 0, false, nil
+	}
+	if err != nil {
+		return nil, 0, false, err
+	}
+	sc.val = value[:0]
+	return owned(value), trailer.Expiry, true, nil
+}
+
+// Set sets the value whatever the key held before, be it a collection, and
+// clears the time to live. [SET]
+func (s String) Set(value []byte) error {
+	_, err := s.SetWith(value, SetOptions{})
+	return err
+}
+
+// SetOptions refine SetWith. At most one of TTL, At and KeepTTL may be given.
+type SetOptions struct {
+	Cond    Cond          // NX: only a new key; XX: only an existing one, of whatever type
+	TTL     time.Duration // zero or NoTTL: none; negative is ErrBadTTL
+	At      time.Time     // deadline; zero: none; a past one leaves no key
+	KeepTTL bool          // leave the time to live as it is
+	Get     bool          // return the old value; another type is ErrWrongType then
+}
+
+// SetResult tells what SetWith met and did.
+type SetResult struct {
+	Written bool   // false only if Cond forbade it
+	Existed bool   // there was a value, of whatever type
+	Old     []byte // it, if Get was asked for; yours; nil if there was none
+}
+
+// SetWith is Set with conditions and a time to live. [SET NX XX GET PX PXAT
+// KEEPTTL, GETSET, SETNX, PSETEX]
+func (s String) SetWith(value []byte, o SetOptions) (SetResult, error) {
+	at, err := o.check()
+	if err == nil {
+		err = checkName(s.name)
+	}
+	if err == nil {
+		err = checkValue(value)
+	}
+	if err != nil {
+		return SetResult{}, err
+	}
+	return update(s.src, s.name, func(t Txn) (SetResult, error) {
+		return s.set(t, value, o, at)
+	})
+}
+
+// check returns the deadline of At, and refuses contradictions.
+func (o *SetOptions) check() (at int64, err error) {
+	expiries := 0
+	for _, given := range []bool{o.TTL != 0, !o.At.IsZero(), o.KeepTTL} {
+		if given {
+			expiries++
+		}
+	}
+	if expiries > 1 || o.Cond.excludes(NX|XX) {
+		return 0, base.ErrSyntax
+	}
+	if o.TTL < 0 {
+		return 0, base.ErrBadTTL
+	}
+	return deadlineAt(o.At)
+}
+
+func (s String) set(t Txn, value []byte, o SetOptions, at int64) (r SetResult, err error) {
+	if o.Get {
+		if r.Old, err = s.get(t, nil); err == nil {
+			r.Old = owned(r.Old)
+		} else if absentOK(err) != nil {
+			return SetResult{}, err
+		}
+	}
+	row := s.row(t)
+	if o.Cond != 0 {
+		if r.Existed, err = present(t, row); err != nil {
+			return r, err
+		}
+		if r.Existed != (o.Cond == XX) {
+			return r, nil
+		}
+	}
+	old, existed, err := displace(t, row)
+	if err != nil {
+		return r, err
+	}
+	r.Written, r.Existed = true, existed
+	if o.TTL != 0 {
+		at = deadlineIn(t.Now(), o.TTL)
+	}
+	if o.KeepTTL {
+		at = old.Expiry
+	}
+	if at != 0 && at <= t.Now() {
+		if existed {
+			err = t.Delete(row)
+		}
+		return r, err
+	}
+	return r, t.Put(row, record.TypeString, at, value)
+}
+
+// Append puts value behind the value there is, or sets it if there is none, and
+// returns the length then. The time to live stays. Cost: the whole value is
+// written anew. [APPEND]
+func (s String) Append(value []byte) (n int64, err error) {
+	return update(s.src, s.name, func(t Txn) (int64, error) {
+		old, expiry, _, err := s.loadScratch(t)
+		if err != nil {
+			return 0, err
+		}
+		if len(value) > base.MaxValueLen-len(old) {
+			return 0, base.ErrValueTooLarge
+		}
+		sc := t.Scratch()
+		v := append(old, value...)
+		sc.val = v[:0]
+		return int64(len(v)), t.Put(s.row(t), record.TypeString, expiry, v)
+	})
+}
+
+// Len returns how many bytes the value has, 0 if there is none. It reads the
+// value. [STRLEN]
+func (s String) Len() (int64, error) {
+	return view(s.src, func(t Txn) (int64, error) {
+		v, _, _, err := s.loadScratch(t)
+		return int64(len(v)), err
+	})
+}
+
+// Range returns the bytes from start to stop, both included; −1 is the last
+// byte. It cuts off what lies outside the value, and is empty, not an error, if
+// nothing is left or there is no value. The bytes are yours. [GETRANGE]
+func (s String) Range(start, stop int64) ([]byte, error) {
+	return view(s.src, func(t Txn) ([]byte, error) {
+		v, _, _, err := s.loadScratch(t)
+		if err != nil {
+			return nil, err
+		}
+		from, n := span(start, stop, int64(len(v)))
+		return append([]byte{}, v[from:from+n]...), nil
+	})
+}
+
+// span resolves start and stop, both included and counted from the end if
+// negative, against length: n elements from index first on.
+func span(start, stop, length int64) (first, n int64) {
+	if start < 0 {
+		start = max(0, start+length)
+	}
+	if stop < 0 {
+		stop += length
+	}
+	stop = min(stop, length-1)
+	if start > stop {
+		return 0, 0
+	}
+	return start, stop - start + 1
+}
+
+// Incr adds by to the integer in the value, 0 if there is none, and returns the
+// sum. ErrNotNumber if the value is not a decimal 64-bit integer, ErrOverflow if
+// the sum is none. The time to live stays. [INCRBY, DECRBY]
+func (s String) Incr(by int64) (int64, error) {
+	return update(s.src, s.name, func(t Txn) (sum int64, err error) {
+		old, expiry, found, err := s.loadScratch(t)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			if sum, err = parseInt(old); err != nil {
+				return 0, err
+			}
+		}
+		if sum, err = addInt(sum, by); err != nil {
+			return 0, err
+		}
+		sc := t.Scratch()
+		sc.out = appendInt(sc.out[:0], sum)
+		return sum, t.Put(s.row(t), record.TypeString, expiry, sc.out)
+	})
+}
+
+// IncrFloat adds by to the decimal number in the value, 0 if there is none, and
+// returns the sum; the value keeps 17 significant digits and has no exponent.
+// ErrNotNumber if the value is not a number, ErrNaN if by is none or
+// infinite, ErrOverflow if the sum is infinite. The time to live stays.
+// [INCRBYFLOAT]
+func (s String) IncrFloat(by float64) (float64, error) {
+	return update(s.src, s.name, func(t Txn) (float64, error) {
+		old, expiry, _, err := s.loadScratch(t)
+		if err != nil {
+			return 0, err
+		}
+		sc := t.Scratch()
+		text, sum, err := addFraction(sc.out[:0], old, by)
+		if err != nil {
+			return 0, err
+		}
+		sc.out = text[:0]
+		return sum, t.Put(s.row(t), record.TypeString, expiry, text)
+	})
+}

@@ -1,0 +1,339 @@
+package typedtest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// Behaviour runs the tests of this package that say one thing each against
+// a store; open returns an empty one.
+func Behaviour(t *testing.T, open func(t *testing.T) Store) {
+	for _, b := range behaviours {
+		t.Run(b.name, func(t *testing.T) { b.run(test{t}, open(t)) })
+	}
+}
+
+type behaviour struct {
+	name string
+	run  func(t test, s Store)
+}
+
+var behaviours = []behaviour{
+	{"EveryCallReadsItsTransactionsWrites", everyCallReadsOwnWrites},
+	{"RollbackAfterAnyCallChangesNothing", rollbackChangesNothing},
+	{"PanicInAnUpdateChangesNothing", panicChangesNothing},
+	{"RefusedCallChangesNothing", refusalChangesNothing},
+	{"KeyIsThereUntilItsDeadlineAndNotAt", deadlineIsExclusive},
+	{"SetClearsTheTimeToLiveOfAnExpiredKey", setOverExpired},
+	{"PersistAfterRenewedExpireStays", persistAfterRenewal},
+	{"CollectionMadeOverAnExpiredOneIsEmpty", collectionOverExpired},
+	{"RepeatedMembersCountOnce", repeatedMembers},
+	{"SecondPopInATransactionReturnsTheNext", secondPop},
+	{"AnyBytesAreLegalAnywhere", anyBytes},
+	{"NamesOf64KiBAreLegalAndNotAByteMore", longNames},
+	{"ScoresAreAllNumbersButNaN", oddScores},
+	{"MemberThatLooksLikeAScoreRow", scoreLookalike},
+	{"AlgebraTakesMissingSetsAsEmpty", algebraOfMissingSets},
+	{"MoveToFollowsRedis", moveTo},
+	{"DestinationMayBeASource", storeOverSource},
+	{"HashThatShrankAndGrewShowsNoOldField", shrankAndGrew},
+	{"RenameThenSetOverOldNameKeepsElements", renameThenSet},
+	{"CopySharesNothing", copySharesNothing},
+	{"LoopSeesTheStateAtItsStart", loopSeesItsStart},
+	{"TenHighestAreRanksInReverse", reverseRanks},
+	{"FractionsAddAsDecimals", fractionsAdd},
+	{"TrimOfALongListKeepsItsMiddle", trimLongList},
+}
+
+// test is a *testing.T that compares answers.
+type test struct{ *testing.T }
+
+// ok fails the test if a call that is to succeed did not, or answered otherwise.
+func ok[T any](t test, got T, err error, want T) {
+	t.Helper()
+	if err := differ("call", got, err, want, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (t test) refused(err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+func (t test) done(err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// image prints all that a store holds.
+func image(t test, a API) string {
+	t.Helper()
+	var b strings.Builder
+	for k, err := range a.Keys().All(typed.KeyOptions{}) {
+		t.done(err)
+		typ, err := k.Type()
+		t.done(err)
+		deadline, err := k.Deadline()
+		t.done(err)
+		fmt.Fprintf(&b, "%q %v %v", k.Name(), typ, deadline.UnixMilli())
+		var held any
+		switch name := k.Name(); typ {
+		case typed.TypeString:
+			held, err = a.String(name).Get()
+		case typed.TypeHash:
+			held, err = collect(a.Hash(name).All(), ownField)
+		case typed.TypeSet:
+			held, err = collect(a.Set(name).All(), asIs)
+		case typed.TypeZSet:
+			held, err = collect(a.ZSet(name).Range(typed.ByRank(0, -1)), asIs)
+		case typed.TypeList:
+			held, err = collect(a.List(name).Range(0, -1), ownBytes)
+		}
+		t.done(err)
+		fmt.Fprintf(&b, " %v\n", held)
+	}
+	return b.String()
+}
+
+// populate gives the store one key of each type.
+func populate(t test, a API) {
+	t.Helper()
+	t.done(a.String("string").Set([]byte("10")))
+	_, err := a.Hash("hash").SetMany(typed.Field{Name: "f", Value: []byte("1")}, typed.Field{Name: "g"})
+	t.done(err)
+	_, err = a.Set("set").Add("a", "b", "c")
+	t.done(err)
+	_, err = a.ZSet("zset").AddMany(0, typed.Member{Name: "a", Score: 1}, typed.Member{Name: "b", Score: 2}, typed.Member{Name: "c", Score: 3})
+	t.done(err)
+	_, err = a.List("list").PushBack([]byte("x"), []byte("y"), []byte("z"))
+	t.done(err)
+	t.done(a.Key("hash").Expire(time.Hour))
+}
+
+// mutations are calls that each change what populate made.
+var mutations = []struct {
+	name string
+	call func(a API) error
+}{
+	{"Drop", func(a API) error { return second(a.Key("hash").Drop()) }},
+	{"Drop of many", func(a API) error { return second(a.Keys().Drop("set", "zset")) }},
+	{"Expire", func(a API) error { return a.Key("zset").Expire(time.Minute) }},
+	{"Expire(0)", func(a API) error { return a.Key("zset").Expire(0) }},
+	{"Persist", func(a API) error { return second(a.Key("hash").Persist()) }},
+	{"Rename", func(a API) error { return a.Key("hash").Rename("set") }},
+	{"CopyTo", func(a API) error { return second(a.Key("zset").CopyTo("list", true)) }},
+	{"String.Set", func(a API) error { return a.String("list").Set(nil) }},
+	{"Keys.Set", func(a API) error { return a.Keys().Set(typed.Pair{Name: "hash"}, typed.Pair{Name: "new"}) }},
+	{"Append", func(a API) error { return second(a.String("string").Append([]byte("1"))) }},
+	{"Incr", func(a API) error { return second(a.String("string").Incr(1)) }},
+	{"IncrFloat", func(a API) error { return second(a.String("string").IncrFloat(.5)) }},
+	{"Hash.Set", func(a API) error { return second(a.Hash("hash").Set("new", nil)) }},
+	{"Hash.Set of an old field", func(a API) error { return second(a.Hash("hash").Set("f", nil)) }},
+	{"Hash.Remove of all", func(a API) error { return second(a.Hash("hash").Remove("f", "g")) }},
+	{"Hash.Incr", func(a API) error { return second(a.Hash("hash").Incr("f", 1)) }},
+	{"Set.Add", func(a API) error { return second(a.Set("set").Add("d")) }},
+	{"Set.Remove", func(a API) error { return second(a.Set("set").Remove("a")) }},
+	{"Set.Pop", func(a API) error { return second(a.Set("set").Pop(1)) }},
+	{"Set.MoveTo", func(a API) error { return second(a.Set("set").MoveTo("other", "a")) }},
+	{"StoreUnion", func(a API) error { return second(a.Set("zset").StoreUnion("set")) }},
+	{"StoreDiff to nothing", func(a API) error { return second(a.Set("hash").StoreDiff("set", "set")) }},
+	{"ZSet.Add", func(a API) error { return second(a.ZSet("zset").Add("a", 9)) }},
+	{"ZSet.Incr", func(a API) error { return second(a.ZSet("zset").Incr("z", 9)) }},
+	{"ZSet.Remove", func(a API) error { return second(a.ZSet("zset").Remove("a")) }},
+	{"RemoveRange", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByScore(2, 3))) }},
+	{"RemoveRange of all", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1))) }},
+	{"PopMin", func(a API) error { return second(a.ZSet("zset").PopMin(1)) }},
+	{"PushFront", func(a API) error { return second(a.List("list").PushFront(nil)) }},
+	{"PopBack", func(a API) error { return second(a.List("list").PopBack()) }},
+	{"PopFrontN", func(a API) error { return second(a.List("list").PopFrontN(5)) }},
+	{"SetAt", func(a API) error { return a.List("list").SetAt(-1, nil) }},
+	{"Trim", func(a API) error { return a.List("list").Trim(1, 1) }},
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func rollbackChangesNothing(t test, s Store) {
+	populate(t, s)
+	before := image(t, s)
+	for _, m := range mutations {
+		err := s.Update(func(tx API) error {
+			if err := m.call(tx); err != nil {
+				return err
+			}
+			if image(t, tx) == before {
+				t.Errorf("%s does not show in its own transaction", m.name)
+			}
+			return errRollback
+		})
+		t.refused(err, errRollback)
+		if after := image(t, s); after != before {
+			t.Fatalf("%s was rolled back and left\n%s instead of\n%s", m.name, after, before)
+		}
+	}
+}
+
+func panicChangesNothing(t test, s Store) {
+	populate(t, s)
+	before := image(t, s)
+	for _, m := range mutations {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic did not come through")
+				}
+			}()
+			_ = s.Update(func(tx API) error {
+				if err := m.call(tx); err != nil {
+					return err
+				}
+				panic("in the closure")
+			})
+		}()
+		if after := image(t, s); after != before {
+			t.Fatalf("%s before a panic left\n%s instead of\n%s", m.name, after, before)
+		}
+	}
+}
+
+func everyCallReadsOwnWrites(t test, s Store) {
+	populate(t, s)
+	start := image(t, s)
+	for _, m := range mutations {
+		inside := ""
+		t.done(s.Update(func(tx API) error {
+			if err := m.call(tx); err != nil {
+				return err
+			}
+			inside = image(t, tx)
+			return nil
+		}))
+		if after := image(t, s); after != inside {
+			t.Fatalf("%s: the transaction saw\n%s and committed\n%s", m.name, inside, after)
+		}
+		_, err := s.Keys().Drop("string", "hash", "set", "zset", "list", "new", "other")
+		t.done(err)
+		populate(t, s)
+		if again := image(t, s); again != start {
+			t.Fatalf("%s: a new start differs:\n%s", m.name, again)
+		}
+	}
+}
+
+func refusalChangesNothing(t test, s Store) {
+	populate(t, s)
+	before := image(t, s)
+	long := strings.Repeat("x", base.MaxKeyLen+1)
+	refusals := []struct {
+		name string
+		want error
+		call func(a API) error
+	}{
+		{"third field too long", base.ErrKeyTooLarge, func(a API) error {
+			return second(a.Hash("hash").SetMany(typed.Field{Name: "1"}, typed.Field{Name: "2"}, typed.Field{Name: long}))
+		}},
+		{"second member too long", base.ErrKeyTooLarge, func(a API) error { return second(a.Set("set").Add("new", long)) }},
+		{"second member removed too long", base.ErrKeyTooLarge, func(a API) error { return second(a.Set("set").Remove("a", long)) }},
+		{"second score NaN", base.ErrNaN, func(a API) error {
+			return second(a.ZSet("zset").AddMany(0, typed.Member{Name: "n", Score: 1}, typed.Member{Name: "m", Score: math.NaN()}))
+		}},
+		{"NX with GT", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").AddMany(typed.NX | typed.GT)) }},
+		{"empty name among many", base.ErrEmptyKey, func(a API) error { return second(a.Keys().Drop("set", "")) }},
+		{"wrong type", base.ErrWrongType, func(a API) error { return second(a.Hash("set").Set("f", nil)) }},
+		{"wrong type at the destination", base.ErrWrongType, func(a API) error { return second(a.Set("set").MoveTo("zset", "a")) }},
+		{"wrong type among the sources", base.ErrWrongType, func(a API) error { return second(a.Set("zset").StoreUnion("set", "hash")) }},
+		{"not a number", base.ErrNotNumber, func(a API) error { return second(a.Hash("hash").Incr("g", 1)) }},
+		{"overflow", base.ErrOverflow, func(a API) error { return second(a.String("string").Incr(math.MaxInt64)) }},
+		{"NaN from infinities", base.ErrNaN, func(a API) error {
+			if _, err := a.ZSet("inf").Add("m", math.Inf(1)); err != nil {
+				return err
+			}
+			defer a.Key("inf").Drop()
+			return second(a.ZSet("inf").Incr("m", math.Inf(-1)))
+		}},
+		{"no such key to rename", base.ErrNotFound, func(a API) error { return a.Key("none").Rename("set") }},
+		{"copy onto itself", base.ErrSyntax, func(a API) error { return second(a.Key("set").CopyTo("set", true)) }},
+		{"two expiries", base.ErrSyntax, func(a API) error {
+			return second(a.String("string").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true}))
+		}},
+		{"negative ttl", base.ErrBadTTL, func(a API) error { return second(a.String("string").SetWith(nil, typed.SetOptions{TTL: -1})) }},
+		{"old value of a list", base.ErrWrongType, func(a API) error {
+			return second(a.String("list").SetWith(nil, typed.SetOptions{Get: true}))
+		}},
+		{"beyond the list", base.ErrOutOfRange, func(a API) error { return a.List("list").SetAt(3, nil) }},
+		{"negative count", base.ErrOutOfRange, func(a API) error { return second(a.Set("set").Pop(-1)) }},
+		{"zero range", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
+		{"no sources", base.ErrSyntax, func(a API) error { return second(a.Set("set").StoreUnion()) }},
+	}
+	for _, r := range refusals {
+		if err := r.call(s); !errors.Is(err, r.want) {
+			t.Fatalf("%s: error %v, want %v", r.name, err, r.want)
+		}
+		// A refusal is not sticky: the transaction goes on and commits.
+		t.done(s.Update(func(tx API) error {
+			if err := r.call(tx); !errors.Is(err, r.want) {
+				return fmt.Errorf("%s in a transaction: error %v, want %v", r.name, err, r.want)
+			}
+			return nil
+		}))
+		if after := image(t, s); after != before {
+			t.Fatalf("%s changed something:\n%s instead of\n%s", r.name, after, before)
+		}
+	}
+}
+
+func repeatedMembers(t test, s Store) {
+	n, err := s.Set("s").Add("a", "b", "a", "a")
+	ok(t, n, err, 2)
+	n, err = s.Set("s").Remove("a", "a")
+	ok(t, n, err, 1)
+	length, err := s.Set("s").Len()
+	ok(t, length, err, 1)
+	n, err = s.Hash("h").SetMany(typed.Field{Name: "f", Value: []byte("1")}, typed.Field{Name: "f", Value: []byte("2")})
+	ok(t, n, err, 1)
+	v, err := s.Hash("h").Get("f")
+	ok(t, v, err, []byte("2"))
+	n, err = s.ZSet("z").AddMany(0, typed.Member{Name: "m", Score: 1}, typed.Member{Name: "m", Score: 2})
+	ok(t, n, err, 1)
+	members, err := collect(s.ZSet("z").Range(typed.ByRank(0, -1)), asIs)
+	ok(t, members, err, []typed.Member{{Name: "m", Score: 2}})
+	n, err = s.Keys().Exists("s", "s", "none", "h")
+	ok(t, n, err, 3)
+	n, err = s.Keys().Drop("s", "s", "none", "h")
+	ok(t, n, err, 2)
+}
+
+func secondPop(t test, s Store) {
+	populate(t, s)
+	t.done(s.Update(func(tx API) error {
+		for i := range 3 {
+			low, err := tx.ZSet("zset").PopMin(1)
+			ok(t, low, err, []typed.Member{{Name: "abc"[i : i+1], Score: float64(i + 1)}})
+			v, err := tx.List("list").PopBack()
+			ok(t, v, err, []byte{"zyx"[i]})
+		}
+		var popped []string
+		for range 3 {
+			m, err := tx.Set("set").Pop(1)
+			t.done(err)
+			popped = append(popped, m...)
+		}
+		slices.Sort(popped)
+		ok(t, popped, nil, []string{"a", "b", "c"})
+		return nil
+	}))
+	n, err := s.Keys().Exists("zset", "list", "set")
+	ok(t, n, err, 0)
+}

@@ -1,0 +1,167 @@
+package typedtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Row is a live row as a scan of everything finds it.
+type Row struct {
+	Key, Value []byte
+	base.Trailer
+}
+
+// CheckRows recounts collections: each has its owner row, exactly the elements
+// its metadata counts, a score row per member, items without a gap, and a timer
+// if it expires; and no row is without a collection, except for those that dead
+// allows: ids that were given up and whose rows are not removed yet. A live
+// collection must not be among those. rows are all live rows at now.
+func CheckRows(rows []Row, now int64, dead func(id uint64) bool) error {
+	c := checker{now: now, ids: map[uint64]*tally{}, timers: map[string][]byte{}}
+	for _, r := range rows {
+		if err := c.add(r); err != nil {
+			return err
+		}
+	}
+	for id, t := range c.ids {
+		if err := c.collection(id, t, dead); err != nil {
+			return fmt.Errorf("collection %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+type checker struct {
+	now    int64
+	ids    map[uint64]*tally
+	timers map[string][]byte // timer row to its value
+	due    map[uint64]bool   // ids with a timer that is due
+}
+
+// tally is what was found of one collection.
+type tally struct {
+	row      []byte // of the metadata; nil: none
+	typ      record.Type
+	expiry   int64
+	meta     record.Meta
+	prefix   []byte
+	owner    []byte
+	elements map[string][]byte
+	scores   map[string][]byte // member to score
+	items    []uint64
+}
+
+func (c *checker) tally(id uint64) *tally {
+	if c.ids[id] == nil {
+		c.ids[id] = &tally{elements: map[string][]byte{}, scores: map[string][]byte{}}
+	}
+	return c.ids[id]
+}
+
+func (c *checker) add(r Row) error {
+	if expiry, id, ok := keyenc.ParseTimerRow(r.Key); ok {
+		c.timers[string(r.Key)] = r.Value
+		if expiry <= c.now {
+			if c.due == nil {
+				c.due = map[uint64]bool{}
+			}
+			c.due[id] = true
+		}
+		return nil
+	}
+	prefix, rest, ok := keyenc.KeyspaceOf(r.Key)
+	if !ok {
+		return nil // the engine's own
+	}
+	if rest[0] == keyenc.SpaceElements {
+		return c.addElement(r, rest)
+	}
+	typ := record.Type(r.Attr.Type())
+	if typ == record.TypeString {
+		return nil
+	}
+	m, err := record.DecodeMeta(r.Value)
+	if err != nil || !typ.IsCollection() {
+		return fmt.Errorf("row %q of type %v: %v", r.Key, typ, err)
+	}
+	t := c.tally(m.ID)
+	if t.row != nil {
+		return fmt.Errorf("rows %q and %q share id %d", t.row, r.Key, m.ID)
+	}
+	t.row, t.typ, t.expiry, t.meta, t.prefix = r.Key, typ, r.Expiry, m, prefix
+	return nil
+}
+
+func (c *checker) addElement(r Row, rest []byte) error {
+	id, tag, name, ok := keyenc.ParseCollectionRow(rest)
+	if !ok {
+		return fmt.Errorf("row %q is of no collection", r.Key)
+	}
+	t := c.tally(id)
+	switch tag {
+	case keyenc.TagOwner:
+		t.owner = r.Value
+	case keyenc.TagElement:
+		t.elements[string(name)] = r.Value
+	case keyenc.TagScore:
+		t.scores[string(name[keyenc.ScoreLen:])] = name[:keyenc.ScoreLen]
+	case keyenc.TagItem:
+		t.items = append(t.items, binary.BigEndian.Uint64(name))
+	default:
+		return fmt.Errorf("row %q has an unknown tag", r.Key)
+	}
+	return nil
+}
+
+func (c *checker) collection(id uint64, t *tally, dead func(uint64) bool) error {
+	if t.row == nil {
+		if dead(id) || c.due[id] {
+			return nil
+		}
+		return fmt.Errorf("rows but no metadata: owner %q, %d elements, %d items", t.owner, len(t.elements), len(t.items))
+	}
+	if dead(id) {
+		return fmt.Errorf("%q was given up but lives", t.row)
+	}
+	if !bytes.Equal(t.owner, t.row) {
+		return fmt.Errorf("owner is %q, metadata at %q", t.owner, t.row)
+	}
+	if t.expiry != 0 {
+		v, ok := c.timers[string(keyenc.AppendTimerRow(nil, t.expiry, id))]
+		if !ok || !bytes.Equal(v, t.prefix) {
+			return fmt.Errorf("%q expires and has no timer", t.row)
+		}
+	}
+	return t.count()
+}
+
+// count compares the metadata with the elements found.
+func (t *tally) count() error {
+	elements, scores, items := int(t.meta.Count), 0, 0
+	switch t.typ {
+	case record.TypeZSet:
+		scores = elements
+	case record.TypeList:
+		elements, items = 0, elements
+	}
+	if t.meta.Count == 0 || len(t.elements) != elements || len(t.scores) != scores || len(t.items) != items {
+		return fmt.Errorf("%v %q counts %d but has %d elements, %d scores, %d items",
+			t.typ, t.row, t.meta.Count, len(t.elements), len(t.scores), len(t.items))
+	}
+	for m, s := range t.scores {
+		if !bytes.Equal(t.elements[m], s) {
+			return fmt.Errorf("member %q of %q has score %x and stands at %x", m, t.row, t.elements[m], s)
+		}
+	}
+	for i, index := range t.items {
+		if want := binary.BigEndian.Uint64(t.meta.Body) + uint64(i)*keyenc.ItemStride; index != want {
+			return fmt.Errorf("item %d of %q has index %x, want %x", i, t.row, index, want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package typed
+
+import (
+	"iter"
+	"math"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// ZRange chooses members of a sorted set: by rank, by score or by name, all of
+// them or a part, forward or backward. It is a value; its methods return a changed
+// copy. The zero ZRange is refused with ErrSyntax.
+type ZRange struct {
+	by      rangeBy
+	reverse bool
+	limited bool
+	openMin bool
+	openMax bool
+	noMax   bool // ByLexFrom
+
+	start, stop int64   // by rank
+	low, high   float64 // by score
+	min, max    string  // by name
+	skip, limit int64   // if limited; limit < 0: none
+}
+
+type rangeBy uint8
+
+const (
+	byRank rangeBy = iota + 1
+	byScore
+	byLex
+)
+
+// ByRank chooses by position, both ends included; −1 is the last position.
+// Positions are counted in the order of the walk: ByRank(0, 9) is the ten lowest
+// scores, ByRank(0, 9).Reverse() the ten highest, highest first. [ZRANGE]
+func ByRank(start, stop int64) ZRange { return ZRange{by: byRank, start: start, stop: stop} }
+
+// ByScore chooses the scores from min to max, both included; use math.Inf for no
+// bound. If min is above max nothing is chosen. [ZRANGE BYSCORE]
+func ByScore(min, max float64) ZRange { return ZRange{by: byScore, low: min, high: max} }
+
+// ByLex chooses the members from min to max in bytewise order of their names, both
+// included, whatever their scores; the order is that of the names then. Redis has
+// an answer only if all scores are the same, and it is this one. [ZRANGE BYLEX]
+func ByLex(min, max string) ZRange { return ZRange{by: byLex, min: min, max: max} }
+
+// ByLexFrom is ByLex without an upper end; ByLexFrom("") is all. [ZRANGE BYLEX +]
+func ByLexFrom(min string) ZRange { return ZRange{by: byLex, min: min, noMax: true} }
+
+// OpenMin leaves the lower end itself out. Not for ranks.
+func (r ZRange) OpenMin() ZRange { r.openMin = true; return r }
+
+// OpenMax leaves the upper end itself out. Not for ranks.
+func (r ZRange) OpenMax() ZRange { r.openMax = true; return r }
+
+// Reverse walks from high to low. It never swaps min and max, unlike
+// ZREVRANGEBYSCORE: the lower end is the first argument always. [REV]
+func (r ZRange) Reverse() ZRange { r.reverse = true; return r }
+
+// Limit leaves out the first skip members of the walk and what comes after the
+// next n; n < 0: to the end. With a negative skip nothing is chosen. Not for
+// ranks. [LIMIT]
+func (r ZRange) Limit(skip, n int64) ZRange {
+	r.limited, r.skip, r.limit = true, skip, n
+	return r
+}
+
+func (r *ZRange) check() error {
+	switch r.by {
+	case byRank:
+		if r.limited || r.openMin || r.openMax {
+			return base.ErrSyntax
+		}
+	case byScore:
+		if math.IsNaN(r.low) || math.IsNaN(r.high) {
+			return base.ErrNaN
+		}
+	case byLex:
+		if r.openMax && r.noMax {
+			return base.ErrSyntax
+		}
+		return checkMembers([]string{r.min, r.max})
+	default:
+		return base.ErrSyntax
+	}
+	return nil
+}
+
+// all reports whether r chooses every member of any set.
+func (r *ZRange) all() bool {
+	if r.limited || r.openMin || r.openMax {
+		return false
+	}
+	switch r.by {
+	case byRank:
+		return r.start == 0 && r.stop == -1
+	case byScore:
+		return math.IsInf(r.low, -1) && math.IsInf(r.high, 1)
+	}
+	return r.min == "" && r.noMax
+}
+
+// Range yields the members that r chooses, in the order it says. [ZRANGE,
+// ZREVRANGE, ZRANGEBYSCORE, ZREVRANGEBYSCORE, ZRANGEBYLEX, ZREVRANGEBYLEX]
+func (z ZSet) Range(r ZRange) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		stream(z.src, yield, func(t Txn, each func(Member) bool) error {
+			set, err := z.open(t)
+			if err != nil {
+				return err
+			}
+			var names nameArena
+			return eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
+				return each(Member{names.name(name), score}), nil
+			})
+		})
+	}
+}
+
+// Count returns how many members Range(r) yields, by walking them, except for
+// ranks. [ZCOUNT, ZLEXCOUNT]
+func (z ZSet) Count(r ZRange) (int64, error) {
+	return view(z.src, func(t Txn) (n int64, err error) {
+		set, err := z.open(t)
+		if err != nil {
+			return 0, err
+		}
+		if err := r.check(); err != nil {
+			return 0, err
+		}
+		if r.by == byRank {
+			_, n = span(r.start, r.stop, int64(set.meta.Count))
+			return n, nil
+		}
+		if r.all() {
+			return int64(set.meta.Count), nil
+		}
+		err = eachMember(t, &set, r, func([]byte, float64) (bool, error) { n++; return true, nil })
+		return n, err
+	})
+}
+
+// RemoveRange removes the members that Range(r) yields and returns how many.
+// [ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX]
+func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
+	return update(z.src, z.name, func(t Txn) (n int, err error) {
+		if err := r.check(); err != nil {
+			return 0, err
+		}
+		set, found, err := z.openOld(t)
+		if !found {
+			return 0, err
+		}
+		if r.all() {
+			n = int(set.meta.Count)
+			return n, set.drop(t)
+		}
+		sc := t.Scratch()
+		err = eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
+			n++
+			sc.row = append(set.ranked(t, score, ""), name...)
+			if err := t.Delete(sc.row); err != nil {
+				return false, err
+			}
+			sc.row = append(set.element(t, ""), name...)
+			return true, t.Delete(sc.row)
+		})
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		set.shrank(uint64(n))
+		return n, set.save(t)
+	})
+}
+
+// zspan is a ZRange as a scan: which rows, which way, and which of them.
+type zspan struct {
+	lo, hi  []byte // scratch
+	reverse bool
+	skip, n int64 // leave out, then take; n < 0: the rest
+}
+
+// eachMember calls each for the members that r chooses until it returns false or
+// an error.
+func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, score float64) (bool, error)) error {
+	if err := r.check(); err != nil || !set.exists {
+		return err
+	}
+	s, err := resolve(t, set, &r)
+	if err != nil || s.n == 0 || string(s.lo) >= string(s.hi) {
+		return err
+	}
+	cur, err := t.Scan(s.lo, s.hi, ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex})
+	if err != nil {
+		return err
+	}
+	defer cur.Close()
+	head := keyenc.CollectionHeaderLen(t.Prefix())
+	for cur.Next() {
+		if s.skip > 0 {
+			s.skip--
+			continue
+		}
+		name, score, ok := memberAt(cur, head, r.by == byLex)
+		if !ok {
+			return corrupt(set.name, errScore)
+		}
+		if more, err := each(name, score); err != nil || !more {
+			return err
+		}
+		if s.n--; s.n == 0 {
+			return nil
+		}
+	}
+	return cur.Err()
+}
+
+// memberAt decodes the element row, or row of the score order, the cursor is on.
+func memberAt(cur Cursor, head int, element bool) (name []byte, score float64, ok bool) {
+	name = cur.Key()[head:]
+	if element {
+		score, ok = keyenc.DecodeScore(cur.Value())
+		return name, score, ok
+	}
+	if score, ok = keyenc.DecodeScore(name); ok {
+		name = name[keyenc.ScoreLen:]
+	}
+	return name, score, ok
+}
+
+func resolve(t Txn, set *collection, r *ZRange) (s zspan, err error) {
+	if r.by == byRank {
+		return resolveRank(t, set, r)
+	}
+	s.reverse, s.n = r.reverse, -1
+	if r.limited {
+		s.skip, s.n = r.skip, r.limit
+		if s.skip < 0 {
+			s.n = 0
+		}
+	}
+	if r.by == byLex {
+		s.lo, s.hi = lexBounds(t, set, r)
+	} else {
+		s.lo, s.hi = scoreBounds(t, set, r)
+	}
+	return s, nil
+}
+
+// scoreBounds returns the bounds of the rows with the range's scores. The number
+// behind a score in their order is at most one above +Inf and so never wraps.
+func scoreBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte) {
+	first, end := keyenc.OrderScore(r.low), keyenc.OrderScore(r.high)
+	if r.openMin {
+		first++
+	}
+	if !r.openMax {
+		end++
+	}
+	sc := t.Scratch()
+	sc.lo = keyenc.AppendScoreRow(sc.lo[:0], t.Prefix(), set.meta.ID, first, "")
+	sc.hi = keyenc.AppendScoreRow(sc.hi[:0], t.Prefix(), set.meta.ID, end, "")
+	return sc.lo, sc.hi
+}
+
+// lexBounds returns the bounds of the element rows with the range's names: the
+// name behind m in their order is m and a zero byte.
+func lexBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte) {
+	sc := t.Scratch()
+	sc.lo = append(sc.lo[:0], set.element(t, r.min)...)
+	if r.openMin {
+		sc.lo = append(sc.lo, 0)
+	}
+	if r.noMax {
+		sc.hi = appendSuccessor(sc.hi[:0], set.element(t, ""))
+		return sc.lo, sc.hi
+	}
+	sc.hi = append(sc.hi[:0], set.element(t, r.max)...)
+	if !r.openMax {
+		sc.hi = append(sc.hi, 0)
+	}
+	return sc.lo, sc.hi
+}

@@ -1,0 +1,206 @@
+package siltstone
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// ConflictError says what a transaction read that has changed since. It is
+// ErrConflict to errors.Is. Nothing of the transaction was applied; running it
+// again may succeed.
+type ConflictError struct {
+	// Range is the key, as [key, key+0x00), or the range that changed.
+	Range Range
+	// Expired is set if what changed is that a key ran out of time.
+	Expired bool
+}
+
+func (e *ConflictError) Error() string {
+	if e.Expired {
+		return fmt.Sprintf("%v: key %q has expired", ErrConflict, e.Range.Lower)
+	}
+	if bytes.Equal(e.Range.Upper, append(e.Range.Lower[:len(e.Range.Lower):len(e.Range.Lower)], 0)) {
+		return fmt.Sprintf("%v: key %q has changed", ErrConflict, e.Range.Lower)
+	}
+	return fmt.Sprintf("%v: a key between %q and %q has changed", ErrConflict, e.Range.Lower, e.Range.Upper)
+}
+
+// Is makes every ConflictError match ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// errStateChanged is the conflict of a one-shot call whose state was replaced,
+// by a rotation or a merge, while it ran: the call just runs again.
+var errStateChanged error = &ConflictError{}
+
+func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
+
+func pointConflict(row []byte) error {
+	return &ConflictError{Range: userRows(row, append(row[:len(row):len(row)], 0))}
+}
+
+// userRows turns row bounds into what a user knows: keys of the default
+// keyspace, or else the rows themselves.
+func userRows(lo, hi []byte) Range {
+	if len(lo) > 0 && lo[0] == 1 {
+		r := Range{Lower: bytes.Clone(lo[1:])}
+		if len(hi) > 0 && hi[0] == 1 {
+			r.Upper = bytes.Clone(hi[1:])
+		}
+		return r
+	}
+	return Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}
+}
+
+// validate is the outer phase of a commit's validation: it asks whether
+// anything in the read set has changed between the transaction's sequence and
+// the sequence visible now, which it returns. It may read tables; it holds no
+// lock. Sources whose largest sequence is not above the transaction's are not
+// asked.
+func (db *DB) validate(c *change) (checked base.SeqNum, err error) {
+	s := c.reads
+	if c.state != nil {
+		return s.Seq, nil // the state it read answers for what came before
+	}
+	rs, n := db.states.pin()
+	if rs == nil {
+		return 0, ErrClosed
+	}
+	defer db.states.unpin(rs, n)
+	checked = base.SeqNum(db.visible.Load())
+	if checked == s.Seq {
+		return checked, nil
+	}
+	if err := rs.changedInMemory(s, s.Seq); err != nil {
+		return 0, err
+	}
+	for i := range rs.runs {
+		for _, t := range rs.runs[i].tables {
+			if t.MaxSeq > s.Seq {
+				if err := db.changedInTable(t, s); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	return checked, nil
+}
+
+// revalidate is the inner phase, inside the commit section: what has changed
+// since the outer one is in memory, unless a flush has moved it, and then the
+// outer phase is due again. The commit's clock is compared with the earliest
+// expiry read.
+func (db *DB) revalidate(c *change, checked base.SeqNum) error {
+	s := c.reads
+	if expiry, row := s.Expiry(); expiry != 0 && expiry <= db.clock.now() {
+		return &ConflictError{Range: userRows(row, nil), Expired: true}
+	}
+	if c.state != nil && db.states.current.Load() != c.state {
+		return errStateChanged
+	}
+	if db.section.lastSeq == checked {
+		return nil
+	}
+	rs := db.states.current.Load()
+	if rs == nil {
+		return ErrClosed
+	}
+	if rs.tableSeq > checked {
+		return errRevalidate
+	}
+	return rs.changedInMemory(s, checked)
+}
+
+// changedInMemory returns a ConflictError if a memtable has a record or range
+// tombstone above since on anything in s.
+func (rs *readState) changedInMemory(s *readset.Set, since base.SeqNum) error {
+	if err := rs.mem.changed(s, since); err != nil {
+		return err
+	}
+	for _, m := range rs.imms {
+		if err := m.changed(s, since); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memState) changed(s *readset.Set, since base.SeqNum) error {
+	if m.Empty() || m.MaxSeq() <= since {
+		return nil
+	}
+	for _, p := range s.Points() {
+		if m.Newer(p.Hash, p.Row, since) || m.CoverSeq(p.Row, base.SeqMax) > since {
+			return pointConflict(p.Row)
+		}
+	}
+	for _, i := range s.Intervals() {
+		hi := i.Upper()
+		if key, ok := m.NewerInRange(i.Lo, hi, since); ok {
+			return pointConflict(key)
+		}
+		if m.RangeDeletesNewer(i.Lo, hi, since) {
+			return &ConflictError{Range: userRows(i.Lo, hi)}
+		}
+	}
+	return nil
+}
+
+// changedInTable does the same for a table that has sequences above s.Seq.
+func (db *DB) changedInTable(t *table, s *readset.Set) error {
+	r, err := t.get()
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Points() {
+		if t.endsBefore(p.Row) || bytes.Compare(t.Smallest, p.Row) > 0 {
+			continue
+		}
+		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > s.Seq {
+			return pointConflict(p.Row)
+		}
+		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax)
+		if err != nil {
+			return err
+		}
+		if ok && tr.Seq > s.Seq {
+			return pointConflict(p.Row)
+		}
+	}
+	for _, i := range s.Intervals() {
+		if err := intervalInTable(t, &i, s.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intervalInTable walks the table's part of the interval.
+func intervalInTable(t *table, i *readset.Interval, since base.SeqNum) error {
+	hi := i.Upper()
+	if t.endsBefore(i.Lo) || hi != nil && bytes.Compare(t.Smallest, hi) >= 0 {
+		return nil
+	}
+	r, err := t.get()
+	if err != nil {
+		return err
+	}
+	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
+		return &ConflictError{Range: userRows(i.Lo, hi)}
+	}
+	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
+	defer it.Close()
+	for e := it.SeekGE(i.Lo, base.SeqMax); e != nil; e = it.Next() {
+		if hi != nil && bytes.Compare(e.Key, hi) >= 0 {
+			break
+		}
+		if e.Seq > since {
+			return pointConflict(bytes.Clone(e.Key))
+		}
+	}
+	return it.Err()
+}

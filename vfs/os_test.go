@@ -1,0 +1,139 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+func TestOSCreateRefusesWhatExists(t *testing.T) {
+	dir := filepath.ToSlash(t.TempDir())
+	f := mustCreate(t, OS, dir+"/f")
+	defer f.Close()
+	f.Write([]byte("precious"))
+	for _, name := range []string{"/f", "/link"} {
+		os.Symlink(dir+"/nothing", dir+"/link")
+		if _, err := OS.Create(dir + name); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("create %s: %v", name, err)
+		}
+	}
+	if content, _ := os.ReadFile(dir + "/f"); string(content) != "precious" {
+		t.Errorf("content is %q", content)
+	}
+}
+
+func TestOSFilesAreForTheirOwnerOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("windows has no mode bits")
+	}
+	dir := t.TempDir()
+	must(t, OS.MkdirAll(dir+"/a/b"))
+	mustCreate(t, OS, dir+"/a/f").Close()
+	for name, want := range map[string]fs.FileMode{"/a": 0o700, "/a/b": 0o700, "/a/f": 0o600} {
+		info, err := OS.Stat(dir + name)
+		must(t, err)
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
+	}
+}
+
+func TestOSOpensRegularFilesOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs symbolic links")
+	}
+	dir := t.TempDir()
+	mustCreate(t, OS, dir+"/f").Close()
+	must(t, os.Symlink(dir+"/f", dir+"/link"))
+	for _, name := range []string{"/link", ""} {
+		if f, err := OS.Open(dir + name); err == nil {
+			t.Errorf("opened %q: %v", name, f)
+		}
+	}
+	if _, err := OS.Open(dir + "/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func TestOSAllocateGrowsTheFileAndNotThePosition(t *testing.T) {
+	f := mustCreate(t, OS, t.TempDir()+"/f")
+	defer f.Close()
+	must(t, f.Allocate(1<<16))
+	must(t, f.Allocate(1<<10))
+	must(t, f.Allocate(0))
+	if err := f.Allocate(-1); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("negative size: %v", err)
+	}
+	if n, err := f.Write([]byte("start")); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	p := make([]byte, 8)
+	if _, err := f.ReadAt(p, 0); err != nil || string(p) != "start\x00\x00\x00" {
+		t.Errorf("%q, %v", p, err)
+	}
+	info, err := f.Stat()
+	must(t, err)
+	if info.Size() != 1<<16 {
+		t.Errorf("size is %d", info.Size())
+	}
+}
+
+func TestOSAllocateBeyondTheDiskIsNoSpace(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only linux reserves")
+	}
+	dir := t.TempDir()
+	free := OS.Free(dir)
+	if free <= 0 || free > 1<<42 {
+		t.Skipf("%d bytes are free", free)
+	}
+	f := mustCreate(t, OS, dir+"/f")
+	defer f.Close()
+	err := f.Allocate(free + 1<<40)
+	if !IsNoSpace(err) && !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("allocated more than there is: %v", err)
+	}
+}
+
+func TestOSFreeIsUnknownForWhatIsNotThere(t *testing.T) {
+	if free := OS.Free(filepath.Join(t.TempDir(), "none")); free >= 0 {
+		t.Errorf("%d bytes free nowhere", free)
+	}
+}
+
+func TestNoSpaceIsSeenThroughWrapping(t *testing.T) {
+	for _, err := range []error{ErrNoSpace, &fs.PathError{Err: ErrNoSpace}, fmt.Errorf("x: %w", &os.PathError{Err: syscall.EDQUOT})} {
+		if !IsNoSpace(err) {
+			t.Errorf("%v is not recognised", err)
+		}
+	}
+	for _, err := range []error{nil, fs.ErrNotExist, syscall.EIO} {
+		if IsNoSpace(err) {
+			t.Errorf("%v is taken for a full disk", err)
+		}
+	}
+}
+
+func TestLinkRefusalIsErrNoLink(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a second file system")
+	}
+	f := mustCreate(t, OS, t.TempDir()+"/f")
+	f.Close()
+	err := OS.Link(f.(*osFile).f.Name(), "/dev/shm/siltstone-link-test")
+	if err == nil {
+		os.Remove("/dev/shm/siltstone-link-test")
+		t.Skip("the temporary directory is on /dev/shm")
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("no /dev/shm")
+	}
+	if !errors.Is(err, ErrNoLink) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,243 @@
+package siltstone
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// The life of a commit:
+//
+//  1. encoded, hashed and, for a transaction, validated up to the visible
+//     sequence, by its caller alone;
+//  2. room is made: a full memtable is rotated, a short log is extended. A full
+//     disk is a definite error here, and only here;
+//  3. in the commit section, where nothing waits and nothing can fail: the rest
+//     of the validation, in memory; sequences taken; payload appended to the
+//     log's group; memtable filled; visible sequence published;
+//  4. the caller waits for its durability level, perhaps as the one who writes
+//     and syncs for all.
+//
+// A failure after 3 is indeterminate and poisons the store.
+
+// commit makes the change visible, whole, and returns when it has reached level
+// d. An empty change waits for all that is visible.
+func (db *DB) commit(c *change, d Durability) error {
+	if db.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	if d == Default {
+		d = db.opts.Durability
+	}
+	if len(c.ops) == 0 && c.reads == nil {
+		return db.waitFor(db.log.Appended(), d)
+	}
+	var sealed *memtable.Table
+	if c.bytes > db.opts.MemtableBytes/4 || int64(len(c.ops)) > db.opts.MemtableBytes/64 {
+		sealed = c.sealedTable()
+	}
+	pos, err := db.enter(c, sealed)
+	if err != nil {
+		return err
+	}
+	return db.waitFor(pos, d)
+}
+
+// enter brings the change into the commit section, making room first as often
+// as it takes, and returns its position in the log.
+func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) {
+	var checked base.SeqNum
+	if c.reads != nil {
+		var err error
+		if checked, err = db.validate(c); err != nil {
+			return 0, err
+		}
+	}
+	if !c.urgent && !db.opts.manualWork {
+		db.throttle(c.bytes)
+	}
+	for {
+		db.section.Lock()
+		next, err := db.admit(c, sealed, checked)
+		if next == nil && err == nil {
+			pos := db.insert(c, sealed)
+			db.section.Unlock()
+			return pos, nil
+		}
+		db.section.Unlock()
+		if err == nil {
+			err = next()
+		}
+		if err == errRevalidate {
+			checked, err = db.validate(c)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// errRevalidate asks for the outer phase of validation once more: a flush has
+// moved records out of memory since.
+var errRevalidate = errors.New("validate again")
+
+// admit decides, inside the commit section, whether the change can be inserted
+// right now. If not it returns what to do about it outside, or an error.
+func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (next func() error, err error) {
+	switch {
+	case db.section.closed:
+		return nil, ErrClosed
+	case db.poison.set():
+		return nil, db.poison.err()
+	}
+	if !c.urgent {
+		if p := db.gate.blocks(c.gate); p != nil {
+			return func() error { p.wait(); return nil }, nil
+		}
+	}
+	mem := db.section.mem
+	switch {
+	case sealed != nil:
+		// The batch table goes between two memtables: both log files are needed.
+		if !db.logs.ready(2, int64(len(c.payload))) {
+			return func() error { return db.prepareLogs(2, int64(len(c.payload))) }, nil
+		}
+	case !mem.Fits(len(c.ops), c.bytes):
+		return func() error { return db.rotate(mem) }, nil
+	case !db.log.Room(int64(len(c.payload))):
+		return func() error { return db.extend(int64(len(c.payload))) }, nil
+	}
+	if c.reads != nil {
+		return nil, db.revalidate(c, checked)
+	}
+	return nil, nil
+}
+
+// extend reserves log space. Its error is definite: nothing was changed.
+func (db *DB) extend(n int64) error {
+	err := noSpace(db.log.Extend(n))
+	if errors.Is(err, ErrNoSpace) {
+		db.emit(NoSpace{Err: err})
+	}
+	return err
+}
+
+// insert is the heart of the commit section: it cannot fail.
+func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
+	first := db.section.lastSeq + 1
+	for _, hook := range c.hooks {
+		hook()
+	}
+	if len(c.ops) == 0 {
+		return db.log.Appended()
+	}
+	if sealed != nil {
+		return db.insertSealed(c, sealed, first)
+	}
+	pos := db.log.Append(first, uint32(len(c.ops)), c.clock(), c.payload, c.owned)
+	mem := db.section.mem
+	for i := range c.ops {
+		c.ops[i].insertInto(mem.Table, first+base.SeqNum(i), c.owned)
+	}
+	db.publish(first, len(c.ops))
+	return pos
+}
+
+// publish makes the n operations from first on visible.
+func (db *DB) publish(first base.SeqNum, n int) {
+	db.section.lastSeq = first + base.SeqNum(n) - 1
+	db.visible.Store(uint64(db.section.lastSeq))
+}
+
+// insertInto adds the operation to t at seq. An owned value, which nobody will
+// change, may be referenced instead of copied.
+func (p *preparedOp) insertInto(t *memtable.Table, seq base.SeqNum, owned bool) {
+	switch {
+	case p.op.Attr.Kind() == base.KindRangeDelete:
+		t.AddRangeDelete(p.op.Key, p.op.Value, seq)
+	case owned:
+		t.AddReferenced(p.hash, p.op.Key, p.trailer(seq), p.op.Value)
+	default:
+		t.Add(p.hash, p.op.Key, p.trailer(seq), p.op.Value)
+	}
+}
+
+// clock returns the reading the change relied on, for the log frame.
+func (c *change) clock() int64 {
+	if c.reads != nil {
+		return c.reads.Clock
+	}
+	return c.now
+}
+
+// sealedTable builds a memtable of the change's own, with sequences relative to
+// zero, for a change too large for the shared one.
+func (c *change) sealedTable() *memtable.Table {
+	if c.table != nil {
+		return c.table
+	}
+	t := memtable.NewSized(len(c.ops), c.bytes)
+	for i := range c.ops {
+		c.ops[i].insertInto(t, base.SeqNum(i), c.owned)
+	}
+	return t
+}
+
+// insertSealed links the change's own table between the current memtable and a
+// new one. Each gets a log of its own: what a flush retires is exactly what it
+// holds.
+func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum) commit.Position {
+	sealed.Rebase(first)
+	own, after := db.logs.take(int64(len(c.payload))), db.logs.take(0)
+	old := db.section.mem
+	old.end = db.log.Appended()
+	db.log.Rotate(own)
+	pos := db.log.Append(first, uint32(len(c.ops)), c.clock(), c.payload, c.owned)
+	db.log.Rotate(after)
+	batch := &memState{Table: sealed, log: own.Number, end: pos}
+	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: after.Number}
+	db.section.mem = fresh
+	db.states.publish(func(rs *readState) {
+		rs.imms = append([]*memState{batch, old}, rs.imms...)
+		rs.mem = fresh
+	})
+	db.publish(first, len(c.ops))
+	db.wakeFlush()
+	return pos
+}
+
+// waitFor waits until everything up to pos has reached level d. A failure is
+// indeterminate: readers have seen the commit, and whether it survives is known
+// when the store is opened again.
+func (db *DB) waitFor(pos commit.Position, d Durability) error {
+	if d == Default {
+		d = db.opts.Durability
+	}
+	level := commit.Durable
+	switch d {
+	case OS:
+		level = commit.Written
+	case Buffered:
+		level = commit.Gathered
+	}
+	if err := db.log.Wait(pos, level); err != nil {
+		if db.isClosed() {
+			return ErrClosed
+		}
+		db.poisonBy(err)
+		return fmt.Errorf("%w: %w", ErrIndeterminate, db.poison.err())
+	}
+	return nil
+}
+
+// throttle delays a writer a little while flushes or merges are behind, so that
+// nobody has to be stopped dead later.
+func (db *DB) throttle(bytes int64) {
+	if d := db.delay(bytes); d > 0 {
+		time.Sleep(d)
+	}
+}
