@@ -96,7 +96,7 @@ func (db *DB) flushAll() error {
 		if err != nil {
 			return err
 		}
-		mem.end = db.log.Appended()
+		db.seal(mem)
 		fresh := &memState{Table: memtable.New(leastMemtable), log: n}
 		db.section.mem = fresh
 		db.states.publish(func(rs *readState) {

@@ -116,8 +116,8 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 	in.Manual = manual
 	in.RangeDeletes = rs.knownRangeDeletes
 	c := compaction.Pick(rs.version, in)
-	if c != nil && manual != nil && c.Reason != compaction.ReasonManual {
-		c = nil
+	if c != nil && manual != nil && c.Kind == compaction.KindMerge && c.Reason != compaction.ReasonManual {
+		c = nil // what was asked for is done
 	}
 	if c != nil {
 		w.merging.running = append(w.merging.running, c)
@@ -218,7 +218,7 @@ func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readSt
 func (db *DB) merge(ctx context.Context, c *compaction.Compaction, rs *readState) (*compaction.Result, error) {
 	job := compaction.Job{
 		Older: compaction.NewOlder(rs.version, c), Level: c.Level, Age: c.Age,
-		TableSize: db.mergeConfig().SizeAt(c.Level), Guards: c.Guards(rs.version), Writer: db.tableOptions(c.Level),
+		TableSize: db.mergeConfig().SizeAt(c.Level), Guards: c.Guards(rs.version, db.mergeConfig(), int64(c.Bytes())), Writer: db.tableOptions(c.Level),
 	}
 	var err error
 	if job.Inputs, err = mergeInputs(c, rs); err != nil {

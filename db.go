@@ -242,6 +242,12 @@ func (db *DB) Persist(key []byte) error {
 
 // Sync returns when every commit that had returned before is durable.
 func (db *DB) Sync() error {
+	switch {
+	case db.isClosed():
+		return ErrClosed
+	case db.opts.ReadOnly:
+		return nil
+	}
 	return db.waitFor(db.log.Appended(), Sync)
 }
 

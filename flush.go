@@ -68,6 +68,7 @@ func (db *DB) flushStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	db.blocks.Release(mem.reserved)
 	for _, n := range db.logs.retire(next.log) {
 		db.removeFile(base.FileLog, n)
 	}
@@ -104,7 +105,7 @@ func (db *DB) writeMemtable(mem *memState, v *manifest.Version, at *compaction.C
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
 		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
-		TableSize: db.mergeConfig().SizeAt(at.Level), Guards: at.Guards(v), Writer: db.tableOptions(at.Level),
+		TableSize: db.mergeConfig().SizeAt(at.Level), Guards: at.Guards(v, db.mergeConfig(), mem.Bytes()), Writer: db.tableOptions(at.Level),
 	}
 	job.Older.AddTables(rest)
 	job.ReadPoints, job.Now = db.points.capture()

@@ -126,10 +126,10 @@ func (db *DB) recover() error {
 		return err
 	}
 	r := replay{db: db, lastSeq: db.store.state.LastSeq}
+	defer r.close()
 	if err := r.open(files.logs); err != nil {
 		return err
 	}
-	defer r.close()
 	db.clock.advance(db.store.state.Clock)
 	if err := r.run(); err != nil {
 		return err
@@ -271,6 +271,7 @@ func (db *DB) activate(r *replay) error {
 	}
 	db.section.lastSeq = last
 	db.section.mem = &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number}
+	db.blocks.Reserve(db.opts.MemtableBytes) // for the mutable one; full ones are reserved for as they are
 	db.visible.Store(uint64(last))
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}
 	err = db.applyEdit(edit, func(rs *readState) { rs.mem = db.section.mem })

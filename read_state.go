@@ -45,6 +45,8 @@ type memState struct {
 	log base.FileNum    // the oldest log that holds records of it
 	end commit.Position // behind its last record in the log; set when it is sealed
 
+	reserved int64 // of the memory budget, once it is sealed
+
 	settled []manifest.IDRange // verdicts in it, which its flush makes durable; guarded by the commit section
 }
 

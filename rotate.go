@@ -38,7 +38,7 @@ func (db *DB) rotate(full *memState) error {
 func (db *DB) rotateLocked() {
 	old := db.section.mem
 	seg := db.logs.take(0)
-	old.end = db.log.Appended()
+	db.seal(old)
 	db.log.Rotate(seg)
 	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number}
 	db.section.mem = fresh
@@ -46,6 +46,13 @@ func (db *DB) rotateLocked() {
 		rs.imms = append([]*memState{old}, rs.imms...)
 		rs.mem = fresh
 	})
+}
+
+// seal notes, inside the commit section, that mem gets no more records.
+func (db *DB) seal(mem *memState) {
+	mem.end = db.log.Appended()
+	mem.reserved = mem.Bytes()
+	db.blocks.Reserve(mem.reserved)
 }
 
 func (db *DB) currentMem() *memState {

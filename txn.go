@@ -39,6 +39,7 @@ type txn struct {
 	point  *readPoint // registered, for transactions that live long
 	stripe int        // pinned, for one-shot calls
 	pinned bool
+	held   bool        // like a registered one, but it is not
 	lock   *sync.Mutex // of its key, held by a one-shot write
 }
 
@@ -289,6 +290,13 @@ func (t *txn) currentView() readView {
 
 // Scan implements typed.Txn.
 func (t *txn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
+	if t.pinned {
+		// A loop may take as long as its body likes: hold the state, so that Close
+		// need not wait for it.
+		t.view.rs.holders.Add(1)
+		t.db.states.unpin(t.view.rs, t.stripe)
+		t.pinned, t.held = false, true
+	}
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
 	it, err := t.rows(c.lo, c.hi, o.KeysOnly)
@@ -389,6 +397,10 @@ func (t *txn) end() {
 	if t.pinned {
 		db.states.unpin(rs, t.stripe)
 		t.pinned = false
+	}
+	if t.held {
+		db.states.drop(rs)
+		t.held = false
 	}
 	if t.lock != nil {
 		t.lock.Unlock()

@@ -37,7 +37,7 @@ func (db *DB) commit(c *change, d Durability) error {
 		return db.waitFor(db.log.Appended(), d)
 	}
 	var sealed *memtable.Table
-	if c.bytes > db.opts.MemtableBytes/4 || int64(len(c.ops)) > db.opts.MemtableBytes/64 {
+	if memtable.Footprint(len(c.ops), c.bytes) > db.opts.MemtableBytes/4 {
 		sealed = c.sealedTable()
 	}
 	pos, err := db.enter(c, sealed)
@@ -194,11 +194,12 @@ func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum)
 	sealed.Rebase(first)
 	own, after := db.logs.take(int64(len(c.payload))), db.logs.take(0)
 	old := db.section.mem
-	old.end = db.log.Appended()
+	db.seal(old)
 	db.log.Rotate(own)
 	pos := db.log.Append(first, uint32(len(c.ops)), c.clock(), c.payload, c.owned)
 	db.log.Rotate(after)
-	batch := &memState{Table: sealed, log: own.Number, end: pos}
+	batch := &memState{Table: sealed, log: own.Number}
+	db.seal(batch)
 	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: after.Number}
 	db.section.mem = fresh
 	db.states.publish(func(rs *readState) {

@@ -91,20 +91,6 @@ func (c *Compaction) Bytes() (n uint64) {
 	return n
 }
 
-// Guards returns the keys at which outputs had better end, so that the next
-// merge of each overlaps few tables of the last level: where those begin. nil
-// for outputs that go to the last level themselves.
-func (c *Compaction) Guards(v *manifest.Version) (keys [][]byte) {
-	last, ok := lastRun(v)
-	if !ok || c.Level == manifest.LastLevel {
-		return nil
-	}
-	for _, t := range overlapping(last.Tables, c.Span) {
-		keys = append(keys, t.Smallest)
-	}
-	return keys
-}
-
 // String says what is done and why: "merge 12,13@9 + 4@0 → L6@0 [a, m]: flush
 // runs". Numbers before @ are tables, behind it the age of their run.
 func (c *Compaction) String() string {

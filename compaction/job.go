@@ -24,7 +24,7 @@ type Job struct {
 	Level     uint8    // of the output
 	Age       uint64   // of the run the output belongs to
 	TableSize int64    // bytes at which a table ends
-	Guards    [][]byte // ascending keys at which a table may end at half that size
+	Guards    [][]byte // ascending keys at which a table ends earlier; see Compaction.Guards
 	Writer    sstable.WriterOptions
 }
 

@@ -85,9 +85,6 @@ func (h *history) write() {
 // choose picks something to do: what Pick says, or any merge that is allowed.
 func (h *history) choose() *Compaction {
 	in := h.input()
-	for _, p := range h.pending {
-		in.Busy = append(in.Busy, p.c)
-	}
 	in.Idle, in.ReadPressure = h.r.IntN(2) == 0, h.r.IntN(4) == 0
 	if h.r.IntN(5) == 0 {
 		a, b := h.r.IntN(len(h.keys)), h.r.IntN(len(h.keys))
@@ -132,6 +129,7 @@ func (h *history) step() {
 		if c := h.choose(); c != nil {
 			h.note("start %v", c)
 			h.pending = append(h.pending, running{c, h.run(c)})
+			h.busy = append(h.busy, c)
 			if h.pending[len(h.pending)-1].c.Kind != KindMerge {
 				h.finish(len(h.pending) - 1)
 			}
@@ -143,7 +141,7 @@ func (h *history) step() {
 
 func (h *history) finish(i int) {
 	p := h.pending[i]
-	h.pending = slices.Delete(h.pending, i, i+1)
+	h.pending, h.busy = slices.Delete(h.pending, i, i+1), slices.Delete(h.busy, i, i+1)
 	h.note("install %v: %v", p.c, p.r.Stats)
 	h.install(p.c, p.r)
 	h.check()

@@ -35,7 +35,7 @@ type output struct {
 
 	grown   int64 // bytes added since the size was last looked at
 	size    int64
-	guard   int // first of job.Guards above the table's keys
+	guard   int // first of job.Guards above the last key
 	done    []*manifest.Table
 	started []base.FileNum // every file made, for an error's sake
 	records uint64         // in done, as the tables count them
@@ -67,28 +67,22 @@ func (o *output) add(e *iterator.Entry) error {
 	return o.w.Add(e)
 }
 
-// full reports whether the table should end before key: it has its size, or half
-// of it and a table of the level below begins here.
+// full reports whether the table should end before key: it has its size, or
+// a guard lies before key and it is no crumb.
 func (o *output) full(key []byte) bool {
 	if o.grown*lookEvery >= o.job.TableSize {
-		small := o.size*2 < o.job.TableSize
 		o.size, o.grown = o.w.Size(), 0
-		if small { // guards count from here on
-			o.pass(key)
-		}
 	}
-	if o.size >= o.job.TableSize {
-		return true
-	}
-	g := o.job.Guards
-	return o.size*2 >= o.job.TableSize && o.guard < len(g) && bytes.Compare(g[o.guard], key) <= 0
+	return o.passes(key) && o.size*leastTable >= o.job.TableSize || o.size >= o.job.TableSize
 }
 
-// pass moves the guard cursor behind key.
-func (o *output) pass(key []byte) {
+// passes moves the guard cursor behind key and reports whether it met a guard.
+func (o *output) passes(key []byte) bool {
+	before := o.guard
 	for o.guard < len(o.job.Guards) && bytes.Compare(o.job.Guards[o.guard], key) <= 0 {
 		o.guard++
 	}
+	return o.guard > before
 }
 
 func (o *output) open() error {
@@ -135,7 +129,6 @@ func (o *output) finish(end []byte) error {
 	o.done = append(o.done, o.table)
 	o.table = nil
 	o.lo = append([]byte(nil), end...)
-	o.pass(o.lo)
 	return nil
 }
 

@@ -76,8 +76,7 @@ func (p *picker) much() bool {
 
 // best returns the cheapest way down for one or more of the given tables of run
 // i: the one that brings down most young bytes for what it rewrites of the last
-// level, among those of a bearable size. To that end newer runs join in as far
-// as they make it cheaper. worth may refuse candidates; nil: all are fine.
+// level. To that end newer runs join in as far as they make it cheaper. worth may refuse candidates; nil: all are fine.
 func (p *picker) best(i int, tables []*manifest.Table, why Reason, worth func(*Compaction) bool) *Compaction {
 	var best *Compaction
 	for _, t := range tables {
@@ -89,7 +88,7 @@ func (p *picker) best(i int, tables []*manifest.Table, why Reason, worth func(*C
 			if j < i && len(overlapping(p.all[j].Tables, s)) == 0 {
 				continue
 			}
-			if c := p.down(j, s, why); c != nil && (worth == nil || worth(c)) && p.better(c, best) {
+			if c := p.down(j, s, why); c != nil && (worth == nil || worth(c)) && (best == nil || p.price(c) < p.price(best)) {
 				best = c
 			}
 		}
@@ -97,24 +96,12 @@ func (p *picker) best(i int, tables []*manifest.Table, why Reason, worth func(*C
 	return p.extend(best, worth)
 }
 
-// better reports whether a is to be preferred to b: bearable size first, then
-// least rewritten per young byte.
-func (p *picker) better(a, b *Compaction) bool {
-	if b == nil {
-		return true
-	}
-	if fa, fb := p.bearable(a), p.bearable(b); fa != fb {
-		return fa
-	}
-	ya, la := youngAndLast(a)
-	yb, lb := youngAndLast(b)
-	if !p.bearable(a) { // then the smallest
-		return ya+la < yb+lb
-	}
-	return float64(la)*float64(yb) < float64(lb)*float64(ya)
+// price is what c rewrites of the last level per young byte it brings down; more
+// if it is larger than a single merge should be.
+func (p *picker) price(c *Compaction) float64 {
+	young, last := youngAndLast(c)
+	return float64(last+1) / float64(young+1) * max(1, float64(young+last)/float64(p.cfg.MaxInput))
 }
-
-func (p *picker) bearable(c *Compaction) bool { return c.Bytes() <= uint64(p.cfg.MaxInput) }
 
 // youngAndLast splits a compaction's input bytes.
 func youngAndLast(c *Compaction) (young, last uint64) {
@@ -149,7 +136,7 @@ func (p *picker) extend(c *Compaction, worth func(*Compaction) bool) *Compaction
 				continue
 			}
 			w := p.down(run, c.Span.join(TableSpan(t)), c.Reason)
-			if w != nil && p.bearable(w) && !p.better(c, w) && (worth == nil || worth(w)) {
+			if w != nil && w.Bytes() <= uint64(p.cfg.MaxInput) && p.price(w) <= p.price(c) && (worth == nil || worth(w)) {
 				c, grown = w, true
 				break
 			}

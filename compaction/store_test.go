@@ -56,6 +56,7 @@ type store struct {
 	ranges  []rangedel.Tombstone
 	points  []ReadPoint
 	now     int64
+	busy    []*Compaction      // carried out but not installed
 	named   []manifest.IDRange // every nomination so far
 	written uint64             // bytes of table files
 }
@@ -75,7 +76,7 @@ func (s *store) env() Env {
 }
 
 func (s *store) input() Input {
-	in := Input{Config: s.cfg, Now: s.now, OldestReadSeq: base.SeqMax, OldestReadClock: s.now, RangeDeletes: s.rangeDeletes}
+	in := Input{Config: s.cfg, Now: s.now, OldestReadSeq: base.SeqMax, OldestReadClock: s.now, Busy: s.busy, RangeDeletes: s.rangeDeletes}
 	for _, p := range s.points {
 		in.OldestReadSeq = min(in.OldestReadSeq, p.Seq)
 		in.OldestReadClock = min(in.OldestReadClock, p.Clock)
@@ -126,7 +127,7 @@ func (s *store) source(ts []*manifest.Table) Source {
 
 // job returns the job of c on version v.
 func (s *store) job(v *manifest.Version, c *Compaction) Job {
-	j := Job{Older: NewOlder(v, c), Level: c.Level, Age: c.Age, TableSize: s.cfg.SizeAt(c.Level), Guards: c.Guards(v), Writer: s.options}
+	j := Job{Older: NewOlder(v, c), Level: c.Level, Age: c.Age, TableSize: s.cfg.SizeAt(c.Level), Guards: c.Guards(v, s.cfg, int64(c.Bytes())), Writer: s.options}
 	for _, in := range c.Inputs {
 		j.Inputs = append(j.Inputs, s.source(in.Tables))
 	}
@@ -244,7 +245,7 @@ func (s *store) flushJob(older bool) (*Compaction, Job) {
 	c := PlaceFlush(s.version, s.input(), span, s.age, older)
 	it := iterator.NewSlice(s.records)
 	job := Job{Inputs: []Source{{Iter: it, RangeDeletes: list, Records: int64(len(s.records))}}, ReadPoints: slices.Clone(s.points), Now: s.now,
-		Older: NewOlder(s.version, c), Level: c.Level, Age: c.Age, TableSize: s.cfg.SizeAt(c.Level), Guards: c.Guards(s.version), Writer: s.options}
+		Older: NewOlder(s.version, c), Level: c.Level, Age: c.Age, TableSize: s.cfg.SizeAt(c.Level), Guards: c.Guards(s.version, s.cfg, int64(40*len(s.records))), Writer: s.options}
 	s.records, s.ranges = nil, nil
 	return c, job
 }

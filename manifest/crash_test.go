@@ -122,3 +122,31 @@ func TestCrashInAppendLosesNoSyncedEdit(t *testing.T) {
 	})
 	must(t, l.Close())
 }
+
+// TestContinueMakesWhatWasLoadedDurable: a killed process leaves bytes that can
+// be read and were never synced.
+func TestContinueMakesWhatWasLoadedDurable(t *testing.T) {
+	w := writeSome(t, someEdits(t)...)
+	disk := vfstest.NewDisk(1)
+	must(t, disk.MkdirAll(dir))
+	writeFile(t, disk, dir+"/CURRENT", []byte(currentContent(7)))
+	f, err := disk.Create(w.name)
+	must(t, err)
+	_, err = f.Write(w.data[:w.ends[2]])
+	must(t, errors.Join(err, f.Sync(), disk.SyncDir("."), disk.SyncDir(dir)))
+	_, err = f.Write(w.data[w.ends[2]:])
+	must(t, errors.Join(err, f.Close()))
+	c, err := disk.OpenWrite(dir + "/CURRENT")
+	must(t, err)
+	must(t, errors.Join(c.Sync(), c.Close()))
+
+	_, i, err := Load(disk, dir)
+	must(t, err)
+	l, err := Continue(disk, dir, i)
+	must(t, err)
+	must(t, l.Close())
+	s, _, err := Load(disk.Image(vfstest.P1, rand.New(rand.NewPCG(1, 1))), dir)
+	if err != nil || s.String() != w.states[3] {
+		t.Errorf("after a power cut: %v\n%s", err, s)
+	}
+}

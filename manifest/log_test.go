@@ -15,6 +15,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
+	"github.com/siltstonedb/siltstone/wal"
 )
 
 const dir = "db"
@@ -215,6 +216,25 @@ func TestValidFrameWithANonsenseEditIsDamage(t *testing.T) {
 	}
 }
 
+func TestRecordsAreNumberedWithoutGaps(t *testing.T) {
+	w := writeSome(t)
+	_, i, err := Load(w.fs, dir)
+	must(t, err)
+	for name, f := range map[string]wal.Frame{
+		"gap":  {First: 3, Count: 1},
+		"pair": {First: 2, Count: 2},
+	} {
+		writeFile(t, w.fs, w.name, w.data)
+		file, err := w.fs.OpenWrite(w.name)
+		must(t, err)
+		frames := wal.NewFrameWriter(file, i.frameID, i.End, 1)
+		must(t, errors.Join(frames.Append(f, AppendEdit(nil, &Edit{LastSeq: 99})), file.Close()))
+		if got := w.verdict(t, readAll(t, w.fs, w.name)); got != fmt.Sprintf("corrupt at %d", i.End) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestDirectoryWithoutCurrentIsNew(t *testing.T) {
 	fsys := vfs.NewMem()
 	newDir(t, fsys)
@@ -327,6 +347,46 @@ func TestManifestNumbersAreNotReused(t *testing.T) {
 	if got := w.verdict(t, readAll(t, w.fs, w.name)); got != "1 records, 0 torn" {
 		t.Errorf("the manifest that was there: %s", got)
 	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	s := manyTables(b, 10000)
+	add := &Edit{Added: []*Table{table(b, "L0 #9000: 999999[a-b]")}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Apply(add); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	fsys := vfs.NewMem()
+	newDir(b, fsys)
+	l, err := Create(fsys, dir, 1, manyTables(b, 10000))
+	must(b, err)
+	must(b, l.Close())
+	b.SetBytes(l.Size())
+	for b.Loop() {
+		if _, _, err := Load(fsys, dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// manyTables returns a state with n tables in the last run.
+func manyTables(t testing.TB, n int) *State {
+	e := &Edit{}
+	for i := range n {
+		tab := &Table{Num: base.FileNum(i + 1), Level: LastLevel, Run: 1}
+		tab.ID = uint64(i + 1)
+		tab.Smallest = fmt.Appendf(nil, "user:%012d", 2*i)
+		tab.Largest = fmt.Appendf(nil, "user:%012d", 2*i+1)
+		e.Added = append(e.Added, tab)
+	}
+	s, err := NewState(1).Apply(e)
+	must(t, err)
+	return s
 }
 
 // TestFailedAppendIsFinal fails every call an append makes, in every way.

@@ -84,24 +84,28 @@ func (a *arena) open(units uint64) {
 	a.held.Add(int64(n) * unitBytes)
 }
 
-// at returns the address a reference stands for.
-func (a *arena) at(ref uint32) unsafe.Pointer {
+// A spot is where something lies in an arena. It is good for as long as it is
+// kept: the chunk stays with it.
+type spot struct{ at unsafe.Pointer }
+
+// spot returns where a reference leads.
+func (a *arena) spot(ref uint32) spot {
 	chunk := unsafe.Add(unsafe.Pointer(a.chunks.Load()), uintptr(ref>>chunkShift)*unsafe.Sizeof(uintptr(0)))
-	return unsafe.Add(*(*unsafe.Pointer)(chunk), uintptr(ref&(1<<chunkShift-1))*unitBytes)
+	return spot{unsafe.Add(*(*unsafe.Pointer)(chunk), uintptr(ref&(1<<chunkShift-1))*unitBytes)}
 }
 
-// word returns the 32-bit word at byte off behind ref. off is a multiple of 4.
-func (a *arena) word(ref uint32, off uintptr) *uint32 {
-	return (*uint32)(unsafe.Add(a.at(ref), off))
+// word returns the 32-bit word at byte off, a multiple of 4.
+func (s spot) word(off uintptr) *uint32 { return (*uint32)(unsafe.Add(s.at, off)) }
+
+// long returns the 64-bit word at byte off, a multiple of 8. It is never
+// accessed atomically: 32-bit machines need not align it.
+func (s spot) long(off uintptr) *uint64 { return (*uint64)(unsafe.Add(s.at, off)) }
+
+// bytes returns the n bytes at byte off. They belong to the arena.
+func (s spot) bytes(off uintptr, n int) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(s.at, off)), n)
 }
 
-// long returns the 64-bit word at byte off behind ref. off is a multiple of 8.
-// It is never accessed atomically: 32-bit machines need not align it.
-func (a *arena) long(ref uint32, off uintptr) *uint64 {
-	return (*uint64)(unsafe.Add(a.at(ref), off))
-}
+func (a *arena) word(ref uint32, off uintptr) *uint32 { return a.spot(ref).word(off) }
 
-// bytes returns n bytes from byte off behind ref. They belong to the arena.
-func (a *arena) bytes(ref uint32, off uintptr, n int) []byte {
-	return unsafe.Slice((*byte)(unsafe.Add(a.at(ref), off)), n)
-}
+func (a *arena) long(ref uint32, off uintptr) *uint64 { return a.spot(ref).long(off) }

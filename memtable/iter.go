@@ -31,8 +31,12 @@ type Iter struct {
 	version uint32
 	entry   iterator.Entry
 
-	probe   fence
-	touched uint32 // keeps the loads of touch alive
+	// How far touch has come: nodes below ahead, nodes from behind on.
+	ahead, behind int
+	window        int    // how many it loads next
+	touched       uint32 // keeps its loads alive
+
+	probe fence
 }
 
 // NewIter returns an iterator over the table that stands nowhere yet. With
@@ -55,6 +59,7 @@ func (it *Iter) First() *iterator.Entry {
 	it.t.order.rlock()
 	it.copyLeaf(it.t.order.first)
 	it.t.order.mu.RUnlock()
+	it.window = 1
 	return it.forward(0)
 }
 
@@ -63,6 +68,7 @@ func (it *Iter) Last() *iterator.Entry {
 	it.t.order.rlock()
 	it.copyLeaf(it.t.order.last)
 	it.t.order.mu.RUnlock()
+	it.window = 1
 	return it.backward(it.n - 1)
 }
 
@@ -75,6 +81,7 @@ func (it *Iter) seek(key []byte) (i int, found bool) {
 	i, found = l.search(&it.t.arena, key)
 	it.copyLeaf(l)
 	o.mu.RUnlock()
+	it.window = 1
 	return i, found
 }
 
@@ -124,6 +131,7 @@ func (it *Iter) Prev() *iterator.Entry {
 func (it *Iter) copyLeaf(l *leaf) {
 	it.leaf, it.next = l, l.next
 	it.n = copy(it.node[:], l.ref[:l.n])
+	it.ahead, it.behind = 0, it.n
 }
 
 // forward moves to the newest version of the i-th node of the copy, or of the
@@ -138,8 +146,9 @@ func (it *Iter) forward(i int) *iterator.Entry {
 		it.t.order.mu.RUnlock()
 		i = 0
 	}
-	if i%touchAhead == 0 {
-		it.touch(i, min(i+2*touchAhead, it.n))
+	if i >= it.ahead {
+		it.ahead = min(i+it.widen(), it.n)
+		it.touch(i, it.ahead)
 	}
 	it.i = i
 	return it.stand(it.t.arena.head(it.node[i]))
@@ -161,8 +170,9 @@ func (it *Iter) backward(i int) *iterator.Entry {
 		}
 		i = it.n - 1
 	}
-	if i%touchAhead == touchAhead-1 {
-		it.touch(max(0, i+1-2*touchAhead), i+1)
+	if i < it.behind {
+		it.behind = max(i+1-it.widen(), 0)
+		it.touch(it.behind, i+1)
 	}
 	it.i = i
 	a := &it.t.arena
@@ -173,16 +183,26 @@ func (it *Iter) backward(i int) *iterator.Entry {
 	return it.stand(version)
 }
 
-// touchAhead is how many nodes are loaded together.
-const touchAhead = 8
+// widest is how many nodes are loaded together on a long walk.
+const widest = 32
 
-// touch loads nodes ahead of their turn. They lie anywhere in the arena: asked
-// for together they arrive together, one by one each is waited for.
+// widen returns how many nodes to load now: few behind a seek, twice as many
+// each time.
+func (it *Iter) widen() int {
+	w := it.window
+	it.window = min(2*w, widest)
+	return w
+}
+
+// touch loads nodes ahead of their turn, with the start of the first version
+// behind each. They lie anywhere in the arena: asked for together they arrive
+// together, one by one each is waited for.
 func (it *Iter) touch(from, to int) {
 	a := &it.t.arena
 	sum := it.touched
 	for _, node := range it.node[from:to] {
-		sum += a.head(node)
+		s := a.spot(node)
+		sum += *s.word(nodeKeyLen) + *s.word(nodeHeader + versionHeader)
 	}
 	it.touched = sum
 }
@@ -190,12 +210,14 @@ func (it *Iter) touch(from, to int) {
 // stand fills the entry from a version of the i-th node.
 func (it *Iter) stand(version uint32) *iterator.Entry {
 	it.version = version
-	e := &it.entry
+	a, e := &it.t.arena, &it.entry
+	e.Key = a.key(it.node[it.i])
+	at := a.spot(version)
 	var off uintptr
-	e.Key = it.t.arena.key(it.node[it.i])
-	e.Trailer, off = it.t.trailer(version)
+	e.Trailer, off = at.trailer()
+	e.Seq += it.t.first
 	if !it.keysOnly {
-		e.Value = it.t.value(version, off)
+		e.Value = it.t.value(at, off)
 	}
 	return e
 }

@@ -63,13 +63,14 @@ func (a *arena) newNode(key []byte, extra int) (node, behind uint32) {
 	size := (nodeHeader + len(key) + unitBytes - 1) &^ (unitBytes - 1)
 	node = a.alloc(size + extra)
 	*a.word(node, nodeKeyLen) = uint32(len(key))
-	copy(a.bytes(node, nodeHeader, len(key)), key)
+	copy(a.spot(node).bytes(nodeHeader, len(key)), key)
 	return node, node + uint32(size/unitBytes)
 }
 
 // key returns the node's key. It belongs to the arena.
 func (a *arena) key(node uint32) []byte {
-	return a.bytes(node, nodeHeader, int(*a.word(node, nodeKeyLen)))
+	s := a.spot(node)
+	return s.bytes(nodeHeader, int(*s.word(nodeKeyLen)))
 }
 
 // head returns the newest version of the node.
@@ -106,13 +107,31 @@ func (a *arena) writeVersion(ref, older uint32, tr base.Trailer, valueLen int, c
 	if canJump {
 		length |= jumps
 	}
-	*a.word(ref, versionOlder) = older
-	*a.word(ref, versionLen) = length
-	*a.long(ref, versionTag) = uint64(tr.Seq)<<8 | uint64(tr.Attr)
+	s := a.spot(ref)
+	*s.word(versionOlder) = older
+	*s.word(versionLen) = length
+	*s.long(versionTag) = uint64(tr.Seq)<<8 | uint64(tr.Attr)
 	if tr.Attr.HasExpiry() {
-		*a.long(ref, versionHeader) = uint64(tr.Expiry)
+		*s.long(versionHeader) = uint64(tr.Expiry)
 	}
 	return uintptr(versionBytes(tr.Attr, canJump))
+}
+
+// trailer returns the trailer of the version at s, with the sequence as it was
+// added, and where its value lies, in bytes behind it.
+func (s spot) trailer() (tr base.Trailer, off uintptr) {
+	tag := *s.long(versionTag)
+	tr.Attr = base.Attr(tag)
+	tr.Seq = base.SeqNum(tag >> 8)
+	off = versionHeader
+	if tr.Attr.HasExpiry() {
+		tr.Expiry = int64(*s.long(versionHeader))
+		off += expiryBytes
+	}
+	if *s.word(versionLen)&jumps != 0 {
+		off += jumpBytes
+	}
+	return tr, off
 }
 
 // seq returns the version's sequence as it was added.

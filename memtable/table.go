@@ -56,6 +56,10 @@ func NewSized(ops int, bytes int64) *Table {
 	return t
 }
 
+// Footprint returns the most a batch of that many operations, with so many bytes
+// of keys and values together, takes of a table's room.
+func Footprint(ops int, bytes int64) int64 { return bytes + int64(ops)*opOverhead }
+
 // Fits reports whether a batch of that many operations (range deletes too), with
 // so many bytes of keys and values together, fits whatever they are. It is a
 // budget, not a wall: adding never fails, and what is added without asking makes
@@ -109,8 +113,9 @@ func (t *Table) AddReferenced(hash uint64, key []byte, tr base.Trailer, value []
 	size := versionBytes(tr.Attr, false) + inlineBytes(len(value))
 	node, version := a.newNode(key, size)
 	t.writeValue(version, a.writeVersion(version, 0, tr, len(value), false), value)
-	*a.word(node, nodeVersions) = 1
-	a.publish(node, version)
+	n := a.spot(node)
+	*n.word(nodeVersions) = 1
+	*n.word(nodeHead) = version // nobody sees the node yet: the indexes publish it
 	if grown := t.order.insert(node, tr.Seq); grown > 0 {
 		t.outside.Add(grown)
 	}
@@ -141,7 +146,7 @@ func (t *Table) addVersion(node uint32, tr base.Trailer, value []byte) {
 // writeValue puts a value at its place behind a version, or a reference to it.
 func (t *Table) writeValue(version uint32, off uintptr, value []byte) {
 	if len(value) <= LargeValue {
-		copy(t.arena.bytes(version, off, len(value)), value)
+		copy(t.arena.spot(version).bytes(off, len(value)), value)
 		return
 	}
 	all := *t.large.Load()
@@ -228,33 +233,19 @@ func (t *Table) Get(hash uint64, key []byte, seq base.SeqNum) (value []byte, tr 
 	if version == 0 {
 		return nil, tr, false
 	}
-	tr, off := t.trailer(version)
-	return t.value(version, off), tr, true
+	at := t.arena.spot(version)
+	tr, off := at.trailer()
+	tr.Seq += t.first
+	return t.value(at, off), tr, true
 }
 
-// trailer returns a version's trailer and where its value lies behind it.
-func (t *Table) trailer(version uint32) (tr base.Trailer, off uintptr) {
-	tag := *t.arena.long(version, versionTag)
-	tr.Attr = base.Attr(tag)
-	tr.Seq = base.SeqNum(tag>>8) + t.first
-	off = versionHeader
-	if tr.Attr.HasExpiry() {
-		tr.Expiry = int64(*t.arena.long(version, versionHeader))
-		off += expiryBytes
-	}
-	if *t.arena.word(version, versionLen)&jumps != 0 {
-		off += jumpBytes
-	}
-	return tr, off
-}
-
-// value returns a version's value, which lies off bytes behind it.
-func (t *Table) value(version uint32, off uintptr) []byte {
-	n := int(*t.arena.word(version, versionLen) &^ jumps)
+// value returns the value of the version at s, which lies off bytes behind it.
+func (t *Table) value(s spot, off uintptr) []byte {
+	n := int(*s.word(versionLen) &^ jumps)
 	if n > LargeValue {
-		return (*t.large.Load())[*t.arena.long(version, off)]
+		return (*t.large.Load())[*s.long(off)]
 	}
-	return t.arena.bytes(version, off, n)
+	return s.bytes(off, n)
 }
 
 // Len returns the number of point records.

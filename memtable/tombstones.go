@@ -38,8 +38,7 @@ const tombstoneBytes = 3 * 56
 // sequence, in this table and in all older sources. The bounds are copied. An empty range is counted and otherwise ignored. Adding
 // n costs about n·log² n while not too many overlap.
 func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
-	ref := t.arena.alloc(len(start) + len(end))
-	room := t.arena.bytes(ref, 0, len(start)+len(end))
+	room := t.arena.spot(t.arena.alloc(len(start)+len(end))).bytes(0, len(start)+len(end))
 	copy(room[copy(room, start):], end)
 	n := len(start)
 	raw := []rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: seq}}

@@ -3,8 +3,6 @@ package typed_test
 import (
 	"errors"
 	"fmt"
-	"math"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -359,138 +357,57 @@ func TestDamagedMetadataIsCorruptionAndCanBeDropped(t *testing.T) {
 	}
 }
 
-func TestRandomAndPopAreUniform(t *testing.T) {
-	const size, rounds = 10, 4000
-	db := newFake(t, 7)
-	for i := range size {
-		must[int](t)(db.Set("s").Add(fmt.Sprint(i)))
-	}
-	draws := map[string]struct {
-		n    int
-		draw func() ([]string, error)
-	}{
-		"Random(1)":  {1, func() ([]string, error) { return db.Set("s").Random(1) }},
-		"Random(3)":  {3, func() ([]string, error) { return db.Set("s").Random(3) }},
-		"Random(-3)": {3, func() ([]string, error) { return db.Set("s").Random(-3) }},
-		"Pop(2)": {2, func() (popped []string, err error) {
-			err = db.Update(func(tx typedtest.API) error {
-				popped, err = tx.Set("s").Pop(2)
-				return errRollback
-			})
-			if errors.Is(err, errRollback) {
-				err = nil
-			}
-			return popped, err
-		}},
-	}
-	for name, d := range draws {
-		first, all := map[string]int{}, map[string]int{}
-		for range rounds {
-			got := must[[]string](t)(d.draw())
-			if len(got) != d.n {
-				t.Fatalf("%s: %q", name, got)
-			}
-			first[got[0]]++
-			for _, m := range got {
-				all[m]++
-			}
-		}
-		// Six standard deviations of a binomial: one failure in 10⁸ if uniform.
-		for i := range size {
-			m := fmt.Sprint(i)
-			for _, c := range []struct{ got, want float64 }{
-				{float64(first[m]), rounds / size}, {float64(all[m]), float64(d.n) * rounds / size},
-			} {
-				if math.Abs(c.got-c.want) > 6*math.Sqrt(c.want) {
-					t.Errorf("%s: %s came %v times, expected %v", name, m, c.got, c.want)
+func TestFailureOfAnyEngineCallIsReturnedAndLeavesNothing(t *testing.T) {
+	for _, c := range append(typedtest.Changes(), typedtest.Reads()...) {
+		db := newFake(t, 1)
+		must[int](t)(0, typedtest.Populate(db))
+		for n := 1; ; n++ {
+			before := db.rows
+			db.failIn = n
+			err := c.Run(db)
+			unused := db.failIn
+			db.failIn = 0
+			if unused > 0 {
+				if err != nil || n == 1 {
+					t.Errorf("%s: %v after %d engine calls", c.Name, err, n-1)
 				}
+				break
+			}
+			if !errors.Is(err, errEngine) {
+				t.Errorf("%s: call %d of the engine failed, the error is %v", c.Name, n, err)
+			}
+			if db.cursors != 0 || db.txns != 0 {
+				t.Fatalf("%s: call %d of the engine failed and left %d cursors, %d transactions",
+					c.Name, n, db.cursors, db.txns)
+			}
+			if &before[0] != &db.rows[0] || len(before) != len(db.rows) {
+				t.Fatalf("%s: call %d of the engine failed and something was committed", c.Name, n)
 			}
 		}
 	}
 }
 
-// bigSets is a Txn that reads: every key is a set of a million members, made up
-// as they are walked; set i holds the multiples of i.
-type bigSets struct {
-	fakeTxn
-	steps int
-	peeks int
-}
-
-const bigSetLen = 1_000_000
-
-func (b *bigSets) Begin(bool, string) (typed.Txn, error) { return b, nil }
-func (b *bigSets) Prefix() []byte                        { return nil }
-func (b *bigSets) Scratch() *typed.Scratch               { return &b.scratch }
-
-func (b *bigSets) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	id := uint64(row[1] - '0')
-	m := record.Meta{Encoding: record.EncodingRows, ID: id, Count: bigSetLen / id}
-	return record.AppendMeta(dst, m), base.Trailer{Attr: base.MakeAttr(base.KindPut, uint8(record.TypeSet), false)}, nil
-}
-
-func (b *bigSets) Peek([]byte) (base.Trailer, error) {
-	b.peeks++
-	return base.Trailer{}, base.ErrNotFound
-}
-
-func (b *bigSets) Scan(lo, _ []byte, _ typed.ScanOptions) (typed.Cursor, error) {
-	id, _, _, _ := keyenc.ParseCollectionRow(lo)
-	return &bigCursor{b: b, key: append(slices.Clone(lo), "0000000"...), step: int(id)}, nil
-}
-
-type bigCursor struct {
-	fakeCursor
-	b    *bigSets
-	key  []byte
-	at   int
-	step int
-}
-
-func (c *bigCursor) Next() bool {
-	c.at += c.step
-	c.b.steps++
-	for i, v := len(c.key)-1, c.at; v > 0; i-- {
-		c.key[i] = byte('0' + v%10)
-		v /= 10
+// The worked example of docs/format/keys.md.
+func TestRowsAreThoseOfTheFormatDocument(t *testing.T) {
+	db := newFake(t, 1)
+	must[bool](t)(db.Hash("u").Set("n", []byte("Ada")))
+	must[bool](t)(db.ZSet("b").Add("a", 1))
+	must[int](t)(0, db.Key("b").ExpireAt(time.UnixMilli(1_700_000_000_000)))
+	want := []string{
+		"00650000018bcfe568000000000000000002 ",
+		"0162 010000000000000002013a00",
+		"0175 010000000000000001011800",
+		"02000000000000000101 0175",
+		"020000000000000001026e 416461",
+		"02000000000000000201 0162",
+		"0200000000000000020261 bff0000000000000",
+		"02000000000000000203bff000000000000061 ",
 	}
-	return c.at < bigSetLen
-}
-
-func (c *bigCursor) Key() []byte  { return c.key }
-func (c *bigCursor) Close() error { return nil }
-
-func TestInterOfMillionMemberSetsNeedsNoMemoryForThem(t *testing.T) {
-	b := &bigSets{}
-	b.db = newFake(t, 1)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	n := 0
-	for _, err := range typed.NewSet(b, "1").Inter("2", "3") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n++; n == 1000 {
-			runtime.ReadMemStats(&after)
-		}
+	var got []string
+	for _, r := range db.rows {
+		got = append(got, fmt.Sprintf("%x %x", r.Key, r.Value))
 	}
-	if n != (bigSetLen-1)/6 {
-		t.Errorf("%d members", n)
-	}
-	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
-		t.Errorf("%d bytes for 1000 members of the result", got)
-	}
-	if b.peeks != 0 {
-		t.Errorf("%d look-ups among sets of like size", b.peeks)
-	}
-}
-
-func TestInterWithAMuchLargerSetLooksMembersUp(t *testing.T) {
-	b := &bigSets{}
-	b.db = newFake(t, 1)
-	for range typed.NewSet(b, "1").Inter("a") { // one in 49 numbers
-	}
-	if b.steps > bigSetLen/49+1 || b.peeks != (bigSetLen-1)/49 {
-		t.Errorf("%d steps, %d look-ups", b.steps, b.peeks)
+	if !slices.Equal(got, want) {
+		t.Errorf("rows are\n%q, want\n%q", got, want)
 	}
 }

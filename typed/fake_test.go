@@ -29,9 +29,12 @@ type fakeDB struct {
 	dead   map[uint64]bool
 	locks  []string // the key of each one-shot that writes
 
+	steps   int // of cursors
+	ranges  int // DeleteRange calls
 	cursors int // open
 	txns    int // one-shots begun and not ended
 	unkind  bool
+	failIn  int // the so-manieth call of the engine from now on fails; 0: none
 }
 
 func newFake(t testing.TB, seed uint64) *fakeDB {
@@ -101,6 +104,18 @@ func (db *fakeDB) check() error {
 	return nil
 }
 
+var errEngine = errors.New("the engine failed")
+
+// fault is errEngine if it is time.
+func (db *fakeDB) fault() error {
+	if db.failIn > 0 {
+		if db.failIn--; db.failIn == 0 {
+			return errEngine
+		}
+	}
+	return nil
+}
+
 // fakeTxn is a transaction: the state at its start and its own writes. It is the
 // Source of its handles.
 type fakeTxn struct {
@@ -122,6 +137,9 @@ func (tx *fakeTxn) Uint64() uint64                           { return tx.db.rng.
 func (tx *fakeTxn) Scratch() *typed.Scratch                  { return &tx.scratch }
 
 func (tx *fakeTxn) NewID() (uint64, error) {
+	if err := tx.db.fault(); err != nil {
+		return 0, err
+	}
 	tx.db.nextID++
 	if tx.ids == nil {
 		tx.ids = map[uint64]bool{}
@@ -161,6 +179,9 @@ func (tx *fakeTxn) lookup(row []byte) *typedtest.Row {
 }
 
 func (tx *fakeTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	if err := tx.db.fault(); err != nil {
+		return dst, base.Trailer{}, err
+	}
 	if r := tx.lookup(row); r != nil {
 		return append(dst, r.Value...), r.Trailer, nil
 	}
@@ -168,15 +189,25 @@ func (tx *fakeTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 }
 
 func (tx *fakeTxn) Peek(row []byte) (base.Trailer, error) {
+	if err := tx.db.fault(); err != nil {
+		return base.Trailer{}, err
+	}
 	if r := tx.lookup(row); r != nil {
 		return r.Trailer, nil
 	}
 	return base.Trailer{}, base.ErrNotFound
 }
 
-func (tx *fakeTxn) Put(row []byte, typ record.Type, expiry int64, value []byte) error {
+func (tx *fakeTxn) write() error {
 	if tx.readOnly {
 		return base.ErrReadOnly
+	}
+	return tx.db.fault()
+}
+
+func (tx *fakeTxn) Put(row []byte, typ record.Type, expiry int64, value []byte) error {
+	if err := tx.write(); err != nil {
+		return err
 	}
 	if len(row) > base.MaxRowKeyLen {
 		tx.db.t.Errorf("row key of %d bytes", len(row))
@@ -189,17 +220,18 @@ func (tx *fakeTxn) Put(row []byte, typ record.Type, expiry int64, value []byte) 
 }
 
 func (tx *fakeTxn) Delete(row []byte) error {
-	if tx.readOnly {
-		return base.ErrReadOnly
+	if err := tx.write(); err != nil {
+		return err
 	}
 	tx.own[string(row)] = nil
 	return nil
 }
 
 func (tx *fakeTxn) DeleteRange(lo, hi []byte) error {
-	if tx.readOnly {
-		return base.ErrReadOnly
+	if err := tx.write(); err != nil {
+		return err
 	}
+	tx.db.ranges++
 	for _, r := range tx.state(lo, hi) {
 		tx.own[string(r.Key)] = nil
 	}
@@ -245,6 +277,9 @@ func (tx *fakeTxn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error
 	if bytes.Compare(lo, hi) >= 0 {
 		tx.db.t.Errorf("scan from %q to %q", lo, hi)
 	}
+	if err := tx.db.fault(); err != nil {
+		return nil, err
+	}
 	rows := slices.DeleteFunc(tx.state(lo, hi), func(r typedtest.Row) bool { return r.Expired(tx.now) })
 	if o.Reverse {
 		slices.Reverse(rows)
@@ -259,16 +294,21 @@ type fakeCursor struct {
 	row      typedtest.Row // lent: its bytes are overwritten by the next move
 	keysOnly bool
 	closed   bool
+	err      error
 }
 
 func (c *fakeCursor) Next() bool {
+	c.db.steps++
 	for i := range c.row.Key {
 		c.row.Key[i] = 0xAA
 	}
 	for i := range c.row.Value {
 		c.row.Value[i] = 0xAA
 	}
-	if len(c.rows) == 0 || c.closed {
+	if c.err == nil {
+		c.err = c.db.fault()
+	}
+	if len(c.rows) == 0 || c.closed || c.err != nil {
 		return false
 	}
 	c.row, c.rows = c.rows[0], c.rows[1:]
@@ -282,7 +322,7 @@ func (c *fakeCursor) Next() bool {
 func (c *fakeCursor) Key() []byte           { return c.row.Key }
 func (c *fakeCursor) Value() []byte         { return c.row.Value }
 func (c *fakeCursor) Trailer() base.Trailer { return c.row.Trailer }
-func (c *fakeCursor) Err() error            { return nil }
+func (c *fakeCursor) Err() error            { return c.err }
 func (c *fakeCursor) Close() error {
 	if !c.closed {
 		c.closed = true

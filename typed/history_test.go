@@ -21,7 +21,7 @@ func TestBehaviour(t *testing.T) {
 }
 
 func TestHistoriesAnswerLikeTheModel(t *testing.T) {
-	seeds := uint64(40)
+	seeds := uint64(25)
 	if testing.Short() {
 		seeds = 5
 	}

@@ -2,7 +2,6 @@ package typed
 
 import (
 	"iter"
-	"math"
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -74,10 +73,13 @@ func (s Set) Len() (int64, error) { return length(s.Key, record.TypeSet) }
 // All yields the members in bytewise order. [SMEMBERS, SSCAN]
 func (s Set) All() iter.Seq2[string, error] { return elementNames(s.Key, record.TypeSet) }
 
+// maxRepeated bounds the memory that one Random takes.
+const maxRepeated = 1 << 24
+
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of
-// which some may be the same. Cost: a walk of part of the set, on average half of
-// it for one member. [SRANDMEMBER]
+// which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: a walk of part
+// of the set, a quarter of it on average for one member. [SRANDMEMBER]
 func (s Set) Random(n int) ([]string, error) {
 	return view(s.src, func(t Txn) ([]string, error) {
 		c, found, err := s.openOld(t)
@@ -85,7 +87,7 @@ func (s Set) Random(n int) ([]string, error) {
 			return nil, err
 		}
 		if n < 0 {
-			if n < -math.MaxInt32 {
+			if n < -maxRepeated {
 				return nil, base.ErrOutOfRange
 			}
 			return pickRepeated(t, &c, -n)

@@ -155,7 +155,7 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 			return 0, err
 		}
 		if r.all() {
-			n = int(set.meta.Count)
+			n = int(min(set.meta.Count, math.MaxInt))
 			return n, set.drop(t)
 		}
 		sc := t.Scratch()

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/typed"
@@ -108,79 +107,28 @@ func image(t test, a API) string {
 	return b.String()
 }
 
-// populate gives the store one key of each type.
+// populate gives the store what Populate does.
 func populate(t test, a API) {
 	t.Helper()
-	t.done(a.String("string").Set([]byte("10")))
-	_, err := a.Hash("hash").SetMany(typed.Field{Name: "f", Value: []byte("1")}, typed.Field{Name: "g"})
-	t.done(err)
-	_, err = a.Set("set").Add("a", "b", "c")
-	t.done(err)
-	_, err = a.ZSet("zset").AddMany(0, typed.Member{Name: "a", Score: 1}, typed.Member{Name: "b", Score: 2}, typed.Member{Name: "c", Score: 3})
-	t.done(err)
-	_, err = a.List("list").PushBack([]byte("x"), []byte("y"), []byte("z"))
-	t.done(err)
-	t.done(a.Key("hash").Expire(time.Hour))
+	t.done(Populate(a))
 }
-
-// mutations are calls that each change what populate made.
-var mutations = []struct {
-	name string
-	call func(a API) error
-}{
-	{"Drop", func(a API) error { return second(a.Key("hash").Drop()) }},
-	{"Drop of many", func(a API) error { return second(a.Keys().Drop("set", "zset")) }},
-	{"Expire", func(a API) error { return a.Key("zset").Expire(time.Minute) }},
-	{"Expire(0)", func(a API) error { return a.Key("zset").Expire(0) }},
-	{"Persist", func(a API) error { return second(a.Key("hash").Persist()) }},
-	{"Rename", func(a API) error { return a.Key("hash").Rename("set") }},
-	{"CopyTo", func(a API) error { return second(a.Key("zset").CopyTo("list", true)) }},
-	{"String.Set", func(a API) error { return a.String("list").Set(nil) }},
-	{"Keys.Set", func(a API) error { return a.Keys().Set(typed.Pair{Name: "hash"}, typed.Pair{Name: "new"}) }},
-	{"Append", func(a API) error { return second(a.String("string").Append([]byte("1"))) }},
-	{"Incr", func(a API) error { return second(a.String("string").Incr(1)) }},
-	{"IncrFloat", func(a API) error { return second(a.String("string").IncrFloat(.5)) }},
-	{"Hash.Set", func(a API) error { return second(a.Hash("hash").Set("new", nil)) }},
-	{"Hash.Set of an old field", func(a API) error { return second(a.Hash("hash").Set("f", nil)) }},
-	{"Hash.Remove of all", func(a API) error { return second(a.Hash("hash").Remove("f", "g")) }},
-	{"Hash.Incr", func(a API) error { return second(a.Hash("hash").Incr("f", 1)) }},
-	{"Set.Add", func(a API) error { return second(a.Set("set").Add("d")) }},
-	{"Set.Remove", func(a API) error { return second(a.Set("set").Remove("a")) }},
-	{"Set.Pop", func(a API) error { return second(a.Set("set").Pop(1)) }},
-	{"Set.MoveTo", func(a API) error { return second(a.Set("set").MoveTo("other", "a")) }},
-	{"StoreUnion", func(a API) error { return second(a.Set("zset").StoreUnion("set")) }},
-	{"StoreDiff to nothing", func(a API) error { return second(a.Set("hash").StoreDiff("set", "set")) }},
-	{"ZSet.Add", func(a API) error { return second(a.ZSet("zset").Add("a", 9)) }},
-	{"ZSet.Incr", func(a API) error { return second(a.ZSet("zset").Incr("z", 9)) }},
-	{"ZSet.Remove", func(a API) error { return second(a.ZSet("zset").Remove("a")) }},
-	{"RemoveRange", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByScore(2, 3))) }},
-	{"RemoveRange of all", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1))) }},
-	{"PopMin", func(a API) error { return second(a.ZSet("zset").PopMin(1)) }},
-	{"PushFront", func(a API) error { return second(a.List("list").PushFront(nil)) }},
-	{"PopBack", func(a API) error { return second(a.List("list").PopBack()) }},
-	{"PopFrontN", func(a API) error { return second(a.List("list").PopFrontN(5)) }},
-	{"SetAt", func(a API) error { return a.List("list").SetAt(-1, nil) }},
-	{"Trim", func(a API) error { return a.List("list").Trim(1, 1) }},
-}
-
-func second[T any](_ T, err error) error { return err }
 
 func rollbackChangesNothing(t test, s Store) {
 	populate(t, s)
 	before := image(t, s)
-	for _, m := range mutations {
+	for _, m := range Changes() {
 		err := s.Update(func(tx API) error {
-			if err := m.call(tx); err != nil {
+			if err := m.Run(tx); err != nil {
 				return err
 			}
 			if image(t, tx) == before {
-				t.Errorf("%s does not show in its own transaction", m.name)
+				t.Errorf("%s does not show in its own transaction", m.Name)
 			}
 			return errRollback
 		})
 		t.refused(err, errRollback)
 		if after := image(t, s); after != before {
-			t.Fatalf("%s was rolled back and left\n%s instead of\n%s", m.name, after, before)
+			t.Fatalf("%s was rolled back and left\n%s instead of\n%s", m.Name, after, before)
 		}
 	}
 }
@@ -188,7 +136,7 @@ func rollbackChangesNothing(t test, s Store) {
 func panicChangesNothing(t test, s Store) {
 	populate(t, s)
 	before := image(t, s)
-	for _, m := range mutations {
+	for _, m := range Changes() {
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -196,14 +144,14 @@ func panicChangesNothing(t test, s Store) {
 				}
 			}()
 			_ = s.Update(func(tx API) error {
-				if err := m.call(tx); err != nil {
+				if err := m.Run(tx); err != nil {
 					return err
 				}
 				panic("in the closure")
 			})
 		}()
 		if after := image(t, s); after != before {
-			t.Fatalf("%s before a panic left\n%s instead of\n%s", m.name, after, before)
+			t.Fatalf("%s before a panic left\n%s instead of\n%s", m.Name, after, before)
 		}
 	}
 }
@@ -211,23 +159,23 @@ func panicChangesNothing(t test, s Store) {
 func everyCallReadsOwnWrites(t test, s Store) {
 	populate(t, s)
 	start := image(t, s)
-	for _, m := range mutations {
+	for _, m := range Changes() {
 		inside := ""
 		t.done(s.Update(func(tx API) error {
-			if err := m.call(tx); err != nil {
+			if err := m.Run(tx); err != nil {
 				return err
 			}
 			inside = image(t, tx)
 			return nil
 		}))
 		if after := image(t, s); after != inside {
-			t.Fatalf("%s: the transaction saw\n%s and committed\n%s", m.name, inside, after)
+			t.Fatalf("%s: the transaction saw\n%s and committed\n%s", m.Name, inside, after)
 		}
 		_, err := s.Keys().Drop("string", "hash", "set", "zset", "list", "new", "other")
 		t.done(err)
 		populate(t, s)
 		if again := image(t, s); again != start {
-			t.Fatalf("%s: a new start differs:\n%s", m.name, again)
+			t.Fatalf("%s: a new start differs:\n%s", m.Name, again)
 		}
 	}
 }

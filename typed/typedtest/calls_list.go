@@ -156,7 +156,7 @@ func callTrim(r *run, a API) error {
 func (r *run) compareKey(a API, k string) error {
 	e := r.model.get(k)
 	typ, err := a.Key(k).Type()
-	if err := differ("type of "+k, typ, err, e.typ, nil); err != nil {
+	if err := differ(fmt.Sprintf("type of %q", k), typ, err, e.typ, nil); err != nil {
 		return err
 	}
 	deadline, err := a.Key(k).Deadline()
@@ -164,23 +164,23 @@ func (r *run) compareKey(a API, k string) error {
 	if !deadline.IsZero() {
 		at = deadline.UnixMilli()
 	}
-	if err := differ("deadline of "+k, at, err, e.expiry, nil); err != nil {
+	if err := differ(fmt.Sprintf("deadline of %q", k), at, err, e.expiry, nil); err != nil {
 		return err
 	}
 	switch e.typ {
 	case typed.TypeString:
 		got, err := a.String(k).Get()
-		return differ("string "+k, got, err, e.str, nil)
+		return differ(fmt.Sprintf("string %q", k), got, err, e.str, nil)
 	case typed.TypeHash:
 		got, err := collect(a.Hash(k).All(), ownField)
-		return differ("hash "+k, got, err, fieldsOf(e, ""), nil)
+		return differ(fmt.Sprintf("hash %q", k), got, err, fieldsOf(e, ""), nil)
 	case typed.TypeSet:
 		got, err := collect(a.Set(k).All(), asIs)
-		return differ("set "+k, got, err, slices.Sorted(maps.Keys(e.hash)), nil)
+		return differ(fmt.Sprintf("set %q", k), got, err, slices.Sorted(maps.Keys(e.hash)), nil)
 	case typed.TypeZSet:
 		got, err := collect(a.ZSet(k).Range(typed.ByRank(0, -1)), asIs)
-		return differ("zset "+k, got, err, e.members(), nil)
+		return differ(fmt.Sprintf("zset %q", k), got, err, e.members(), nil)
 	}
 	got, err := collect(a.List(k).Range(0, -1), ownBytes)
-	return differ("list "+k, got, err, e.list, nil)
+	return differ(fmt.Sprintf("list %q", k), got, err, e.list, nil)
 }

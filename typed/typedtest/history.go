@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/siltstonedb/siltstone/typed"
@@ -156,7 +157,7 @@ func show(v any) string {
 	case []byte, [][]byte, string, []string:
 		return fmt.Sprintf("%.400q", v)
 	}
-	return fmt.Sprintf("%.400v", v)
+	return strconv.QuoteToASCII(fmt.Sprintf("%.400v", v))
 }
 
 // same is reflect.DeepEqual but for slices without elements, which are the same

@@ -1,0 +1,6 @@
+//go:build !rocksdb
+
+package main
+
+// rocksKinds is empty without the build tag rocksdb, which needs librocksdb.
+func rocksKinds() []engineKind { return nil }

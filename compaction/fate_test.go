@@ -1,0 +1,180 @@
+package compaction
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+)
+
+func TestFates(t *testing.T) {
+	put := base.Trailer{Seq: 50, Attr: base.MakeAttr(base.KindPut, 1, false)}
+	tomb := base.Trailer{Seq: 50, Attr: base.MakeAttr(base.KindDelete, 0, false)}
+	due := base.Trailer{Seq: 50, Expiry: 1000, Attr: base.MakeAttr(base.KindPut, 1, true)}
+	zero := put
+	zero.Seq = 0
+	alone := surroundings{newer: infinity, cover: infinity}
+	type points = []ReadPoint
+	for _, c := range []struct {
+		name   string
+		r      base.Trailer
+		s      surroundings
+		points points
+		now    int64
+		want   fate
+	}{
+		{"the only version", put, alone, nil, 1, zeroed},
+		{"already without a sequence", zero, alone, nil, 1, kept},
+		{"above an older run", put, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1, kept},
+		{"under a range tombstone that stays", put, surroundings{newer: infinity, cover: infinity, under: true}, nil, 1, kept},
+		{"unknown to a reader", put, alone, points{{49, 1}}, 1, kept},
+		{"just known to every reader", put, alone, points{{50, 1}}, 1, zeroed},
+		{"overwritten", put, surroundings{newer: 51, cover: infinity}, nil, 1, shadowed},
+		{"overwritten, a reader at the record", put, surroundings{newer: 51, cover: infinity}, points{{50, 1}}, 1, zeroed},
+		{"overwritten, a reader at the overwrite", put, surroundings{newer: 51, cover: infinity}, points{{51, 1}}, 1, shadowed},
+		{"overwritten, readers on both sides", put, surroundings{newer: 60, cover: infinity}, points{{49, 1}, {60, 1}}, 1, shadowed},
+		{"overwritten, readers on both sides and between", put, surroundings{newer: 60, cover: infinity}, points{{49, 1}, {59, 1}, {60, 1}}, 1, kept},
+		{"range deleted", put, surroundings{newer: infinity, cover: 51}, nil, 1, covered},
+		{"range deleted, then overwritten", put, surroundings{newer: 60, cover: 51}, points{{55, 1}}, 1, covered},
+		{"range deleted above a reader", put, surroundings{newer: infinity, cover: 60, under: true}, points{{55, 1}}, 1, kept},
+		{"tombstone over nothing", tomb, alone, nil, 1, elided},
+		{"tombstone over something", tomb, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1, kept},
+		{"tombstone a reader does not know", tomb, alone, points{{49, 1}}, 1, kept},
+		{"tombstone below another", tomb, surroundings{newer: 51, cover: infinity, older: true}, nil, 1, shadowed},
+		{"alive", due, alone, nil, 999, zeroed},
+		{"expired at this moment", due, alone, nil, 1000, expired},
+		{"expired but not for a reader", due, alone, points{{60, 999}}, 1000, zeroed},
+		{"expired over something", due, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1000, buried},
+		{"expired and unknown to a reader", due, alone, points{{49, 1000}}, 1000, buried},
+		{"expired and overwritten", due, surroundings{newer: 51, cover: infinity}, nil, 1000, shadowed},
+	} {
+		h := newHorizon(c.points, c.now)
+		if got := h.decide(c.r, c.s); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestDecisionsOverOneKeyChangeNoAnswer plays random versions and tombstones of
+// one key, over an older record that the merge cannot see, through decide and
+// remaining.
+func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 3))
+	for round := range 60000 {
+		const top = 10
+		seqs := r.Perm(top)
+		var in []iterator.Entry
+		var tombs []rangedel.Tombstone
+		for _, s := range seqs[:r.IntN(5)] {
+			switch r.IntN(3) {
+			case 0:
+				in = append(in, deleteEntry("k", base.SeqNum(s+2)))
+			default:
+				in = append(in, putEntry("k", fmt.Sprint(s), base.SeqNum(s+2), []int64{0, int64(1 + r.IntN(9))}[r.IntN(2)]))
+			}
+		}
+		for _, s := range seqs[5 : 5+r.IntN(3)] {
+			tombs = append(tombs, rangedel.Tombstone{Start: []byte("a"), End: []byte("z"), Seq: base.SeqNum(s + 2)})
+		}
+		slices.SortFunc(in, func(a, b iterator.Entry) int { return int(b.Seq) - int(a.Seq) })
+		var points []ReadPoint
+		for range r.IntN(4) {
+			points = append(points, ReadPoint{base.SeqNum(r.IntN(top + 3)), int64(r.IntN(8))})
+		}
+		now := int64(8)
+		older := r.IntN(2) == 0
+		all := rangedel.New(slices.Clone(tombs))
+		h := newHorizon(points, now)
+		stay := h.remaining(all, func(_, _ []byte) bool { return older })
+		out := apply(&h, in, all, stay, older)
+
+		var below []iterator.Entry
+		if older {
+			below = []iterator.Entry{putEntry("k", "below", 1, 0)}
+		}
+		before, after := append(slices.Clone(in), below...), append(out, below...)
+		left := stay.AppendTombstones(nil)
+		for _, p := range append(slices.Clone(points), ReadPoint{base.SeqMax, now}, ReadPoint{base.SeqMax, now + 1}) {
+			want, got := read(before, tombs, "k", p), read(after, left, "k", p)
+			news := newerThan(before, tombs, "k", p.Seq) && !newerThan(after, left, "k", p.Seq)
+			if got != want || news && p.Seq < base.SeqMax {
+				t.Fatalf("seed %d round %d: at %v %q, want %q; news lost: %v\nin  %v %v\nout %v %v\npoints %v older %v",
+					seed, round, p, got, want, news, in, tombs, after, left, points, older)
+			}
+		}
+		if len(points) == 0 && !older && (len(out) > 1 || !stay.Empty()) {
+			t.Fatalf("seed %d round %d: nobody reads, and %v %v is left of %v %v", seed, round, out, stay, in, tombs)
+		}
+	}
+}
+
+// apply decides over each version of a key, newest first.
+func apply(h *horizon, in []iterator.Entry, all, stay *rangedel.List, older bool) (out []iterator.Entry) {
+	newer := infinity
+	for _, e := range in {
+		s := surroundings{newer: newer, cover: infinity, under: !stay.Empty(), older: older}
+		if f := all.Fragments(); len(f) > 0 {
+			s.cover = above(f[0], e.Seq)
+		}
+		newer = e.Seq
+		switch h.decide(e.Trailer, s) {
+		case kept:
+			out = append(out, e)
+		case zeroed:
+			e.Seq = 0
+			out = append(out, e)
+		case buried:
+			e.Trailer = bury(e.Trailer)
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestOlderErrsOnTheSideOfThereMayBe(t *testing.T) {
+	o := &Older{}
+	o.Add(Span{Lo: []byte("m"), Hi: []byte("p")})
+	o.Add(Span{Lo: []byte("c"), Hi: []byte("e"), Exclusive: true})
+	o.Add(Span{Lo: []byte("d"), Hi: []byte("g")})
+	o.Add(Span{Lo: []byte("x")})
+	ask := func(keys string) (got string) {
+		for _, k := range keys {
+			if o.MayHave([]byte(string(k))) {
+				got += string(k)
+			}
+		}
+		return got
+	}
+	if got := ask("abcdefghlmnopqwxyz"); got != "cdefgmnopxyz" {
+		t.Errorf("rising: %s", got)
+	}
+	if got := ask("zbnahx"); got != "znx" {
+		t.Errorf("at random: %s", got)
+	}
+	for _, c := range []struct {
+		lo, hi string
+		open   bool
+		want   bool
+	}{
+		{"a", "c", true, false}, {"a", "c", false, true}, {"g", "m", true, true}, {"h", "m", true, false},
+		{"h", "m", false, true}, {"q", "w", false, false}, {"q", "", false, true}, {"z", "zz", true, true},
+	} {
+		s := Span{Lo: []byte(c.lo), Exclusive: c.open}
+		if c.hi != "" {
+			s.Hi = []byte(c.hi)
+		}
+		if got := o.Overlaps(s); got != c.want {
+			t.Errorf("Overlaps(%v) = %v", s, got)
+		}
+	}
+	var none *Older
+	if none.MayHave([]byte("a")) || none.Overlaps(Span{Lo: []byte("a")}) {
+		t.Error("nothing is something")
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"maps"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// work sums up what the store did in the background, from its events. The store
+// tells one event at a time and none after Close, so it needs no lock if it is
+// read then.
+type work struct {
+	flushes     int
+	flushed     int64 // bytes
+	compactions map[int]compactions
+	stalled     time.Duration
+}
+
+// compactions are those into one level.
+type compactions struct {
+	count         int
+	read, written int64
+	took          time.Duration
+}
+
+// note is an Options.OnEvent.
+func (w *work) note(e siltstone.Event) {
+	switch e := e.(type) {
+	case siltstone.FlushEnd:
+		w.flushes++
+		w.flushed += e.Bytes
+	case siltstone.CompactionEnd:
+		if w.compactions == nil {
+			w.compactions = map[int]compactions{}
+		}
+		c := w.compactions[e.ToLevel]
+		c.count++
+		c.read += e.BytesRead
+		c.written += e.BytesWritten
+		c.took += e.Duration
+		w.compactions[e.ToLevel] = c
+	case siltstone.StallEnd:
+		w.stalled += e.Duration
+	}
+}
+
+// print shows the work, and how often each of the bytes in was written.
+func (w *work) print(out io.Writer, in int64) {
+	written := w.flushed
+	fmt.Fprintf(out, "flush    %d, %s\n", w.flushes, size(w.flushed))
+	for _, level := range slices.Sorted(maps.Keys(w.compactions)) {
+		c := w.compactions[level]
+		written += c.written
+		fmt.Fprintf(out, "compact  %d into level %d, %s read, %s written; %v\n",
+			c.count, level, size(c.read), size(c.written), c.took.Round(time.Millisecond))
+	}
+	if w.stalled > 0 {
+		fmt.Fprintf(out, "stalled  %v\n", w.stalled.Round(time.Millisecond))
+	}
+	if in > 0 {
+		fmt.Fprintf(out, "tables   %.1f bytes written for each byte of source\n", float64(written)/float64(in))
+	}
+}

@@ -1,0 +1,120 @@
+package model
+
+import "hash/maphash"
+
+// Map is an immutable sorted map from keys to rows: a treap whose changes copy
+// the path to the root. The zero Map is empty. Safe for concurrent use.
+type Map struct{ root *node }
+
+// Row is what the model knows of a key. Its value belongs to the model.
+type Row struct {
+	Value  []byte
+	Expiry int64 // milliseconds since 1970; 0: never
+}
+
+// node is one key of a Map. It is never changed.
+type node struct {
+	key         string
+	row         Row
+	left, right *node
+}
+
+// prioritySeed makes a node's priority a function of its key.
+var prioritySeed = maphash.MakeSeed()
+
+func (n *node) priority() uint64 { return maphash.String(prioritySeed, n.key) }
+
+// split cuts a treap into the keys below key and the rest.
+func split(n *node, key string) (below, rest *node) {
+	switch {
+	case n == nil:
+		return nil, nil
+	case n.key < key:
+		l, r := split(n.right, key)
+		return &node{n.key, n.row, n.left, l}, r
+	default:
+		l, r := split(n.left, key)
+		return l, &node{n.key, n.row, r, n.right}
+	}
+}
+
+// join is the reverse of split.
+func join(a, b *node) *node {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case a.priority() > b.priority():
+		return &node{a.key, a.row, a.left, join(a.right, b)}
+	default:
+		return &node{b.key, b.row, join(a, b.left), b.right}
+	}
+}
+
+// Put returns m with key set to r.
+func (m Map) Put(key string, r Row) Map {
+	below, rest := split(m.root, key)
+	_, above := split(rest, key+"\x00")
+	return Map{join(join(below, &node{key: key, row: r}), above)}
+}
+
+// Delete returns m without the keys of b.
+func (m Map) Delete(b Bounds) Map {
+	below, rest := split(m.root, b.Lower)
+	if !b.Bounded {
+		return Map{below}
+	}
+	if b.Upper <= b.Lower {
+		return m
+	}
+	_, above := split(rest, b.Upper)
+	return Map{join(below, above)}
+}
+
+// Ceil returns the first node at or behind key, or nil.
+func (m Map) ceil(key string) (found *node) {
+	for n := m.root; n != nil; {
+		if n.key < key {
+			n = n.right
+		} else {
+			found, n = n, n.left
+		}
+	}
+	return found
+}
+
+// floor returns the last node before key, or the last of all if there is no
+// bound; nil if there is none.
+func (m Map) floor(key string, bounded bool) (found *node) {
+	for n := m.root; n != nil; {
+		if bounded && n.key >= key {
+			n = n.left
+		} else {
+			found, n = n, n.right
+		}
+	}
+	return found
+}
+
+// Bounds are the keys from Lower, included, to Upper, excluded, if Bounded.
+type Bounds struct {
+	Lower, Upper string
+	Bounded      bool
+}
+
+// one is the bounds of a single key.
+func one(key string) Bounds { return Bounds{Lower: key, Upper: key + "\x00", Bounded: true} }
+
+func (b Bounds) has(key string) bool {
+	return key >= b.Lower && (!b.Bounded || key < b.Upper)
+}
+
+// meets reports whether the two have a key in common.
+func (b Bounds) meets(o Bounds) bool {
+	lo, hi, bounded := max(b.Lower, o.Lower), b.Upper, b.Bounded
+	if o.Bounded && (!bounded || o.Upper < hi) {
+		hi, bounded = o.Upper, true
+	}
+	return !bounded || lo < hi
+}

@@ -1,0 +1,132 @@
+package siltstone
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// importTable is the direction of the packages: what each may import of ours,
+// and of others. Imports point down only.
+var importTable = map[string]struct{ ours, others []string }{
+	".": {ours: []string{
+		"compaction", "internal/base", "internal/cache", "internal/commit", "internal/iterator", "internal/keyenc",
+		"internal/rangedel", "internal/readset", "internal/record", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
+	}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"typed":      {ours: []string{"internal/base", "internal/keyenc", "internal/record"}},
+	"compaction": {ours: []string{"internal/base", "internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "manifest", "sstable"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"manifest":   {ours: []string{"internal/base", "vfs", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"sstable": {ours: []string{"internal/base", "internal/cache", "internal/iterator", "internal/rangedel", "internal/record"},
+		others: []string{
+			"github.com/bits-and-blooms/bloom/v3", "github.com/cespare/xxhash/v2",
+			"github.com/klauspost/compress/s2", "github.com/klauspost/compress/zstd",
+		}},
+	"memtable":          {ours: []string{"internal/base", "internal/iterator", "internal/rangedel"}, others: []string{"github.com/huandu/skiplist"}},
+	"wal":               {ours: []string{"internal/base"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"vfs":               {others: []string{"golang.org/x/sys/unix", "golang.org/x/sys/windows"}},
+	"vfs/vfstest":       {ours: []string{"vfs"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/base":     {},
+	"internal/cache":    {},
+	"internal/commit":   {ours: []string{"internal/base", "wal"}},
+	"internal/iterator": {ours: []string{"internal/base"}},
+	"internal/keyenc":   {ours: []string{"internal/base"}},
+	"internal/rangedel": {ours: []string{"internal/base"}},
+	"internal/readset":  {ours: []string{"internal/base"}},
+	"internal/record":   {ours: []string{"internal/base"}},
+}
+
+const modulePath = "github.com/siltstonedb/siltstone"
+
+// outside are folders that are not part of the library: programs and tests over
+// it, and modules of their own.
+var outside = []string{"bench", "conformance", "examples", "harness", "fuzz", "testdata", "typed/typedtest"}
+
+func TestImportsPointDownOnly(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != "." && (slices.Contains(outside, filepath.ToSlash(path)) || strings.HasPrefix(d.Name(), ".")) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		rule, ok := importTable[dir]
+		if !ok {
+			t.Errorf("%s: package %s is not in the table", path, dir)
+			return nil
+		}
+		seen[dir] = true
+		for _, imp := range importsOf(t, path) {
+			if ours, ok := strings.CutPrefix(imp, modulePath+"/"); ok {
+				if !slices.Contains(rule.ours, ours) {
+					t.Errorf("%s imports %s", path, ours)
+				}
+			} else if strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") && !slices.Contains(rule.others, imp) {
+				t.Errorf("%s imports %s", path, imp)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range importTable {
+		if !seen[dir] {
+			t.Errorf("the table names %s, which has no file", dir)
+		}
+	}
+}
+
+// TestOnlyTheRootStartsGoroutines keeps every package below passive.
+func TestOnlyTheRootStartsGoroutines(t *testing.T) {
+	for dir := range importTable {
+		if dir == "." {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if !strings.HasSuffix(path, "_test.go") && startsGoroutine(t, path) {
+				t.Errorf("%s starts a goroutine", path)
+			}
+		}
+	}
+}
+
+func importsOf(t *testing.T, path string) (imports []string) {
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range f.Imports {
+		imports = append(imports, strings.Trim(s.Path.Value, `"`))
+	}
+	return imports
+}
+
+func startsGoroutine(t *testing.T, path string) (found bool) {
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		_, is := n.(*ast.GoStmt)
+		found = found || is
+		return true
+	})
+	return found
+}

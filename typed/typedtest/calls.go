@@ -1,0 +1,116 @@
+package typedtest
+
+import (
+	"time"
+
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// Call is a call with its arguments, by name.
+type Call struct {
+	Name string
+	Run  func(a API) error
+}
+
+// Populate gives a store, in several calls, one key of each type: string, hash
+// (which expires), set, zset and list.
+func Populate(a API) error {
+	if err := a.String("string").Set([]byte("10")); err != nil {
+		return err
+	}
+	if _, err := a.Hash("hash").SetMany(typed.Field{Name: "f", Value: []byte("1")}, typed.Field{Name: "g"}); err != nil {
+		return err
+	}
+	if _, err := a.Set("set").Add("a", "b", "c"); err != nil {
+		return err
+	}
+	if _, err := a.ZSet("zset").AddMany(0, typed.Member{Name: "a", Score: 1},
+		typed.Member{Name: "b", Score: 2}, typed.Member{Name: "c", Score: 3}); err != nil {
+		return err
+	}
+	if _, err := a.List("list").PushBack([]byte("x"), []byte("y"), []byte("z")); err != nil {
+		return err
+	}
+	return a.Key("hash").Expire(time.Hour)
+}
+
+// second drops the first of two results.
+func second[T any](_ T, err error) error { return err }
+
+// Changes returns calls that each change what Populate made.
+func Changes() []Call {
+	return []Call{
+		{"Drop", func(a API) error { return second(a.Key("hash").Drop()) }},
+		{"Drop of many", func(a API) error { return second(a.Keys().Drop("set", "zset")) }},
+		{"Expire", func(a API) error { return a.Key("zset").Expire(time.Minute) }},
+		{"Expire(0)", func(a API) error { return a.Key("zset").Expire(0) }},
+		{"Persist", func(a API) error { return second(a.Key("hash").Persist()) }},
+		{"Rename", func(a API) error { return a.Key("hash").Rename("set") }},
+		{"CopyTo", func(a API) error { return second(a.Key("zset").CopyTo("list", true)) }},
+		{"String.Set", func(a API) error { return a.String("list").Set(nil) }},
+		{"Keys.Set", func(a API) error { return a.Keys().Set(typed.Pair{Name: "hash"}, typed.Pair{Name: "new"}) }},
+		{"Append", func(a API) error { return second(a.String("string").Append([]byte("1"))) }},
+		{"Incr", func(a API) error { return second(a.String("string").Incr(1)) }},
+		{"IncrFloat", func(a API) error { return second(a.String("string").IncrFloat(.5)) }},
+		{"Hash.Set", func(a API) error { return second(a.Hash("hash").Set("new", nil)) }},
+		{"Hash.Set of an old field", func(a API) error { return second(a.Hash("hash").Set("f", nil)) }},
+		{"Hash.Remove of all", func(a API) error { return second(a.Hash("hash").Remove("f", "g")) }},
+		{"Hash.Incr", func(a API) error { return second(a.Hash("hash").Incr("f", 1)) }},
+		{"Set.Add", func(a API) error { return second(a.Set("set").Add("d")) }},
+		{"Set.Remove", func(a API) error { return second(a.Set("set").Remove("a")) }},
+		{"Set.Pop", func(a API) error { return second(a.Set("set").Pop(1)) }},
+		{"Set.MoveTo", func(a API) error { return second(a.Set("set").MoveTo("other", "a")) }},
+		{"StoreUnion", func(a API) error { return second(a.Set("zset").StoreUnion("set")) }},
+		{"StoreDiff to nothing", func(a API) error { return second(a.Set("hash").StoreDiff("set", "set")) }},
+		{"ZSet.Add", func(a API) error { return second(a.ZSet("zset").Add("a", 9)) }},
+		{"ZSet.Incr", func(a API) error { return second(a.ZSet("zset").Incr("z", 9)) }},
+		{"ZSet.Remove", func(a API) error { return second(a.ZSet("zset").Remove("a")) }},
+		{"RemoveRange", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByScore(2, 3))) }},
+		{"RemoveRange of all", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1))) }},
+		{"PopMin", func(a API) error { return second(a.ZSet("zset").PopMin(1)) }},
+		{"PushFront", func(a API) error { return second(a.List("list").PushFront(nil)) }},
+		{"PopBack", func(a API) error { return second(a.List("list").PopBack()) }},
+		{"PopFrontN", func(a API) error { return second(a.List("list").PopFrontN(5)) }},
+		{"SetAt", func(a API) error { return a.List("list").SetAt(-1, nil) }},
+		{"Trim", func(a API) error { return a.List("list").Trim(1, 1) }},
+	}
+}
+
+// Reads returns calls that each read what Populate made, and succeed.
+func Reads() []Call {
+	return []Call{
+		{"Type", func(a API) error { return second(a.Key("hash").Type()) }},
+		{"Exists", func(a API) error { return second(a.Key("hash").Exists()) }},
+		{"TTL", func(a API) error { return second(a.Key("hash").TTL()) }},
+		{"Deadline", func(a API) error { return second(a.Key("hash").Deadline()) }},
+		{"Keys.All", func(a API) error { return second(collect(a.Keys().All(typed.KeyOptions{}), asIs)) }},
+		{"Keys.Count", func(a API) error { return second(a.Keys().Count()) }},
+		{"Keys.Exists", func(a API) error { return second(a.Keys().Exists("set", "none")) }},
+		{"Keys.Get", func(a API) error { return second(a.Keys().Get("string", "set", "none")) }},
+		{"String.Get", func(a API) error { return second(a.String("string").Get()) }},
+		{"String.Len", func(a API) error { return second(a.String("string").Len()) }},
+		{"String.Range", func(a API) error { return second(a.String("string").Range(0, 0)) }},
+		{"Hash.Get", func(a API) error { return second(a.Hash("hash").Get("f")) }},
+		{"Hash.GetMany", func(a API) error { return second(a.Hash("hash").GetMany("f", "none")) }},
+		{"Hash.Has", func(a API) error { return second(a.Hash("hash").Has("f")) }},
+		{"Hash.Len", func(a API) error { return second(a.Hash("hash").Len()) }},
+		{"Hash.All", func(a API) error { return second(collect(a.Hash("hash").All(), ownField)) }},
+		{"Hash.Fields", func(a API) error { return second(collect(a.Hash("hash").Fields(), asIs)) }},
+		{"Set.Has", func(a API) error { return second(a.Set("set").Has("a")) }},
+		{"Set.All", func(a API) error { return second(collect(a.Set("set").All(), asIs)) }},
+		{"Set.Random", func(a API) error { return second(a.Set("set").Random(2)) }},
+		{"Set.Random repeated", func(a API) error { return second(a.Set("set").Random(-5)) }},
+		{"Set.Union", func(a API) error { return second(collect(a.Set("set").Union("set", "none"), asIs)) }},
+		{"Set.Inter", func(a API) error { return second(collect(a.Set("set").Inter("set"), asIs)) }},
+		{"Set.Diff", func(a API) error { return second(collect(a.Set("set").Diff("none", "set"), asIs)) }},
+		{"ZSet.Score", func(a API) error { return second(a.ZSet("zset").Score("a")) }},
+		{"ZSet.Rank", func(a API) error { return second(a.ZSet("zset").Rank("c")) }},
+		{"ZSet.Count", func(a API) error { return second(a.ZSet("zset").Count(typed.ByScore(2, 3))) }},
+		{"ZSet.Range by rank", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByRank(2, 2)), asIs)) }},
+		{"ZSet.Range by score", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByScore(1, 2)), asIs)) }},
+		{"ZSet.Range by name", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByLexFrom("b")), asIs)) }},
+		{"List.At", func(a API) error { return second(a.List("list").At(1)) }},
+		{"List.Len", func(a API) error { return second(a.List("list").Len()) }},
+		{"List.Range", func(a API) error { return second(collect(a.List("list").Range(0, -1), ownBytes)) }},
+	}
+}
