@@ -157,6 +157,9 @@ func (db *DB) compactLoop(second bool) {
 			return
 		case <-w.compact:
 		case <-tick.C:
+			if !second {
+				db.reportCorruption(db.flushIdle())
+			}
 		}
 		for !second || db.inDebt() {
 			did, err := db.compactStep()

@@ -22,7 +22,6 @@ type change struct {
 	state  *readState      // if set, the reads hold only while it is the current one
 	gate   *gatePass       // of the one whom the gate lets through
 	table  *memtable.Table // the operations in order, if somebody made it already
-	now    int64           // the clock reading the change relied on; 0: none
 	hooks  []func()        // run inside the section, once the change is sure to happen
 	urgent bool            // the store's own commit: never throttled nor held back
 }
@@ -101,7 +100,6 @@ func (c *change) reserve(n int) {
 // fill copies the operations of a batch, counting times to live from now.
 func (c *change) fill(b *Batch, now int64) error {
 	c.reserve(len(b.ops) + 9*b.count)
-	c.now = now
 	if !b.relative {
 		c.payload = append(c.payload, b.ops...)
 	}

@@ -56,6 +56,13 @@ func (c *storeClock) now() int64 {
 	return c.last
 }
 
+// shown returns the largest reading handed out so far.
+func (c *storeClock) shown() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // freeze lets time stand still until the returned func is called. Freezes nest.
 func (c *storeClock) freeze() (thaw func()) {
 	c.now()

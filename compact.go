@@ -79,6 +79,9 @@ func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did
 	if db.poison.set() {
 		return false, db.poison.err()
 	}
+	if err := db.loadRangeDeletes(); err != nil {
+		return false, err
+	}
 	c, rs := db.pick(manual)
 	if rs == nil {
 		return false, ErrClosed
@@ -97,6 +100,18 @@ func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did
 	e.Duration, e.Err = time.Since(begin), err
 	db.emit(e)
 	return err == nil, err
+}
+
+// loadRangeDeletes opens the tables that have range tombstones: Pick, which does
+// no I/O, looks at those in memory.
+func (db *DB) loadRangeDeletes() error {
+	rs, n := db.states.pin()
+	if rs == nil {
+		return nil
+	}
+	defer db.states.unpin(rs, n)
+	_, err := rs.rangeDeletes()
+	return err
 }
 
 // pick decides what to compact, pins the state it is in, and enters it among

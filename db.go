@@ -236,8 +236,7 @@ func (db *DB) Expire(key []byte, ttl time.Duration) error {
 // Persist takes the time to live from key, of any type; ErrNotFound if it does
 // not exist. The value is written again.
 func (db *DB) Persist(key []byte) error {
-	_, err := db.Key(string(key)).Persist()
-	return err
+	return db.Key(string(key)).ExpireAt(time.Time{})
 }
 
 // Sync returns when every commit that had returned before is durable.

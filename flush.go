@@ -33,6 +33,28 @@ func (db *DB) Flush(ctx context.Context) error {
 	return db.awaitNoUnflushed(ctx)
 }
 
+// flushIdle sets a memtable aside that holds tombstones when the store has had
+// nothing to do for a while: what they cover is on disk, and only merges free
+// it.
+func (db *DB) flushIdle() error {
+	w := &db.workers
+	w.mu.Lock()
+	idle := db.pickInputLocked().Idle && time.Since(w.merging.since) >= flushIdleAfter
+	w.mu.Unlock()
+	if !idle {
+		return nil
+	}
+	db.section.Lock()
+	mem, waiting := db.section.mem, db.section.mem.tombstones > 0
+	db.section.Unlock()
+	if !waiting {
+		return nil
+	}
+	return db.rotate(mem)
+}
+
+const flushIdleAfter = 3 * time.Second
+
 // flushStep flushes the oldest full memtable, if there is one. Flushes install
 // in the order of their memtables. One goroutine at a time calls it.
 //

@@ -77,8 +77,10 @@ func lockDir(dir string, o *Options) (io.Closer, error) {
 		if _, err := o.FS.Stat(join(dir, base.Filename(base.FileCurrent, 0))); err != nil {
 			return nil, fmt.Errorf("siltstone: no store in %s: %w", dir, err)
 		}
-	} else if err := makeDir(dir, o.FS); err != nil {
-		return nil, err
+	} else if _, err := o.FS.Stat(join(dir, base.Filename(base.FileCurrent, 0))); err != nil {
+		if err := makeDir(dir, o.FS); err != nil {
+			return nil, err
+		}
 	}
 	lock, err := o.FS.Lock(name, !o.ReadOnly, !o.ReadOnly)
 	switch {
@@ -92,15 +94,28 @@ func lockDir(dir string, o *Options) (io.Closer, error) {
 	return lock, nil
 }
 
-// makeDir creates dir and makes its name durable.
+// makeDir makes dir and what is missing above it, one directory at a time, each
+// with a durable name before anything is made in it. The name of one that
+// exists is made durable too: a start that was killed may have just made it.
 func makeDir(dir string, f vfs.FS) error {
-	if _, err := f.Stat(dir); err == nil {
-		return nil
+	parent := path.Dir(dir)
+	_, err := f.Stat(dir)
+	exists := err == nil
+	if !exists {
+		if parent != dir {
+			if err := makeDir(parent, f); err != nil {
+				return err
+			}
+		}
+		if err := f.MkdirAll(dir); err != nil {
+			return err
+		}
 	}
-	if err := f.MkdirAll(dir); err != nil {
-		return err
+	err = f.SyncDir(parent)
+	if exists && errors.Is(err, fs.ErrPermission) {
+		return nil // where this process may not read, nobody like it made dir
 	}
-	return f.SyncDir(path.Dir(dir))
+	return err
 }
 
 // recover brings the store to the state after the last commit that survived:

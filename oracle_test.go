@@ -22,7 +22,8 @@ type oracle struct {
 	keys     map[string]*modelKey
 	volatile map[string]*modelKey // those of keys with a deadline
 	sum      setHash
-	clock    func() int64
+	clock    func() int64 // what deadlines count from
+	shown    func() int64 // the largest reading anybody has seen
 
 	history []modelState // history[j] is the state after commit j; 0 is the empty store
 	undo    []undoStep   // of the last commit
@@ -41,7 +42,7 @@ type modelKey struct {
 type modelState struct {
 	sum      setHash     // expired keys included
 	volatile []*modelKey // keys with a deadline
-	clock    int64       // reading at the commit
+	clock    int64       // largest reading the store had shown when it began
 }
 
 type undoStep struct {
@@ -55,9 +56,9 @@ type setHash [2]uint64
 func (s setHash) add(o setHash) setHash { return setHash{s[0] + o[0], s[1] + o[1]} }
 func (s setHash) sub(o setHash) setHash { return setHash{s[0] - o[0], s[1] - o[1]} }
 
-func newOracle(clock func() int64) *oracle {
+func newOracle(clock, shown func() int64) *oracle {
 	return &oracle{
-		keys: map[string]*modelKey{}, volatile: map[string]*modelKey{}, clock: clock,
+		keys: map[string]*modelKey{}, volatile: map[string]*modelKey{}, clock: clock, shown: shown,
 		history: []modelState{{}},
 	}
 }
@@ -87,7 +88,10 @@ func hashKey(key string, typ typed.Type, deadline int64, elems map[string]string
 func (m *oracle) begin(change func(m *oracle)) int {
 	m.undo = m.undo[:0]
 	change(m)
-	s := modelState{sum: m.sum, clock: m.clock()}
+	s := modelState{sum: m.sum, clock: m.shown()}
+	if last := m.history[len(m.history)-1]; s.sum == last.sum {
+		s.clock = last.clock // nothing changed, so nothing was written that could carry a reading
+	}
 	for _, k := range m.volatile {
 		s.volatile = append(s.volatile, k)
 	}
@@ -245,10 +249,10 @@ func (s *modelState) at(now int64) setHash {
 }
 
 // find returns the latest commit from lo to hi whose state, at a clock reading,
-// has the hash.
+// has the hash. The store's clock may not have gone back since the commit.
 func (m *oracle) find(sum setHash, now int64, lo, hi int) (j int, ok bool) {
 	for j = hi; j >= lo; j-- {
-		if m.history[j].at(now) == sum {
+		if m.history[j].clock <= now && m.history[j].at(now) == sum {
 			return j, true
 		}
 	}

@@ -47,6 +47,8 @@ type memState struct {
 
 	reserved int64 // of the memory budget, once it is sealed
 
+	tombstones int // deletes and range deletes in it; guarded by the commit section
+
 	settled []manifest.IDRange // verdicts in it, which its flush makes durable; guarded by the commit section
 }
 
@@ -220,7 +222,7 @@ func (t *table) lookup(row []byte, hash uint64, seq base.SeqNum, f *found) (done
 // settle takes one source's answer: its newest record, and its newest covering
 // range tombstone. It reports whether older sources need not be asked.
 func (f *found) settle(v []byte, t base.Trailer, ok bool, cover base.SeqNum) (done bool) {
-	if ok && t.Seq > cover {
+	if ok && t.Seq >= cover { // both 0: a zeroed record under no tombstone
 		f.Trailer, f.value = t, v
 		f.ok = t.Attr.Kind() == base.KindPut
 		return true

@@ -174,8 +174,7 @@ func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string
 
 // Persist takes the time to live from key; ErrNotFound if it does not exist.
 func (tx *Tx) Persist(key []byte) error {
-	_, err := tx.Key(string(key)).Persist()
-	return err
+	return tx.Key(string(key)).ExpireAt(time.Time{})
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
@@ -309,7 +308,7 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 			c.state = t.view.rs
 		}
 	}
-	c.now, c.gate = t.view.now, g
+	c.gate = g
 	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
 	if t.view.mine != nil && t.view.own == ownBase+base.SeqNum(len(c.ops)) {
 		c.table = t.view.mine

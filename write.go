@@ -138,10 +138,16 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	if sealed != nil {
 		return db.insertSealed(c, sealed, first)
 	}
-	pos := db.log.Append(first, uint32(len(c.ops)), c.clock(), c.payload, c.owned)
+	// The frame carries the largest reading anybody has seen, for the change may
+	// rest on it: a blind put that follows a read of an expired key does.
+	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
 	mem := db.section.mem
 	for i := range c.ops {
-		c.ops[i].insertInto(mem.Table, first+base.SeqNum(i), c.owned)
+		p := &c.ops[i]
+		p.insertInto(mem.Table, first+base.SeqNum(i), c.owned)
+		if p.op.Attr.Kind() != base.KindPut {
+			mem.tombstones++
+		}
 	}
 	db.publish(first, len(c.ops))
 	return pos
@@ -166,14 +172,6 @@ func (p *preparedOp) insertInto(t *memtable.Table, seq base.SeqNum, owned bool) 
 	}
 }
 
-// clock returns the reading the change relied on, for the log frame.
-func (c *change) clock() int64 {
-	if c.reads != nil {
-		return c.reads.Clock
-	}
-	return c.now
-}
-
 // sealedTable builds a memtable of the change's own, with sequences relative to
 // zero, for a change too large for the shared one.
 func (c *change) sealedTable() *memtable.Table {
@@ -191,12 +189,16 @@ func (c *change) sealedTable() *memtable.Table {
 // new one. Each gets a log of its own: what a flush retires is exactly what it
 // holds.
 func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum) commit.Position {
-	sealed.Rebase(first)
+	if c.table != nil {
+		sealed.Rebase(first - (ownBase + 1)) // a transaction's own writes lie there
+	} else {
+		sealed.Rebase(first)
+	}
 	own, after := db.logs.take(int64(len(c.payload))), db.logs.take(0)
 	old := db.section.mem
 	db.seal(old)
 	db.log.Rotate(own)
-	pos := db.log.Append(first, uint32(len(c.ops)), c.clock(), c.payload, c.owned)
+	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
 	db.log.Rotate(after)
 	batch := &memState{Table: sealed, log: own.Number}
 	db.seal(batch)

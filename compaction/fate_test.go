@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 func TestFates(t *testing.T) {
@@ -176,5 +177,34 @@ func TestOlderErrsOnTheSideOfThereMayBe(t *testing.T) {
 	var none *Older
 	if none.MayHave([]byte("a")) || none.Overlaps(Span{Lo: []byte("a")}) {
 		t.Error("nothing is something")
+	}
+}
+
+func TestOlderOfAMergeIsBehindAllItsInputs(t *testing.T) {
+	run := func(age uint64, level uint8, lo, hi string) manifest.Run {
+		t := &manifest.Table{Num: base.FileNum(age + 1), Level: level, Run: age}
+		t.Smallest, t.Largest = []byte(lo), []byte(hi)
+		return manifest.Run{Age: age, Level: level, Tables: []*manifest.Table{t}}
+	}
+	v := &manifest.Version{Runs: []manifest.Run{run(9, 0, "a", "c"), run(8, 0, "d", "f"), run(7, 0, "g", "i"), run(5, 0, "k", "m"), run(0, lastLevel, "x", "z")}}
+	p := newPicker(v, Input{OldestReadSeq: base.SeqMax})
+	for _, c := range []struct {
+		c    *Compaction
+		want string
+	}{
+		{p.whole(0, 2, 0, ReasonFlushRuns), "gklmxz"}, // a run of the same level is older too
+		{p.whole(1, 4, 1, ReasonFlushRuns), "xz"},
+		{p.down(2, Span{Lo: []byte("g"), Hi: []byte("y")}, ReasonManual), ""},
+		{PlaceFlush(v, Input{}, Span{Lo: []byte("b"), Hi: []byte("y")}, 10, false), "acdfgklmxz"},
+	} {
+		got, o := "", NewOlder(v, c.c)
+		for _, k := range "acdfgklmxz" {
+			if o.MayHave([]byte(string(k))) {
+				got += string(k)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: older may have %q, want %q", c.c, got, c.want)
+		}
 	}
 }

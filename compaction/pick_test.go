@@ -2,11 +2,13 @@ package compaction
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
 )
@@ -192,4 +194,45 @@ func TestPicks(t *testing.T) {
 		}
 		return Pick(&c.version, c.in).String()
 	})
+}
+
+// TestMetadataGoesUnreadOnlyWithItsElements covers a table of metadata rows with
+// range tombstones that reach more or less far.
+func TestMetadataGoesUnreadOnlyWithItsElements(t *testing.T) {
+	named := keyenc.AppendKeyspacePrefix(nil, 7)
+	other := keyenc.AppendKeyspacePrefix(nil, 8)
+	for _, c := range []struct {
+		name        string
+		first, last []byte // of the table
+		start, end  []byte // of the tombstone
+		meta        uint64
+		dropped     bool
+	}{
+		{"strings need the keys alone", row("a"), row("z"), row(""), row("zz"), 0, true},
+		{"metadata needs more", row("a"), row("z"), row(""), row("zz"), 5, false},
+		{"metadata with some elements", row("a"), row("z"), row(""), keyenc.AppendCollection(nil, nil, 99), 5, false},
+		{"metadata with all elements", row("a"), row("z"), row(""), []byte{keyenc.SpaceElements + 1}, 5, true},
+		{"a keyspace whole", keyenc.AppendKeyRow(nil, named, []byte("a")), keyenc.AppendKeyRow(nil, named, []byte("b")), named, base.Successor(named), 5, true},
+		{"a keyspace's keys", keyenc.AppendKeyRow(nil, named, []byte("a")), keyenc.AppendKeyRow(nil, named, []byte("b")), named, append(slices.Clone(named), keyenc.SpaceElements), 5, false},
+		{"two keyspaces, one whole", keyenc.AppendKeyRow(nil, named, []byte("a")), keyenc.AppendKeyRow(nil, other, []byte("b")), named, keyenc.AppendKeyRow(nil, other, []byte("c")), 5, false},
+		{"two keyspaces whole", keyenc.AppendKeyRow(nil, named, []byte("a")), keyenc.AppendKeyRow(nil, other, []byte("b")), named, base.Successor(other), 5, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			old := &manifest.Table{Num: 1, Level: lastLevel}
+			old.Smallest, old.Largest, old.Puts, old.MetaRows, old.Size = c.first, c.last, 1000, c.meta, 1<<20
+			cover := &manifest.Table{Num: 2, Run: 9}
+			cover.Smallest, cover.Largest, cover.LargestExclusive, cover.RangeDeletes, cover.MaxSeq, cover.Size = c.start, c.end, true, 1, 50, 1000
+			v := &manifest.Version{Runs: []manifest.Run{{Age: 9, Tables: []*manifest.Table{cover}}, {Level: lastLevel, Tables: []*manifest.Table{old}}}}
+			list := rangedel.New([]rangedel.Tombstone{{Start: c.start, End: c.end, Seq: 50}})
+			in := Input{OldestReadSeq: base.SeqMax, RangeDeletes: func(t *manifest.Table) *rangedel.List {
+				if t == cover {
+					return list
+				}
+				return nil
+			}}
+			if got := Pick(v, in); (got != nil && got.Kind == KindDrop) != c.dropped {
+				t.Errorf("%v", got)
+			}
+		})
+	}
 }

@@ -18,7 +18,7 @@ import (
 // of that name in 16 hexadecimal digits.
 //
 //	MANIFEST-000007
-//	26a3dc7d6eebb4a9
+//	fb547ac225ac8043
 //
 // It is replaced by renaming a whole, synced file over it. So it always names
 // a manifest, and one whose snapshot is durable.

@@ -243,6 +243,12 @@ func TestDirectoryWithoutCurrentIsNew(t *testing.T) {
 	}
 }
 
+func TestBytesOfCurrentAreFrozen(t *testing.T) {
+	if got, want := currentContent(7), "MANIFEST-000007\nfb547ac225ac8043\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestBadCurrentIsDamage(t *testing.T) {
 	good := currentContent(7)
 	for name, content := range map[string]string{

@@ -177,9 +177,10 @@ func (t *Table) span(seq base.SeqNum) {
 
 // Rebase adds first to every sequence of the table, those of range deletes
 // included: a table that was filled outside the commit section, with sequences
-// counted from 0, is given its place there. It must not be published yet, and
-// nothing may be added afterwards. The cost is that of a copy of its range
-// tombstones.
+// counted from 0, is given its place there. Its readers must not be at work, and
+// what is added afterwards is counted from the new first as well. It may be
+// called again: first wraps around, so that a smaller one can be reached. The
+// cost is that of a copy of its range tombstones.
 func (t *Table) Rebase(first base.SeqNum) {
 	t.first += first
 	t.rebaseTombstones(first)

@@ -41,7 +41,7 @@ func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
 	room := t.arena.spot(t.arena.alloc(len(start)+len(end))).bytes(0, len(start)+len(end))
 	copy(room[copy(room, start):], end)
 	n := len(start)
-	raw := []rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: seq}}
+	raw := []rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: t.first + seq}}
 
 	var runs []tombstoneRun
 	if old := t.deleted.Load(); old != nil {

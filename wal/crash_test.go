@@ -32,88 +32,96 @@ func found(t *testing.T, disk vfs.FS, number base.FileNum) (Found, error) {
 	return Found{}, err
 }
 
-// TestPowerCutIsNeverTakenForDamage writes two logs, the second activated as
-// the first is finished, and cuts the power at every operation. What had been
-// synced is there, and nothing is called damaged.
+// twoLogs is a disk with a log in use and the next one prepared.
+type twoLogs struct {
+	disk   *vfstest.Disk
+	files  [2]vfs.File
+	synced base.SeqNum // known durable
+	images int
+}
+
+// newTwoLogs makes logs 4 and 5 as empty files with allocate bytes reserved,
+// after a log 3 was removed, which is what stale blocks can show.
+func newTwoLogs(t *testing.T, allocate int64) *twoLogs {
+	s := &twoLogs{disk: vfstest.NewDisk(1)}
+	create := func(number base.FileNum) vfs.File {
+		f, err := s.disk.Create(base.Filename(base.FileLog, number))
+		must(t, err)
+		if allocate > 0 {
+			must(t, f.Allocate(allocate))
+		}
+		return f
+	}
+	old := create(3)
+	w := NewWriter(old, Header{Number: 3, DBID: 5, LogID: 33})
+	must(t, w.Start())
+	for range 6 {
+		must(t, w.Append(Frame{First: w.LastSeq() + 1, Count: 1}, make([]byte, 100)))
+		must(t, w.Sync())
+	}
+	must(t, errors.Join(old.Close(), s.disk.Remove(base.Filename(base.FileLog, 3))))
+	s.files = [2]vfs.File{create(4), create(5)}
+	must(t, s.disk.SyncDir("."))
+	return s
+}
+
+// write fills both logs, the second being activated as the first is finished.
+func (s *twoLogs) write(t *testing.T) {
+	h := Header{Number: 4, DBID: 5, LogID: 44}
+	for _, f := range s.files {
+		w := NewWriter(f, h)
+		must(t, w.Start())
+		for n := range 4 {
+			must(t, w.Append(Frame{First: w.LastSeq() + 1, Count: 1}, make([]byte, 700)))
+			if n%2 == 1 {
+				must(t, w.Sync())
+				s.synced = w.LastSeq()
+			}
+		}
+		must(t, w.Finish(1))
+		must(t, w.Sync())
+		prev, ok := w.Successor()
+		if !ok {
+			t.Fatal("no successor")
+		}
+		h = Header{Number: 5, DBID: 5, LogID: 55, Prev: prev, LastSeq: prev.LastSeq}
+	}
+}
+
+// look recovers what a power cut now can leave.
+func (s *twoLogs) look(t *testing.T, rng *rand.Rand, at string) {
+	for _, p := range vfstest.Profiles() {
+		for image := range s.disk.Images(p, 30, rng) {
+			s.images++
+			a, errA := found(t, image, 4)
+			b, errB := found(t, image, 5)
+			chain, err := CheckChain([]Found{a, b}, 4, 5)
+			if err = errors.Join(errA, errB, err); err != nil {
+				t.Fatalf("%v before %s: %v", p, at, err)
+			}
+			last := a.LastSeq
+			if len(chain.Live) == 2 {
+				last = b.LastSeq
+			}
+			if last < s.synced {
+				t.Fatalf("%v before %s: recovered up to %d, %d were durable", p, at, last, s.synced)
+			}
+		}
+	}
+}
+
+// TestPowerCutIsNeverTakenForDamage cuts the power at every operation of two
+// logs' lives. What had been synced is there, and nothing is called damaged.
 func TestPowerCutIsNeverTakenForDamage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, allocate := range []int64{0, 4096} {
-		disk := vfstest.NewDisk(1)
-		create := func(number base.FileNum) vfs.File {
-			f, err := disk.Create(base.Filename(base.FileLog, number))
-			must(t, err)
-			if allocate > 0 {
-				must(t, f.Allocate(allocate))
-			}
-			return f
-		}
-		// A removed log is what stale blocks can show.
-		old := create(3)
-		w := NewWriter(old, Header{Number: 3, DBID: 5, LogID: 33})
-		must(t, w.Start())
-		for range 6 {
-			must(t, w.Append(Frame{First: w.LastSeq() + 1, Count: 1}, make([]byte, 100)))
-			must(t, w.Sync())
-		}
-		must(t, errors.Join(old.Close(), disk.Remove(base.Filename(base.FileLog, 3))))
-
-		logs := []*Writer{
-			NewWriter(create(4), Header{Number: 4, DBID: 5, LogID: 44}),
-			NewWriter(create(5), Header{Number: 5, DBID: 5, LogID: 55}), // prepared ahead
-		}
-		must(t, disk.SyncDir("."))
-		var synced base.SeqNum // known durable
-		images := 0
-		look := func(at string) {
-			for _, p := range vfstest.Profiles() {
-				for image := range disk.Images(p, 30, rng) {
-					images++
-					a, err := found(t, image, 4)
-					if err != nil {
-						t.Fatalf("%v before %s: %v", p, at, err)
-					}
-					b, err := found(t, image, 5)
-					if err != nil {
-						t.Fatalf("%v before %s: %v", p, at, err)
-					}
-					chain, err := CheckChain([]Found{a, b}, 4, 5)
-					if err != nil {
-						t.Fatalf("%v before %s: %v", p, at, err)
-					}
-					last := max(a.LastSeq, b.LastSeq)
-					if len(chain.Live) < 2 {
-						last = a.LastSeq
-					}
-					if last < synced {
-						t.Fatalf("%v before %s: recovered up to %d, %d were durable", p, at, last, synced)
-					}
-				}
-			}
-		}
-		disk.OnOp(func(op vfstest.Op) { look(fmt.Sprint(op.Kind, " ", op.Name)) })
-		for i, w := range logs {
-			must(t, w.Start())
-			for n := range 4 {
-				must(t, w.Append(Frame{First: w.LastSeq() + 1, Count: 1}, make([]byte, 700)))
-				if n%2 == 1 {
-					must(t, w.Sync())
-					synced = w.LastSeq()
-				}
-			}
-			must(t, w.Finish(1))
-			must(t, w.Sync())
-			if i == 0 {
-				prev, ok := w.Successor()
-				if !ok {
-					t.Fatal("no successor")
-				}
-				logs[1].header.Prev, logs[1].header.LastSeq, logs[1].frames.lastSeq = prev, prev.LastSeq, prev.LastSeq
-			}
-		}
-		disk.OnOp(nil)
-		look("the end")
-		if images < 300 {
-			t.Errorf("only %d images", images)
+		s := newTwoLogs(t, allocate)
+		s.disk.OnOp(func(op vfstest.Op) { s.look(t, rng, fmt.Sprint(op.Kind, " ", op.Name)) })
+		s.write(t)
+		s.disk.OnOp(nil)
+		s.look(t, rng, "the end")
+		if s.images < 300 {
+			t.Errorf("only %d images", s.images)
 		}
 	}
 }

@@ -1,28 +1,34 @@
 package model
 
-import "hash/maphash"
+import "github.com/cespare/xxhash/v2"
 
 // Map is an immutable sorted map from keys to rows: a treap whose changes copy
 // the path to the root. The zero Map is empty. Safe for concurrent use.
 type Map struct{ root *node }
 
-// Row is what the model knows of a key. Its value belongs to the model.
+// Row is what the model knows of a key. Its bytes belong to the model.
 type Row struct {
 	Value  []byte
-	Expiry int64 // milliseconds since 1970; 0: never
+	Fields map[string]string // of a hash, never changed; nil for a string
+	Expiry int64             // milliseconds since 1970; 0: never
 }
 
 // node is one key of a Map. It is never changed.
 type node struct {
 	key         string
 	row         Row
+	priority    uint64 // the hash of the key
 	left, right *node
 }
 
-// prioritySeed makes a node's priority a function of its key.
-var prioritySeed = maphash.MakeSeed()
+func newNode(key string, r Row) *node {
+	return &node{key: key, row: r, priority: xxhash.Sum64String(key)}
+}
 
-func (n *node) priority() uint64 { return maphash.String(prioritySeed, n.key) }
+// with returns a copy of n with other children.
+func (n *node) with(left, right *node) *node {
+	return &node{key: n.key, row: n.row, priority: n.priority, left: left, right: right}
+}
 
 // split cuts a treap into the keys below key and the rest.
 func split(n *node, key string) (below, rest *node) {
@@ -31,10 +37,10 @@ func split(n *node, key string) (below, rest *node) {
 		return nil, nil
 	case n.key < key:
 		l, r := split(n.right, key)
-		return &node{n.key, n.row, n.left, l}, r
+		return n.with(n.left, l), r
 	default:
 		l, r := split(n.left, key)
-		return l, &node{n.key, n.row, r, n.right}
+		return l, n.with(r, n.right)
 	}
 }
 
@@ -45,10 +51,10 @@ func join(a, b *node) *node {
 		return b
 	case b == nil:
 		return a
-	case a.priority() > b.priority():
-		return &node{a.key, a.row, a.left, join(a.right, b)}
+	case a.priority > b.priority:
+		return a.with(a.left, join(a.right, b))
 	default:
-		return &node{b.key, b.row, join(a, b.left), b.right}
+		return b.with(join(a, b.left), b.right)
 	}
 }
 
@@ -56,7 +62,7 @@ func join(a, b *node) *node {
 func (m Map) Put(key string, r Row) Map {
 	below, rest := split(m.root, key)
 	_, above := split(rest, key+"\x00")
-	return Map{join(join(below, &node{key: key, row: r}), above)}
+	return Map{join(join(below, newNode(key, r)), above)}
 }
 
 // Delete returns m without the keys of b.
@@ -72,7 +78,7 @@ func (m Map) Delete(b Bounds) Map {
 	return Map{join(below, above)}
 }
 
-// Ceil returns the first node at or behind key, or nil.
+// ceil returns the first node at or behind key, or nil.
 func (m Map) ceil(key string) (found *node) {
 	for n := m.root; n != nil; {
 		if n.key < key {

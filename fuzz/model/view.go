@@ -1,7 +1,7 @@
 package model
 
 // View is a Map at one clock reading: what a snapshot, an iterator or a
-// transaction sees. It is a value.
+// transaction sees. It is a value. At reading 0 nothing has expired.
 type View struct {
 	Map
 	Now int64

@@ -47,6 +47,7 @@ var behaviours = []behaviour{
 	{"RenameThenSetOverOldNameKeepsElements", renameThenSet},
 	{"CopySharesNothing", copySharesNothing},
 	{"LoopSeesTheStateAtItsStart", loopSeesItsStart},
+	{"LoopOutlivesTheCollectionItsTransactionMadeAndDropped", loopOutlivesItsCollection},
 	{"TenHighestAreRanksInReverse", reverseRanks},
 	{"FractionsAddAsDecimals", fractionsAdd},
 	{"TrimOfALongListKeepsItsMiddle", trimLongList},

@@ -1,6 +1,7 @@
 package typedtest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -176,4 +177,29 @@ func loopSeesItsStart(t test, s Store) {
 	}))
 	n, err := s.Keys().Count()
 	ok(t, n, err, 0)
+}
+
+func loopOutlivesItsCollection(t test, s Store) {
+	t.done(s.Update(func(tx API) error {
+		var want []string
+		for i := range 200 {
+			want = append(want, fmt.Sprintf("m%03d", i))
+		}
+		n, err := tx.Set("born").Add(want...)
+		ok(t, n, err, len(want))
+		var seen []string
+		for m, err := range tx.Set("born").All() {
+			t.done(err)
+			if len(seen) == 0 {
+				existed, err := tx.Key("born").Drop()
+				ok(t, existed, err, true)
+				t.done(tx.String("born").Set([]byte("again")))
+			}
+			seen = append(seen, m)
+		}
+		ok(t, seen, nil, want)
+		return nil
+	}))
+	v, err := s.String("born").Get()
+	ok(t, v, err, []byte("again"))
 }

@@ -157,7 +157,8 @@ func show(v any) string {
 	case []byte, [][]byte, string, []string:
 		return fmt.Sprintf("%.400q", v)
 	}
-	return strconv.QuoteToASCII(fmt.Sprintf("%.400v", v))
+	text := fmt.Sprint(v)
+	return strconv.QuoteToASCII(text[:min(len(text), 400)])
 }
 
 // same is reflect.DeepEqual but for slices without elements, which are the same

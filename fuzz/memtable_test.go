@@ -1,0 +1,167 @@
+package fuzz
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// memRecord is an entry that owns its bytes.
+type memRecord struct {
+	key, value string
+	base.Trailer
+}
+
+func compareMemRecords(a, b memRecord) int {
+	return base.CompareInternal([]byte(a.key), a.Seq, []byte(b.key), b.Seq)
+}
+
+// FuzzMemtable fills a memtable as the input says and compares every answer with
+// a sorted slice. Each step takes two bytes and a key:
+//
+//	what │ key length │ key …
+//
+// The low bits of what choose put, delete, expiring put, a walk, or a run of
+// rising keys; its high bits choose how many hash bits the key is left with, so
+// that inputs reach the ordered index behind a flooded hash index.
+func FuzzMemtable(f *testing.F) {
+	f.Add([]byte("\x00\x01a\x00\x02a\x00\x03\x01a\x04\x01a"))
+	f.Add([]byte("\x05\x04user\x05\x04usex\x03\x06user\x00\x00"))
+	f.Add(bytes.Repeat([]byte{0xF0, 3, 0xFF, 0xFF, 0xFF, 0xF5, 2, 0, 0}, 20))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		m := &memModel{t: t, table: memtable.New(1 << 20)}
+		for len(input) >= 2 && len(m.records) < 5000 {
+			what, n := input[0], min(int(input[1]), len(input)-2)
+			m.step(what, string(input[2:2+n]))
+			input = input[2+n:]
+		}
+		m.checkWalk()
+	})
+}
+
+type memModel struct {
+	t       *testing.T
+	table   *memtable.Table
+	records []memRecord // sorted
+	seq     base.SeqNum
+}
+
+// memHash is a hash of few bits: a flooded one.
+func memHash(key string, what byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range []byte(key) {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h & (1<<63 | uint64(what>>4)<<59)
+}
+
+func (m *memModel) step(what byte, key string) {
+	if key == "" {
+		key = "\x00"
+	}
+	tr := base.Trailer{Attr: base.MakeAttr(base.KindPut, 0, false)}
+	switch what & 7 {
+	case 1:
+		tr.Attr = base.MakeAttr(base.KindDelete, 0, false)
+	case 2:
+		tr.Attr, tr.Expiry = base.MakeAttr(base.KindPut, 3, true), int64(len(key))
+	case 3:
+		m.checkPoint(key)
+		return
+	case 4:
+		m.checkSeek(key)
+		return
+	case 5:
+		for i := range 150 {
+			m.add(key+string([]byte{byte(i >> 4), byte(i)}), tr)
+		}
+		return
+	}
+	m.add(key, tr)
+}
+
+// hashOf must give one key one hash: the table is told it with every use.
+func hashOf(key string) uint64 { return memHash(key, key[0]) }
+
+func (m *memModel) add(key string, tr base.Trailer) {
+	m.seq++
+	tr.Seq = m.seq
+	r := memRecord{key, key[len(key)/2:], tr}
+	m.table.Add(hashOf(key), []byte(key), tr, []byte(r.value))
+	at, _ := slices.BinarySearchFunc(m.records, r, compareMemRecords)
+	m.records = slices.Insert(m.records, at, r)
+}
+
+// ge returns the index of the first record at or after (key, seq).
+func (m *memModel) ge(key string, seq base.SeqNum) int {
+	at, _ := slices.BinarySearchFunc(m.records, memRecord{key: key, Trailer: base.Trailer{Seq: seq}}, compareMemRecords)
+	return at
+}
+
+func (m *memModel) checkPoint(key string) {
+	for _, seq := range []base.SeqNum{base.SeqMax, m.seq / 2, 0} {
+		value, tr, ok := m.table.Get(hashOf(key), []byte(key), seq)
+		i := m.ge(key, seq)
+		want := i < len(m.records) && m.records[i].key == key
+		if ok != want || ok && (memRecord{key, string(value), tr}) != m.records[i] {
+			m.t.Fatalf("Get(%q, %d) = %q, %v, %v", key, seq, value, tr, ok)
+		}
+		newer := m.ge(key, base.SeqMax)
+		if got := m.table.Newer(hashOf(key), []byte(key), seq); got != (newer < i) {
+			m.t.Fatalf("Newer(%q, %d) = %v", key, seq, got)
+		}
+	}
+}
+
+func (m *memModel) checkSeek(key string) {
+	it := m.table.NewIter(false)
+	defer it.Close()
+	for _, seq := range []base.SeqNum{base.SeqMax, m.seq / 2} {
+		i := m.ge(key, seq)
+		m.compare("SeekGE", it.SeekGE([]byte(key), seq), i)
+		if i < len(m.records) {
+			m.compare("Prev", it.Prev(), i-1)
+		}
+	}
+	i := m.ge(key, base.SeqMax) - 1
+	m.compare("SeekLT", it.SeekLT([]byte(key)), i)
+	if i >= 0 {
+		m.compare("Next", it.Next(), i+1)
+	}
+}
+
+func (m *memModel) checkWalk() {
+	it := m.table.NewIter(false)
+	defer it.Close()
+	i := 0
+	for e := it.First(); m.compare("Next", e, i); e = it.Next() {
+		i++
+	}
+	i = len(m.records) - 1
+	for e := it.Last(); m.compare("Prev", e, i); e = it.Prev() {
+		i--
+	}
+	if m.table.Len() != len(m.records) {
+		m.t.Fatalf("Len %d, want %d", m.table.Len(), len(m.records))
+	}
+}
+
+// compare holds an entry against the i-th record, which is none beyond either
+// end, and reports whether there is one.
+func (m *memModel) compare(what string, e *iterator.Entry, i int) bool {
+	m.t.Helper()
+	if i < 0 || i >= len(m.records) {
+		if e != nil {
+			m.t.Fatalf("%s: %q behind the end", what, e.Key)
+		}
+		return false
+	}
+	if e == nil || (memRecord{string(e.Key), string(e.Value), e.Trailer}) != m.records[i] {
+		m.t.Fatalf("%s: %v, want %v", what, e, m.records[i])
+	}
+	return true
+}

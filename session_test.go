@@ -1,0 +1,232 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// session runs a workload against a store, with the oracle beside it. Every
+// change goes to both; what comes back is compared. It belongs to one goroutine,
+// and so does its store: there are no workers, the session steps.
+type session struct {
+	t     testing.TB
+	fs    vfs.FS
+	dir   string
+	clock *handClock
+	rng   *rand.Rand
+	model *oracle
+	db    *DB
+
+	// For runs in which the file system fails.
+	faulty   bool
+	damaging bool                // reads may come back damaged: ErrCorruption is honest
+	blocked  bool                // the store could not be opened, or has failed: no more changes
+	openOpts func(*Options)      // further options
+	onError  func(error)         // told each error that a change met
+	unsure   map[int]bool        // commits whose outcome is unknown
+	held     func(string, error) // what a failed read is reported to
+}
+
+// handClock is a clock that moves when told.
+type handClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newHandClock() *handClock { return &handClock{now: time.UnixMilli(1_700_000_000_000)} }
+
+func (c *handClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *handClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *handClock) copy() *handClock { return &handClock{now: c.Now()} }
+
+// denseOptions make a store so small that every switch point is met often.
+func denseOptions(f vfs.FS, clock *handClock) Options {
+	return Options{
+		FS: f, Clock: clock.Now, MemoryLimit: leastMemory, MemtableBytes: 4 << 10,
+		blockSize: 256, tableBytes: 8 << 10, runLimit: 2, manualWork: true,
+	}
+}
+
+func newSession(t testing.TB, f vfs.FS, dir string, seed uint64) *session {
+	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}}
+	s.model = newOracle(func() int64 { return s.clock.Now().UnixMilli() }, func() int64 { return s.db.clock.shown() })
+	return s
+}
+
+func (s *session) options() Options {
+	o := denseOptions(s.fs, s.clock)
+	if s.openOpts != nil {
+		s.openOpts(&o)
+	}
+	return o
+}
+
+// open opens the store; false if it could not be, which only a failing file
+// system may cause.
+func (s *session) open() bool {
+	s.t.Helper()
+	o := s.options()
+	db, err := Open(s.dir, &o)
+	if err != nil {
+		s.legal("open", err)
+		s.blocked = true
+		return false
+	}
+	s.db = db
+	return true
+}
+
+func (s *session) close() {
+	s.t.Helper()
+	if s.db == nil {
+		return
+	}
+	if err := s.db.Close(); err != nil {
+		s.legal("close", err)
+	} else if s.model.issued() > 0 {
+		s.ackAll(Sync)
+	}
+	s.db = nil
+}
+
+// ackAll notes that everything issued has reached level d.
+func (s *session) ackAll(d Durability) { s.model.ack(s.model.issued(), d) }
+
+// legal fails the test if an error is not one the injected fault explains.
+func (s *session) legal(what string, err error) {
+	s.t.Helper()
+	switch {
+	case err == nil:
+	case !s.faulty:
+		s.t.Fatalf("%s: %v", what, err)
+	case errors.Is(err, vfstest.ErrInjected), errors.Is(err, ErrPoisoned), errors.Is(err, ErrNoSpace), errors.Is(err, ErrIndeterminate):
+	case s.damaging && errors.Is(err, ErrCorruption):
+	default:
+		s.t.Fatalf("%s: an error that the fault does not explain: %v", what, err)
+	}
+}
+
+// commit makes one change at level d, to the model and the store.
+func (s *session) commit(d Durability, change func(m *oracle), do func() error) {
+	s.t.Helper()
+	j := s.model.begin(change)
+	err := do()
+	fmt.Println("DEBUG", j, d, err, len(s.model.keys), s.liveKeys())
+	if s.onError != nil && err != nil {
+		s.onError(err)
+	}
+	switch {
+	case err == nil:
+		if d == Default {
+			d = Sync
+		}
+		s.model.ack(j, d)
+	case errors.Is(err, ErrIndeterminate):
+		s.legal("commit", err)
+		s.unsure[j] = true
+	default:
+		s.legal("commit", err)
+		s.model.cancel()
+	}
+}
+
+// put is the simplest commit.
+func (s *session) put(d Durability, key, value string) {
+	s.t.Helper()
+	s.commit(d, func(m *oracle) { m.put(key, value) }, func() error {
+		var b Batch
+		b.Put([]byte(key), []byte(value))
+		return s.db.Apply(&b, d)
+	})
+}
+
+// do runs something that changes no visible state.
+func (s *session) do(what string, err error) {
+	s.t.Helper()
+	s.legal(what, err)
+}
+
+// step does all background work, or a part of it.
+func (s *session) step() {
+	s.t.Helper()
+	switch s.rng.IntN(4) {
+	case 0:
+		_, err := s.db.flushStep()
+		s.do("flush", err)
+	case 1:
+		s.db.keepStep()
+	default:
+		s.do("step", s.db.step())
+	}
+}
+
+// compare reads the whole store and compares it with the model.
+func (s *session) compare() {
+	s.t.Helper()
+	got, err := readAll(s.db)
+	if err != nil {
+		s.legal("read", err)
+		return
+	}
+	j := s.model.issued()
+	if want := s.model.history[j].at(got.now); got.sum != want {
+		at, ok := s.model.find(got.sum, got.now, 0, j)
+		s.t.Fatalf("the store does not show the state after commit %d (it shows another's: %v, %d):\n%v", j, ok, at, &got)
+	}
+}
+
+// check compares, and asks the store to check itself.
+func (s *session) check() {
+	s.t.Helper()
+	s.compare()
+	if err := s.db.Check(context.Background()); err != nil {
+		s.legal("check", err)
+	}
+}
+
+// key picks one of few keys.
+func (s *session) key() string { return fmt.Sprintf("key%02d", s.rng.IntN(40)) }
+
+// value makes a value that no other commit makes, of 1 to n bytes and a bit.
+func (s *session) value(n int) string {
+	b := fmt.Appendf(nil, "%d:", s.model.issued()+1)
+	for range s.rng.IntN(n) {
+		b = append(b, 'a'+byte(s.rng.IntN(26)))
+	}
+	return string(b)
+}
+
+// level picks a durability.
+func (s *session) level() Durability { return Sync + Durability(s.rng.IntN(3)) }
+
+// liveKeys returns the live keys in order.
+func (s *session) liveKeys() []string {
+	var keys []string
+	for key := range maps.Keys(s.model.keys) {
+		if s.model.live(key) != nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
