@@ -66,6 +66,7 @@ func (db *DB) closedErr() error {
 
 // closeFiles flushes what is in memory and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
+	defer db.logs.closeAll(func(n base.FileNum) { db.removeFile(base.FileLog, n) })
 	if db.poison.set() {
 		_, _ = db.log.Close()
 		return db.poison.err()
@@ -75,7 +76,6 @@ func (db *DB) closeFiles() error {
 	if err = errors.Join(flushErr, err); err != nil || db.poison.set() {
 		return err
 	}
-	db.logs.closeAll(func(n base.FileNum) { db.removeFile(base.FileLog, n) })
 	db.removeObsolete()
 	retired := db.logs.retire(db.section.mem.log + 1)
 	err = db.applyEdit(&manifest.Edit{MinLog: db.section.mem.log + 1, LastSeq: db.section.lastSeq, Clean: true}, nil)

@@ -36,7 +36,7 @@ type crashEnum struct {
 
 // crashPlan says how much is tried.
 type crashPlan struct {
-	stride  int64 // every stride-th operation, odd
+	points  int64 // about how many operations are cut at: all, or every n-th with an odd n
 	images  int   // per operation and profile
 	nest    int   // every nest-th distinct image is cut again in its recovery
 	inner   int64 // stride within that recovery
@@ -71,9 +71,9 @@ func longRun() bool {
 // operation, and many images of each.
 func planFor() crashPlan {
 	if longRun() {
-		return crashPlan{stride: 1, images: 16, nest: 1, inner: 1, inners: 3, looks: 1, killing: 1 << 30}
+		return crashPlan{points: 1 << 30, images: 16, nest: 1, inner: 1, inners: 3, looks: 1, killing: 1 << 30}
 	}
-	return crashPlan{stride: 1, images: 2, nest: 40, inner: 3, inners: 1, looks: 7, killing: 12}
+	return crashPlan{points: 200, images: 2, nest: 40, inner: 3, inners: 1, looks: 7, killing: 12}
 }
 
 func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
@@ -97,10 +97,16 @@ func newCrashEnum(t testing.TB, w *workload, seed uint64) *crashEnum {
 
 // run cuts the power at the operations of one run.
 func (e *crashEnum) run() {
-	disk := vfstest.NewDisk(e.rng.Uint64())
-	e.s = newSession(e.t, disk, e.w.path(), e.rng.Uint64())
+	seed := e.rng.Uint64()
+	counting := vfstest.NewDisk(seed)
+	e.w.start(newSession(e.t, counting, e.w.path(), seed))
+	stride := counting.Ops()/e.plan.points | 1
+	offset := e.rng.Int64N(stride)
+
+	disk := vfstest.NewDisk(seed)
+	e.s = newSession(e.t, disk, e.w.path(), seed)
 	disk.OnOp(func(op vfstest.Op) {
-		if op.N%e.plan.stride == 0 {
+		if op.N%stride == offset {
 			e.cut(disk, op)
 		}
 	})

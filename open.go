@@ -38,7 +38,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	db := newDB(dir, opts, lock)
 	if err := db.recover(); err != nil {
-		db.tables.close()
+		db.abandon()
 		return nil, errors.Join(err, closeIf(lock))
 	}
 	if !opts.manualWork && !opts.ReadOnly {
@@ -48,6 +48,18 @@ func Open(dir string, o *Options) (*DB, error) {
 		db.wakeCompact()
 	}
 	return db, nil
+}
+
+// abandon releases the files of a store that could not be opened. It writes
+// nothing: what the attempt left is the next one's to judge.
+func (db *DB) abandon() {
+	db.tables.close()
+	if db.store.log != nil {
+		_ = db.store.log.Close()
+	}
+	if db.log != nil {
+		_, _ = db.log.Close()
+	}
 }
 
 func closeIf(c io.Closer) error {
@@ -291,7 +303,7 @@ func (db *DB) activate(r *replay) error {
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}
 	err = db.applyEdit(edit, func(rs *readState) { rs.mem = db.section.mem })
 	if err != nil {
-		return err
+		return errors.Join(err, seg.Closer.Close())
 	}
 	db.logs.used = append(db.logs.used, seg.Number)
 	db.log = commit.New(db.store.state.DBID, seg, func() { wake(db.workers.gather) })

@@ -26,7 +26,7 @@ type oracle struct {
 	shown    func() int64 // the largest reading anybody has seen
 
 	history []modelState // history[j] is the state after commit j; 0 is the empty store
-	undo    []undoStep   // of the last commit
+	undo    []undoStep   // of the commit being made
 	acked   [Buffered + 1]int
 }
 
@@ -43,6 +43,7 @@ type modelState struct {
 	sum      setHash     // expired keys included
 	volatile []*modelKey // keys with a deadline
 	clock    int64       // largest reading the store had shown when it began
+	undo     []undoStep  // what takes the commit back
 }
 
 type undoStep struct {
@@ -86,9 +87,9 @@ func hashKey(key string, typ typed.Type, deadline int64, elems map[string]string
 // commit's number. It happens before the store is asked, so that a power cut
 // in between finds the commit among those that may be there.
 func (m *oracle) begin(change func(m *oracle)) int {
-	m.undo = m.undo[:0]
+	m.undo = nil
 	change(m)
-	s := modelState{sum: m.sum, clock: m.shown()}
+	s := modelState{sum: m.sum, clock: m.shown(), undo: m.undo}
 	if last := m.history[len(m.history)-1]; s.sum == last.sum {
 		s.clock = last.clock // nothing changed, so nothing was written that could carry a reading
 	}
@@ -100,12 +101,17 @@ func (m *oracle) begin(change func(m *oracle)) int {
 }
 
 // cancel takes the last commit back: it definitely did not happen.
-func (m *oracle) cancel() {
-	m.history = m.history[:len(m.history)-1]
-	for i := len(m.undo) - 1; i >= 0; i-- {
-		m.set(m.undo[i].key, m.undo[i].old)
+func (m *oracle) cancel() { m.rewind(m.issued() - 1) }
+
+// rewind takes every commit after j back.
+func (m *oracle) rewind(j int) {
+	for m.issued() > j {
+		undo := m.history[m.issued()].undo
+		m.history = m.history[:m.issued()]
+		for i := len(undo) - 1; i >= 0; i-- {
+			m.set(undo[i].key, undo[i].old)
+		}
 	}
-	m.undo = m.undo[:0]
 }
 
 func (m *oracle) issued() int { return len(m.history) - 1 }

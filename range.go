@@ -24,17 +24,26 @@ func Prefix(p []byte) Range {
 // rows returns the row bounds of r in the keyspace with the given prefix. An
 // open end is the end of the keyspace's keys, never of the store.
 func (r Range) rows(prefix []byte) (lo, hi []byte, err error) {
+	lo, hi, _, err = r.appendRows(nil, prefix)
+	return lo, hi, err
+}
+
+// appendRows is rows with the bounds cut from buf, which it returns grown.
+func (r Range) appendRows(buf, prefix []byte) (lo, hi, grown []byte, err error) {
 	if r.Upper != nil && bytes.Compare(r.Lower, r.Upper) > 0 {
-		return nil, nil, ErrBadRange
+		return nil, nil, buf, ErrBadRange
 	}
 	if len(r.Lower) > MaxKeyLen || len(r.Upper) > MaxKeyLen {
-		return nil, nil, ErrKeyTooLarge
+		return nil, nil, buf, ErrKeyTooLarge
 	}
-	lo, hi = keyenc.KeySpaceRange(prefix)
+	buf = keyenc.AppendKeyRow(buf[:0], prefix, r.Lower)
+	n := len(buf)
 	if r.Upper != nil {
-		hi = keyenc.AppendKeyRow(nil, prefix, r.Upper)
+		buf = keyenc.AppendKeyRow(buf, prefix, r.Upper)
+	} else {
+		buf = append(append(buf, prefix...), keyenc.SpaceKeys+1)
 	}
-	return append(lo, r.Lower...), hi, nil
+	return buf[:n:n], buf[n:len(buf):len(buf)], buf, nil
 }
 
 // userRange is the reverse of Range.rows.

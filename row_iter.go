@@ -30,13 +30,17 @@ type rowIter struct {
 	deletes *rangedel.List // with own ones
 	window  window
 
-	key      []byte // of the row it stands on; its own buffer
+	key      []byte // of the row it stands on
 	value    []byte
 	trailer  base.Trailer
 	valid    bool
-	backward bool            // merge stands before the row, not on it
+	backward bool            // merge stands before the row, unless in a stretch
 	entry    *iterator.Entry // where merge stands
 	err      error
+	buffer   []byte // behind key, outside a stretch
+
+	stretch stretch
+	refused int // rows before it is worth asking for a stretch again
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -47,6 +51,9 @@ type rowIter struct {
 	mems     []memtable.Iter
 	tables   []sstable.Iter
 	runs     []runSource
+	firstRun int    // index of the first run among the children
+	bounds   []byte // of the public iterator over it
+	sought   []byte // the key of its last seek
 }
 
 // readView is what a read sees of a state: everything up to seq, and of a
@@ -81,7 +88,10 @@ var rowIterPool = sync.Pool{New: func() any { return new(rowIter) }}
 // Nothing is read before the first move, but for range tombstones. The caller
 // keeps the state pinned until release. The bounds are kept, not copied.
 func (db *DB) newRowIter(v readView, lower, upper []byte, keysOnly bool) (*rowIter, error) {
-	it := rowIterPool.Get().(*rowIter)
+	return rowIterPool.Get().(*rowIter).init(db, v, lower, upper, keysOnly)
+}
+
+func (it *rowIter) init(db *DB, v readView, lower, upper []byte, keysOnly bool) (*rowIter, error) {
 	it.db, it.readView = db, v
 	it.lower, it.upper, it.keysOnly = lower, upper, keysOnly
 	it.window, it.valid, it.entry, it.err = window{}, false, nil, nil
@@ -100,7 +110,7 @@ func (db *DB) newRowIter(v readView, lower, upper []byte, keysOnly bool) (*rowIt
 func (it *rowIter) refresh(v readView) {
 	it.note()
 	_ = it.merge.Close()
-	it.readView, it.window, it.valid = v, window{}, false
+	it.readView, it.window, it.valid, it.stretch = v, window{}, false, stretch{}
 	it.open()
 }
 
@@ -129,6 +139,7 @@ func (it *rowIter) open() {
 	for i, m := range rs.imms {
 		add(i+1, m.Table)
 	}
+	it.firstRun = len(it.children)
 	for i := range rs.runs {
 		it.children = append(it.children, it.runs[i].init(&rs.runs[i], &it.tables[i], keysOnly))
 	}
@@ -155,8 +166,9 @@ func (it *rowIter) release() {
 	for i := range it.runs {
 		it.runs[i].run = nil
 	}
-	if cap(it.key) > 4096 {
-		it.key = nil
+	it.key, it.stretch = nil, stretch{}
+	if cap(it.buffer) > 4096 {
+		it.buffer = nil
 	}
 	rowIterPool.Put(it)
 }
@@ -165,7 +177,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
-	it.backward = backward
+	it.backward, it.stretch, it.refused = backward, stretch{}, 0
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true
 	}
@@ -232,8 +244,18 @@ func (it *rowIter) seekLT(key []byte) bool {
 	return it.settleBackward()
 }
 
+// setKey copies the key of an entry that merge is about to leave.
+func (it *rowIter) setKey(key []byte) {
+	it.buffer = append(it.buffer[:0], key...)
+	it.key = it.buffer
+}
+
 // next moves to the next row; it must stand on one.
 func (it *rowIter) next() bool {
+	if it.stretch.left > 0 && !it.backward {
+		return it.stride(it.stretch.table.Next())
+	}
+	it.leaveStretch()
 	if it.backward {
 		it.begin(it.key, false)
 		it.entry = it.merge.SeekGE(it.key, 0)
@@ -244,9 +266,16 @@ func (it *rowIter) next() bool {
 
 // prev moves to the previous row; it must stand on one.
 func (it *rowIter) prev() bool {
-	if !it.backward {
+	if it.stretch.left > 0 && it.backward {
+		return it.stride(it.stretch.table.Prev())
+	}
+	on := it.leaveStretch()
+	switch {
+	case !it.backward:
 		it.begin(it.key, true)
 		it.entry = it.merge.SeekLT(it.key)
+	case on:
+		it.entry = it.merge.Prev()
 	}
 	return it.settleBackward()
 }
@@ -259,7 +288,7 @@ const manyVersions = 16
 func (it *rowIter) skipVersions() {
 	for n := 0; it.entry != nil && bytes.Equal(it.entry.Key, it.key); n++ {
 		if n == manyVersions {
-			it.entry = it.merge.SeekGE(append(it.key, 0), base.SeqMax)
+			it.entry = it.merge.SeekGE(append(it.key[:len(it.key):len(it.key)], 0), base.SeqMax)
 			return
 		}
 		it.entry = it.merge.Next()
@@ -278,9 +307,10 @@ func (it *rowIter) settleForward() bool {
 			it.entry = it.merge.Next()
 			continue
 		}
-		it.key = append(it.key[:0], e.Key...)
+		it.setKey(e.Key)
 		if it.live(e.Trailer) {
 			it.trailer, it.value, it.valid = e.Trailer, e.Value, true
+			it.enterStretch()
 			return true
 		}
 		it.entry = it.merge.Next()
@@ -297,7 +327,11 @@ func (it *rowIter) settleBackward() bool {
 		if bytes.Compare(e.Key, it.lower) < 0 {
 			return false
 		}
-		it.key = append(it.key[:0], e.Key...)
+		if it.enterStretch() {
+			it.key, it.trailer, it.value, it.valid = e.Key, e.Trailer, e.Value, true
+			return true
+		}
+		it.setKey(e.Key)
 		seen := false
 		for e != nil && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {
@@ -358,40 +392,4 @@ func (it *rowIter) newest(f rangedel.Fragment) base.SeqNum {
 		}
 	}
 	return 0
-}
-
-func newTableIter() *sstable.Iter { return new(sstable.Iter) }
-
-// runSource adapts a run to iterator.Concat; a run of one table needs none.
-type runSource struct {
-	run      *runView
-	table    *sstable.Iter // reused for one table after the other
-	keysOnly bool
-	cold     bool
-	concat   iterator.Concat
-}
-
-func (s *runSource) init(r *runView, t *sstable.Iter, keysOnly bool) iterator.Iterator {
-	s.run, s.table, s.keysOnly, s.cold = r, t, keysOnly, false
-	s.concat.Init(s)
-	return &s.concat
-}
-
-// Len implements iterator.Sources.
-func (s *runSource) Len() int { return len(s.run.tables) }
-
-// Bounds implements iterator.Sources.
-func (s *runSource) Bounds(i int) (smallest, largest []byte) {
-	t := s.run.tables[i]
-	return t.Smallest, t.Largest
-}
-
-// Open implements iterator.Sources.
-func (s *runSource) Open(i int) (iterator.Iterator, error) {
-	r, err := s.run.tables[i].get()
-	if err != nil {
-		return nil, err
-	}
-	s.table.Init(r, sstable.IterOptions{KeysOnly: s.keysOnly, Cold: s.cold})
-	return s.table, nil
 }

@@ -108,11 +108,14 @@ func (db *DB) newIterator(v readView, o *IterOptions, prefix []byte, owner iterO
 	if o == nil {
 		o = &IterOptions{}
 	}
-	lo, hi, err := o.rows(prefix)
+	buf := rowIterPool.Get().(*rowIter)
+	lo, hi, grown, err := o.appendRows(buf.bounds, prefix)
+	buf.bounds = grown
 	if err != nil {
+		rowIterPool.Put(buf)
 		return nil, err
 	}
-	rows, err := db.newRowIter(v, lo, hi, o.KeysOnly)
+	rows, err := buf.init(db, v, lo, hi, o.KeysOnly)
 	if err != nil {
 		return nil, err
 	}

@@ -29,12 +29,12 @@ type session struct {
 
 	// For runs in which the file system fails.
 	faulty   bool
-	damaging bool                // reads may come back damaged: ErrCorruption is honest
-	blocked  bool                // the store could not be opened, or has failed: no more changes
-	openOpts func(*Options)      // further options
-	onError  func(error)         // told each error that a change met
-	unsure   map[int]bool        // commits whose outcome is unknown
-	held     func(string, error) // what a failed read is reported to
+	damaging bool           // reads may come back damaged: ErrCorruption is honest
+	blocked  bool           // the store could not be opened
+	openOpts func(*Options) // further options
+	onError  func(error)    // told each error that a change met
+	unsure   map[int]bool   // commits whose outcome is unknown
+	kept     Durability     // weakest level whose commits outlive a failure
 }
 
 // handClock is a clock that moves when told.
@@ -68,7 +68,7 @@ func denseOptions(f vfs.FS, clock *handClock) Options {
 }
 
 func newSession(t testing.TB, f vfs.FS, dir string, seed uint64) *session {
-	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}}
+	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}, kept: OS}
 	s.model = newOracle(func() int64 { return s.clock.Now().UnixMilli() }, func() int64 { return s.db.clock.shown() })
 	return s
 }
@@ -93,6 +93,30 @@ func (s *session) open() bool {
 		return false
 	}
 	s.db = db
+	if s.faulty && s.model.issued() > 0 {
+		return s.adopt()
+	}
+	return true
+}
+
+// adopt asks a store that was opened again after failures which commits it
+// still has; from here on those are durable and the others never were.
+func (s *session) adopt() bool {
+	s.t.Helper()
+	got, err := readAll(s.db)
+	if err != nil {
+		s.legal("read", err)
+		s.close()
+		return false
+	}
+	lo, hi := s.model.acked[s.kept], s.model.issued()
+	j, ok := s.model.find(got.sum, got.now, lo, hi)
+	if !ok {
+		j, ok = s.model.find(got.sum, got.now, 0, hi)
+		s.t.Fatalf("opened again, the store shows the state after commit %d (known: %v), want one of %d to %d:\n%v", j, ok, lo, hi, &got)
+	}
+	s.model.rewind(j)
+	s.model.ack(j, Sync)
 	return true
 }
 
@@ -131,7 +155,6 @@ func (s *session) commit(d Durability, change func(m *oracle), do func() error) 
 	s.t.Helper()
 	j := s.model.begin(change)
 	err := do()
-	fmt.Println("DEBUG", j, d, err, len(s.model.keys), s.liveKeys())
 	if s.onError != nil && err != nil {
 		s.onError(err)
 	}

@@ -156,11 +156,16 @@ func (s *dbSource) End(tt typed.Txn, err error) (again bool, e error) {
 		err = t.commit(Default, nil)
 		again = isConflict(err)
 	}
-	db := t.db
+	db, writes := t.db, t.writes
 	t.end()
 	txnPool.Put(t)
-	if again {
+	switch {
+	case again:
 		return true, db.closedErr()
+	case err == nil && writes && !wrote:
+		// A write that found nothing to do rests on what it saw, as an empty commit
+		// does: that must be as durable as the write would have been.
+		err = db.waitFor(db.log.Appended(), Default)
 	}
 	return false, err
 }

@@ -4,3 +4,5 @@ package main
 
 // rocksKinds is empty without the build tag rocksdb, which needs librocksdb.
 func rocksKinds() []engineKind { return nil }
+
+func rocksVersions() map[string]string { return nil }

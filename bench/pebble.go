@@ -96,6 +96,6 @@ type pebbleCursor struct{ *pebble.Iterator }
 // silentPebble drops what Pebble logs.
 type silentPebble struct{}
 
-func (silentPebble) Infof(string, ...any)    {}
-func (silentPebble) Errorf(string, ...any)   {}
+func (silentPebble) Infof(string, ...any)      {}
+func (silentPebble) Errorf(string, ...any)     {}
 func (silentPebble) Fatalf(f string, a ...any) { pebble.DefaultLogger.Fatalf(f, a...) }

@@ -40,6 +40,9 @@ func ask(db *siltstone.DB, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.text, err)
 		}
+		if answer == "" {
+			answer = "(nothing)"
+		}
 		fmt.Fprintf(out, "? %s (%v)\n  %s\n", q.text, since(start), answer)
 	}
 	return printSizes(db, out)

@@ -28,11 +28,18 @@ const crashRounds = 3
 //	lost          acknowledged, but not found: must be none
 //	extra         found, but not acknowledged: the commit in flight, at most
 //	torn          not as in the source: must be none
-func crash(ctx context.Context, c config, t tree, out io.Writer) error {
+func crash(ctx context.Context, c config, t tree, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "goindex-crash-")
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w; the store is kept in %s", err, dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
 	c.store = filepath.Join(dir, "store")
 	acknowledged := map[string]bool{}
 	for round := range crashRounds {
@@ -42,12 +49,12 @@ func crash(ctx context.Context, c config, t tree, out io.Writer) error {
 		if err := loadAndKill(ctx, c, kill, acknowledged); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "killed after commit %d: ", kill)
+		fmt.Fprintf(out, "killed after commit %d\n", kill)
 		if err := judgeCrash(ctx, c, t, acknowledged, out); err != nil {
-			return fmt.Errorf("%w; the store is kept in %s", err, c.store)
+			return err
 		}
 	}
-	return os.RemoveAll(dir)
+	return nil
 }
 
 // loadAndKill starts a child that loads, kills it when it has acknowledged n
@@ -66,21 +73,22 @@ func loadAndKill(ctx context.Context, c config, n int, acknowledged map[string]b
 	if err := child.Start(); err != nil {
 		return err
 	}
-	scanner := bufio.NewScanner(acks)
-	for i := 1; scanner.Scan(); i++ {
-		acknowledged[scanner.Text()] = true
+	lines := bufio.NewScanner(acks)
+	killed := false
+	for i := 1; lines.Scan(); i++ {
+		acknowledged[lines.Text()] = true
 		if i == n {
 			// SIGKILL, where there are signals. What the pipe still holds is read.
 			if err := child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				return err
 			}
+			killed = true
 		}
 	}
-	var killed *exec.ExitError
-	if err := child.Wait(); err != nil && (!errors.As(err, &killed) || killed.ExitCode() > 0) {
+	if err := child.Wait(); err != nil && !killed {
 		return fmt.Errorf("child: %w", err)
 	}
-	return errors.Join(scanner.Err(), ctx.Err())
+	return errors.Join(lines.Err(), ctx.Err())
 }
 
 // judgeCrash opens the store as the child left it.
@@ -90,7 +98,7 @@ func judgeCrash(ctx context.Context, c config, t tree, acknowledged map[string]b
 		return err
 	}
 	v := verifier{source: t, progress: newProgress("comparing", len(t.packages))}
-	err = errors.Join(v.run(ctx, db), db.Check(ctx), db.Close())
+	err = errors.Join(db.Check(ctx), v.run(ctx, db), db.Close())
 	v.progress.end()
 	if err != nil {
 		return err
@@ -103,11 +111,9 @@ func judgeCrash(ctx context.Context, c config, t tree, acknowledged map[string]b
 	}
 	found := append(v.packages[whole], v.packages[torn]...)
 	extra := len(found) - (len(acknowledged) - lost)
-	fmt.Fprintf(out, "acknowledged %d, found %d, lost %d, extra %d, torn %d\n",
+	fmt.Fprintf(out, "  acknowledged %d, found %d, lost %d, extra %d, torn %d\n",
 		len(acknowledged), len(found), lost, extra, len(v.packages[torn]))
-	for _, f := range v.faults {
-		fmt.Fprintln(out, "differs:", f)
-	}
+	v.print(out)
 	// What was found counts as acknowledged from now on: a commit that has been
 	// seen must not go away either.
 	for _, path := range found {

@@ -33,7 +33,7 @@ func index(ctx context.Context, c config, t tree, out io.Writer) error {
 }
 
 // load opens the store, makes it equal to the tree and closes it.
-func load(ctx context.Context, c config, t tree, out io.Writer) (err error) {
+func load(ctx context.Context, c config, t tree, out io.Writer) error {
 	var work work
 	db, err := siltstone.Open(c.store, &siltstone.Options{OnEvent: work.note})
 	if err != nil {

@@ -27,14 +27,20 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	c, err := parse(os.Args[1:], os.Stderr)
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	default:
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil: // told already, with the usage
+		os.Exit(2)
+	}
+	// Interrupted, it ends between two packages and closes the store.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err = run(ctx, c, os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "goindex:", err)
-		os.Exit(1) //nolint:gocritic // stop only restores the signal's default
+		os.Exit(1)
 	}
 }
 
@@ -48,6 +54,7 @@ type config struct {
 	acks   bool
 }
 
+// parse reads the command line. It writes what is wrong with it to stderr.
 func parse(args []string, stderr io.Writer) (config, error) {
 	var c config
 	f := flag.NewFlagSet("goindex", flag.ContinueOnError)
@@ -63,15 +70,31 @@ func parse(args []string, stderr io.Writer) (config, error) {
 		return c, err
 	}
 	if f.NArg() > 0 {
-		return c, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	if c.source == "" {
-		var err error
-		if c.source, err = goroot(); err != nil {
-			return c, err
-		}
+		err := fmt.Errorf("unexpected argument %q", f.Arg(0))
+		fmt.Fprintln(stderr, err)
+		f.Usage()
+		return c, err
 	}
 	return c, nil
+}
+
+func run(ctx context.Context, c config, out io.Writer) (err error) {
+	if c.source == "" {
+		if c.source, err = goroot(); err != nil {
+			return err
+		}
+	}
+	t, err := walk(c.source, c.limit)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.acks:
+		return acknowledge(ctx, c, t, out)
+	case c.crash:
+		return crash(ctx, c, t, out)
+	}
+	return index(ctx, c, t, out)
 }
 
 // goroot asks the go command where its installation is.
@@ -81,22 +104,4 @@ func goroot() (string, error) {
 		return "", fmt.Errorf("go env GOROOT: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, err := parse(args, stderr)
-	if err != nil {
-		return err
-	}
-	t, err := walk(c.source, c.limit)
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.acks:
-		return acknowledge(ctx, c, t, stdout)
-	case c.crash:
-		return crash(ctx, c, t, stdout)
-	}
-	return index(ctx, c, t, stdout)
 }

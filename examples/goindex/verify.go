@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -27,8 +27,9 @@ type verifier struct {
 	source   tree
 	progress progress
 
-	packages map[state][]string
-	faults   []string
+	packages    map[state][]string // paths
+	identifiers map[string]int     // over the packages found, as the source has them
+	faults      []string
 }
 
 // compare is -verify: the index must hold the tree and nothing else.
@@ -43,9 +44,7 @@ func compare(ctx context.Context, db *siltstone.DB, t tree, out io.Writer) error
 	for _, path := range v.packages[missing] {
 		v.fault("%s: missing", path)
 	}
-	for _, f := range v.faults {
-		fmt.Fprintln(out, "differs:", f)
-	}
+	v.print(out)
 	if n := len(v.faults); n > 0 {
 		return fmt.Errorf("the index differs from the source in %d places", n)
 	}
@@ -60,7 +59,7 @@ func (v *verifier) run(ctx context.Context, db *siltstone.DB) error {
 		return err
 	}
 	defer s.Close()
-	v.packages = map[state][]string{}
+	v.packages, v.identifiers = map[state][]string{}, map[string]int{}
 	for _, d := range v.source.packages {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -79,6 +78,19 @@ func (v *verifier) run(ctx context.Context, db *siltstone.DB) error {
 	return v.checkTotals(s)
 }
 
+// faultsShown bounds how many faults are printed one by one.
+const faultsShown = 20
+
+func (v *verifier) print(out io.Writer) {
+	for i, f := range v.faults {
+		if i == faultsShown {
+			fmt.Fprintf(out, "differs: %d more\n", len(v.faults)-i)
+			return
+		}
+		fmt.Fprintln(out, "differs:", f)
+	}
+}
+
 func (v *verifier) fault(format string, args ...any) {
 	v.faults = append(v.faults, fmt.Sprintf(format, args...))
 }
@@ -93,6 +105,9 @@ func (v *verifier) judge(in view, p *sourcePackage) (state, error) {
 		return missing, nil
 	}
 	p.analyse()
+	for name, n := range p.identifiers {
+		v.identifiers[name] += n
+	}
 	before := len(v.faults)
 	for _, check := range []func(view, *sourcePackage) error{
 		v.checkDigests, v.checkFiles, v.checkCounts, v.checkImports, v.checkIdentifiers,
@@ -123,8 +138,13 @@ func (v *verifier) checkFiles(in view, p *sourcePackage) error {
 		path := p.filePath(f.name)
 		var err error
 		contents, err = in.AppendGet(contents[:0], fileKey(path))
-		if err != nil || !bytes.Equal(contents, f.contents) {
-			v.fault("%s: contents (%v)", path, err)
+		switch {
+		case errors.Is(err, siltstone.ErrNotFound):
+			v.fault("%s: no contents", path)
+		case err != nil:
+			return err
+		case !bytes.Equal(contents, f.contents):
+			v.fault("%s: contents", path)
 		}
 		joined = joined[:0]
 		for kv, err := range in.Scan(fileLines(path)) {
@@ -163,15 +183,19 @@ func (v *verifier) checkImports(in view, p *sourcePackage) error {
 }
 
 func (v *verifier) checkIdentifiers(in view, p *sourcePackage) error {
+	return v.checkFrequencies(in, identifiersPrefix+p.path, p.identifiers)
+}
+
+func (v *verifier) checkFrequencies(in view, key string, want map[string]int) error {
 	stored := map[string]int{}
-	for m, err := range in.ZSet(identifiersPrefix + p.path).Range(typed.ByRank(0, -1)) {
+	for m, err := range in.ZSet(key).Range(typed.ByRank(0, -1)) {
 		if err != nil {
 			return err
 		}
 		stored[m.Name] = int(m.Score)
 	}
-	if !maps.Equal(stored, p.identifiers) {
-		v.fault("%s: identifiers", p.path)
+	if !maps.Equal(stored, want) {
+		v.fault("%s: frequencies", key)
 	}
 	return nil
 }
@@ -183,19 +207,21 @@ func (v *verifier) checkTotals(in view) error {
 	if err != nil {
 		return err
 	}
-	for name, prefix := range map[string]string{countFiles: filePrefix, countLines: linePrefix, countPackages: statsPrefix} {
-		n, err := countKeys(in, prefix)
+	for _, c := range []struct{ name, prefix string }{
+		{countFiles, filePrefix}, {countLines, linePrefix}, {countPackages, statsPrefix},
+	} {
+		n, err := countKeys(in, c.prefix)
 		if err != nil {
 			return err
 		}
-		if n != totals[name] {
-			v.fault("%d keys under %s, but %d %s in the totals", n, prefix, totals[name], name)
+		if n != totals[c.name] {
+			v.fault("%d keys under %s, but %d %s in the totals", n, c.prefix, totals[c.name], c.name)
 		}
 	}
 	if found := int64(len(v.packages[whole]) + len(v.packages[torn])); found != totals[countPackages] {
 		v.fault("%d packages in the totals, but %d of the source", totals[countPackages], found)
 	}
-	return nil
+	return v.checkFrequencies(in, identifiersKey, v.identifiers)
 }
 
 // countKeys counts the keys with a prefix, without reading values.
@@ -208,8 +234,4 @@ func countKeys(in view, prefix string) (n int64, err error) {
 		n++
 	}
 	return n, it.Close()
-}
-
-func (s state) String() string {
-	return strings.Fields("missing whole torn")[s]
 }

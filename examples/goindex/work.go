@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
-
-	"maps"
 
 	"github.com/siltstonedb/siltstone"
 )
@@ -51,6 +50,9 @@ func (w *work) note(e siltstone.Event) {
 
 // print shows the work, and how often each of the bytes in was written.
 func (w *work) print(out io.Writer, in int64) {
+	if w.flushes == 0 && len(w.compactions) == 0 {
+		return
+	}
 	written := w.flushed
 	fmt.Fprintf(out, "flush    %d, %s\n", w.flushes, size(w.flushed))
 	for _, level := range slices.Sorted(maps.Keys(w.compactions)) {

@@ -365,6 +365,14 @@ func (m *Merging) clear(r Run) bool {
 // It costs nothing, so ask it before Run.
 func (m *Merging) Stretch() int { return m.stream }
 
+// Lend hands the next n moves of a stretch to a caller who makes them on child
+// kid itself, in the direction of travel. n is at most Stretch. Afterwards the
+// merge stands where that child stands.
+func (m *Merging) Lend(n int) (kid int) {
+	m.stream -= n
+	return int(m.order[0].kid)
+}
+
 // Run implements Iterator: the stretch of the top's block that is still to
 // come, if no other source has a key in it.
 func (m *Merging) Run() (Run, bool) {

@@ -1,0 +1,175 @@
+package siltstone
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// faultRun makes one call of the file system fail while a workload runs, and
+// judges what the store says and what it recovers to. Every result must have
+// been right or an error that names the fault. Afterwards, with the fault gone,
+// the store opens on what the page cache holds and on what a power cut leaves,
+// to the state after one commit: none that returned is missing, none that
+// definitely failed is there, one whose outcome is unknown may be.
+type faultRun struct {
+	t    testing.TB
+	w    *workload
+	seed uint64
+	rng  *rand.Rand
+	v    faultVariant
+	kind vfstest.Kind
+	nth  int64
+}
+
+// faultVariant is a way for a call to fail.
+type faultVariant struct {
+	name  string
+	kinds []vfstest.Kind // it applies to; nil: all
+	fault vfstest.Fault  // without Match and Nth
+}
+
+var faultVariants = []faultVariant{
+	{name: "once", fault: vfstest.Fault{}},
+	{name: "forever", fault: vfstest.Fault{Times: vfstest.Forever}},
+	{name: "half", kinds: []vfstest.Kind{vfstest.Write, vfstest.Read}, fault: vfstest.Fault{Effect: vfstest.Half}},
+	{name: "done", kinds: changing, fault: vfstest.Fault{Effect: vfstest.Done}},
+	{name: "no space", kinds: spending, fault: vfstest.Fault{Err: vfs.ErrNoSpace}},
+	{name: "no space, half", kinds: []vfstest.Kind{vfstest.Write}, fault: vfstest.Fault{Err: vfs.ErrNoSpace, Effect: vfstest.Half}},
+	{name: "no space ever after", kinds: spending, fault: vfstest.Fault{Err: vfs.ErrNoSpace, Times: vfstest.Forever}},
+	{name: "sync forgets", kinds: []vfstest.Kind{vfstest.Sync}, fault: vfstest.Fault{Effect: vfstest.Forgotten}},
+	{name: "sync reverts", kinds: []vfstest.Kind{vfstest.Sync}, fault: vfstest.Fault{Effect: vfstest.Reverted}},
+	{name: "damaged", kinds: []vfstest.Kind{vfstest.Read}, fault: vfstest.Fault{Effect: vfstest.Damaged}},
+	{name: "damaged ever after", kinds: []vfstest.Kind{vfstest.Read}, fault: vfstest.Fault{Effect: vfstest.Damaged, Times: vfstest.Forever}},
+}
+
+// spending are the calls that need disk space.
+var spending = []vfstest.Kind{vfstest.Create, vfstest.Write, vfstest.Allocate, vfstest.Mkdir}
+
+func (v *faultVariant) applies(k vfstest.Kind) bool {
+	for _, want := range v.kinds {
+		if want == k {
+			return true
+		}
+	}
+	return v.kinds == nil
+}
+
+func TestEveryFailingCallIsHonest(t *testing.T) {
+	const seed = 11
+	sites, runs := 0, 0
+	for i := range crashWorkloads {
+		w := &crashWorkloads[i]
+		t.Run(w.name, func(t *testing.T) {
+			counted := vfstest.NewFaults(vfstest.NewDisk(seed))
+			s := newSession(t, counted, w.path(), seed)
+			w.start(s)
+			rng := seeded(seed + uint64(i))
+			for _, kind := range vfstest.Kinds() {
+				n := counted.Count(kind)
+				sites += int(n)
+				for _, v := range faultVariants {
+					if !v.applies(kind) {
+						continue
+					}
+					for _, nth := range sampleCalls(n, rng) {
+						runs++
+						r := faultRun{t: t, w: w, seed: seed, rng: rng, v: v, kind: kind, nth: nth}
+						r.run()
+					}
+				}
+			}
+		})
+	}
+	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites, len(faultVariants), runs)
+}
+
+// sampleCalls picks which of n calls fail, one run each.
+func sampleCalls(n int64, rng *rand.Rand) (picked []int64) {
+	step := int64(1)
+	if !longRun() {
+		step = max(1, n/4)
+	}
+	for nth := 1 + rng.Int64N(step); nth <= n; nth += step {
+		picked = append(picked, nth)
+	}
+	return picked
+}
+
+func (r *faultRun) String() string {
+	return fmt.Sprintf("%s: %v number %d, %s", r.w.name, r.kind, r.nth, r.v.name)
+}
+
+func (r *faultRun) run() {
+	r.t.Helper()
+	disk := vfstest.NewDisk(r.seed)
+	faults := vfstest.NewFaults(disk)
+	fault := r.v.fault
+	fault.Match, fault.Nth = vfstest.On(r.kind), r.nth
+	faults.Inject(fault)
+
+	s := newSession(naming{r.t, r}, faults, r.w.path(), r.seed)
+	s.faulty, s.damaging = true, fault.Effect == vfstest.Damaged
+	if fault.Effect == vfstest.Reverted {
+		s.kept = Sync // the page cache loses what was not synced
+	}
+	r.w.start(s)
+	if open := disk.OpenFiles(); len(open) > 0 {
+		r.t.Fatalf("%v: left open: %v", r, open)
+	}
+	faults.Clear()
+	r.cut(disk, s)
+	r.reopen(disk, s, s.kept, "reopened")
+}
+
+// cut opens what a power cut after the run leaves.
+func (r *faultRun) cut(disk *vfstest.Disk, s *session) {
+	r.t.Helper()
+	for _, p := range []vfstest.Profile{vfstest.P1, vfstest.P3} {
+		r.reopen(disk.Image(p, r.rng), s, Sync, fmt.Sprintf("power cut %v", p))
+	}
+}
+
+// reopen opens the store without faults and asks the oracle. d is the weakest
+// level that survives.
+func (r *faultRun) reopen(disk *vfstest.Disk, s *session, d Durability, where string) {
+	r.t.Helper()
+	o := denseOptions(disk, s.clock)
+	db, err := Open(r.w.path(), &o)
+	if err != nil {
+		r.t.Fatalf("%v: %s: open: %v", r, where, err)
+	}
+	got, err := readAll(db)
+	if err != nil {
+		r.t.Fatalf("%v: %s: read: %v", r, where, err)
+	}
+	lo, hi := s.model.acked[d], s.model.issued()
+	if _, ok := s.model.find(got.sum, got.now, lo, hi); !ok {
+		j, known := s.model.find(got.sum, got.now, 0, hi)
+		r.t.Fatalf("%v: %s: recovered the state after commit %d (known: %v), want one of %d to %d; store holds\n%v", r, where, j, known, lo, hi, &got)
+	}
+	if err := db.Check(context.Background()); err != nil {
+		r.t.Fatalf("%v: %s: check: %v", r, where, err)
+	}
+	if err := db.Put([]byte("~after"), nil); err != nil {
+		r.t.Fatalf("%v: %s: write: %v", r, where, err)
+	}
+	if err := db.Close(); err != nil {
+		r.t.Fatalf("%v: %s: close: %v", r, where, err)
+	}
+}
+
+// naming puts the name of a run in front of what a test says.
+type naming struct {
+	testing.TB
+	who fmt.Stringer
+}
+
+func (n naming) Fatalf(format string, args ...any) {
+	n.TB.Helper()
+	n.TB.Fatalf("%v: "+format, append([]any{n.who}, args...)...)
+}
