@@ -91,8 +91,10 @@ func (db *DB) flushStep() (did bool, err error) {
 		return false, err
 	}
 	db.blocks.Release(mem.reserved)
-	for _, n := range db.logs.retire(next.log) {
-		db.removeFile(base.FileLog, n)
+	if !db.isClosed() { // Close removes the last logs after its own edit
+		for _, n := range db.logs.retire(next.log) {
+			db.removeFile(base.FileLog, n)
+		}
 	}
 	db.flushDone()
 	return true, nil

@@ -264,7 +264,10 @@ func (db *DB) openManifest(files directory, info *manifest.Info) error {
 	m.nextID, m.idLimit = max(m.state.IDLimit, 1), 0
 	reserve := &manifest.Edit{FileLimit: m.next + fileBlock, Clock: db.clock.now()}
 	var err error
-	if info != nil && m.state.Clean && info.Torn == 0 {
+	// Close removes the last log only after its edit was synced. A log that is
+	// still there may mean that the sync failed, and that the page cache shows an
+	// edit which the disk does not have: nothing may be appended behind that.
+	if info != nil && m.state.Clean && info.Torn == 0 && len(files.logs) == 0 {
 		if m.log, err = manifest.Continue(db.opts.FS, db.dir, *info); err != nil {
 			return err
 		}

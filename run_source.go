@@ -7,7 +7,7 @@ import (
 
 func newTableIter() *sstable.Iter { return new(sstable.Iter) }
 
-// runSource adapts a run to iterator.Concat; a run of one table needs none.
+// runSource is the tables of a run as the sources of an iterator.Concat.
 type runSource struct {
 	run      *runView
 	table    *sstable.Iter // reused for one table after the other

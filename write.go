@@ -34,6 +34,9 @@ func (db *DB) commit(c *change, d Durability) error {
 		d = db.opts.Durability
 	}
 	if len(c.ops) == 0 && c.reads == nil {
+		if err := db.closedErr(); err != nil {
+			return err
+		}
 		return db.waitFor(db.log.Appended(), d)
 	}
 	var sealed *memtable.Table

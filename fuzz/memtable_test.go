@@ -35,7 +35,7 @@ func FuzzMemtable(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0xF0, 3, 0xFF, 0xFF, 0xFF, 0xF5, 2, 0, 0}, 20))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		m := &memModel{t: t, table: memtable.New(1 << 20)}
-		for len(input) >= 2 && len(m.records) < 5000 {
+		for steps := 0; len(input) >= 2 && len(m.records) < 1000 && steps < 200; steps++ {
 			what, n := input[0], min(int(input[1]), len(input)-2)
 			m.step(what, string(input[2:2+n]))
 			input = input[2+n:]
@@ -79,7 +79,7 @@ func (m *memModel) step(what byte, key string) {
 		m.checkSeek(key)
 		return
 	case 5:
-		for i := range 150 {
+		for i := range 130 {
 			m.add(key+string([]byte{byte(i >> 4), byte(i)}), tr)
 		}
 		return

@@ -60,11 +60,10 @@ func (b *branch) split(a *arena, i int, right *branch) (*branch, int) {
 }
 
 // follow makes right, a new branch, begin with a leaf that comes behind all of
-// b's.
+// b's. What b skips is still right between narrower fences.
 func (b *branch) follow(a *arena, right *branch, first *leaf) {
 	right.key, right.leaf[0] = first.lo, first
 	b.link(right)
-	b.open = true // nobody has looked whether it shares more with its new fence
 	right.fit(a, right.key, right.hi())
 }
 

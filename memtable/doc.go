@@ -2,18 +2,20 @@
 // map of every version of every key, filled by one writer and read by many
 // goroutines beside it, until it is flushed to a table file.
 //
-//	 hash index (point reads, overwrites)         ordered index (iterators)
-//	┌──────┬──────┬──────┬──────┐                 skiplist of leaves, by fence
-//	│tag·at│      │tag·at│tag·at│ …                 ""         "k"        "t"
-//	└──┬───┴──────┴───┬──┴──────┘                ┌───┴───┐  ┌───┴───┐  ┌───┴───┐
-//	   │              │                          │ 8-byte│⇄ │ 8-byte│⇄ │ 8-byte│
-//	   │              │                          │ prefix│  │ prefix│  │ prefix│
-//	   │              │                          │ · at  │  │ · at  │  │ · at  │
-//	   │              │                          └───┬───┘  └───┬───┘  └───────┘
-//	   ▼              ▼                              ▼          ▼
-//	┌──────────────────────────────────────────────────────────────────────────┐
-//	│ arena   node{head,key} ──► version #9 ──► version #7 ──► version #2      │
-//	└──────────────────────────────────────────────────────────────────────────┘
+//	hash index                         ordered index
+//	point reads, overwrites            iterators, new keys
+//	┌──────┬──────┬──────┐             skiplist of branches, by fence
+//	│tag·at│      │tag·at│             ┌─ "" ────────────┐  ┌─ "q" ─────
+//	└──┬───┴──────┴──┬───┘             │ "f"   "k"   "m" │  │ "s"   …
+//	   │             │                 └─┬─────┬─────┬───┘  └─┬─────
+//	   │             │          leaves   ▼     ▼     ▼        ▼
+//	   │             │          8-byte ┌───┐ ┌───┐ ┌───┐    ┌───┐
+//	   │             │         prefix, │   │⇄│   │⇄│   │⇄ … ⇄│   │
+//	   │             │              at └─┬─┘ └─┬─┘ └─┬─┘    └─┬─┘
+//	   ▼             ▼                   ▼     ▼     ▼        ▼
+//	┌──────────────────────────────────────────────────────────────────────┐
+//	│ arena   node{head,key} ──► version #9 ──► version #7 ──► version #2  │
+//	└──────────────────────────────────────────────────────────────────────┘
 //
 // A node stands for one user key; leaves and hash slots point at nodes, so an
 // overwrite only hangs a new version in front of the others and touches

@@ -65,9 +65,7 @@ func (l *leaf) split(a *arena, i int, node uint32, right *leaf) (fence uint32, t
 		l.next.prev = right
 	}
 	l.next = right
-	if right.n == 0 {
-		l.open = true // nobody has looked whether it shares more with its new fence
-	} else {
+	if right.n > 0 { // otherwise what it skips is still right between narrower fences
 		l.fit(a, l.lo, right.lo)
 	}
 	right.fit(a, right.lo, right.hi())

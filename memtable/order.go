@@ -15,8 +15,9 @@ import (
 // it takes to look through a few leaves, and goes on from leaf to leaf without
 // searching.
 //
-// Leaves are looked for in two strides, because a skiplist of all leaves is
-// slower: some twenty elements are visited, most of them out of the first cache.
+// The skiplist holds branches and not the leaves themselves because a search in
+// it visits some twenty elements, most of them out of the first cache: with half
+// a million keys that was two fifths of an insertion.
 type order struct {
 	mu       sync.RWMutex
 	list     *skiplist.SkipList // of *fence

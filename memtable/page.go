@@ -14,9 +14,8 @@ import (
 //
 // Keys are searched by their prefixes, without touching the keys but where
 // prefixes are equal ("a" and "a\x00"). The first skip bytes are what the fences
-// share; where a fence is missing or was not looked at it is what the keys
-// share, the page is open, and a key that may lie outside is recognized by
-// comparing it with the sample.
+// share. Where a fence is missing they are what the keys share and the page is
+// open: a key that does not share them is recognized by the sample.
 //
 // Pages are guarded by order.mu.
 type page struct {

@@ -221,10 +221,11 @@ func (t *Table) takeProbe() *fence {
 func (t *Table) limit(seq base.SeqNum) int64 { return max(-1, int64(seq)-int64(t.first)) }
 
 // Get returns the newest point record of key with a sequence of at most seq; ok
-// is false if there is none. hash is xxhash.Sum64(key). The value is borrowed from the table: it never
-// changes and stays readable for as long as it is kept. Range deletes are not
-// considered. Get takes no lock and allocates nothing; it costs a few cache
-// lines, one if the key is absent.
+// is false if there is none. hash is xxhash.Sum64(key). The value is borrowed
+// from the table: it never changes and stays readable for as long as it is kept.
+// Range deletes are not considered. Get takes no lock (but for keys made to
+// collide) and allocates nothing; it costs a few cache lines, one if the key is
+// absent.
 func (t *Table) Get(hash uint64, key []byte, seq base.SeqNum) (value []byte, tr base.Trailer, ok bool) {
 	node := t.find(hash, key)
 	if node == 0 {
