@@ -1,5 +1,11 @@
 package siltstone
 
+import (
+	"context"
+
+	"github.com/siltstonedb/siltstone/compaction"
+)
+
 // The knobs that tests outside the package turn.
 
 // Extremes are the unexported options.
@@ -17,3 +23,14 @@ func (o *Options) Extreme(e Extremes) {
 
 // Step does all background work there is in a store without workers.
 func (db *DB) Step() error { return db.step() }
+
+// CompactTables merges what is in tables down to the last level, and leaves what
+// is in memory where it is.
+func (db *DB) CompactTables() error {
+	for {
+		did, err := db.compactOnce(context.Background(), &compaction.KeyRange{})
+		if !did || err != nil {
+			return err
+		}
+	}
+}

@@ -28,7 +28,6 @@ type gatePass struct {
 	timer     *time.Timer
 	goroutine string
 	overtaken atomic.Bool // somebody was let through
-	self      atomic.Bool // the closure itself wrote, outside its transaction
 }
 
 // gateAllowance doubles with each attempt.
@@ -73,16 +72,13 @@ func (p *gatePass) leave() {
 
 // ownWrite reports whether a conflict of this attempt can only have been caused
 // by its own closure.
-func (p *gatePass) ownWrite() bool { return p.self.Load() || !p.overtaken.Load() }
+func (p *gatePass) ownWrite() bool { return !p.overtaken.Load() }
 
 // blocks returns the pass that holds a commit back, or nil if it may go on.
 // mine is the commit's own pass.
 func (g *gate) blocks(mine *gatePass) *gatePass {
 	p := g.now.Load()
 	if p == nil || p == mine {
-		return nil
-	}
-	if p.self.Load() {
 		return nil
 	}
 	if !time.Now().Before(p.until) {
@@ -93,11 +89,11 @@ func (g *gate) blocks(mine *gatePass) *gatePass {
 }
 
 // wait waits until the pass has ended or its time is over. The closure's own
-// goroutine is not made to wait for itself: it is let through, and remembered.
-func (p *gatePass) wait() {
+// goroutine is not made to wait for itself: then self is true, and its commit
+// goes on with the pass, alone.
+func (p *gatePass) wait() (self bool) {
 	if p.goroutine == goroutineID() {
-		p.self.Store(true)
-		return
+		return true
 	}
 	t := time.NewTimer(time.Until(p.until))
 	defer t.Stop()
@@ -105,6 +101,7 @@ func (p *gatePass) wait() {
 	case <-p.done:
 	case <-t.C:
 	}
+	return false
 }
 
 // goroutineID names the calling goroutine, from the first line of its stack. It

@@ -215,8 +215,9 @@ func (db *DB) loadManifest(files directory) (*manifest.Info, error) {
 	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorruption) {
 		return nil, err
 	}
-	if len(files.tables) > 0 {
-		return nil, base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing, though there are tables")
+	if len(files.tables)+len(files.logs) > 0 {
+		// CURRENT is durable before the first of them is created.
+		return nil, base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing, though there are tables or logs")
 	}
 	id, err := randomID()
 	if err != nil {

@@ -99,7 +99,12 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 	}
 	if !c.urgent {
 		if p := db.gate.blocks(c.gate); p != nil {
-			return func() error { p.wait(); return nil }, nil
+			return func() error {
+				if p.wait() {
+					c.gate = p
+				}
+				return nil
+			}, nil
 		}
 	}
 	mem := db.section.mem

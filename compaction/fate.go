@@ -32,9 +32,6 @@ func (f fate) String() string {
 	return [...]string{"kept", "zeroed", "buried", "shadowed", "covered", "elided", "expired", "?"}[min(f, fates)]
 }
 
-// leaves reports whether the record does not reach the output in any form.
-func (f fate) leaves() bool { return f >= shadowed }
-
 // surroundings are what decides over a record, beside the read points.
 type surroundings struct {
 	newer base.SeqNum // of the next newer record of the key in the merge; infinity if none

@@ -32,7 +32,7 @@ func unrow(key []byte) string {
 func parseRecord(t *testing.T, text string) iterator.Entry {
 	t.Helper()
 	text, expiry, _ := strings.Cut(text, "~")
-	at := 0
+	at := int64(0)
 	if expiry != "" {
 		at = number(t, expiry)
 	}
@@ -51,9 +51,9 @@ func parseRecord(t *testing.T, text string) iterator.Entry {
 	return putEntry(k, rest[i+1:], seq, int64(at))
 }
 
-func number(t *testing.T, text string) int {
+func number(t *testing.T, text string) int64 {
 	t.Helper()
-	n, err := strconv.Atoi(text)
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,21 +9,28 @@ import (
 // Pick returns what to compact next, or nil if there is nothing to do that the
 // running compactions do not stand in the way of. It is a pure function: the
 // same version and input give the same answer. Carrying out pick after pick on
-// an unchanging store comes to an end.
+// an unchanging store comes to an end, and after an answer of nil the next one
+// is nil too until the version, the read points, the busy ones or the flags of
+// the input have changed, or time has passed for those that expire. For 100 GiB
+// it takes well below a millisecond, tens of them when idle.
+//
+// While Input.Manual is set, merges for it have ReasonManual; when none is
+// picked any more and none is running, the range is down and clean.
 //
 // What costs nothing comes first, then what was asked for, then what bounds the
 // number of runs, then space:
 //
 //	drop   tables nobody can see anything of
 //	move   tables that nothing older overlaps, to the last level
-//	manual
+//	manual a range that was asked for
+//	clear  tables of tombstones that hide nothing
 //	runs   flush runs, tiers, read pressure
 //	space  tombstones, expiry, shadowed versions; when idle, young data at all
 //	small  tables that should be one
 func Pick(v *manifest.Version, in Input) *Compaction {
 	p := newPicker(v, in)
 	for _, try := range []func() *Compaction{
-		p.dropped, p.moved, p.manual, p.runs, p.readers, p.space, p.small,
+		p.dropped, p.moved, p.manual, p.cleared, p.runs, p.readers, p.space, p.small,
 	} {
 		if c := try(); c != nil {
 			return c

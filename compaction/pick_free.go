@@ -126,21 +126,15 @@ func collectionEnd(key []byte) []byte {
 }
 
 // moved picks the young tables that nothing older overlaps, all of them at
-// once, and gives them to the last level as they are. One that is full of
-// tombstones is read instead, as soon as they may leave.
+// once, and gives them to the last level as they are; but for those that are
+// full of tombstones.
 func (p *picker) moved() *Compaction {
 	c := &Compaction{Kind: KindMove, Reason: ReasonNoOverlap, Level: lastLevel, Age: lastAge}
 	for i, r := range p.all[:p.young] {
 		var free []*manifest.Table
 		for _, t := range r.Tables {
-			s := TableSpan(t)
-			if p.busy[t.Num] || !p.clear(s) || p.overlapsFrom(i+1, s) {
-				continue
-			}
-			if t.RangeDeletes == 0 && t.Deletes*10 < t.Records() {
+			if p.onTop(i, t) && !barren(t) {
 				free = append(free, t)
-			} else if t.MaxSeq <= p.in.OldestReadSeq {
-				return p.down(i, s, ReasonTombstones)
 			}
 		}
 		if len(free) > 0 {
@@ -152,3 +146,26 @@ func (p *picker) moved() *Compaction {
 	}
 	return c
 }
+
+// cleared picks a table of tombstones that nothing older overlaps: it is read
+// instead of moved, as soon as they may leave.
+func (p *picker) cleared() *Compaction {
+	for i, r := range p.all[:p.young] {
+		for _, t := range r.Tables {
+			if t.MaxSeq <= p.in.OldestReadSeq && barren(t) && p.onTop(i, t) {
+				return p.down(i, TableSpan(t), ReasonTombstones)
+			}
+		}
+	}
+	return nil
+}
+
+// onTop reports whether table t of run i could become part of the last level as
+// it is.
+func (p *picker) onTop(i int, t *manifest.Table) bool {
+	s := TableSpan(t)
+	return !p.busy[t.Num] && p.clear(s) && !p.overlapsFrom(i+1, s)
+}
+
+// barren reports whether much of t is tombstones.
+func barren(t *manifest.Table) bool { return t.RangeDeletes > 0 || t.Deletes*10 >= t.Records() }

@@ -277,6 +277,27 @@ func TestKeyLeftOutIsFoundWhenTheHashIndexHasGrown(t *testing.T) {
 	}
 }
 
+func TestHashIndexGrowsWithItsKeys(t *testing.T) {
+	for _, reserved := range []int{0, 20_000} {
+		table := New(8 << 20)
+		table.Reserve(reserved)
+		before := table.index.table.Load()
+		for i := range 20_000 {
+			set(table, fmt.Sprint(i), base.SeqNum(i+1), "")
+		}
+		h := table.index.table.Load()
+		if table.index.count+len(table.index.leftOut) != 20_000 || table.index.count > len(h.slots)*5/8+1 {
+			t.Errorf("%d of %d slots taken, %d left out", table.index.count, len(h.slots), len(table.index.leftOut))
+		}
+		if len(table.index.leftOut) > 20 {
+			t.Errorf("%d keys left out", len(table.index.leftOut))
+		}
+		if (h == before) != (reserved > 0) {
+			t.Errorf("reserved %d: grown from %d to %d slots", reserved, len(before.slots), len(h.slots))
+		}
+	}
+}
+
 func TestKeysOfEveryLegalLengthAreKept(t *testing.T) {
 	table := New(16 << 20)
 	var want []string

@@ -1,0 +1,285 @@
+package siltstone_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+func ExampleDB_Scan() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	for kv, err := range db.Scan(siltstone.Range{Lower: []byte("b")}) {
+		check(err)
+		fmt.Printf("%s is %s\n", kv.Key, kv.Value)
+		if string(kv.Key) == "cherry" {
+			break // releases everything
+		}
+	}
+	// Output:
+	// banana is yellow
+	// cherry is red
+}
+
+// A key that holds a collection is shown with its type and no value.
+func ExampleDB_Scan_types() {
+	db := open()
+	defer db.Close()
+
+	check(db.Put([]byte("a"), []byte("text")))
+	_, err := db.Set("b").Add("member")
+	check(err)
+	for kv, err := range db.Scan(siltstone.Range{}) {
+		check(err)
+		fmt.Printf("%s %v %q\n", kv.Key, kv.Type, kv.Value)
+	}
+	// Output:
+	// a string "text"
+	// b set ""
+}
+
+func ExampleDB_ScanBack() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	for kv, err := range db.ScanBack(siltstone.Range{Upper: []byte("date")}) {
+		check(err)
+		fmt.Printf("%s\n", kv.Key)
+	}
+	// Output:
+	// cherry
+	// banana
+	// apple
+}
+
+func ExamplePrefix() {
+	db := open()
+	defer db.Close()
+
+	for _, key := range []string{"user", "user:1", "user:2", "users"} {
+		check(db.Put([]byte(key), nil))
+	}
+	for kv, err := range db.Scan(siltstone.Prefix([]byte("user:"))) {
+		check(err)
+		fmt.Printf("%s\n", kv.Key)
+	}
+	// Output:
+	// user:1
+	// user:2
+}
+
+func ExampleRange() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	wrong := siltstone.Range{Lower: []byte("d"), Upper: []byte("b")}
+	fmt.Println(errors.Is(db.DeleteRange(wrong), siltstone.ErrBadRange))
+	// Output: true
+}
+
+func ExampleDB_NewIter() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	it, err := db.NewIter(&siltstone.IterOptions{Range: siltstone.Range{Upper: []byte("c")}})
+	check(err)
+	for ok := it.First(); ok; ok = it.Next() {
+		fmt.Printf("%s is %s\n", it.Key(), it.Value())
+	}
+	check(it.Close()) // returns what ended the walk, if it was an error
+	// Output:
+	// apple is red
+	// banana is yellow
+}
+
+// An iterator can turn round at any key.
+func ExampleIterator() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	it, err := db.NewIter(nil)
+	check(err)
+	defer it.Close()
+	show := func(move string, ok bool) { fmt.Printf("%s %v %q\n", move, ok, it.Key()) }
+	show("First", it.First())
+	show("Next", it.Next())
+	show("Prev", it.Prev())
+	show("Last", it.Last())
+	show("Next", it.Next())
+	fmt.Println(it.Valid(), it.Err())
+	// Output:
+	// First true "apple"
+	// Next true "banana"
+	// Prev true "apple"
+	// Last true "date"
+	// Next false ""
+	// false <nil>
+}
+
+func ExampleIterator_SeekGE() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	it, err := db.NewIter(nil)
+	check(err)
+	defer it.Close()
+	fmt.Printf("%v %s\n", it.SeekGE([]byte("banana")), it.Key())
+	fmt.Printf("%v %s\n", it.SeekGE([]byte("c")), it.Key())
+	fmt.Println(it.SeekGE([]byte("z")))
+	// Output:
+	// true banana
+	// true cherry
+	// false
+}
+
+func ExampleIterator_SeekLT() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	it, err := db.NewIter(nil)
+	check(err)
+	defer it.Close()
+	fmt.Printf("%v %s\n", it.SeekLT([]byte("cherry")), it.Key())
+	fmt.Println(it.SeekLT([]byte("a")))
+	// Output:
+	// true banana
+	// false
+}
+
+func ExampleIterator_Type() {
+	db := open()
+	defer db.Close()
+
+	_, err := db.ZSet("board").Add("ada", 1)
+	check(err)
+	it, err := db.NewIter(nil)
+	check(err)
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		fmt.Printf("%s %v\n", it.Key(), it.Type() == typed.TypeZSet)
+	}
+	// Output: board true
+}
+
+// KeysOnly does not read values: counting costs the keys.
+func ExampleIterOptions() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	it, err := db.NewIter(&siltstone.IterOptions{
+		Range:    siltstone.Range{Lower: []byte("b")},
+		KeysOnly: true,
+	})
+	check(err)
+	n := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+	}
+	fmt.Println(n, it.Close())
+	// Output: 3 <nil>
+}
+
+func ExampleDB_NewSnapshot() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	s, err := db.NewSnapshot()
+	check(err)
+	defer s.Close()
+	check(db.Put([]byte("apple"), []byte("green")))
+
+	before, err := s.Get([]byte("apple"))
+	check(err)
+	now, err := db.Get([]byte("apple"))
+	check(err)
+	fmt.Printf("%s, now %s\n", before, now)
+	// Output: red, now green
+}
+
+// A snapshot has every call that reads, those on typed values too.
+func ExampleSnapshot() {
+	db := open()
+	defer db.Close()
+
+	_, err := db.Set("tags").Add("green")
+	check(err)
+	s, err := db.NewSnapshot()
+	check(err)
+	defer s.Close()
+	check(db.DeleteRange(siltstone.Range{}))
+
+	fmt.Println(s.Set("tags").Len())
+	fmt.Println(s.Has([]byte("tags")))
+	_, err = s.Set("tags").Add("blue")
+	fmt.Println(errors.Is(err, siltstone.ErrReadOnly))
+	// Output:
+	// 1 <nil>
+	// true <nil>
+	// true
+}
+
+func ExampleSnapshot_Scan() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	s, err := db.NewSnapshot()
+	check(err)
+	defer s.Close()
+	for kv, err := range s.Scan(siltstone.Range{}) {
+		check(err)
+		check(db.Delete(kv.Key)) // the snapshot does not see it
+	}
+	it, err := s.NewIter(nil)
+	check(err)
+	fmt.Println(it.First(), it.Close())
+	fmt.Println(db.Keys().Count())
+	// Output:
+	// true <nil>
+	// 0 <nil>
+}
+
+func ExampleSnapshot_Close() {
+	db := open()
+	defer db.Close()
+
+	s, err := db.NewSnapshot()
+	check(err)
+	s.Close() // what only it could see may now leave the disk
+	_, err = s.Get([]byte("key"))
+	fmt.Println(errors.Is(err, siltstone.ErrClosed))
+	// Output: true
+}
+
+// Code that only reads takes a Reader and so works on a store, a snapshot and
+// a transaction.
+func ExampleReader() {
+	count := func(r siltstone.Reader, prefix string) (n int) {
+		for _, err := range r.Scan(siltstone.Prefix([]byte(prefix))) {
+			check(err)
+			n++
+		}
+		return n
+	}
+	db := open()
+	defer db.Close()
+	fruit(db)
+	s, err := db.NewSnapshot()
+	check(err)
+	defer s.Close()
+	check(db.Delete([]byte("apple")))
+	fmt.Println(count(db, ""), count(s, ""))
+	// Output: 3 4
+}
