@@ -150,6 +150,7 @@ func TestOneDeleteOfTenMillionElementsReturnsTheDisk(t *testing.T) {
 			s.flush()
 		}
 		s.step()
+		t.Log(s.DebugVersion())
 		if left := s.diskBytes(); left > full/20 {
 			t.Errorf("%s: %d of %d bytes are still on disk", name, left, full)
 		}
@@ -180,7 +181,7 @@ func TestMemberThatLooksLikeAScoreRow(t *testing.T) {
 	z := s.ZSet("z")
 	ordered := binary.BigEndian.AppendUint64(nil, math.Float64bits(1)|1<<63)
 	members := []string{
-		"a", string(ordered) + "a", "\xbf\xf0\x00\x00\x00\x00\x00\x00a", "", "\x00", "\x01", "\x02", "\x03" + string(ordered) + "a", "\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+		"a", string(ordered) + "a", "", "\x00", "\x01", "\x02", "\x03" + string(ordered) + "a", "\xff\xff\xff\xff\xff\xff\xff\xff\xff",
 	}
 	for i, m := range members {
 		_, err := z.Add(m, float64(i%2))

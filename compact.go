@@ -92,7 +92,7 @@ func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did
 	}
 	defer db.mergeEnded(c)
 	begin := time.Now()
-	e := CompactionEnd{Reason: c.Reason.String(), ToLevel: int(c.Level)}
+	e := CompactionEnd{Kind: c.Kind.String(), Reason: c.Reason.String(), ToLevel: int(c.Level)}
 	for _, in := range c.Inputs {
 		e.From = append(e.From, len(in.Tables))
 	}

@@ -76,15 +76,33 @@ func (e FlushEnd) String() string {
 	if e.Err != nil {
 		return fmt.Sprintf("flush failed: %v", e.Err)
 	}
-	return fmt.Sprintf("flushed %d records into %d tables, %d bytes", e.Records, e.Tables, e.Bytes)
+	return fmt.Sprintf("flush of %d records: %d bytes in %s", e.Records, e.Bytes, tables(e.Tables))
 }
 
 func (e CompactionEnd) String() string {
-	if e.Err != nil {
-		return fmt.Sprintf("compaction (%s) failed: %v", e.Reason, e.Err)
+	from := 0
+	for _, n := range e.From {
+		from += n
 	}
-	return fmt.Sprintf("compacted (%s) %v tables to level %d: %d tables, %d bytes read, %d written",
-		e.Reason, e.From, e.ToLevel, e.Tables, e.BytesRead, e.BytesWritten)
+	what := fmt.Sprintf("%s of %s (%s)", e.Kind, tables(from), e.Reason)
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s failed: %v", what, e.Err)
+	case e.Kind == "drop":
+		return what
+	case e.Kind == "move":
+		return fmt.Sprintf("%s to level %d", what, e.ToLevel)
+	}
+	return fmt.Sprintf("%s to level %d: %d bytes in, %d out in %s, %d records left",
+		what, e.ToLevel, e.BytesRead, e.BytesWritten, tables(e.Tables), e.Dropped)
+}
+
+// tables says how many there are.
+func tables(n int) string {
+	if n == 1 {
+		return "1 table"
+	}
+	return fmt.Sprintf("%d tables", n)
 }
 
 func (e StallBegin) String() string { return "writers wait: " + e.Reason }
@@ -108,7 +126,7 @@ func (e FlushEnd) LogValue() slog.Value {
 
 // LogValue is the event as attributes.
 func (e CompactionEnd) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("reason", e.Reason), slog.Any("from", e.From), slog.Int("to_level", e.ToLevel),
+	return slog.GroupValue(slog.String("kind", e.Kind), slog.String("reason", e.Reason), slog.Any("from", e.From), slog.Int("to_level", e.ToLevel),
 		slog.Int("tables", e.Tables), slog.Int64("read", e.BytesRead), slog.Int64("written", e.BytesWritten),
 		slog.Int64("dropped", e.Dropped), slog.Duration("took", e.Duration), slog.Any("error", e.Err))
 }

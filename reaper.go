@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"sync"
@@ -22,11 +23,21 @@ import (
 //	the owner's row is live and carries the id → alive
 //	otherwise                                 → range tombstone over the id's rows
 //
-// A nomination of the manifest leaves it with the flush that makes the verdict
-// durable. Duplicates are harmless. Safe for concurrent use.
+// A timer leaves in the commit of the verdict it asked for, and a nomination of
+// the manifest with the flush that makes the verdict durable, unless the
+// collection was nominated again since. Duplicates are harmless. Safe for
+// concurrent use.
 type reaper struct {
-	mu      sync.Mutex
-	pending []manifest.IDRange // to be decided
+	mu       sync.Mutex
+	pending  []manifest.IDRange // to be decided
+	deciding []manifest.IDRange // taken by the step that runs
+	verdicts []verdict          // of memtables that are not flushed, oldest first
+}
+
+// verdict is what was decided, dead or alive, and the memtable that has it.
+type verdict struct {
+	mem *memState
+	ids []manifest.IDRange
 }
 
 // reapBatch is how many collections one transaction decides about at most.
@@ -57,10 +68,12 @@ func (db *DB) nominateRanges(r []manifest.IDRange) {
 	wake(db.workers.reap)
 }
 
-// take returns the next collections to decide about, at most reapBatch.
+// take returns the next collections to decide about, at most reapBatch. They end
+// with decided or giveBack.
 func (r *reaper) take() (ids []manifest.IDRange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer func() { r.deciding = ids }()
 	n := uint64(0)
 	for len(r.pending) > 0 && n < reapBatch {
 		p := r.pending[0]
@@ -81,7 +94,33 @@ func (r *reaper) take() (ids []manifest.IDRange) {
 func (r *reaper) giveBack(ids []manifest.IDRange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending = append(ids, r.pending...)
+	r.pending, r.deciding = slices.Concat(ids, r.pending), nil
+}
+
+// decided notes that the verdict about what was taken is in mem.
+func (r *reaper) decided(mem *memState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.verdicts = append(r.verdicts, verdict{mem, r.deciding})
+	r.deciding = nil
+}
+
+// settle forgets the verdicts in mem, which is being flushed, and returns what
+// they settle: not what was nominated since, by that flush or before it, for the
+// verdict about that comes later or is in a later memtable.
+func (r *reaper) settle(mem *memState, nominated []manifest.IDRange) (settled []manifest.IDRange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	open := slices.Concat(nominated, r.pending, r.deciding)
+	for _, v := range r.verdicts {
+		if v.mem == mem {
+			settled = append(settled, v.ids...)
+		} else {
+			open = append(open, v.ids...)
+		}
+	}
+	r.verdicts = slices.DeleteFunc(r.verdicts, func(v verdict) bool { return v.mem == mem })
+	return manifest.SubtractRanges(settled, open)
 }
 
 // reapStep decides about some collections; did tells whether there were any.
@@ -89,15 +128,16 @@ func (db *DB) reapStep() (did bool, err error) {
 	if db.poison.set() || db.opts.ReadOnly {
 		return false, nil
 	}
-	if err := db.nominateDue(); err != nil {
+	timers, err := db.dueTimers()
+	if err != nil {
 		return false, err
 	}
 	ids := db.reaper.take()
-	if len(ids) == 0 {
+	if len(ids)+len(timers) == 0 {
 		return false, nil
 	}
 	for {
-		err = db.reap(ids)
+		err = db.reap(ids, timers)
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
@@ -108,8 +148,9 @@ func (db *DB) reapStep() (did bool, err error) {
 	return err == nil, err
 }
 
-// reap decides about ids in one transaction.
-func (db *DB) reap(ids []manifest.IDRange) error {
+// reap decides about ids, and the collections of timers, in one transaction, and
+// deletes the timers.
+func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 	tx, err := db.Begin(db.workers.ctx, ReadWrite)
 	if err != nil {
 		return err
@@ -117,18 +158,26 @@ func (db *DB) reap(ids []manifest.IDRange) error {
 	defer tx.Rollback()
 	t := &tx.t
 	var dead []manifest.IDRange
+	judge := func(keyspace uint32, id uint64) error {
+		gone, err := t.judge(keyspace, id)
+		if gone {
+			dead = append(dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
+		}
+		return err
+	}
 	for _, r := range ids {
 		for id := r.First; ; id++ {
-			gone, err := t.judge(r.Keyspace, id)
-			if err != nil {
+			if err := judge(r.Keyspace, id); err != nil {
 				return err
-			}
-			if gone {
-				dead = append(dead, manifest.IDRange{Keyspace: r.Keyspace, First: id, Last: id})
 			}
 			if id == r.Last {
 				break
 			}
+		}
+	}
+	for _, due := range timers {
+		if err := errors.Join(judge(due.keyspace, due.id), t.Delete(due.row)); err != nil {
+			return err
 		}
 	}
 	for _, r := range joinNeighbours(dead) {
@@ -142,10 +191,7 @@ func (db *DB) reap(ids []manifest.IDRange) error {
 		return err
 	}
 	c.urgent = true
-	c.hooks = append(c.hooks, func() {
-		mem := db.section.mem
-		mem.settled = append(mem.settled, ids...)
-	})
+	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
 	return tx.commit(nil)
 }
 
@@ -209,41 +255,33 @@ func joinNeighbours(r []manifest.IDRange) []manifest.IDRange {
 	return out
 }
 
-// nominateDue nominates the collections whose timers are due, and deletes the
-// timers.
-func (db *DB) nominateDue() error {
+// timer is a timer row, of a collection.
+type timer struct {
+	row      []byte
+	keyspace uint32
+	id       uint64
+}
+
+// dueTimers returns timers that are due, at most reapBatch.
+func (db *DB) dueTimers() (due []timer, err error) {
 	now := db.clock.now()
 	lo, hi := keyenc.TimerRange(now)
 	rs := db.states.hold()
 	if rs == nil {
-		return ErrClosed
+		return nil, ErrClosed
 	}
 	defer db.states.drop(rs)
 	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: now}
 	it, err := db.newRowIter(v, lo, hi, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer it.release()
-	c := newChange()
-	defer c.free()
-	c.urgent = true
-	var due []manifest.IDRange
 	for ok := it.first(); ok && len(due) < reapBatch; ok = it.next() {
-		if _, id, ok := keyenc.ParseTimerRow(it.key); ok {
-			due = append(due, manifest.IDRange{Keyspace: keyspaceNumber(it.value), First: id, Last: id})
-		}
-		from := len(c.payload)
-		c.payload = record.AppendOp(c.payload, record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: it.key})
-		if err := c.add(from); err != nil {
-			return err
-		}
+		_, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
+		due = append(due, timer{row: bytes.Clone(it.key), keyspace: keyspaceNumber(it.value), id: id})
 	}
-	if it.err != nil || len(c.ops) == 0 {
-		return it.err
-	}
-	db.nominateRanges(due)
-	return db.commit(c, Buffered)
+	return due, it.err
 }
 
 // keyspaceNumber is the reverse of keyspacePrefix.

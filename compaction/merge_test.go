@@ -80,13 +80,13 @@ func parseJob(t *testing.T, lines []string) Job {
 		f := strings.Fields(line)
 		switch f[0] {
 		case "now":
-			job.Now = int64(number(t, f[1]))
+			job.Now = number(t, f[1])
 		case "size":
-			job.TableSize = int64(number(t, f[1]))
+			job.TableSize = number(t, f[1])
 		case "points":
 			for _, p := range f[1:] {
 				seq, clock, _ := strings.Cut(p, "@")
-				job.ReadPoints = append(job.ReadPoints, ReadPoint{base.SeqNum(number(t, seq)), int64(number(t, clock))})
+				job.ReadPoints = append(job.ReadPoints, ReadPoint{base.SeqNum(number(t, seq)), number(t, clock)})
 			}
 		case "older":
 			for _, s := range f[1:] {

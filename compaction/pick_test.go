@@ -60,10 +60,10 @@ func parsePick(t *testing.T, lines []string) *pickCase {
 		case "reads":
 			c.in.ReadPressure = true
 		case "now":
-			c.in.Now = int64(number(t, f[1]))
+			c.in.Now = number(t, f[1])
 		case "oldest":
 			seq, clock, _ := strings.Cut(f[1], "@")
-			c.in.OldestReadSeq, c.in.OldestReadClock = base.SeqNum(number(t, seq)), int64(number(t, clock))
+			c.in.OldestReadSeq, c.in.OldestReadClock = base.SeqNum(number(t, seq)), number(t, clock)
 		case "manual":
 			lo, hi, _ := strings.Cut(f[1], "-")
 			c.in.Manual = &KeyRange{Lo: []byte(lo), Hi: []byte(hi)}
@@ -172,7 +172,7 @@ func (c *pickCase) parseTable(t *testing.T, r manifest.Run, text string) *manife
 			table.MinSeq, table.MaxSeq = base.SeqNum(number(t, s[1])), base.SeqNum(number(t, s[2]))
 		case "exp":
 			e := expText.FindStringSubmatch(value)
-			table.Expiring, table.MinExpiry, table.MaxExpiry = uint64(number(t, e[1])), int64(number(t, e[2])), int64(number(t, e[3]))
+			table.Expiring, table.MinExpiry, table.MaxExpiry = uint64(number(t, e[1])), number(t, e[2]), number(t, e[3])
 		case "rt":
 			s := rangeText.FindStringSubmatch(value)
 			ranges = append(ranges, rangedel.Tombstone{Start: []byte(s[1]), End: []byte(s[2]), Seq: base.SeqNum(number(t, s[3]))})

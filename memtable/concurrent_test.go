@@ -58,11 +58,7 @@ func (h *history) newest(key string, v base.SeqNum) base.SeqNum {
 
 func TestReadersBesideTheWriterSeeExactlyWhatIsVisible(t *testing.T) {
 	r := newSeed(t)
-	n := 40_000
-	if testing.Short() {
-		n = 10_000
-	}
-	h := newHistory(r, n, 3000)
+	h := newHistory(r, 20_000, 3000)
 	table := New(32 << 20)
 	var visible atomic.Uint64
 	var done atomic.Bool

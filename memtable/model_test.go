@@ -120,7 +120,7 @@ func TestTableAnswersLikeASortedSlice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newSeed(t)
-			for _, n := range []int{0, 1, 2, pageCap, pageCap + 1, 3000, 25_000} {
+			for _, n := range []int{0, 1, 2, pageCap, pageCap + 1, 3000, 12_000} {
 				table := New(64 << 20)
 				m := fill(table, r, n, maker)
 				if table.Len() != n || table.Empty() != (n == 0) {

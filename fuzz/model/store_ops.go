@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -113,7 +114,11 @@ func (r *run) recovered(least int) {
 			r.fail("after a crash: %v", err)
 			return
 		}
-		found[string(kv.Key)] = Row{Value: append([]byte{}, kv.Value...)}
+		row := Row{Value: append([]byte{}, kv.Value...)}
+		if kv.Type == typed.TypeHash {
+			row.Fields = map[string]string{}
+		}
+		found[string(kv.Key)] = row
 	}
 	reason := ""
 	for i := len(r.versions) - 1; i >= least; i-- {
@@ -136,6 +141,8 @@ func (r *run) tells(v View, found map[string]Row) string {
 		switch {
 		case !ok:
 			return fmt.Sprintf("key %.24q is missing", want.key)
+		case (want.row.Fields == nil) != (got.Fields == nil):
+			return fmt.Sprintf("key %.24q has another type", want.key)
 		case want.row.Fields == nil && string(got.Value) != string(want.row.Value):
 			return fmt.Sprintf("key %.24q has %d bytes, not %d", want.key, len(got.Value), len(want.row.Value))
 		}
