@@ -18,12 +18,13 @@ type change struct {
 	bytes   int64        // of keys and values
 	owned   bool         // nobody will change payload: it may be referenced
 
-	reads  *readset.Set    // what a transaction read; nil for blind writes
-	state  *readState      // if set, the reads hold only while it is the current one
-	gate   *gatePass       // of the one whom the gate lets through
-	table  *memtable.Table // the operations in order, if somebody made it already
-	hooks  []func()        // run inside the section, once the change is sure to happen
-	urgent bool            // the store's own commit: never throttled nor held back
+	reads      *readset.Set    // what a transaction read; nil for blind writes
+	state      *readState      // if set, the reads hold only while it is the current one
+	gate       *gatePass       // of the one whom the gate lets through
+	table      *memtable.Table // the operations in order, if somebody made it already
+	tableFirst base.SeqNum     // the sequence of the first of them there
+	hooks      []func()        // run inside the section, once the change has happened
+	urgent     bool            // the store's own commit: never throttled nor held back
 }
 
 // preparedOp is one operation, ready to be inserted.

@@ -129,7 +129,7 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 	}
 	in := db.pickInputLocked()
 	in.Manual = manual
-	in.RangeDeletes = rs.knownRangeDeletes
+	in.RangeDeletes, in.Bytes = rs.knownRangeDeletes, rs.knownBytes
 	c := compaction.Pick(rs.version, in)
 	if c != nil && manual != nil && c.Kind == compaction.KindMerge && c.Reason != compaction.ReasonManual {
 		c = nil // what was asked for is done
@@ -166,13 +166,28 @@ func (rs *readState) knownRangeDeletes(m *manifest.Table) *rangedel.List {
 	if m.RangeDeletes == 0 {
 		return nil
 	}
+	if o := rs.openTable(m); o != nil {
+		return o.RangeDeletes()
+	}
+	return nil
+}
+
+// knownBytes returns about how many bytes of a table lie in [lo, hi) if its
+// reader is open.
+func (rs *readState) knownBytes(m *manifest.Table, lo, hi []byte) (n uint64, known bool) {
+	o := rs.openTable(m)
+	if o == nil {
+		return 0, false
+	}
+	return uint64(max(0, o.ApproximateOffset(hi)-o.ApproximateOffset(lo))), true
+}
+
+// openTable returns the reader of a table if it is open.
+func (rs *readState) openTable(m *manifest.Table) *openTable {
 	for i := range rs.runs {
 		for _, t := range rs.runs[i].tables {
 			if t.Num == m.Num {
-				if o := t.reader.Load(); o != nil {
-					return o.RangeDeletes()
-				}
-				return nil
+				return t.reader.Load()
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func planFor() crashPlan {
 	if longRun() {
 		return crashPlan{points: 1 << 30, images: 16, nest: 1, inner: 1, inners: 3, looks: 1, killing: 1 << 30}
 	}
-	return crashPlan{points: 200, images: 2, nest: 40, inner: 3, inners: 1, looks: 7, killing: 12}
+	return crashPlan{points: 120, images: 2, nest: 50, inner: 5, inners: 1, looks: 7, killing: 10}
 }
 
 func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
@@ -339,6 +339,9 @@ func (e *crashEnum) among(got, first stored, lo, hi int, where string) {
 func (e *crashEnum) killAndCut() {
 	ops := e.s.fs.(*vfstest.Disk).Ops()
 	stride := max(1, int(ops)/e.plan.killing)
+	if ops < 100 {
+		stride = 1
+	}
 	for k := 1 + e.rng.IntN(stride); k <= int(ops); k += stride {
 		e.tally.killed++
 		e.killedAt(int64(k))

@@ -27,6 +27,7 @@ type FlushEnd struct {
 
 // CompactionEnd: a compaction has been installed, or has failed.
 type CompactionEnd struct {
+	Kind         string // "merge", or without reading anything: "move", "drop"
 	Reason       string
 	From         []int // tables taken from each run, newest first
 	ToLevel      int
@@ -93,7 +94,7 @@ func (e CompactionEnd) String() string {
 	case e.Kind == "move":
 		return fmt.Sprintf("%s to level %d", what, e.ToLevel)
 	}
-	return fmt.Sprintf("%s to level %d: %d bytes in, %d out in %s, %d records left",
+	return fmt.Sprintf("%s to level %d: %d bytes in, %d out in %s, %d records gone",
 		what, e.ToLevel, e.BytesRead, e.BytesWritten, tables(e.Tables), e.Dropped)
 }
 

@@ -373,8 +373,8 @@ func ExampleDB_EstimateSize() {
 	defer db.Close()
 
 	noise := make([]byte, 1<<10) // does not compress
-	rand.Read(noise)
 	for i := range 100 {
+		rand.Read(noise)
 		check(db.Put(fmt.Appendf(nil, "a/%02d", i), noise))
 	}
 	check(db.Put([]byte("b/00"), noise))

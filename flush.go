@@ -83,7 +83,7 @@ func (db *DB) flushStep() (did bool, err error) {
 	edit, err := db.flushTable(mem, v, at, &e)
 	if err == nil {
 		edit.MinLog = next.log
-		err = db.applyEdit(edit, func(rs *readState) { rs.imms = rs.imms[: len(rs.imms)-1 : len(rs.imms)-1] })
+		err = db.applyFlush(edit, mem)
 	}
 	e.Duration, e.Err = time.Since(begin), err
 	db.emit(e)
@@ -100,13 +100,23 @@ func (db *DB) flushStep() (did bool, err error) {
 	return true, nil
 }
 
+// applyFlush applies the edit of the oldest full memtable's flush. What that
+// settles is asked for under the lock under which others nominate.
+func (db *DB) applyFlush(e *manifest.Edit, mem *memState) error {
+	m := &db.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.Settled = db.reaper.settle(mem, e.Nominated)
+	return db.applyEditLocked(e, func(rs *readState) { rs.imms = rs.imms[: len(rs.imms)-1 : len(rs.imms)-1] })
+}
+
 // flushTable writes the memtable's records to tables and returns the edit that
 // adds them.
 func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Compaction, e *FlushEnd) (*manifest.Edit, error) {
 	if err := db.log.Wait(mem.end, commit.Durable); err != nil {
 		return nil, db.poisonBy(err)
 	}
-	edit := &manifest.Edit{LastSeq: mem.MaxSeq(), Settled: mem.settled}
+	edit := &manifest.Edit{LastSeq: mem.MaxSeq()}
 	if mem.Empty() {
 		return edit, nil
 	}

@@ -41,9 +41,11 @@ func Open(dir string, o *Options) (*DB, error) {
 		db.abandon()
 		return nil, errors.Join(err, closeIf(lock))
 	}
+	if !opts.ReadOnly {
+		db.nominateRanges(db.store.state.Nominated)
+	}
 	if !opts.manualWork && !opts.ReadOnly {
 		db.start()
-		db.nominateRanges(db.store.state.Nominated)
 		db.wakeKeep()
 		db.wakeCompact()
 	}
@@ -296,8 +298,9 @@ func (db *DB) activate(r *replay) error {
 		return err
 	}
 	last := r.lastSeq
-	if r.records > 0 || r.torn {
-		// The numbers of a lost tail are not met again.
+	if len(r.logs) > 0 {
+		// The numbers of a lost tail are not met again. It may be lost without a
+		// trace in the log.
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
 	db.section.lastSeq = last

@@ -48,8 +48,6 @@ type memState struct {
 	reserved int64 // of the memory budget, once it is sealed
 
 	tombstones int // deletes and range deletes in it; guarded by the commit section
-
-	settled []manifest.IDRange // verdicts in it, which its flush makes durable; guarded by the commit section
 }
 
 // runView is one run of tables, ready for searching.

@@ -30,7 +30,6 @@ type replay struct {
 
 	lastSeq base.SeqNum
 	records int64
-	torn    bool
 	hashes  []preparedOp
 }
 
@@ -129,7 +128,6 @@ func (r *replay) log(l replayLog) error {
 func (r *replay) end(l replayLog, err error) error {
 	var torn *wal.TornError
 	if errors.As(err, &torn) {
-		r.torn = true
 		r.db.emit(TornTail{File: base.Filename(base.FileLog, l.number), Offset: torn.Offset, Bytes: torn.Bytes})
 		return nil
 	}

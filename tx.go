@@ -311,7 +311,7 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 	c.gate = g
 	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
 	if t.view.mine != nil && t.view.own == ownBase+base.SeqNum(len(c.ops)) {
-		c.table = t.view.mine
+		c.table, c.tableFirst = t.view.mine, ownBase+1
 	}
 	if err := t.db.commit(c, d); err != nil {
 		return err

@@ -123,12 +123,11 @@ func (t *txn) ownWrite(row []byte, hash uint64) (f found, ok bool) {
 func (t *txn) index() *memtable.Table {
 	if t.view.mine == nil {
 		t.view.mine = memtable.New(bufferLimit)
-		t.view.mine.Rebase(ownBase + 1)
 		t.view.own = ownBase
 	}
 	for i := int(t.view.own - ownBase); i < len(t.change.ops); i++ {
 		// The payload may grow and move, but what an op points to stays as it is.
-		t.change.ops[i].insertInto(t.view.mine, base.SeqNum(i), true)
+		t.change.ops[i].insertInto(t.view.mine, ownBase+1+base.SeqNum(i), true)
 	}
 	t.view.own = ownBase + base.SeqNum(len(t.change.ops))
 	return t.view.mine

@@ -68,6 +68,9 @@ func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) 
 		next, err := db.admit(c, sealed, checked)
 		if next == nil && err == nil {
 			pos := db.insert(c, sealed)
+			for _, hook := range c.hooks {
+				hook()
+			}
 			db.section.Unlock()
 			return pos, nil
 		}
@@ -137,9 +140,6 @@ func (db *DB) extend(n int64) error {
 // insert is the heart of the commit section: it cannot fail.
 func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	first := db.section.lastSeq + 1
-	for _, hook := range c.hooks {
-		hook()
-	}
 	if len(c.ops) == 0 {
 		return db.log.Appended()
 	}
@@ -197,11 +197,7 @@ func (c *change) sealedTable() *memtable.Table {
 // new one. Each gets a log of its own: what a flush retires is exactly what it
 // holds.
 func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum) commit.Position {
-	if c.table != nil {
-		sealed.Rebase(first - (ownBase + 1)) // a transaction's own writes lie there
-	} else {
-		sealed.Rebase(first)
-	}
+	sealed.Rebase(first - c.tableFirst) // wraps round to get below a transaction's own numbers
 	own, after := db.logs.take(int64(len(c.payload))), db.logs.take(0)
 	old := db.section.mem
 	db.seal(old)

@@ -16,6 +16,7 @@ func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "%d rows, %d of them lost to a peer.\n\n", len(r.rows), len(lost))
 	r.figures(w)
 	r.latencies(w)
+	r.processor(w)
 	if len(r.failed) > 0 {
 		fmt.Fprint(w, "\nFailed:\n\n")
 		for _, f := range r.failed {
@@ -93,6 +94,27 @@ func (r *report) latencies(w io.Writer) {
 				continue
 			}
 			fmt.Fprintf(w, " %s / %s / %s / %s |", micros(c.p50), micros(c.p99), micros(c.p999), micros(c.stall))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// processor writes the processor time a unit of each row took, which a busy
+// machine distorts least.
+func (r *report) processor(w io.Writer) {
+	fmt.Fprintf(w, "\nProcessor time in ns per operation (or key), all threads and background work while the row ran:\n\n")
+	fmt.Fprintf(w, "| row | %s |\n|---|%s\n", strings.Join(r.engines, " | "), strings.Repeat("---:|", len(r.engines)))
+	for _, row := range r.rows {
+		if row.unit != perSecond {
+			continue
+		}
+		fmt.Fprintf(w, "| %s |", row.title)
+		for _, e := range r.engines {
+			if c := row.cells[e]; c.runs > 0 {
+				fmt.Fprintf(w, " %s |", short(c.cpu))
+			} else {
+				fmt.Fprint(w, " – |")
+			}
 		}
 		fmt.Fprintln(w)
 	}

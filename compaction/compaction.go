@@ -153,4 +153,7 @@ type Input struct {
 	// RangeDeletes returns a table's range tombstones if they are in memory, else
 	// nil. It must not do I/O. May be nil.
 	RangeDeletes func(*manifest.Table) *rangedel.List
+	// Bytes returns about how many bytes of a table lie in [lo, hi), if its index
+	// is in memory. It must not do I/O. May be nil.
+	Bytes func(t *manifest.Table, lo, hi []byte) (n uint64, known bool)
 }

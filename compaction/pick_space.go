@@ -150,7 +150,7 @@ func (p *picker) hidden(t *manifest.Table, older []RunInput) (sum uint64) {
 					if TableSpan(o).endsBefore(f.Start) {
 						break
 					}
-					n += uint64(share(o, f.Start, f.End) * float64(o.Size))
+					n += p.bytesIn(o, f.Start, f.End)
 				}
 			}
 			sum += min(n, o.Size+o.CollectionBytes)
@@ -159,9 +159,24 @@ func (p *picker) hidden(t *manifest.Table, older []RunInput) (sum uint64) {
 	return sum
 }
 
+// bytesIn estimates the bytes of t in [lo, hi).
+func (p *picker) bytesIn(t *manifest.Table, lo, hi []byte) uint64 {
+	if p.in.Bytes != nil {
+		if n, known := p.in.Bytes(t, lo, hi); known {
+			return n
+		}
+	}
+	if s, known := share(t, lo, hi); known {
+		return uint64(s * float64(t.Size))
+	}
+	return t.Size / 2
+}
+
 // share estimates how much of table t lies in [lo, hi), from 0 to 1, as if its
-// keys were spread evenly between its bounds.
-func share(t *manifest.Table, lo, hi []byte) float64 {
+// keys were spread evenly between its bounds. It is not known if eight bytes do
+// not tell lo from hi: a table may have a single row before, and all the
+// elements of a collection between them.
+func share(t *manifest.Table, lo, hi []byte) (part float64, known bool) {
 	skip := base.CommonPrefix(t.Smallest, t.Largest)
 	place := func(key []byte) float64 {
 		switch {
@@ -176,7 +191,8 @@ func share(t *manifest.Table, lo, hi []byte) float64 {
 		}
 		return float64(base.Prefix8(key, skip)-first) / float64(last-first)
 	}
-	return place(hi) - place(lo)
+	part = place(hi) - place(lo)
+	return part, part > 0
 }
 
 // Tables count as small at this part of the last level's table size, and so

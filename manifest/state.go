@@ -118,6 +118,10 @@ func joinRanges(a, b []IDRange) []IDRange {
 	return out
 }
 
+// SubtractRanges returns what is in a and not in b, sorted and with neighbours
+// joined.
+func SubtractRanges(a, b []IDRange) []IDRange { return subtractRanges(joinRanges(nil, a), b) }
+
 // subtractRanges returns what is in a and not in b. a is sorted and joined, and
 // so is the result.
 func subtractRanges(a, b []IDRange) []IDRange {

@@ -83,9 +83,10 @@ func (o *order) branchFor(key []byte, probe *fence) *branch {
 	if o.branches.next == nil {
 		return o.branches
 	}
-	probe.key = key
+	// Copied: were it lent to an interface, every caller's key would have to be
+	// on the heap.
+	probe.key = append(probe.key[:0], key...)
 	e := o.list.Find(probe)
-	probe.key = nil
 	if e == nil {
 		e = o.list.Back()
 	} else if f := e.Key().(*fence); !bytes.Equal(f.key, key) {

@@ -315,6 +315,17 @@ func ExampleHash_GetMany() {
 	// Output: ["" "Ada"] <nil>
 }
 
+func ExampleHash_AppendGet() {
+	db := open()
+	defer db.Close()
+
+	_, err := db.Hash("user:1").Set("name", []byte("Ada"))
+	check(err)
+	line, err := db.Hash("user:1").AppendGet([]byte("name: "), "name")
+	fmt.Printf("%s %v\n", line, err)
+	// Output: name: Ada <nil>
+}
+
 func ExampleHash_All() {
 	db := open()
 	defer db.Close()

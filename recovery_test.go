@@ -1,0 +1,291 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// mustOpen opens a dense store in "db".
+func mustOpen(t testing.TB, f vfs.FS, clock *handClock, change ...func(*Options)) *DB {
+	t.Helper()
+	o := denseOptions(f, clock)
+	for _, c := range change {
+		c(&o)
+	}
+	db, err := Open("db", &o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return db
+}
+
+func mustClose(t testing.TB, db *DB) {
+	t.Helper()
+	if err := db.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+}
+
+// putAt puts one key at a level.
+func putAt(t testing.TB, db *DB, d Durability, key, value string) {
+	t.Helper()
+	var b Batch
+	b.Put([]byte(key), []byte(value))
+	if err := db.Apply(&b, d); err != nil {
+		t.Fatalf("put %s: %v", key, err)
+	}
+}
+
+// keysOf returns the keys the store shows.
+func keysOf(t testing.TB, db *DB) []string {
+	t.Helper()
+	var keys []string
+	for kv, err := range db.Scan(Range{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, string(kv.Key))
+	}
+	return keys
+}
+
+// filesLike lists the store's files with a suffix.
+func filesLike(t testing.TB, f vfs.FS, suffix string) []string {
+	t.Helper()
+	names, err := f.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, suffix) })
+	slices.Sort(names)
+	return names
+}
+
+func TestPowerCutWithPreparedLogOpens(t *testing.T) {
+	disk := vfstest.NewDisk(1)
+	db := mustOpen(t, disk, newHandClock())
+	putAt(t, db, Sync, "a", "1")
+	db.keepStep()
+	if logs := filesLike(t, disk, ".wal"); len(logs) != 2 {
+		t.Fatalf("no log has been prepared: %v", logs)
+	}
+	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
+	torn, rng := 0, seeded(1)
+	for _, p := range vfstest.Profiles() {
+		for image := range disk.Images(p, 20, rng) {
+			again := mustOpen(t, image, newHandClock(), func(o *Options) {
+				o.OnEvent = func(e Event) {
+					if _, ok := e.(TornTail); ok {
+						torn++
+					}
+				}
+			})
+			if keys := fmt.Sprint(keysOf(t, again)); keys != "[a b]" && (keys != "[a]" || p == vfstest.P0) {
+				t.Fatalf("after %v the store holds %s", p, keys)
+			}
+			mustClose(t, again)
+		}
+	}
+	if torn == 0 {
+		t.Error("no cut tore the log beside the prepared one: nothing was shown")
+	}
+	mustClose(t, db)
+}
+
+func TestSecondCutInRecoveryOpens(t *testing.T) {
+	disk := vfstest.NewDisk(2)
+	db := mustOpen(t, disk, newHandClock())
+	for i := range 30 {
+		putAt(t, db, Sync, fmt.Sprint("synced", i), strings.Repeat("v", 100))
+	}
+	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
+	rng, cuts := seeded(2), 0
+	for image := range disk.Images(vfstest.P5, 6, rng) {
+		image.OnOp(func(op vfstest.Op) {
+			for _, p := range vfstest.Profiles() {
+				for again := range image.Images(p, 2, rng) {
+					cuts++
+					second := mustOpen(t, again, newHandClock())
+					if keys := keysOf(t, second); len(keys) < 30 {
+						t.Fatalf("cut %v before op %v of the recovery: %d keys are left", p, op, len(keys))
+					}
+					mustClose(t, second)
+				}
+			}
+		})
+		mustClose(t, mustOpen(t, image, newHandClock()))
+		image.OnOp(nil)
+	}
+	t.Logf("%d second cuts", cuts)
+	mustClose(t, db)
+}
+
+func TestALogWithoutHeaderIsIgnored(t *testing.T) {
+	for _, content := range []int{0, 100, 128, 70_000} {
+		disk := vfstest.NewDisk(3)
+		db := mustOpen(t, disk, newHandClock())
+		putAt(t, db, Sync, "a", "1")
+		number := db.store.state.FileLimit - 1
+		image := disk.Image(vfstest.P1, nil)
+		name := join("db", base.Filename(base.FileLog, number))
+		f, err := image.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(make([]byte, content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := mustOpen(t, image, newHandClock())
+		if keys := fmt.Sprint(keysOf(t, again)); keys != "[a]" {
+			t.Errorf("beside a log of %d zeros the store holds %s", content, keys)
+		}
+		if _, err := image.Stat(name); err == nil {
+			t.Error("the file is still there")
+		}
+		mustClose(t, again)
+		mustClose(t, db)
+	}
+}
+
+func TestSequencesLeaveAGapAfterALostTail(t *testing.T) {
+	for _, d := range []Durability{OS, Buffered} {
+		disk := vfstest.NewDisk(4)
+		db := mustOpen(t, disk, newHandClock())
+		for i := range 5 {
+			putAt(t, db, d, fmt.Sprint("lost", i), "v")
+		}
+		lost := db.visible.Load()
+		again := mustOpen(t, disk.Image(vfstest.P1, nil), newHandClock())
+		if keys := keysOf(t, again); len(keys) != 0 {
+			t.Fatalf("the tail was not lost: %v", keys)
+		}
+		putAt(t, again, Sync, "new", "v")
+		if seq := again.visible.Load(); seq <= lost {
+			t.Errorf("%v: sequence %d is met again: readers had seen it with a commit that was lost (up to %d)", d, seq, lost)
+		}
+		mustClose(t, again)
+		mustClose(t, db)
+	}
+}
+
+func TestCleanCloseLeavesNoGap(t *testing.T) {
+	disk := vfstest.NewDisk(5)
+	for range 3 {
+		db := mustOpen(t, disk, newHandClock())
+		putAt(t, db, Sync, "a", "1")
+		if seq := db.visible.Load(); seq > 3 {
+			t.Fatalf("sequence %d after a clean close", seq)
+		}
+		if m := filesLike(t, disk, "MANIFEST-000001"); len(m) != 1 {
+			t.Fatal("a clean start did not go on with the manifest it found")
+		}
+		mustClose(t, db)
+	}
+}
+
+func TestFlushesInstallInOrder(t *testing.T) {
+	disk := vfstest.NewDisk(6)
+	db := mustOpen(t, disk, newHandClock())
+	for i := range maxUnflushed {
+		putAt(t, db, Buffered, "k", fmt.Sprint(i))
+		if err := db.rotate(db.currentMem()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	putAt(t, db, Buffered, "k", "last")
+	rs := db.states.current.Load()
+	for i := len(rs.imms) - 1; i >= 0; i-- {
+		if did, err := db.flushStep(); !did || err != nil {
+			t.Fatal(did, err)
+		}
+		if got, want := db.store.state.LastSeq, rs.imms[i].MaxSeq(); got != want {
+			t.Fatalf("a flush installed records up to %d, the oldest memtable ends at %d", got, want)
+		}
+		// The memtables behind it, and their logs, may be lost now: no hole is left.
+		image := disk.Image(vfstest.P1, nil)
+		again := mustOpen(t, image, newHandClock())
+		v, err := again.Get([]byte("k"))
+		if err != nil || string(v) < fmt.Sprint(maxUnflushed-1-i) {
+			t.Fatalf("after flush %d and a power cut: %q, %v", maxUnflushed-1-i, v, err)
+		}
+		mustClose(t, again)
+	}
+	mustClose(t, db)
+}
+
+func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
+	disk := vfstest.NewDisk(7)
+	clock := newHandClock()
+	var highest uint64
+	for life := range 4 {
+		db := mustOpen(t, disk, clock)
+		for i := range 3 {
+			if _, err := db.Hash(fmt.Sprint("hash", i)).SetMany(manyFields(200)...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, err := db.newID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id <= highest {
+			t.Fatalf("life %d: collection id %d is met again, %d was in use", life, id, highest)
+		}
+		highest = id
+		if err := db.DeleteRange(Range{}); err != nil {
+			t.Fatal(err)
+		}
+		if life%2 == 0 {
+			if err := db.Compact(context.Background(), Range{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := disk
+		disk = disk.Image(vfstest.P1, nil)
+		if life%2 == 1 {
+			disk = before.Image(vfstest.P0, nil)
+		}
+		mustClose(t, db)
+		again := mustOpen(t, disk.Image(vfstest.P0, nil), clock)
+		if err := again.Check(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if keys := keysOf(t, again); len(keys) != 0 {
+			t.Fatalf("life %d: deleted collections are back: %v", life, keys)
+		}
+		mustClose(t, again)
+	}
+}
+
+func TestMissingMarkerIsNotTakenForANewStore(t *testing.T) {
+	disk := vfstest.NewDisk(8)
+	db := mustOpen(t, disk, newHandClock())
+	putAt(t, db, Sync, "a", "1") // in a log, in no table
+	image := disk.Image(vfstest.P0, nil)
+	mustClose(t, db)
+	if err := image.Remove("db/CURRENT"); err != nil {
+		t.Fatal(err)
+	}
+	before := filesLike(t, image, "")
+	o := denseOptions(image, newHandClock())
+	if _, err := Open("db", &o); !errors.Is(err, ErrCorruption) {
+		t.Fatalf("Open of a store without CURRENT: %v", err)
+	}
+	if after := filesLike(t, image, ""); !slices.Equal(before, after) {
+		t.Errorf("Open refused the store and changed it from %v to %v", before, after)
+	}
+}
