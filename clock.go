@@ -16,7 +16,7 @@ type storeClock struct {
 
 	mu     sync.Mutex
 	last   int64 // largest reading handed out
-	floor  int64 // reading at start, plus elapsed time, is the least the clock shows
+	floor  int64 // reading at start; plus elapsed time, the least the clock shows
 	start  time.Time
 	frozen int // holders for whom time stands still
 }
@@ -52,7 +52,12 @@ func (c *storeClock) now() int64 {
 			t = max(t, c.floor+e)
 		}
 	}
-	c.last = max(c.last, t)
+	if t < c.last {
+		// The wall went back. Time goes on from here, not from when the wall will
+		// have caught up.
+		c.floor, c.start, t = c.last, w, c.last
+	}
+	c.last = t
 	return c.last
 }
 

@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/compaction"
@@ -20,7 +21,16 @@ type merging struct {
 	running []*compaction.Compaction
 	lastSeq base.SeqNum // at the last look, to tell an idle store
 	since   time.Time   // when it last changed
+
+	// The version Pick last found nothing to do in, and when. Looking again costs
+	// tens of milliseconds in a store of 100 GiB, so an unchanged version is looked
+	// at again only after a while, for what time alone may change.
+	settled   *manifest.Version
+	settledAt time.Time
 }
+
+// lookAgain is how soon a version without work is looked at again.
+const lookAgain = 5 * time.Second
 
 // idleAfter is how long a store has had no writes when it counts as idle.
 const idleAfter = 500 * time.Millisecond
@@ -127,7 +137,12 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 		}
 		return nil, nil
 	}
+	m := &w.merging
 	in := db.pickInputLocked()
+	idle := in.Idle && !db.opts.manualWork
+	if idle && manual == nil && m.settled == rs.version && time.Since(m.settledAt) < lookAgain {
+		return nil, rs
+	}
 	in.Manual = manual
 	in.RangeDeletes, in.Bytes = rs.knownRangeDeletes, rs.knownBytes
 	c := compaction.Pick(rs.version, in)
@@ -135,7 +150,9 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 		c = nil // what was asked for is done
 	}
 	if c != nil {
-		w.merging.running = append(w.merging.running, c)
+		m.running = append(slices.Clip(m.running), c)
+	} else if idle && len(m.running) == 0 {
+		m.settled, m.settledAt = rs.version, time.Now()
 	}
 	return c, rs
 }

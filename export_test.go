@@ -2,7 +2,6 @@ package siltstone
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/siltstonedb/siltstone/compaction"
 )
@@ -34,14 +33,4 @@ func (db *DB) CompactTables() error {
 			return err
 		}
 	}
-}
-
-func (db *DB) DebugVersion() string {
-	s := ""
-	for _, r := range db.states.version().Runs {
-		for _, t := range r.Tables {
-			s += fmt.Sprintf("L%d run %d %v size %d recs %d rts %d [%.20q %.20q] maxseq %d\n", r.Level, r.Age, t.Num, t.Size, t.Records(), t.RangeDeletes, t.Smallest, t.Largest, t.MaxSeq)
-		}
-	}
-	return s + fmt.Sprint(db.reaper.pending, db.points.count(), db.visible.Load())
 }

@@ -28,7 +28,8 @@ func TestSecondOpener(t *testing.T) {
 
 func TestSecondOpenOfTheDirectoryNamesTheHolder(t *testing.T) {
 	dir := t.TempDir()
-	db, err := Open(dir, nil)
+	still := denseOptions(vfs.OS, newHandClock()) // nothing happens by itself
+	db, err := Open(dir, &still)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,10 +108,10 @@ func TestSecondCutInRecoveryOpens(t *testing.T) {
 	}
 	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
 	rng, cuts := seeded(2), 0
-	for image := range disk.Images(vfstest.P5, 6, rng) {
+	for image := range disk.Images(vfstest.P5, 4, rng) {
 		image.OnOp(func(op vfstest.Op) {
 			for _, p := range vfstest.Profiles() {
-				for again := range image.Images(p, 2, rng) {
+				for again := range image.Images(p, 1, rng) {
 					cuts++
 					second := mustOpen(t, again, newHandClock())
 					if keys := keysOf(t, second); len(keys) < 30 {

@@ -78,7 +78,7 @@ func want(t *testing.T, args []string, texts ...string) {
 
 func TestIndexIsTheSourceAfterReopening(t *testing.T) {
 	args := []string{"-src", sourceTree(t, 12), "-dir", filepath.Join(t.TempDir(), "store"), "-verify"}
-	want(t, args, "30 files in 12 packages", "12 packages committed, 0 unchanged", "12 packages are as in the source")
+	want(t, args, "30 files in 12 packages", "12 packages committed (0 of them removed), 0 unchanged", "12 packages are as in the source")
 }
 
 func TestSecondRunCommitsNothing(t *testing.T) {
@@ -101,7 +101,7 @@ func TestOnlyPackagesThatDifferAreCommitted(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(root, "src", "p07")); err != nil {
 		t.Fatal(err)
 	}
-	want(t, args, "5 packages committed, 4 unchanged", "8 packages are as in the source")
+	want(t, args, "5 packages committed (1 of them removed), 4 unchanged", "8 packages are as in the source")
 }
 
 func TestLimitIndexesTheFirstFilesAsIfThereWereNoOthers(t *testing.T) {

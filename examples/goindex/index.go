@@ -59,8 +59,8 @@ func (r loadResult) print(out io.Writer, took time.Duration) {
 		fmt.Fprintf(out, "load     nothing committed: all %d packages are unchanged; %v\n", r.unchanged, took)
 		return
 	}
-	fmt.Fprintf(out, "load     %d packages committed, %d unchanged; %d files, %d lines, %s; %v\n",
-		r.commits, r.unchanged, r.files, r.lines, size(r.bytes), took)
+	fmt.Fprintf(out, "load     %d packages committed (%d of them removed), %d unchanged; %d files, %d lines, %s; %v\n",
+		r.commits, r.gone, r.unchanged, r.files, r.lines, size(r.bytes), took)
 }
 
 // printFiles shows what the store's directory holds, by kind of file.

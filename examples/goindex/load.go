@@ -34,6 +34,7 @@ type loader struct {
 // loadResult is what a load did.
 type loadResult struct {
 	commits   int // one per package that was new, different or gone
+	gone      int // of them
 	unchanged int // packages
 	files     int // written
 	lines     int
@@ -162,6 +163,9 @@ func (l *loader) take(ctx context.Context, p prepared) error {
 	// Counted here and not in the closure, which may run more than once.
 	n := p.pkg.counts()
 	l.result.commits++
+	if len(p.pkg.files) == 0 {
+		l.result.gone++
+	}
 	l.result.files += len(p.pkg.files)
 	l.result.lines += int(n[countLines])
 	l.result.bytes += n[countBytes]

@@ -48,7 +48,7 @@ func (w *work) note(e siltstone.Event) {
 	}
 }
 
-// print shows the work, and how often each of the bytes in was written.
+// print shows the work that in bytes of source made.
 func (w *work) print(out io.Writer, in int64) {
 	if w.flushes == 0 && len(w.compactions) == 0 {
 		return
@@ -64,7 +64,5 @@ func (w *work) print(out io.Writer, in int64) {
 	if w.stalled > 0 {
 		fmt.Fprintf(out, "stalled  %v\n", w.stalled.Round(time.Millisecond))
 	}
-	if in > 0 {
-		fmt.Fprintf(out, "tables   %.1f bytes written for each byte of source\n", float64(written)/float64(in))
-	}
+	fmt.Fprintf(out, "tables   %s written for %s of source\n", size(written), size(in))
 }

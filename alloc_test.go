@@ -1,0 +1,64 @@
+//go:build !race
+
+package siltstone_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// The race detector makes pools forget at random, so these do not run under it.
+
+// wantAllocs fails if fn allocates more than most times on average.
+func wantAllocs(t *testing.T, what string, most float64, fn func()) {
+	t.Helper()
+	if n := testing.AllocsPerRun(500, fn); n > most {
+		t.Errorf("%s allocates %v times, want at most %v", what, n, most)
+	}
+}
+
+func TestHotPathsAllocateNothing(t *testing.T) {
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 16 << 20 })
+	const n = 5000
+	keys := make([][]byte, n)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key %06d", i)
+		ok(t, s.Put(keys[i], make([]byte, 100)))
+	}
+	dst := make([]byte, 0, 256)
+	i := 0
+	reads := func(place string) {
+		wantAllocs(t, "AppendGet from a "+place, 0, func() {
+			i = (i + 7) % n
+			if v, err := s.AppendGet(dst[:0], keys[i]); err != nil || len(v) != 100 {
+				t.Fatal(err)
+			}
+		})
+		wantAllocs(t, "AppendGet of nothing from a "+place, 0, func() { _, _ = s.AppendGet(dst[:0], []byte("absent")) })
+		wantAllocs(t, "Has in a "+place, 0, func() { _, _ = s.Has(keys[i]) })
+		it := s.iter(nil)
+		it.First()
+		for range n / 2 {
+			it.Next()
+		}
+		wantAllocs(t, "Next in a "+place, 0, func() { it.Next() })
+		wantAllocs(t, "Prev in a "+place, 0, func() { it.Prev() })
+		wantAllocs(t, "NewIter, First, Close over a "+place, 5, func() {
+			it, _ := s.NewIter(nil)
+			it.First()
+			_ = it.Close()
+		})
+	}
+	reads("memtable")
+	value := make([]byte, 100)
+	wantAllocs(t, "Put", 0, func() {
+		i = (i + 7) % n
+		_ = s.Put(keys[i], value)
+	})
+	wantAllocs(t, "Delete", 0, func() { _ = s.Delete([]byte("absent")) })
+	s.compact()
+	_ = list(s, siltstone.Range{}) // warm
+	reads("table")
+}
