@@ -97,6 +97,11 @@ func (w *workers) stop() {
 	w.cancel()
 	close(w.quit)
 	w.running.Wait()
+	w.mu.Lock()
+	for len(w.merging.running) > 0 { // of a Compact, in its caller's goroutine
+		w.flushed.Wait()
+	}
+	w.mu.Unlock()
 }
 
 // pause waits for d; it returns false if the store is ending.

@@ -45,13 +45,21 @@ func (db *DB) Close() error {
 		}
 	}
 	db.tables.close()
-	if db.store.log != nil {
-		err = errors.Join(err, db.store.log.Close())
-	}
+	err = errors.Join(err, db.store.end())
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())
 	}
 	return errors.Join(err, db.holders.err())
+}
+
+// end closes the manifest's log, once nobody appends to it.
+func (m *manifestState) end() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended = true; m.log == nil {
+		return nil
+	}
+	return m.log.Close()
 }
 
 // isClosed reports whether Close has begun.
@@ -91,14 +99,16 @@ func (db *DB) closeFiles() error {
 // flushAll flushes every memtable. The log goes on to the end: an empty
 // memtable over it takes the last one's place.
 func (db *DB) flushAll() error {
-	if mem := db.section.mem; !mem.Empty() {
+	if mem := db.currentMem(); !mem.Empty() {
 		n, err := db.newFileNum()
 		if err != nil {
 			return err
 		}
 		db.seal(mem)
 		fresh := &memState{Table: memtable.New(leastMemtable), log: n}
+		db.section.Lock()
 		db.section.mem = fresh
+		db.section.Unlock()
 		db.states.publish(func(rs *readState) {
 			rs.imms = append([]*memState{mem}, rs.imms...)
 			rs.mem = fresh

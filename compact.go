@@ -51,16 +51,22 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 		return err
 	}
 	manual := &compaction.KeyRange{Lo: lo, Hi: hi}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(db.workers.ctx, func() { cancel(ErrClosed) })()
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		did, err := db.compactOnce(ctx, manual)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return cause
+		}
 		if err != nil {
 			return err
 		}
 		if !did && !db.awaitMerge(ctx) {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -120,7 +126,7 @@ func (db *DB) loadRangeDeletes() error {
 		return nil
 	}
 	defer db.states.unpin(rs, n)
-	_, err := rs.rangeDeletes()
+	_, err := rs.olderDeletes()
 	return err
 }
 

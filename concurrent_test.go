@@ -204,21 +204,22 @@ func TestReadsNeverGoBack(t *testing.T) {
 		ok(t, s.Put([]byte("filler"), make([]byte, 300)))
 	})
 	for range 4 {
-		seen := "000000"
+		last := map[string]string{}
 		g.until(func() {
-			for i := keys - 1; i >= 0; i-- { // against the order of the writer
-				v := get(s, fmt.Sprint("k", i))
-				if v < seen {
-					t.Errorf("k%d is %s after %s was seen", i, v, seen)
+			seen := "" // in this pass
+			look := func(key, v string) {
+				if v < seen || v < last[key] {
+					t.Errorf("%s is %s after %s was seen", key, v, max(seen, last[key]))
 				}
-				seen = v
+				seen, last[key] = v, v
 			}
+			for i := keys - 1; i >= 0; i-- { // against the order of the writer
+				look(fmt.Sprint("k", i), get(s, fmt.Sprint("k", i)))
+			}
+			seen = ""
 			for kv, err := range s.ScanBack(siltstone.Prefix([]byte("k"))) {
 				ok(t, err)
-				if string(kv.Value) < seen {
-					t.Errorf("a scan shows %s=%s after %s was seen", kv.Key, kv.Value, seen)
-				}
-				seen = max(seen, string(kv.Value))
+				look(string(kv.Key), string(kv.Value))
 			}
 		})
 	}

@@ -6,7 +6,8 @@ import "github.com/siltstonedb/siltstone/internal/base"
 //
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
 // ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
-// ErrBadTTL, ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
+// ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
+// ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
 var (
@@ -50,6 +51,16 @@ var (
 	ErrBadTTL = base.ErrBadTTL
 	// ErrDropped: the keyspace has been dropped.
 	ErrDropped = base.ErrDropped
+	// ErrNotNumber: a value that is to be incremented is not a number.
+	ErrNotNumber = base.ErrNotNumber
+	// ErrOverflow: an increment would leave the range of its number.
+	ErrOverflow = base.ErrOverflow
+	// ErrNaN: a score or float is, or would become, not a number.
+	ErrNaN = base.ErrNaN
+	// ErrOutOfRange: a list has no such index.
+	ErrOutOfRange = base.ErrOutOfRange
+	// ErrSyntax: the options of a call contradict each other.
+	ErrSyntax = base.ErrSyntax
 )
 
 // CorruptionError says in which file, and where in it, damage was found. It is

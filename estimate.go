@@ -29,7 +29,7 @@ func (db *DB) EstimateSize(r Range) (int64, error) {
 			if err != nil {
 				return 0, db.readError(err)
 			}
-			size += rd.ApproximateOffset(hi) - rd.ApproximateOffset(lo)
+			size += rd.ApproximateSize(lo, hi)
 		}
 	}
 	return size, nil

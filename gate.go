@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -45,8 +46,10 @@ func (a *gateAllowance) next() time.Duration {
 
 func newGate() gate { return gate{turn: make(chan struct{}, 1)} }
 
-// enter waits for the caller's turn and closes the gate behind it.
-func (g *gate) enter(ctx context.Context, c *storeClock, d time.Duration) (*gatePass, error) {
+// enter waits for the caller's turn and closes the gate behind it: inside the
+// commit section, so that a commit that was let in before has taken its sequence
+// when the attempt begins.
+func (g *gate) enter(ctx context.Context, section sync.Locker, c *storeClock, d time.Duration) (*gatePass, error) {
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -57,7 +60,9 @@ func (g *gate) enter(ctx context.Context, c *storeClock, d time.Duration) (*gate
 		p.overtaken.Store(true) // time goes on, and may overtake the attempt
 		p.thaw()
 	})
+	section.Lock()
 	g.now.Store(p)
+	section.Unlock()
 	return p, nil
 }
 

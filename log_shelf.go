@@ -19,9 +19,10 @@ import (
 type logShelf struct {
 	making sync.Mutex // held while files are made
 
-	mu   sync.Mutex
-	made []commit.Segment // in order of their numbers
-	used []base.FileNum   // taken and not yet retired, oldest first
+	mu     sync.Mutex
+	closed bool             // nothing is made any more
+	made   []commit.Segment // in order of their numbers
+	used   []base.FileNum   // taken and not yet retired, oldest first
 }
 
 const firstReserve = 64 << 10 // an idle store stays small
@@ -68,6 +69,10 @@ func (db *DB) prepareLogs(n int, size int64) error {
 	defer s.making.Unlock()
 	for {
 		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return ErrClosed
+		}
 		have := len(s.made)
 		var short *commit.Segment
 		if have > 0 && s.made[0].Reserved < roomFor(size) {
@@ -135,8 +140,11 @@ func noSpace(err error) error {
 
 // closeAll closes and removes what is still on the shelf.
 func (s *logShelf) closeAll(remove func(base.FileNum)) {
+	s.making.Lock()
+	defer s.making.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	for _, seg := range s.made {
 		seg.Closer.Close()
 		remove(seg.Number)

@@ -35,8 +35,8 @@ type readState struct {
 	retired atomic.Bool  // no longer the current one
 	ended   atomic.Bool  // its tables have been released
 
-	mergedMu sync.Mutex
-	merged   atomic.Pointer[mergedDeletes]
+	olderMu sync.Mutex
+	older   atomic.Pointer[*rangedel.List] // see olderDeletes
 }
 
 // memState is a memtable with its place in the logs.
@@ -115,23 +115,15 @@ func (r *runView) find(key []byte) *table {
 	return r.tables[i]
 }
 
-// mergedDeletes is the union of all range tombstones of a read state, for the
-// memtable list it was built from.
-type mergedDeletes struct {
-	mem  *rangedel.List
-	list *rangedel.List
-}
-
-// rangeDeletes returns every range tombstone of the state. The result is cached
-// until the memtable gets another one.
-func (rs *readState) rangeDeletes() (*rangedel.List, error) {
-	mem := rs.mem.RangeDeletes()
-	if m := rs.merged.Load(); m != nil && m.mem == mem {
-		return m.list, nil
+// olderDeletes returns every range tombstone of the state but those of its
+// newest memtable, which may still get more. It is found once and kept.
+func (rs *readState) olderDeletes() (*rangedel.List, error) {
+	if l := rs.older.Load(); l != nil {
+		return *l, nil
 	}
-	rs.mergedMu.Lock()
-	defer rs.mergedMu.Unlock()
-	lists := []*rangedel.List{mem}
+	rs.olderMu.Lock()
+	defer rs.olderMu.Unlock()
+	var lists []*rangedel.List
 	for _, m := range rs.imms {
 		lists = append(lists, m.RangeDeletes())
 	}
@@ -151,9 +143,9 @@ func (rs *readState) rangeDeletes() (*rangedel.List, error) {
 			lists = append(lists, rd.RangeDeletes())
 		}
 	}
-	m := &mergedDeletes{mem: mem, list: rangedel.Merge(lists...)}
-	rs.merged.Store(m)
-	return m.list, nil
+	l := rangedel.Merge(lists...)
+	rs.older.Store(&l)
+	return l, nil
 }
 
 // found is the result of a point look-up: the newest record of the key at the

@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -66,6 +67,26 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 			t.Errorf("cut before write %d of the reaper: %v", i+1, err)
 		}
 		s.done(db.Close())
+	}
+}
+
+func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
+	s := newTypedStore(t, 1)
+	s.done(typedtest.Populate(s))
+	s.Advance(2 * time.Hour.Milliseconds())
+	attempts := 0
+	s.done(s.db.Update(context.Background(), func(tx *Tx) error {
+		attempts = tx.Attempt()
+		want(t, false)(tx.Key("hash").Exists())
+		if attempts <= gateAfter {
+			_, err := tx.Has([]byte("contended"))
+			return errors.Join(err, s.db.Put([]byte("contended"), nil), tx.Put([]byte("result"), nil))
+		}
+		s.reapAll() // behind the gate it is not held back, and writes over the hash
+		return tx.Put([]byte("result"), nil)
+	}))
+	if attempts != gateAfter+2 {
+		t.Errorf("%d attempts", attempts)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
-	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/memtable"
 	"github.com/siltstonedb/siltstone/sstable"
@@ -26,9 +25,7 @@ type rowIter struct {
 	keysOnly     bool
 
 	merge   iterator.Merging
-	stored  *rangedel.List // range tombstones of the state; nil if there are none
-	deletes *rangedel.List // with own ones
-	window  window
+	deletes coverage // by range tombstones
 
 	key      []byte // of the row it stands on
 	value    []byte
@@ -74,14 +71,6 @@ func (v *readView) visible(s base.SeqNum) bool {
 	return s <= v.seq || s > ownBase && s <= v.own
 }
 
-// window caches the answer of the range tombstones around a key.
-type window struct {
-	lo, hi   []byte // between them cover is the same; nil is open
-	cover    base.SeqNum
-	known    bool
-	fragment rangedel.Fragment
-}
-
 var rowIterPool = sync.Pool{New: func() any { return new(rowIter) }}
 
 // newRowIter returns an iterator over [lower, upper), positioned nowhere.
@@ -94,10 +83,9 @@ func (db *DB) newRowIter(v readView, lower, upper []byte, keysOnly bool) (*rowIt
 func (it *rowIter) init(db *DB, v readView, lower, upper []byte, keysOnly bool) (*rowIter, error) {
 	it.db, it.readView = db, v
 	it.lower, it.upper, it.keysOnly = lower, upper, keysOnly
-	it.window, it.valid, it.entry, it.err = window{}, false, nil, nil
+	it.valid, it.entry, it.err = false, nil, nil
 	it.reads, it.walks = nil, false
-	var err error
-	if it.stored, err = v.rs.rangeDeletes(); err != nil {
+	if err := it.deletes.gather(&it.readView); err != nil {
 		it.release()
 		return nil, err
 	}
@@ -110,17 +98,14 @@ func (it *rowIter) init(db *DB, v readView, lower, upper []byte, keysOnly bool) 
 func (it *rowIter) refresh(v readView) {
 	it.note()
 	_ = it.merge.Close()
-	it.readView, it.window, it.valid, it.stretch = v, window{}, false, stretch{}
+	it.readView, it.valid, it.stretch = v, false, stretch{}
+	_ = it.deletes.gather(&it.readView) // what may fail was found before
 	it.open()
 }
 
 // open makes the children, newest source first: own writes, memtables, runs.
 func (it *rowIter) open() {
 	rs, keysOnly := it.rs, it.keysOnly
-	it.deletes = it.stored
-	if it.mine != nil && !it.mine.RangeDeletes().Empty() {
-		it.deletes = rangedel.Merge(it.mine.RangeDeletes(), it.stored)
-	}
 	mems := 1 + len(rs.imms)
 	it.children = it.children[:0]
 	it.mems = grow(it.mems, mems+1)
@@ -161,8 +146,8 @@ func (it *rowIter) release() {
 	it.merge.Init(nil)
 	clear(it.children)
 	it.db, it.readView, it.reads = nil, readView{}, nil
-	it.stored, it.deletes = nil, nil
-	it.lower, it.upper, it.value, it.window = nil, nil, nil, window{}
+	it.deletes.forget()
+	it.lower, it.upper, it.value = nil, nil, nil
 	for i := range it.runs {
 		it.runs[i].run = nil
 	}
@@ -361,35 +346,11 @@ func (it *rowIter) live(t base.Trailer) bool {
 	if t.Attr.Kind() != base.KindPut || t.Expired(it.now) {
 		return false
 	}
-	if it.deletes != nil && it.cover() > t.Seq {
+	if it.deletes.any() && it.deletes.cover(&it.readView, it.key) > t.Seq {
 		return false
 	}
 	if it.reads != nil && t.Seq <= it.seq {
 		it.reads.AddExpiry(it.key, t.Expiry)
 	}
 	return true
-}
-
-// cover returns the newest visible range tombstone over the current key.
-func (it *rowIter) cover() base.SeqNum {
-	w := &it.window
-	if !w.known || w.lo != nil && bytes.Compare(it.key, w.lo) < 0 || w.hi != nil && bytes.Compare(it.key, w.hi) >= 0 {
-		var ok bool
-		w.fragment, w.lo, w.hi, ok = it.deletes.At(it.key)
-		w.known, w.cover = true, 0
-		if ok {
-			w.cover = it.newest(w.fragment)
-		}
-	}
-	return w.cover
-}
-
-// newest returns the fragment's newest visible sequence.
-func (it *rowIter) newest(f rangedel.Fragment) base.SeqNum {
-	for _, s := range f.Seqs {
-		if it.visible(s) {
-			return s
-		}
-	}
-	return 0
 }

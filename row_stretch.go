@@ -73,12 +73,5 @@ func (it *rowIter) within(r *iterator.Run) bool {
 	if it.upper != nil && bytes.Compare(r.Last, it.upper) >= 0 || bytes.Compare(r.First, it.lower) < 0 {
 		return false
 	}
-	if it.deletes == nil {
-		return true
-	}
-	f, _, above, ok := it.deletes.At(r.First)
-	if ok && it.newest(f) > 0 {
-		return false
-	}
-	return above == nil || bytes.Compare(r.Last, above) < 0
+	return it.deletes.leaves(&it.readView, r.First, r.Last)
 }

@@ -15,6 +15,7 @@ import (
 type manifestState struct {
 	mu    sync.Mutex // held across the append and its sync; taken before states.mu
 	log   *manifest.Log
+	ended bool // the log has been closed
 	state *manifest.State
 	next  base.FileNum // next file number to hand out; below state.FileLimit
 
@@ -50,6 +51,9 @@ func (db *DB) applyEditLocked(e *manifest.Edit, also func(rs *readState)) error 
 		return db.poison.err()
 	}
 	m := &db.store
+	if m.ended {
+		return ErrClosed
+	}
 	e.Clock = max(e.Clock, db.clock.now())
 	next, err := m.state.Apply(e)
 	if err != nil {

@@ -31,6 +31,7 @@ type tableCache struct {
 	mu       sync.Mutex
 	tables   map[base.FileNum]*table
 	open     int
+	closed   bool           // no reader is opened any more
 	obsolete []base.FileNum // in no version, listed by no read state: to be removed
 	retired  []retiredReader
 }
@@ -175,6 +176,11 @@ func (t *table) open() (*sstable.Reader, error) {
 	}
 	o.used.Store(t.cache.epoch.Add(1))
 	t.cache.mu.Lock()
+	if t.cache.closed {
+		t.cache.mu.Unlock()
+		o.close()
+		return nil, ErrClosed
+	}
 	t.cache.open++
 	full := t.cache.open > t.cache.limit
 	t.reader.Store(o)
@@ -249,7 +255,7 @@ func (c *tableCache) close() {
 	for _, r := range c.retired {
 		r.close()
 	}
-	c.retired, c.open = nil, 0
+	c.retired, c.open, c.closed = nil, 0, true
 }
 
 func (t *table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }

@@ -50,7 +50,7 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		var g *gatePass
 		if attempt > gateAfter {
 			var err error
-			if g, err = db.gate.enter(ctx, db.clock, allowance.next()); err != nil {
+			if g, err = db.gate.enter(ctx, &db.section, db.clock, allowance.next()); err != nil {
 				return err
 			}
 		}

@@ -109,6 +109,8 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 				return nil
 			}, nil
 		}
+	} else if p := db.gate.now.Load(); p != nil {
+		p.overtaken.Store(true)
 	}
 	mem := db.section.mem
 	switch {

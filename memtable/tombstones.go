@@ -110,6 +110,17 @@ func (t *Table) RangeDeletes() *rangedel.List {
 	return list
 }
 
+// AppendRangeDeletes appends the lists that together are RangeDeletes, about
+// log₂ n of them, without joining them.
+func (t *Table) AppendRangeDeletes(dst []*rangedel.List) []*rangedel.List {
+	if set := t.deleted.Load(); set != nil {
+		for i := range set.runs {
+			dst = append(dst, set.runs[i].list)
+		}
+	}
+	return dst
+}
+
 // RangeDeletesNewer reports whether a range tombstone with a sequence above
 // since covers any key of [lo, hi). A nil hi is the end of all keys. It
 // allocates nothing.

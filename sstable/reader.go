@@ -202,7 +202,8 @@ func (r *Reader) Properties() base.TableProperties { return r.props }
 // reserved in the cache.
 func (r *Reader) MemoryBytes() int64 { return r.memory }
 
-// ApproximateOffset returns about how many bytes of the file lie before key.
+// ApproximateOffset returns about how many bytes of the file lie before key: up
+// to the block that would hold it.
 func (r *Reader) ApproximateOffset(key []byte) int64 {
 	n := r.index.blocks()
 	if n == 0 {
@@ -214,6 +215,22 @@ func (r *Reader) ApproximateOffset(key []byte) int64 {
 	}
 	offset, length := r.index.handle(n - 1)
 	return offset + length
+}
+
+// ApproximateSize returns about how many bytes of data blocks the records of
+// [lo, hi) take; a nil hi is the end of all keys. Blocks that reach over an end
+// count whole.
+func (r *Reader) ApproximateSize(lo, hi []byte) int64 {
+	first, last := r.index.search(lo), r.index.blocks()
+	if hi != nil {
+		last = min(last, r.index.search(hi)+1)
+	}
+	if first >= last {
+		return 0
+	}
+	from, _ := r.index.handle(first)
+	to, length := r.index.handle(last - 1)
+	return to + length - from
 }
 
 // hitSample is one in how many hits a point read counts, chosen by its key's

@@ -170,8 +170,8 @@ func callHashIncrFloat(r *run, a API) error {
 	var want float64
 	if wantErr == nil {
 		old, had := e.hash[f]
-		if len(old) > 16 {
-			return nil // beyond what 64 bits of mantissa hold exactly
+		if !exact(old) {
+			return nil
 		}
 		var text []byte
 		if text, want, wantErr = incrFloat(old, had, by); wantErr == nil {

@@ -99,8 +99,8 @@ func callIncr(r *run, a API) error {
 func callIncrFloat(r *run, a API) error {
 	k, by := r.key(), choose(r, []float64{0.1, 0.5, -0.25, 3, 1e3})
 	e, wantErr := r.model.open(k, typed.TypeString)
-	if wantErr == nil && len(e.str) > 16 {
-		return nil // beyond what 64 bits of mantissa hold exactly
+	if wantErr == nil && !exact(e.str) {
+		return nil
 	}
 	var want float64
 	if wantErr == nil {

@@ -161,6 +161,13 @@ func incr(old []byte, exists bool, by int64) ([]byte, int64, error) {
 	return []byte(sum.String()), sum.Int64(), nil
 }
 
+// exact reports whether a sum with the number in old, if it is one, fits the 64
+// bits of mantissa and 17 digits that a store has for fractions.
+func exact(old []byte) bool {
+	f, err := strconv.ParseFloat(string(old), 64)
+	return len(old) <= 16 && (err != nil || math.Abs(f) < 1e14)
+}
+
 // incrFloat adds to a fraction kept as text. It works in decimal digits, which is
 // exact for the numbers History uses.
 func incrFloat(old []byte, exists bool, by float64) ([]byte, float64, error) {
