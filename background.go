@@ -7,14 +7,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/commit"
 )
 
 // workers are the store's goroutines, the only ones it has: one flusher, two
 // compactors of which the second works when there is debt or nobody else does
 // anything, a reaper of dead collections, and a keeper for everything that takes
-// no time. Each is woken
-// through a channel that holds one wake-up, and joined in Close. What they do
-// is a step function, so that a test may run the steps itself.
+// no time. Each is woken through a channel that holds one wake-up, and joined in
+// Close. What they do is a step function, so that a test may run the steps
+// itself.
 type workers struct {
 	rotating sync.Mutex // held by the one who rotates
 
@@ -192,7 +194,7 @@ func (db *DB) keepLoop() {
 			if !w.pause(gatherPause) {
 				return
 			}
-			if err := db.log.WriteOut(); err != nil && !db.isClosed() {
+			if err := db.writeOut(); err != nil && !db.isClosed() {
 				db.poisonBy(err)
 			}
 		case <-w.keep:
@@ -222,6 +224,19 @@ func (db *DB) reapLoop() {
 			}
 		}
 	}
+}
+
+// syncBehind is how many bytes of the log may lie unsynced in the operating
+// system's hands: what is left is what a rotation has to wait for.
+const syncBehind = 8 << 20
+
+// writeOut writes what Buffered commits left in memory, and now and then syncs
+// it.
+func (db *DB) writeOut() error {
+	if db.log.Unsynced() > syncBehind {
+		return db.log.Wait(db.log.Appended(), commit.Durable)
+	}
+	return db.log.WriteOut()
 }
 
 // keepStep prepares the next log, removes files that nothing lists any more,

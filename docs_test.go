@@ -70,6 +70,21 @@ func TestGoBlocksOfTheDocumentsCompile(t *testing.T) {
 	}
 }
 
+// TestTheProgramOfTheReadmeIsTheQuickstart keeps the two the same.
+func TestTheProgramOfTheReadmeIsTheQuickstart(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("examples/quickstart/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, code, _ := strings.Cut(string(program), "package main"); !strings.Contains(string(readme), "```go\npackage main"+code+"```") {
+		t.Error("README.md does not show examples/quickstart/main.go")
+	}
+}
+
 func checkBlock(fset *token.FileSet, imports types.Importer, name, code string) error {
 	if !strings.HasPrefix(strings.TrimSpace(code), "package ") {
 		code = blockStart + code + "\n\treturn err\n}\n"

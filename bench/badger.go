@@ -8,16 +8,21 @@ import (
 )
 
 // badgerEngine is Badger with one version per key, no conflict detection (the
-// workloads' puts are blind) and two compactors.
+// workloads' puts are blind), two compactors, and large values in its value log.
 type badgerEngine struct{ db *badger.DB }
 
 func openBadger(c Config) (Engine, error) {
+	threshold := c.Memtable / 10 // Badger wants it below a batch, 15 % of a memtable
+	if c.Value >= separatedValue {
+		threshold = separatedValue
+	}
 	o := badger.DefaultOptions(c.Dir).
 		WithLogger(nil).
 		WithSyncWrites(c.Sync).
 		WithMemTableSize(c.Memtable).
 		WithBlockCacheSize(c.Cache).
 		WithNumCompactors(2).
+		WithValueThreshold(min(threshold, 1<<20)).
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false).
 		WithCompression(options.Snappy)

@@ -21,6 +21,7 @@ const (
 
 func openBbolt(c Config) (Engine, error) {
 	db, err := bbolt.Open(filepath.Join(c.Dir, "bolt"), 0o644, &bbolt.Options{
+		Timeout:         time.Second, // a lock held is an error, not a wait
 		NoSync:          !c.Sync,
 		NoFreelistSync:  true,
 		FreelistType:    bbolt.FreelistMapType,

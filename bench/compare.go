@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -101,6 +102,10 @@ func (c *comparison) execute() error {
 	return writeDocuments(c.out)
 }
 
+// childLimit ends a child that hangs. The longest scenario, the sustained fill,
+// is far below it.
+const childLimit = 30 * time.Minute
+
 // child runs one scenario of one engine in a process of its own and copies its
 // results. A child that crashes is a failed result, not the end.
 func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer) error {
@@ -117,7 +122,9 @@ func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer)
 	if s.name == "sustained" {
 		limit = 0
 	}
-	cmd := exec.Command(exe, "run", "-engine", k.name, "-scenario", s.name, "-dir", dir, "-rows", c.rows.String(),
+	ctx, cancel := context.WithTimeout(context.Background(), childLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, exe, "run", "-engine", k.name, "-scenario", s.name, "-dir", dir, "-rows", c.rows.String(),
 		"-run", strconv.Itoa(run), "-n", strconv.FormatUint(c.n, 10), "-limit", limit.String())
 	if c.profile {
 		cmd.Args = append(cmd.Args, "-profiles", filepath.Join(c.out, "profiles"))

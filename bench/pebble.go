@@ -15,7 +15,8 @@ type pebbleEngine struct {
 	write *pebble.WriteOptions
 }
 
-// separatedValue is the value size from which Pebble keeps values in blob files.
+// separatedValue is the value size from which engines that can keep values apart
+// from keys do so.
 const separatedValue = 1 << 10
 
 func openPebble(c Config) (Engine, error) {

@@ -41,6 +41,9 @@ func killedKeys(b *bed) uint64 {
 // the opening that recovers it. The first keys were all synced to the log by
 // what came behind them.
 func reopenKilled(b *bed) (*measure, error) {
+	if err := b.close(); err != nil {
+		return nil, err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err

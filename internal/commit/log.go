@@ -237,6 +237,13 @@ func (l *Log) Appended() Position {
 	return l.appended
 }
 
+// Unsynced returns how many bytes have been appended and are not durable.
+func (l *Log) Unsynced() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(l.appended - l.durable)
+}
+
 // Err returns the failure after which the log takes nothing more.
 func (l *Log) Err() error {
 	l.mu.Lock()

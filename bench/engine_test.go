@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// testConfig is small, so that a test is quick.
+func testConfig(t *testing.T) Config {
+	return Config{Dir: t.TempDir(), Cache: 8 << 20, Memtable: 1 << 20, Value: usualValue}
+}
+
+func TestEveryEngineReadsBackWhatItStored(t *testing.T) {
+	for _, kind := range engineKinds() {
+		for _, sync := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/sync=%v", kind.name, sync), func(t *testing.T) {
+				if sync && testing.Short() {
+					t.Skip("a thousand syncs")
+				}
+				c := testConfig(t)
+				c.Sync = sync
+				if err := prove(kind, c); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+// forgetful is an engine that does one thing wrong.
+type forgetful struct {
+	Engine
+	forget string
+}
+
+func (f forgetful) Put(key, value []byte) error {
+	if f.forget == "put" {
+		return nil
+	}
+	if f.forget == "value" {
+		value = append([]byte("x"), value[1:]...)
+	}
+	return f.Engine.Put(key, value)
+}
+
+func (f forgetful) Apply(pairs []Pair) error {
+	if f.forget == "batch" {
+		pairs = pairs[1:]
+	}
+	return f.Engine.Apply(pairs)
+}
+
+func (f forgetful) Get(dst, key []byte) ([]byte, bool, error) {
+	v, found, err := f.Engine.Get(dst, key)
+	if f.forget == "absence" && !found {
+		return append(v, make([]byte, usualValue)...), true, err
+	}
+	return v, found, err
+}
+
+func TestAnEngineThatDoesNotStoreIsNotTimed(t *testing.T) {
+	for _, fault := range []string{"put", "value", "batch", "absence", ""} {
+		t.Run(fault, func(t *testing.T) {
+			kind := engineKind{name: "forgetful", open: func(c Config) (Engine, error) {
+				e, err := openSiltstone(c)
+				return forgetful{e, fault}, err
+			}}
+			if err := prove(kind, testConfig(t)); (err == nil) != (fault == "") {
+				t.Errorf("fault %q: the proof said %v", fault, err)
+			}
+		})
+	}
+}
+
+func TestEveryScenarioRunsOnEveryEngine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs everything")
+	}
+	for _, kind := range engineKinds() {
+		t.Run(kind.name, func(t *testing.T) {
+			for _, s := range scenarios() {
+				if s.name == "kill" || s.name == "value-1MiB" {
+					continue // needs a child process; needs much disk
+				}
+				runScenario(t, kind, s)
+			}
+		})
+	}
+}
+
+// runScenario runs a tiny scenario and wants a good line for each of its rows.
+func runScenario(t *testing.T, kind engineKind, s scenario) {
+	t.Helper()
+	var steps []step
+	for _, st := range s.steps {
+		if st.prepare == nil || s.name != "random" { // resting and warming take their time
+			steps = append(steps, st)
+		}
+	}
+	s.steps = steps
+	task := task{kind: kind, scenario: s, run: 1, n: 200, limit: 1, dir: t.TempDir()}
+	var out strings.Builder
+	if err := task.execute(&out); err != nil {
+		t.Fatal(err)
+	}
+	rs, err := readResults(strings.NewReader(out.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, r := range rs {
+		if r.Err != "" || r.Value <= 0 {
+			t.Errorf("%s: %s %s: %v %s", kind.name, s.name, r.Row, r.Value, r.Err)
+		}
+		rows[r.Row] = true
+	}
+	for _, st := range s.steps {
+		if st.row != "" && !rows[st.row] {
+			t.Errorf("%s: %s: no line for %s", kind.name, s.name, st.row)
+		}
+	}
+}
