@@ -71,7 +71,7 @@ func longRun() bool {
 // operation, and many images of each.
 func planFor() crashPlan {
 	if longRun() {
-		return crashPlan{points: 1 << 30, images: 16, nest: 1, inner: 1, inners: 3, looks: 1, killing: 1 << 30}
+		return crashPlan{points: 1 << 30, images: 16, nest: 20, inner: 1, inners: 2, looks: 3, killing: 1 << 30}
 	}
 	return crashPlan{points: 120, images: 2, nest: 50, inner: 5, inners: 1, looks: 7, killing: 10}
 }

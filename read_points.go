@@ -67,10 +67,3 @@ func (p *readPoints) capture() (points []compaction.ReadPoint, now int64) {
 	})
 	return points, now
 }
-
-// count returns how many points are registered.
-func (p *readPoints) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.open)
-}

@@ -68,6 +68,8 @@ func cutLog(t testing.TB, disk *vfstest.Disk, name string, size int64, zeros int
 
 func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
 	s := newTypedStore(t, 1)
+	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
+	s.reopen()
 	s.done(typedtest.Populate(s))
 	before := s.picture()
 	name, old := logBytes(t, s.disk)
@@ -112,9 +114,9 @@ func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.
 			got := (&typedStore{t: t, db: db}).picture()
 			s.done(db.Close())
 			switch {
-			case got == after && cut >= end-8: // the end may be zeros that are meant
+			case got == after && cut >= end-8: // the frame may end in zeros
 				kept++
-			case got != before || cut == end:
+			case got != before || cut == end && zeros > 0:
 				t.Fatalf("cut at byte %d of %d to %d, zeros %v, left\n%s", cut, first, end, zeros > 0, got)
 			}
 		}
@@ -168,7 +170,7 @@ func countLarge(t testing.TB, db *DB, n int) (done bool) {
 }
 
 func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
-	writes, stride := 30_000, int64(1)
+	writes, stride := 10_000, int64(3)
 	if longRun() {
 		writes, stride = 5_000_000, 9
 	}

@@ -26,6 +26,8 @@ type typedStore struct {
 	rng   *rand.Rand
 	db    *DB
 
+	change func(*Options) // of the options; nil: none
+
 	// unrest, if set, is called after every one-shot call that could write.
 	unrest func()
 }
@@ -42,6 +44,9 @@ func newTypedStore(t testing.TB, seed uint64) *typedStore {
 func (s *typedStore) open() {
 	s.t.Helper()
 	o := denseOptions(s.disk, s.clock)
+	if s.change != nil {
+		s.change(&o)
+	}
 	db, err := Open("db", &o)
 	s.done(err)
 	s.db = db

@@ -11,9 +11,11 @@ type bed struct {
 	kind   engineKind
 	config Config
 	engine Engine
+	rare   func(dst, key []byte) ([]byte, bool, error) // reads keys that hardly exist
 	keys   keyShape
 	values *values
 	limit  time.Duration // of a row
+	tick   time.Duration // of settle
 	n      uint64        // keys to be stored
 	stored uint64        // keys 0..stored-1 are
 
@@ -31,7 +33,10 @@ func (b *bed) open() error {
 	if err != nil {
 		return err
 	}
-	b.engine = e
+	b.engine, b.rare = e, e.Get
+	if r, ok := e.(rareReader); ok {
+		b.rare = r.GetRare
+	}
 	return nil
 }
 
@@ -82,18 +87,18 @@ func (b *bed) load() error {
 
 const (
 	settleTick  = 100 * time.Millisecond
-	settleQuiet = 5 // ticks in a row with less than a twentieth of a core used
-	settleLimit = 2 * time.Minute
+	settleQuiet = 5    // ticks in a row with less than a twentieth of a core used
+	settleTicks = 1200 // at most: two minutes
 )
 
 // settle waits until the engine's background work has come to rest, seen from
 // outside: the process uses no processor time.
 func (b *bed) settle() {
 	quiet, last := 0, cpuTime()
-	for ticks := 0; quiet < settleQuiet && ticks < int(settleLimit/settleTick); ticks++ {
-		time.Sleep(settleTick)
+	for ticks := 0; quiet < settleQuiet && ticks < settleTicks; ticks++ {
+		time.Sleep(b.tick)
 		now := cpuTime()
-		if now-last < settleTick/20 {
+		if now-last < b.tick/20 {
 			quiet++
 		} else {
 			quiet = 0
@@ -105,7 +110,16 @@ func (b *bed) settle() {
 // get reads key i and complains if it is not there, or there and unwanted.
 func (b *bed) get(w *worker, i uint64, wanted bool) error {
 	w.key = b.keys.append(w.key[:0], i)
-	v, found, err := b.engine.Get(w.value[:0], w.key)
+	var (
+		v     []byte
+		found bool
+		err   error
+	)
+	if wanted {
+		v, found, err = b.engine.Get(w.value[:0], w.key)
+	} else {
+		v, found, err = b.rare(w.value[:0], w.key)
+	}
 	if err != nil {
 		return err
 	}

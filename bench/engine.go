@@ -52,6 +52,12 @@ type Config struct {
 // goroutines write at once. It is called while nothing else runs.
 type sharedWriters interface{ SetWriters(n int) }
 
+// rareReader is implemented by engines that have a better way than Get to read
+// keys of which most do not exist. It does what Get does.
+type rareReader interface {
+	GetRare(dst, key []byte) ([]byte, bool, error)
+}
+
 // engineKind is an engine that can be compared.
 type engineKind struct {
 	name string

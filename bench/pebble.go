@@ -78,6 +78,20 @@ func (e *pebbleEngine) Get(dst, key []byte) ([]byte, bool, error) {
 	return dst, true, closer.Close()
 }
 
+// GetRare asks the filters of the last level too, which Get never does. For keys
+// that exist it is slower than Get, for others several times faster.
+func (e *pebbleEngine) GetRare(dst, key []byte) ([]byte, bool, error) {
+	it, err := e.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return dst, false, err
+	}
+	found := it.SeekPrefixGE(key)
+	if found {
+		dst = append(dst, it.Value()...)
+	}
+	return dst, found, it.Close()
+}
+
 func (e *pebbleEngine) NewCursor(bool) (Cursor, error) {
 	it, err := e.db.NewIter(nil)
 	if err != nil {

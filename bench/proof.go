@@ -9,8 +9,8 @@ import (
 const proofKeys = 1000
 
 // prove stores a thousand keys, half of them one by one and half in batches,
-// overwrites some, closes, reopens and reads all back, by Get and by both ways
-// of walking: an engine whose wrapper does not store must not be timed.
+// overwrites some, closes, reopens and reads all back, by both ways of reading
+// and of walking: an engine whose wrapper does not store must not be timed.
 func prove(kind engineKind, c Config) error {
 	c.Dir = filepath.Join(c.Dir, "proof")
 	defer os.RemoveAll(c.Dir)
@@ -56,6 +56,9 @@ func readProof(b *bed) error {
 		}
 		if !b.values.holds(i, w.value) {
 			return fmt.Errorf("%s: key %d came back with another value", b.kind.name, i)
+		}
+		if v, found, err := b.rare(w.value[:0], w.key); err != nil || !found || !b.values.holds(i, v) {
+			return fmt.Errorf("%s: key %d was not found by the read for rare keys: %v", b.kind.name, i, err)
 		}
 		if err := b.get(w, absentKeys+i, false); err != nil {
 			return err

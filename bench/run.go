@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type task struct {
 	rows     *regexp.Regexp // rows asked for; nil: all
 	dir      string         // empty, for the store
 	profiles string         // folder for a CPU profile per row; "": none
+	tick     time.Duration  // between looks at whether the engine rests; 0: settleTick
 }
 
 // bed returns an unopened bed for the task.
@@ -35,6 +37,7 @@ func (t *task) bed() *bed {
 		keys:   t.scenario.keys,
 		values: newValues(t.scenario.value),
 		limit:  t.limit,
+		tick:   cmp.Or(t.tick, settleTick),
 		n:      t.scenario.count(t.n),
 	}
 }

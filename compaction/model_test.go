@@ -173,7 +173,7 @@ func (h *history) checkNominated(records []iterator.Entry) {
 	}
 	for id := uint64(1); id <= h.id; id++ {
 		named := slices.ContainsFunc(h.named, func(r manifest.IDRange) bool { return r.First <= id && id <= r.Last })
-		if v := string(metaEntry("k", id, 0, 0).Value); !here[v] && !named {
+		if !here[string(metaEntry("k", id, 0, 0).Value)] && !named {
 			h.fail("collection %d is gone and nobody was told", id)
 		}
 	}

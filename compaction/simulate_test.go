@@ -30,7 +30,7 @@ type world struct {
 	pending uint64          // bytes in the memtable, overwritten ones included
 
 	given, written     uint64
-	maxRuns, maxBytes  int
+	maxRuns            int
 	runSum, runSamples int
 	largest            uint64
 }

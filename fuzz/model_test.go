@@ -9,7 +9,8 @@ import (
 
 // FuzzModel runs the input as a tape of operations against a store and a model
 // of it: three bytes are an operation. Every answer is compared, power cuts and
-// reopenings included.
+// reopenings included. Workers make its coverage vary, so run it with
+// -fuzzminimizetime 1x.
 func FuzzModel(f *testing.F) {
 	for seed := range uint64(12) {
 		f.Add(uint8(seed), model.Random(seed, 60).Bytes())

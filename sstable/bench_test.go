@@ -96,29 +96,29 @@ func BenchmarkTable(b *testing.B) {
 	})
 	b.Run("Next", func(b *testing.B) {
 		b.ReportAllocs()
-		e := it.First()
+		it.First()
 		for b.Loop() {
-			if e = it.Next(); e == nil {
-				e = it.First()
+			if it.Next() == nil {
+				it.First()
 			}
 		}
 	})
 	b.Run("Prev", func(b *testing.B) {
 		b.ReportAllocs()
-		e := it.Last()
+		it.Last()
 		for b.Loop() {
-			if e = it.Prev(); e == nil {
-				e = it.Last()
+			if it.Prev() == nil {
+				it.Last()
 			}
 		}
 	})
 	b.Run("NextCold", func(b *testing.B) {
 		cold := mustOpen(b, tableBytes(t.r), ReaderOptions{}).NewIter(IterOptions{Cold: true})
 		b.ReportAllocs()
-		e := cold.First()
+		cold.First()
 		for b.Loop() {
-			if e = cold.Next(); e == nil {
-				e = cold.First()
+			if cold.Next() == nil {
+				cold.First()
 			}
 		}
 	})

@@ -71,7 +71,7 @@ func (m Map) Delete(b Bounds) Map {
 	if !b.Bounded {
 		return Map{below}
 	}
-	if b.Upper <= b.Lower {
+	if b.empty() {
 		return m
 	}
 	_, above := split(rest, b.Upper)
@@ -111,6 +111,9 @@ type Bounds struct {
 
 // one is the bounds of a single key.
 func one(key string) Bounds { return Bounds{Lower: key, Upper: key + "\x00", Bounded: true} }
+
+// empty reports whether no key lies in b: a range delete of it is no change.
+func (b Bounds) empty() bool { return b.Bounded && b.Upper <= b.Lower }
 
 func (b Bounds) has(key string) bool {
 	return key >= b.Lower && (!b.Bounded || key < b.Upper)

@@ -59,6 +59,9 @@ func (r *run) write(d draw, w writer, v View) []change {
 		}
 		r.say("delete %.24q..%.24q %v", b.Lower, b.Upper, b.Bounded)
 		r.expect(w.DeleteRange(b.public()), nil, "DeleteRange")
+		if b.empty() {
+			return nil
+		}
 		return []change{{bounds: b}}
 	case kind < 19:
 		r.asked = append(r.asked, k)
@@ -120,8 +123,11 @@ func (r *run) expire(d draw, w writer, v View, k string) []change {
 		return nil
 	}
 	r.expect(err, nil, "Expire or Persist")
-	if gone {
+	switch {
+	case gone:
 		return []change{{bounds: one(k)}}
+	case row.Expiry == old.Expiry:
+		return nil // nothing was written
 	}
 	return []change{{bounds: one(k), put: true, row: row}}
 }
