@@ -94,7 +94,7 @@ func (b *Batch) DeleteRange(r Range) {
 	if b.err != nil {
 		return
 	}
-	lo, hi, err := r.rows(nil)
+	lo, hi, err := r.deleteRows(nil)
 	if err != nil {
 		b.fail(err)
 		return

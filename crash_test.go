@@ -241,6 +241,7 @@ func (e *crashEnum) reopen(image *vfstest.Disk, o Options, where string, write b
 				e.t.Fatalf("%s: %s: write after recovery: %v", e.w.name, where, err)
 			}
 		}
+		e.workAfter(db, got, where)
 	}
 	if err := db.Close(); err != nil {
 		e.t.Fatalf("%s: %s: close: %v", e.w.name, where, err)
@@ -252,6 +253,17 @@ func (e *crashEnum) reopen(image *vfstest.Disk, o Options, where string, write b
 		e.noOrphans(image, db, where)
 	}
 	return got
+}
+
+// workAfter does all the work that waits in the background of a recovered store:
+// what it shows must not change.
+func (e *crashEnum) workAfter(db *DB, got stored, where string) {
+	e.t.Helper()
+	db.nominateRanges(db.store.state.Nominated)
+	if err := db.step(); err != nil {
+		e.t.Fatalf("%s: %s: background work after recovery: %v", e.w.name, where, err)
+	}
+	e.among(e.readAndCheck(db, where+", after background work"), got, 2, 2, where+", after background work")
 }
 
 // lifeAfter is the i-th key and value written after a recovery.

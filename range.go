@@ -28,6 +28,16 @@ func (r Range) rows(prefix []byte) (lo, hi []byte, err error) {
 	return lo, hi, err
 }
 
+// deleteRows is rows for a range delete. All keys go with all that hangs on
+// them: then nobody has to find out which collections were among them.
+func (r Range) deleteRows(prefix []byte) (lo, hi []byte, err error) {
+	lo, hi, err = r.rows(prefix)
+	if err == nil && len(r.Lower) == 0 && r.Upper == nil {
+		hi[len(hi)-1] = keyenc.SpaceElements + 1
+	}
+	return lo, hi, err
+}
+
 // appendRows is rows with the bounds cut from buf, which it returns grown.
 func (r Range) appendRows(buf, prefix []byte) (lo, hi, grown []byte, err error) {
 	if r.Upper != nil && bytes.Compare(r.Lower, r.Upper) > 0 {
@@ -53,7 +63,7 @@ func userRange(prefix, lo, hi []byte) Range {
 	if len(lo) > n {
 		r.Lower = lo[n:]
 	}
-	if _, end := keyenc.KeySpaceRange(prefix); !bytes.Equal(hi, end) {
+	if len(hi) > n || hi[n-1] == keyenc.SpaceKeys {
 		r.Upper = hi[n:]
 	}
 	return r

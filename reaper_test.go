@@ -3,13 +3,18 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -87,6 +92,203 @@ func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
 	}))
 	if attempts != gateAfter+2 {
 		t.Errorf("%d attempts", attempts)
+	}
+}
+
+// ends are all ways in which a collection ends, but for the clock.
+var ends = []struct {
+	name string
+	end  func(a typedtest.API) error
+}{
+	{"Drop", func(a typedtest.API) error { _, err := a.Key("big").Drop(); return err }},
+	{"Keys.Drop", func(a typedtest.API) error { _, err := a.Keys().Drop("big"); return err }},
+	{"String.Set", func(a typedtest.API) error { return a.String("big").Set(nil) }},
+	{"Rename over it", func(a typedtest.API) error { return a.Key("small").Rename("big") }},
+	{"CopyTo over it", func(a typedtest.API) error { _, err := a.Key("small").CopyTo("big", true); return err }},
+	{"StoreUnion", func(a typedtest.API) error { _, err := a.Set("big").StoreUnion("small"); return err }},
+	{"Expire(0)", func(a typedtest.API) error { return a.Key("big").Expire(0) }},
+	{"Expire", func(a typedtest.API) error { return a.Key("big").Expire(time.Minute) }},
+}
+
+// big is how many elements the collections of the tests below have.
+func big() int {
+	if longRun() {
+		return 1_000_000
+	}
+	return 20_000
+}
+
+// fill makes the set called big, of n members, and a small one.
+func fill(t testing.TB, db *DB, n int) {
+	t.Helper()
+	want(t, 1)(db.Set("small").Add("m"))
+	members := make([]string, 0, 10_000)
+	for i := 0; i < n; i += len(members) {
+		members = members[:0]
+		for j := range min(cap(members), n-i) {
+			members = append(members, fmt.Sprintf("member %07d", i+j))
+		}
+		want(t, len(members))(db.Set("big").Add(members...))
+	}
+}
+
+func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
+	clock := newHandClock()
+	stores := map[int]*DB{}
+	for _, n := range []int{10, big()} {
+		db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, manualWork: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		stores[n] = db
+		fill(t, db, n)
+	}
+	for _, e := range ends {
+		writes, took := map[int]uint64{}, map[int]time.Duration{}
+		for n, db := range stores {
+			// Each ends the same collection, in a transaction that is rolled back.
+			tx, err := db.Begin(context.Background(), ReadWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := e.end(tx); err != nil {
+				t.Fatalf("%s: %v", e.name, err)
+			}
+			took[n], writes[n] = time.Since(begin), uint64(len(tx.t.change.ops))
+			tx.Rollback()
+		}
+		t.Logf("%s: %v of 10 elements, %v of %d", e.name, took[10], took[big()], big())
+		if writes[10] != writes[big()] {
+			t.Errorf("%s writes %d records at 10 elements and %d at %d", e.name, writes[10], writes[big()], big())
+		}
+		if took[big()] > 10*time.Millisecond {
+			t.Errorf("%s of %d elements took %v", e.name, big(), took[big()])
+		}
+	}
+}
+
+// tableBytes is the size of all tables.
+func tableBytes(db *DB) (n uint64) {
+	for _, t := range db.states.version().AllTables() {
+		n += t.Size
+	}
+	return n
+}
+
+// TestDiskOfADeadCollectionComesBackByItself leaves everything to the workers,
+// while somebody reads the collection through a snapshot to the end.
+func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the store to be idle")
+	}
+	clock := newHandClock()
+	var wg sync.WaitGroup
+	for _, e := range ends {
+		wg.Go(func() {
+			db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, MemoryLimit: 16 << 20})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			fill(t, db, big())
+			if err := db.Flush(context.Background()); err != nil {
+				t.Error(err)
+			}
+			full := tableBytes(db)
+			snap, err := db.NewSnapshot()
+			if err != nil {
+				t.Error(err)
+			}
+			if err := e.end(db); err != nil {
+				t.Errorf("%s: %v", e.name, err)
+			}
+			clock.advance(2 * time.Minute) // past Expire's
+			n := 0
+			for _, err := range snap.Set("big").All() {
+				if err != nil {
+					t.Errorf("%s: %v", e.name, err)
+				}
+				n++
+			}
+			if n != big() {
+				t.Errorf("%s: the snapshot shows %d of %d members", e.name, n, big())
+			}
+			snap.Close()
+			begin := time.Now()
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for tableBytes(db) > full/10 && time.Since(begin) < time.Minute {
+				<-tick.C
+			}
+			t.Logf("%s: %d bytes of %d after %v", e.name, tableBytes(db), full, time.Since(begin).Round(time.Millisecond))
+			if left := tableBytes(db); left > full/10 {
+				t.Errorf("%s: %d of %d bytes are on disk after a minute", e.name, left, full)
+			}
+			if err := db.Check(context.Background()); err != nil {
+				t.Errorf("%s: %v", e.name, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
+	s := newTypedStore(t, 1)
+	s.done(typedtest.Populate(s))
+	s.done(s.Key("zset").Rename("renamed"))
+	want(t, true)(s.Key("renamed").CopyTo("copied", false))
+	want(t, true)(s.Key("list").Drop())
+	want(t, int64(1))(s.List("list").PushBack([]byte("again")))
+	s.reapAll()
+	before := s.picture()
+	s.db.nominateRanges([]manifest.IDRange{{First: 1, Last: 3000}})
+	s.reapAll()
+	s.done(s.db.Flush(context.Background()))
+	if got := s.picture(); got != before {
+		t.Fatalf("the reaper left\n%s of\n%s", got, before)
+	}
+	s.settle()
+	if got := s.picture(); got != before {
+		t.Fatalf("merges left\n%s of\n%s", got, before)
+	}
+}
+
+func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
+	const id, named = 77, "collection 1"
+	element := func(id uint64, member string) []byte {
+		return keyenc.AppendElementRow(nil, nil, id, keyenc.TagElement, member)
+	}
+	for _, c := range []struct {
+		name, fault string
+		damage      func(t typed.Txn) error
+	}{
+		{"an element of nobody's", "without an owner", func(t typed.Txn) error {
+			return t.Put(element(id, "m"), record.TypeNone, 0, nil)
+		}},
+		{"an owner that does not know it", "no record names", func(t typed.Txn) error {
+			owner := keyenc.AppendElementRow(nil, nil, id, keyenc.TagOwner, "")
+			return errors.Join(t.Put(owner, record.TypeNone, 0, keyenc.AppendNameRow(nil, nil, "set")), t.Put(element(id, "m"), record.TypeNone, 0, nil))
+		}},
+		{"an element too many", named, func(t typed.Txn) error { return t.Put(element(1, "x"), record.TypeNone, 0, nil) }},
+		{"an element too few", named, func(t typed.Txn) error { return t.Delete(element(1, "f")) }},
+	} {
+		s := newTypedStore(t, 1)
+		s.done(typedtest.Populate(s))
+		s.done(s.db.Check(context.Background()))
+		tt, err := s.Begin(true, "")
+		s.done(err)
+		_, err = s.End(tt, c.damage(tt))
+		s.done(err)
+		for range 2 { // in memory, and on disk
+			err = s.db.Check(context.Background())
+			if !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), c.fault) {
+				t.Errorf("%s: Check finds %v", c.name, err)
+			}
+			s.done(s.db.Compact(context.Background(), Range{}))
+		}
 	}
 }
 

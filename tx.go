@@ -160,7 +160,7 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	lo, hi, err := r.rows(tx.t.Prefix())
+	lo, hi, err := r.deleteRows(tx.t.Prefix())
 	if err != nil {
 		return err
 	}

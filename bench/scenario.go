@@ -144,7 +144,7 @@ func syncScenario() scenario {
 
 func ycsbScenario() scenario {
 	s := scenario{name: "ycsb", keys: keyShape{prefix: "user", random: true}, value: usualValue, count: allKeys}
-	s.steps = []step{prepare((*bed).load), prepare(settle), prepare(warm)}
+	s.steps = []step{prepare((*bed).load), prepare(warm)}
 	mixes := ycsbMixes()
 	for _, name := range []string{"c", "b", "a", "f", "d", "e"} { // as YCSB orders them: growth last
 		s.steps = append(s.steps, timed("ycsb-"+name, "YCSB "+string(name[0]-'a'+'A'), ycsb(mixes[name])))
@@ -159,7 +159,6 @@ func cacheScenario() scenario {
 			prepare((*bed).load),
 			prepare(settle),
 			prepare(smallCache),
-			prepare(settle),
 			prepare(warm),
 			timed("cache-present", "read, present, cache a tenth of the data", readPresent),
 			timed("cache-missing", "read, missing, cache a tenth of the data", readMissing),
@@ -174,7 +173,6 @@ func prefixScenario() scenario {
 		keys: keyShape{prefix: "tenant/0000000000000001/table/0000000001/", random: true},
 		steps: []step{
 			loading("prefix-fill", "40-byte prefix: fill, random keys", fill),
-			prepare(settle),
 			prepare(warm),
 			timed("prefix-present", "40-byte prefix: read, present", readPresent),
 			timed("prefix-missing", "40-byte prefix: read, missing", readMissing),

@@ -140,7 +140,7 @@ func (p *picker) hidden(t *manifest.Table, older []RunInput) (sum uint64) {
 	list := p.rangeDeletes(t)
 	for _, in := range older {
 		for _, o := range overlapping(in.Tables, TableSpan(t)) {
-			n := t.Deletes * averageSize(o)
+			n := t.Deletes*averageSize(o) + hiddenCollections(t, o)
 			switch {
 			case t.RangeDeletes == 0:
 			case list == nil: // not known: something between nothing and all
@@ -155,6 +155,25 @@ func (p *picker) hidden(t *manifest.Table, older []RunInput) (sum uint64) {
 			}
 			sum += min(n, o.Size+o.CollectionBytes)
 		}
+	}
+	return sum
+}
+
+// hiddenCollections estimates the bytes of the collections whose metadata rows
+// in o the tombstones of t hide. The row of one collection may stand among the
+// elements of many, so its weight is not that of an average record: of o's
+// records those are taken for elements that CollectionBytes speaks of, and a
+// tombstone is taken to hit any of the others alike. How many rows a range
+// tombstone hits is not known: something between none and all.
+func hiddenCollections(t, o *manifest.Table) (sum uint64) {
+	if o.MetaRows == 0 {
+		return 0
+	}
+	elements := o.CollectionBytes / max(1, o.Size/max(1, o.Records()))
+	rows := max(o.MetaRows, o.Records()-min(o.Records(), elements))
+	sum = uint64(float64(min(t.Deletes, rows)) / float64(rows) * float64(o.CollectionBytes))
+	if t.RangeDeletes > 0 {
+		sum += o.CollectionBytes / 2
 	}
 	return sum
 }

@@ -194,7 +194,7 @@ func linear(t *testing.T, seed uint64, crash bool) (checked int) {
 	}()
 	if crash {
 		rng := rand.New(rand.NewPCG(seed, 4))
-		w.crashAt(1+rng.Int64N(60), vfstest.Profiles()[rng.IntN(6)])
+		w.crashAt(1+rng.Int64N(250), vfstest.Profiles()[rng.IntN(6)])
 	}
 	var mu sync.Mutex
 	var all []porcupine.Operation
@@ -217,7 +217,7 @@ func linear(t *testing.T, seed uint64, crash bool) (checked int) {
 		client++
 		id := client
 		mu.Unlock()
-		for range 60 {
+		for i := 0; i < 60 && !w.over(); i++ {
 			if !record(rng, randomCall(rng), id) {
 				return
 			}
