@@ -230,6 +230,9 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 	var highest uint64
 	for life := range 4 {
 		db := mustOpen(t, disk, clock)
+		if id, err := db.newID(); err != nil || id <= highest {
+			t.Fatalf("life %d: collection id %d is met again, %d was in use: %v", life, id, highest, err)
+		}
 		for i := range 3 {
 			if _, err := db.Hash(fmt.Sprint("hash", i)).SetMany(manyFields(200)...); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,64 @@
+package readset
+
+import "testing"
+
+func TestASetKeepsCopies(t *testing.T) {
+	var s Set
+	b := []byte("row1")
+	s.AddPoint(1, b)
+	s.AddInterval(b, []byte("row9"), true)
+	s.AddExpiry(b, 50)
+	copy(b, "XXXX")
+	if got := string(s.Points()[0].Row); got != "row1" {
+		t.Errorf("point %q", got)
+	}
+	if got := string(s.Intervals()[0].Lo); got != "row1" {
+		t.Errorf("interval from %q", got)
+	}
+	if _, row := s.Expiry(); string(row) != "row1" {
+		t.Errorf("expiry of %q", row)
+	}
+}
+
+func TestTheEarliestExpiryCounts(t *testing.T) {
+	var s Set
+	for _, c := range []struct {
+		row    string
+		expiry int64
+	}{{"none", 0}, {"late", 90}, {"early", 40}, {"later", 70}} {
+		s.AddExpiry([]byte(c.row), c.expiry)
+	}
+	if at, row := s.Expiry(); at != 40 || string(row) != "early" {
+		t.Errorf("%d of %q", at, row)
+	}
+}
+
+func TestAnInclusiveEndTakesTheKeyIn(t *testing.T) {
+	var s Set
+	s.AddInterval([]byte("a"), []byte("b"), true)
+	s.AddInterval([]byte("a"), []byte("b"), false)
+	s.AddInterval([]byte("a"), nil, false)
+	for i, want := range []string{"b\x00", "b", ""} {
+		if got := string(s.Intervals()[i].Upper()); got != want {
+			t.Errorf("interval %d ends before %q, want %q", i, got, want)
+		}
+	}
+	if string(s.Intervals()[0].Hi) != "b" {
+		t.Error("Upper wrote into the interval")
+	}
+}
+
+func TestAResetSetRemembersNothing(t *testing.T) {
+	var s Set
+	s.AddPoint(1, []byte("k"))
+	s.AddInterval([]byte("a"), nil, false)
+	s.AddExpiry([]byte("k"), 9)
+	s.Reset(7, 8)
+	if !s.Empty() || s.Seq != 7 || s.Clock != 8 {
+		t.Errorf("%+v", s)
+	}
+	s.AddPoint(1, []byte("k"))
+	if len(s.Points()) != 1 {
+		t.Error("the row noted last before Reset is taken for noted")
+	}
+}
