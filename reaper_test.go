@@ -180,6 +180,7 @@ func tableBytes(db *DB) (n uint64) {
 // TestDiskOfADeadCollectionComesBackByItself leaves everything to the workers,
 // while somebody reads the collection through a snapshot to the end.
 func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("waits for the store to be idle")
 	}
