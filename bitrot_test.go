@@ -230,7 +230,7 @@ func TestDamagedByteIsNeverAWrongAnswer(t *testing.T) {
 	g := makeGolden(t)
 	g.least = g.model.issued() - 1 // each frame proves that the one before it was durable
 	rng := seeded(21)
-	share := 0.03
+	share := 0.02
 	if longRun() {
 		share = 1
 	}

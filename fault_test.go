@@ -92,7 +92,7 @@ func TestEveryFailingCallIsHonest(t *testing.T) {
 func sampleCalls(n int64, rng *rand.Rand) (picked []int64) {
 	step := int64(1)
 	if !longRun() {
-		step = max(1, n/4)
+		step = max(1, n/3)
 	}
 	for nth := 1 + rng.Int64N(step); nth <= n; nth += step {
 		picked = append(picked, nth)

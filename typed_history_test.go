@@ -211,7 +211,7 @@ func (s *typedStore) settle() {
 }
 
 func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *testing.T) {
-	seeds, steps := uint64(6), 900
+	seeds, steps := uint64(12), 900
 	if testing.Short() {
 		seeds = 2
 	}
