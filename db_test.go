@@ -71,11 +71,6 @@ func small(o *siltstone.Options) {
 	o.Extreme(siltstone.Extremes{BlockSize: 128, TableBytes: 1 << 10, RunLimit: 2, ManualWork: true})
 }
 
-// tieredRuns keeps flushed runs apart, however many there are.
-func tieredRuns(o *siltstone.Options) {
-	o.Extreme(siltstone.Extremes{RunLimit: 100, ManualWork: true})
-}
-
 // workers gives the store its workers.
 func workers(o *siltstone.Options) {
 	o.MemtableBytes, o.MemoryLimit = 8<<10, 8<<20

@@ -2,7 +2,6 @@ package siltstone_test
 
 import (
 	"flag"
-	"fmt"
 	"testing"
 	"time"
 
@@ -87,5 +86,5 @@ func TestStoreAnswersAsTheModelDoes(t *testing.T) {
 		checkTape(t, seed, 400)
 		tapes++
 	}
-	t.Log(fmt.Sprintf("%d tapes from seed %d", tapes, first))
+	t.Logf("%d tapes from seed %d", tapes, first)
 }

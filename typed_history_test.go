@@ -257,8 +257,8 @@ func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 	})
 }
 
-// TestEveryTypedChangeIsTheSameReplayed makes each change in a transaction, as
-// features of a successor to FlashDB ask, and compares the three states.
+// TestEveryTypedChangeIsTheSameReplayed makes each change in a transaction and
+// compares what was live with what is replayed, from the log and from tables.
 func TestEveryTypedChangeIsTheSameReplayed(t *testing.T) {
 	for _, change := range typedtest.Changes() {
 		s := newTypedStore(t, 3)

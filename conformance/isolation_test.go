@@ -259,7 +259,7 @@ func budgeted(t *testing.T, one func(seed uint64) int) {
 		seed++
 		runs++
 	}
-	t.Log(fmt.Sprintf("%d histories, %d operations checked", runs, checked))
+	t.Logf("%d histories, %d operations checked", runs, checked)
 }
 
 func TestTransactionsAreStrictlySerializable(t *testing.T) {
