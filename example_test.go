@@ -493,17 +493,11 @@ func ExampleDB_Keys() {
 }
 
 func ExampleDB_Metrics() {
-	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
-	if err != nil {
-		log.Fatal(err)
-	}
+	db := open()
 	defer db.Close()
-	if err := db.Put([]byte("key"), []byte("value")); err != nil {
-		log.Fatal(err)
-	}
-	if err := db.Flush(context.Background()); err != nil {
-		log.Fatal(err)
-	}
+
+	check(db.Put([]byte("key"), []byte("value")))
+	check(db.Flush(context.Background()))
 	m := db.Metrics()
 	fmt.Println(m.Tables, "table,", m.DeadCollections, "collections to clean up")
 	// Output: 1 table, 0 collections to clean up

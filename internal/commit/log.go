@@ -85,17 +85,6 @@ type segment struct {
 	clock   int64 // largest reading of any frame written
 }
 
-// group is what one frame will hold. Large payloads are referenced, in order,
-// between the parts of buf.
-type group struct {
-	frame  wal.Frame
-	pieces [][]byte // complete pieces before buf[cut:]
-	buf    []byte
-	cut    int
-	size   int64
-	end    Position // position behind the group's last byte
-}
-
 type waiter struct {
 	pos  Position
 	sync bool
@@ -190,11 +179,7 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	g.frame.Count += count
 	g.frame.Clock = max(g.frame.Clock, clock)
 	if keep && len(payload) >= ownPiece {
-		if len(g.buf) > g.cut {
-			g.pieces = append(g.pieces, g.buf[g.cut:len(g.buf):len(g.buf)])
-			g.cut = len(g.buf)
-		}
-		g.pieces = append(g.pieces, payload)
+		g.reference(payload)
 	} else {
 		g.add(payload)
 	}
@@ -207,18 +192,6 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 		l.gathering()
 	}
 	return pos
-}
-
-// add copies payload into the group's buffer. Growing it may move it, so pieces
-// that point into the old one stay valid and are kept as they are.
-func (g *group) add(payload []byte) {
-	if len(g.buf)+len(payload) > cap(g.buf) && len(g.pieces) > 0 {
-		if len(g.buf) > g.cut {
-			g.pieces = append(g.pieces, g.buf[g.cut:len(g.buf):len(g.buf)])
-		}
-		g.buf, g.cut = make([]byte, 0, max(len(payload), gatherLimit)), 0
-	}
-	g.buf = append(g.buf, payload...)
 }
 
 // Rotate makes next the segment that takes appends. The leader finishes the
