@@ -38,7 +38,8 @@ type Options struct {
 	// FS is the file system. Nil is vfs.OS; vfs.NewMem() makes a store that lives
 	// in memory.
 	FS vfs.FS
-	// Clock gives the time for expiry. Nil is time.Now.
+	// Clock gives the time for expiry. It is called from several goroutines. Nil is
+	// time.Now.
 	Clock func() time.Time
 	// Logger receives the store's events. Nil is silence.
 	Logger *slog.Logger
