@@ -131,7 +131,7 @@ func (m *merge) take(e *iterator.Entry) error {
 	}
 	f := m.h.decide(e.Trailer, s)
 	m.newer = e.Seq
-	m.ids.see(e, f < buried, m.all)
+	m.ids.see(e, f < buried, min(s.newer, s.cover), m.all)
 	return m.pass(e, f, c > 0)
 }
 

@@ -32,29 +32,31 @@ type collection struct {
 // newKey forgets the previous key's records.
 func (n *nominations) newKey() { n.held = false }
 
-// see takes each record of a key, newest first, and whether it reaches the
-// output with its value. Nothing is nominated whose elements ranges cover
-// anyway: then they are dead, or gone already.
-func (n *nominations) see(e *iterator.Entry, reaches bool, ranges *rangedel.List) {
+// see takes each record of a key, newest first, whether it reaches the output
+// with its value, and the sequence of what ended it, infinity if only time did.
+// Nothing is nominated whose elements ranges cover anyway: no element was
+// written after the end, so a tombstone that is no older covers them all. The
+// record's own sequence says nothing, for it may be zeroed.
+func (n *nominations) see(e *iterator.Entry, reaches bool, ended base.SeqNum, ranges *rangedel.List) {
 	if e.Attr.Kind() != base.KindPut {
 		n.held = false
 		return
 	}
 	id, ok := record.CollectionID(record.Type(e.Attr.Type()), e.Value)
 	if ok && !reaches && !(n.held && n.id == id) {
-		n.nominate(e, id, ranges)
+		n.nominate(e, id, ended, ranges)
 	}
 	n.id, n.held = id, ok
 }
 
-func (n *nominations) nominate(e *iterator.Entry, id uint64, ranges *rangedel.List) {
+func (n *nominations) nominate(e *iterator.Entry, id uint64, ended base.SeqNum, ranges *rangedel.List) {
 	prefix, _, ok := keyenc.KeyspaceOf(e.Key)
 	if !ok {
 		return
 	}
 	if !ranges.Empty() {
 		lo, hi := keyenc.CollectionRange(prefix, id, id)
-		if f, _, _, ok := ranges.At(lo); ok && f.Seqs[0] > e.Seq && hi != nil && bytes.Compare(f.End, hi) >= 0 {
+		if f, _, _, ok := ranges.At(lo); ok && f.Seqs[0] >= ended && hi != nil && bytes.Compare(f.End, hi) >= 0 {
 			return
 		}
 	}
