@@ -75,11 +75,12 @@ func TestStoreAnswersAsTheModelDoes(t *testing.T) {
 		checkTape(t, *seedFlag, 1500)
 		return
 	}
-	budget := 8 * time.Second
+	// The same tapes each time, so that a red run is the fault of the change; new
+	// ones are the long tier's.
+	budget, first := 8*time.Second, uint64(1)
 	if *long {
-		budget = 10 * time.Minute
+		budget, first = 10*time.Minute, uint64(time.Now().UnixNano())
 	}
-	first := uint64(time.Now().UnixNano())
 	begin := time.Now()
 	tapes := 0
 	for seed := first; tapes == 0 || time.Since(begin) < budget; seed++ {
