@@ -7,7 +7,7 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
 // ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
 // ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
-// ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
+// ErrNoSpace, ErrTxDone, ErrNested. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
 var (
@@ -49,8 +49,6 @@ var (
 	ErrBadRange = base.ErrBadRange
 	// ErrBadTTL: a time to live is zero or negative.
 	ErrBadTTL = base.ErrBadTTL
-	// ErrDropped: the keyspace has been dropped.
-	ErrDropped = base.ErrDropped
 	// ErrNotNumber: a value that is to be incremented is not a number.
 	ErrNotNumber = base.ErrNotNumber
 	// ErrOverflow: an increment would leave the range of its number.

@@ -14,8 +14,10 @@ import (
 type Options struct {
 	// Durability of commits that do not choose their own. Zero is Sync.
 	Durability Durability
-	// MemoryLimit bounds, in bytes, what the store keeps in memory: memtables,
-	// cached blocks, filters and indexes. Zero is 256 MiB; the least is 8 MiB.
+	// MemoryLimit is the budget, in bytes, of what the store keeps in memory:
+	// memtables, cached blocks, filters and indexes. The process may hold more for
+	// a while: blocks that were evicted wait for the garbage collector. Zero is
+	// 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
 	// MemtableBytes is the size at which the memtable is flushed. Larger means
 	// fewer, larger tables and a longer log to replay after a crash. Zero is a
@@ -69,8 +71,9 @@ const (
 	// OS survives the end of the process (kill -9), but not power loss: the
 	// operating system has the bytes.
 	OS Durability = 2
-	// Buffered may lose the last moments, at most 10 ms or 64 KiB, when the
-	// process ends without Close: the bytes are in process memory.
+	// Buffered may lose the last moments when the process ends without Close: the
+	// bytes are in process memory, for about 10 ms or 64 KiB, and up to 8 MiB while
+	// the log is being synced.
 	Buffered Durability = 3
 )
 

@@ -26,7 +26,6 @@ var (
 	ErrValueTooLarge = errors.New("siltstone: value too large")
 	ErrBadRange      = errors.New("siltstone: lower bound is above upper bound")
 	ErrBadTTL        = errors.New("siltstone: time to live is not positive")
-	ErrDropped       = errors.New("siltstone: keyspace was dropped")
 	ErrNotNumber     = errors.New("siltstone: value is not a number")
 	ErrOverflow      = errors.New("siltstone: increment would overflow")
 	ErrNaN           = errors.New("siltstone: not a number (NaN)")
