@@ -19,6 +19,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/rangedel", "internal/readset", "internal/record", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"typed":      {ours: []string{"internal/base", "internal/keyenc", "internal/record"}},
+	"codec":      {ours: []string{"internal/keyenc", "typed"}},
 	"compaction": {ours: []string{"internal/base", "internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "manifest", "sstable"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"manifest":   {ours: []string{"internal/base", "vfs", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"sstable": {ours: []string{"internal/base", "internal/cache", "internal/iterator", "internal/rangedel", "internal/record"},
