@@ -13,7 +13,7 @@ import (
 //
 // A call costs what that of the hash does, the codecs, and no allocation of its
 // own if the encoded key has at most 32 bytes, else one. Calls with several keys
-// allocate for their names together.
+// allocate twice for all of their names.
 type Map[K, V any] struct {
 	typed.Key
 	keys   elements[K]
