@@ -29,9 +29,10 @@ func (jsonValue[T]) DecodeValue(b []byte) (v T, err error) {
 }
 
 // Gob is the value codec of what encoding/gob turns T into. Each value carries the
-// description of its type and is decoded by itself, which costs some ten times the
-// time and allocations of JSON for a small struct: take it for what JSON cannot
-// express. Interfaces in T need gob.Register. A nil pointer is refused.
+// description of its type and is decoded by itself: for a small struct that takes
+// about five times as long as JSON to encode and fifteen times to decode. It is for
+// what JSON cannot express. Interfaces in T need gob.Register. A nil pointer is
+// refused.
 func Gob[T any]() Value[T] { return gobValue[T]{} }
 
 type gobValue[T any] struct{}

@@ -275,6 +275,16 @@ func TestBytesOfAnotherCodecNameTheElement(t *testing.T) {
 	undecodable(t, err, "z", "odd")
 }
 
+func TestErrorIsTheLastItemOfALoop(t *testing.T) {
+	db := openTest(t)
+	want(t, 3)(db.Set("s").Add("aa", "odd", "zz"))
+	var log []string
+	for m, err := range codec.SetOf(db.Set("s"), codec.Uint16).All() {
+		log = append(log, fmt.Sprint(m, err != nil))
+	}
+	want(t, []string{"24929 false", "0 true"})(log, nil)
+}
+
 func TestPopReturnsWhatItCanAndNamesTheRest(t *testing.T) {
 	db := openTest(t)
 	want(t, 2)(db.Set("s").Add("odd", "ok"))
