@@ -40,7 +40,6 @@ const (
 	idleTick     = time.Second // how often compactors look for work nobody announced
 	retryAfter   = time.Second // pause after a failed flush or compaction
 	workerYields = 48 << 10    // bytes of background work between yields
-	leastSleep   = 1 * time.Millisecond
 	gatherPause  = gatherInterval
 )
 

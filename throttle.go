@@ -1,43 +1,89 @@
 package siltstone
 
-import "time"
-
-// Writers are slowed smoothly while merges are behind, so that they need not be
-// stopped dead: the delay of a write is its bytes times a price that rises with
-// the number of runs beyond what the policy keeps.
-
-const (
-	slowRuns = 16                    // runs from which writes cost
-	stopRuns = 40                    // runs at which the price is highest
-	topPrice = 400 * time.Nanosecond // per byte: 2.5 MB/s
-	lowPrice = 2 * time.Nanosecond   // per byte: 500 MB/s
+import (
+	"fmt"
+	"math"
+	"time"
 )
 
-// delayPerByte is the price of a byte at a number of runs: nothing up to
-// slowRuns, then rising by the same factor with each run. It is a pure function.
-func delayPerByte(runs int) time.Duration {
-	if runs <= slowRuns {
+// Writers are slowed smoothly while flushes or merges are behind, so that nobody
+// has to be stopped dead: a write is delayed by its bytes times a price, and the
+// price rises with the debt.
+
+// debt is how far the background work is behind.
+type debt struct {
+	runs   int // of the version
+	full   int // memtables that wait to be flushed
+	filled int // of the memtable that takes writes, in fillSteps
+}
+
+func (d debt) String() string {
+	return fmt.Sprintf("%d runs, %d full memtables, %d/%d filled", d.runs, d.full, d.filled, fillSteps)
+}
+
+const (
+	slowRuns  = 16 // runs from which writes cost
+	fillSteps = 32
+
+	lowPrice = 2 * time.Nanosecond   // per byte: 500 MB/s
+	topPrice = 400 * time.Nanosecond // per byte: 2.5 MB/s
+
+	runFactor  = 1.25 // from lowPrice to topPrice in 24 runs
+	fillFactor = 1.19 // from lowPrice to topPrice in 31 steps
+)
+
+// delayPerByte is the price of a byte at a debt: the dearer of what the runs and
+// what the memtables ask. Runs cost nothing up to slowRuns; memtables nothing
+// until as many as may be are waiting, for then the one that takes writes must
+// last until one of them has been flushed. From there on each step costs the
+// same factor more, up to topPrice. It is a pure function.
+func delayPerByte(d debt) time.Duration {
+	price := rising(d.runs-slowRuns, runFactor)
+	if d.full >= maxUnflushed {
+		price = max(price, rising(d.filled, fillFactor))
+	}
+	return price
+}
+
+// rising is lowPrice at step 1, and factor times as much with each further one.
+func rising(step int, factor float64) time.Duration {
+	if step <= 0 {
 		return 0
 	}
-	steps := min(runs, stopRuns) - slowRuns
-	price := float64(lowPrice)
-	for range steps {
-		price *= 1.25
-	}
+	price := float64(lowPrice) * math.Pow(factor, float64(min(step, 64)-1))
 	return min(time.Duration(price), topPrice)
 }
 
-// delay returns how long a writer of n bytes should sleep now. Small delays are
-// gathered: a sleep shorter than a millisecond is not one.
-func (db *DB) delay(n int64) time.Duration {
-	price := delayPerByte(len(db.states.version().Runs))
+// debt returns the present debt.
+func (db *DB) debt() debt {
+	rs := db.states.current.Load()
+	if rs == nil {
+		return debt{}
+	}
+	d := debt{runs: len(rs.version.Runs), full: len(rs.imms)}
+	if d.full >= maxUnflushed {
+		d.filled = int(rs.mem.Bytes() * fillSteps / max(1, db.opts.MemtableBytes))
+	}
+	return d
+}
+
+const (
+	leastSleep = 1 * time.Millisecond // smaller delays are gathered: a shorter sleep is not one
+	mostSleep  = 10 * time.Millisecond
+)
+
+// throttle delays a writer of n bytes by what they cost now.
+func (db *DB) throttle(n int64) {
+	price := delayPerByte(db.debt())
 	if price == 0 {
-		return 0
+		return
 	}
 	w := &db.workers
 	owed := w.owed.Add(int64(price) * n)
-	if owed < int64(leastSleep) || !w.owed.CompareAndSwap(owed, 0) {
-		return 0
+	if owed < int64(leastSleep) {
+		return
 	}
-	return min(time.Duration(owed), 50*time.Millisecond)
+	sleep := min(owed, int64(mostSleep))
+	w.owed.Add(-sleep)
+	time.Sleep(time.Duration(sleep))
 }

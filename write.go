@@ -3,7 +3,6 @@ package siltstone
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/commit"
@@ -241,12 +240,4 @@ func (db *DB) waitFor(pos commit.Position, d Durability) error {
 		return fmt.Errorf("%w: %w", ErrIndeterminate, db.poison.err())
 	}
 	return nil
-}
-
-// throttle delays a writer a little while flushes or merges are behind, so that
-// nobody has to be stopped dead later.
-func (db *DB) throttle(bytes int64) {
-	if d := db.delay(bytes); d > 0 {
-		time.Sleep(d)
-	}
 }
