@@ -136,7 +136,7 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 	w := &db.workers
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rs := db.states.hold()
+	rs := db.states.holdTables()
 	if rs == nil || w.stopping {
 		if rs != nil {
 			db.states.drop(rs)

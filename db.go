@@ -35,6 +35,7 @@ type DB struct {
 	blocks  *cache.Cache
 	store   manifestState
 	logs    logShelf
+	spares  spares
 	workers workers
 	holders holders
 	poison  poison

@@ -44,6 +44,7 @@ func (db *DB) flushIdle() error {
 	if !idle {
 		return nil
 	}
+	db.spares.drop()
 	db.section.Lock()
 	mem, waiting := db.section.mem, db.section.mem.tombstones > 0
 	db.section.Unlock()
@@ -90,7 +91,6 @@ func (db *DB) flushStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	db.blocks.Release(mem.reserved)
 	if !db.isClosed() { // Close removes the last logs after its own edit
 		for _, n := range db.logs.retire(next.log) {
 			db.removeFile(base.FileLog, n)
@@ -107,7 +107,9 @@ func (db *DB) applyFlush(e *manifest.Edit, mem *memState) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e.Settled = db.reaper.settle(mem, e.Nominated)
-	return db.applyEditLocked(e, func(rs *readState) { rs.imms = rs.imms[: len(rs.imms)-1 : len(rs.imms)-1] })
+	return db.applyEditLocked(e, func(rs *readState) {
+		rs.imms = slices.Clone(rs.imms[:len(rs.imms)-1]) // a shared array would hold on to the memtable
+	})
 }
 
 // flushTable writes the memtable's records to tables and returns the edit that

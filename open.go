@@ -79,7 +79,8 @@ func newDB(dir string, opts Options, lock io.Closer) *DB {
 	db.workers.init()
 	db.blocks = cache.New(opts.MemoryLimit)
 	db.tables = newTableCache(&db.opts, dir, db.blocks, db.wakeKeep)
-	db.states = states{tables: db.tables, drained: db.wakeKeep, alive: map[*readState]struct{}{}}
+	db.spares.blocks = db.blocks
+	db.states = states{tables: db.tables, drained: db.wakeKeep, spent: db.memSpent, alive: map[*readState]struct{}{}}
 	return db
 }
 
@@ -304,7 +305,7 @@ func (db *DB) activate(r *replay) error {
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
 	db.section.lastSeq = last
-	db.section.mem = &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number}
+	db.section.mem = &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
 	db.blocks.Reserve(db.opts.MemtableBytes) // for the mutable one; full ones are reserved for as they are
 	db.visible.Store(uint64(last))
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}

@@ -46,6 +46,9 @@ type memState struct {
 	end commit.Position // behind its last record in the log; set when it is sealed
 
 	reserved int64 // of the memory budget, once it is sealed
+	usual    bool  // made by a rotation: its table may be used again
+
+	refs int // read states that list it; guarded by states.mu
 
 	tombstones int // deletes and range deletes in it; guarded by the commit section
 }

@@ -25,9 +25,10 @@ func (db *DB) rotate(full *memState) error {
 	if err := db.prepareLogs(1, 0); err != nil {
 		return err
 	}
+	empty := db.emptyMemtable()
 	db.section.Lock()
 	if db.section.mem == full && !db.section.closed {
-		db.rotateLocked()
+		db.rotateLocked(empty)
 	}
 	db.section.Unlock()
 	db.wakeFlush()
@@ -35,12 +36,12 @@ func (db *DB) rotate(full *memState) error {
 }
 
 // rotateLocked does it, inside the commit section, with a log on the shelf.
-func (db *DB) rotateLocked() {
+func (db *DB) rotateLocked(empty *memtable.Table) {
 	old := db.section.mem
 	seg := db.logs.take(0)
 	db.seal(old)
 	db.log.Rotate(seg)
-	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number}
+	fresh := &memState{Table: empty, log: seg.Number, usual: true}
 	db.section.mem = fresh
 	db.states.publish(func(rs *readState) {
 		rs.imms = append([]*memState{old}, rs.imms...)

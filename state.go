@@ -12,7 +12,8 @@ import (
 type states struct {
 	current atomic.Pointer[readState] // nil after Close
 	tables  *tableCache
-	drained func() // called when a state has ended: there may be files to remove
+	drained func()          // called when a state has ended: there may be files to remove
+	spent   func(*memState) // called when the last state that lists a memtable has ended
 
 	mu    sync.Mutex // guards publication and alive
 	alive map[*readState]struct{}
@@ -52,6 +53,23 @@ func (s *states) hold() *readState {
 	return rs
 }
 
+// holdTables is hold for those who need the tables alone: the memtables of the
+// moment are not kept for them.
+func (s *states) holdTables() *readState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.current.Load()
+	if now == nil {
+		return nil
+	}
+	rs := &readState{version: now.version}
+	rs.runs, rs.tableSeq = s.tables.acquire(rs.version)
+	rs.retired.Store(true)
+	rs.holders.Store(1)
+	s.alive[rs] = struct{}{}
+	return rs
+}
+
 func (s *states) drop(rs *readState) {
 	if rs.holders.Add(-1) == 0 && rs.retired.Load() {
 		s.tryEnd(rs)
@@ -68,7 +86,16 @@ func (s *states) tryEnd(rs *readState) {
 	}
 	s.mu.Lock()
 	delete(s.alive, rs)
+	var spent []*memState
+	rs.eachMem(func(m *memState) {
+		if m.refs--; m.refs == 0 {
+			spent = append(spent, m)
+		}
+	})
 	s.mu.Unlock()
+	for _, m := range spent {
+		s.spent(m)
+	}
 	s.tables.release(rs)
 	s.drained()
 }
@@ -85,11 +112,22 @@ func (s *states) publish(edit func(rs *readState)) {
 	edit(next)
 	next.runs, next.tableSeq = s.tables.acquire(next.version)
 	s.alive[next] = struct{}{}
+	next.eachMem(func(m *memState) { m.refs++ })
 	s.current.Store(next)
 	s.mu.Unlock()
 	if old != nil {
 		old.retired.Store(true)
 		s.tryEnd(old)
+	}
+}
+
+// eachMem calls f for every memtable of the state.
+func (rs *readState) eachMem(f func(*memState)) {
+	if rs.mem != nil {
+		f(rs.mem)
+	}
+	for _, m := range rs.imms {
+		f(m)
 	}
 }
 

@@ -62,7 +62,7 @@ func (db *DB) debt() debt {
 	}
 	d := debt{runs: len(rs.version.Runs), full: len(rs.imms)}
 	if d.full >= maxUnflushed {
-		d.filled = int(rs.mem.Bytes() * fillSteps / max(1, db.opts.MemtableBytes))
+		d.filled = int(rs.mem.Filled() * fillSteps / max(1, db.opts.MemtableBytes))
 	}
 	return d
 }

@@ -22,13 +22,16 @@ type arena struct {
 	// that chunk is published.
 	chunks atomic.Pointer[unsafe.Pointer]
 	held   atomic.Int64 // bytes of all chunks; for anybody
+	opened atomic.Int64 // bytes of the chunks opened since the table was empty
 
 	// Writer only.
 	directory []unsafe.Pointer // the array; as long as chunks are open
+	sizes     []uint32         // units of each
 	next      uint64           // first free unit, as a reference
 	end       uint64           // behind the last unit to be used of the open chunk
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
+	spare     []unsafe.Pointer // full chunks from before a reset, not zeroed
 }
 
 const (
@@ -68,20 +71,43 @@ func (a *arena) open(units uint64) {
 		size = max(leastChunk, int(a.limit)) // a table for less than a chunk
 	}
 	n := min(max(uint64(size)/unitBytes, units+2), 1<<chunkShift)
-	words := make([]uint64, n)
+	var chunk unsafe.Pointer
+	if last := len(a.spare) - 1; last >= 0 {
+		n, chunk, a.spare = 1<<chunkShift, a.spare[last], a.spare[:last]
+		clear(unsafe.Slice((*uint64)(chunk), n))
+	} else {
+		chunk = unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
+		a.held.Add(int64(n) * unitBytes)
+	}
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
 		copy(longer, a.directory)
 		a.directory = longer
 	}
-	a.directory = append(a.directory, unsafe.Pointer(unsafe.SliceData(words)))
+	a.directory = append(a.directory, chunk)
+	a.sizes = append(a.sizes, uint32(n))
 	a.chunks.Store(unsafe.SliceData(a.directory))
 	a.next = uint64(opened) << chunkShift
 	a.end = a.next + n - 1 // an empty value has an address too, and it is inside
 	if opened == 0 {
 		a.next++ // reference 0 stays free
 	}
-	a.held.Add(int64(n) * unitBytes)
+	a.opened.Add(int64(n) * unitBytes)
+}
+
+// reset forgets everything that was allocated and keeps the full chunks for what
+// comes. Nobody may hold a reference any more.
+func (a *arena) reset(limit int64) {
+	for i, chunk := range a.directory {
+		if a.sizes[i] == 1<<chunkShift {
+			a.spare = append(a.spare, chunk)
+		}
+	}
+	clear(a.directory)
+	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
+	a.next, a.end, a.used, a.limit = 0, 0, 0, limit
+	a.held.Store(int64(len(a.spare)) * chunkBytes)
+	a.opened.Store(0)
 }
 
 // A spot is where something lies in an arena. It is good for as long as it is

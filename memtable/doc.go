@@ -28,9 +28,10 @@
 //   - The writer publishes: bytes, then head, leaf and slot, then whatever the
 //     caller uses to say which sequence is visible. A reader that loads that
 //     first and then asks the table finds every record up to it.
-//   - What the table hands out is borrowed. It stays readable for as long as the
-//     caller keeps it, also after the table is gone: the arena is ordinary Go
-//     memory that the collector frees when nobody refers to it.
+//   - What the table hands out is borrowed: it does not change until the table is
+//     reset, and never faults, for the arena is ordinary Go memory. Only bounds of
+//     range tombstones may be kept beyond that.
+//   - Reset takes a table that nobody reads any more back to empty, with its memory.
 //
 // Part of the engine; no compatibility promise.
 package memtable

@@ -89,6 +89,19 @@ func (x *hashIndex) insert(free int, hash uint64, node uint32) {
 	}
 }
 
+// reset empties the index. It keeps its size unless less than a sixteenth was
+// used.
+func (x *hashIndex) reset() {
+	h := x.table.Load()
+	if n := len(h.slots); n > firstSlots && x.count < n/16 {
+		x.table.Store(newHashTable(n / 2))
+	} else {
+		clear(h.slots)
+		h.leaves.Store(false)
+	}
+	x.count, x.leftOut = 0, nil
+}
+
 // resize copies the table into a larger one of n slots. What was left out is
 // tried again: a search in the new table may find a free slot where the old one
 // had none, and must be right to stop there.

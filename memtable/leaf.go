@@ -21,6 +21,13 @@ type leaf struct {
 	page
 }
 
+// clear makes a leaf that nobody sees any more a new one.
+func (l *leaf) clear() {
+	l.lo, l.next, l.prev = nil, nil, nil
+	l.maxSeq.Store(0)
+	l.number, l.page = 0, page{}
+}
+
 // hi returns the upper fence, nil if there is none.
 func (l *leaf) hi() []byte {
 	if l.next == nil {

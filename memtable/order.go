@@ -33,7 +33,8 @@ type order struct {
 	// leaves by number; a node holds its leaf's, so that an overwrite can raise
 	// the leaf's maxSeq without a search.
 	leaves []*leaf
-	probe  fence // what the writer searches for
+	spare  []*leaf // from before a reset, to be cleared
+	probe  fence   // what the writer searches for
 	coin   coin
 }
 
@@ -48,15 +49,38 @@ const (
 const spins = 100
 
 func newOrder(a *arena) *order {
-	o := &order{arena: a, coin: 0x9E3779B97F4A7C15, count: 1}
-	l, b := &leaf{}, &branch{}
+	o := &order{arena: a}
+	o.reset()
+	return o
+}
+
+// reset empties the index and keeps its leaves for what comes.
+func (o *order) reset() {
+	o.spare = append(o.spare, o.leaves...)
+	clear(o.leaves)
+	o.leaves = o.leaves[:0]
+	o.coin, o.count, o.learned = 0x9E3779B97F4A7C15, 1, nil
+	l, _ := o.newLeaf()
+	b := &branch{}
 	l.open, b.open = true, true
 	b.branch, b.leaf[0] = b, l
-	o.first, o.last, o.leaves = l, l, []*leaf{l}
+	o.first, o.last = l, l
 	o.branches, o.tail = b, b
 	o.list = newFenceList(nil, &o.coin)
 	o.list.Set(&b.fence, nil)
-	return o
+}
+
+// newLeaf returns an empty leaf with the next number, and how many bytes it took.
+func (o *order) newLeaf() (l *leaf, grown int64) {
+	if last := len(o.spare) - 1; last >= 0 {
+		l, o.spare = o.spare[last], o.spare[:last]
+		l.clear()
+	} else {
+		l, grown = new(leaf), leafBytes
+	}
+	l.number = uint32(len(o.leaves))
+	o.leaves = append(o.leaves, l)
+	return l, grown
 }
 
 func (o *order) lock() {
@@ -116,14 +140,14 @@ func (o *order) insert(node uint32, seq base.SeqNum) (grown int64) {
 	i, _ := l.search(a, key)
 	o.lock()
 	if l.n == pageCap {
-		right := &leaf{number: uint32(len(o.leaves))}
-		o.leaves = append(o.leaves, right)
+		var right *leaf
+		right, grown = o.newLeaf()
 		var fence uint32
 		fence, l, i = l.split(a, i, node, right)
 		if right.next == nil {
 			o.last = right
 		}
-		grown = leafBytes + o.addLeaf(b, at, fence, right)
+		grown += o.addLeaf(b, at, fence, right)
 	}
 	l.insert(a, i, key, node)
 	*a.word(node, nodeLeaf) = l.number

@@ -41,11 +41,30 @@ const opOverhead = nodeHeader + maxVersion + 2*unitBytes
 func New(arenaBytes int) *Table {
 	t := new(Table)
 	t.order = newOrder(&t.arena)
-	t.arena.limit = max(0, min(int64(arenaBytes), maxArena))
+	t.arena.limit = arenaLimit(arenaBytes)
 	t.index.table.Store(newHashTable(firstSlots))
 	t.large.Store(new([][]byte))
 	t.outside.Store(firstSlots*8 + leafBytes + branchBytes)
 	return t
+}
+
+func arenaLimit(bytes int) int64 { return max(0, min(int64(bytes), maxArena)) }
+
+// Reset makes the table as New(arenaBytes) returns it, but keeps its memory, so
+// that the next records need not be paid for with fresh pages and the collector
+// has nothing to do. Nobody may be reading it, nor hold anything it handed out.
+func (t *Table) Reset(arenaBytes int) {
+	t.arena.reset(arenaLimit(arenaBytes))
+	t.order.reset()
+	t.index.reset()
+	t.first = 0
+	t.large.Store(new([][]byte))
+	t.deleted.Store(nil)
+	t.records.Store(0)
+	t.minSeq.Store(0)
+	t.maxSeq.Store(0)
+	slots, leaves := len(t.index.table.Load().slots), len(t.order.spare)+1
+	t.outside.Store(int64(slots)*8 + int64(leaves)*leafBytes + branchBytes)
 }
 
 // NewSized returns an empty table into which that many operations, with so many
@@ -259,6 +278,10 @@ func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 // Bytes returns how much memory the table holds, with its indexes and what its
 // chunks have free, in bytes.
 func (t *Table) Bytes() int64 { return t.arena.held.Load() + t.outside.Load() }
+
+// Filled returns about how many bytes of its room the table has used; values
+// outside the arena do not count. It may be asked at any time.
+func (t *Table) Filled() int64 { return t.arena.opened.Load() }
 
 // MinSeq returns the smallest sequence of the table, range deletes included; 0
 // if it is empty.

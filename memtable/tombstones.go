@@ -38,8 +38,10 @@ const tombstoneBytes = 3 * 56
 // sequence, in this table and in all older sources. The bounds are copied. An empty range is counted and otherwise ignored. Adding
 // n costs about n·log² n while not too many overlap.
 func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
-	room := t.arena.spot(t.arena.alloc(len(start)+len(end))).bytes(0, len(start)+len(end))
+	// Outside the arena: lists made of tombstones may outlive the table.
+	room := make([]byte, len(start)+len(end))
 	copy(room[copy(room, start):], end)
+	t.arena.used += int64(len(room))
 	n := len(start)
 	raw := []rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: t.first + seq}}
 
@@ -53,7 +55,7 @@ func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
 		raw = slices.Concat(runs[keep].raw, raw)
 	}
 	t.deleted.Store(&tombstones{runs: append(slices.Clone(runs[:keep]), newTombstoneRun(raw))})
-	t.outside.Add(tombstoneBytes)
+	t.outside.Add(tombstoneBytes + int64(len(room)))
 	t.span(seq)
 }
 

@@ -1,0 +1,176 @@
+// Budget shows that memory stays inside one budget: it loads keys under a small
+// MemoryLimit, then walks the store with several iterators open and reads it at
+// random, and prints the most that was in use.
+//
+//	go run ./harness/budget                10 M keys of 128 bytes, 64 MiB, 16 iterators
+//
+// What is in use is what the runtime calls heap in use, garbage included; the
+// store maps nothing. It exits 1 if that went above one and a half times the
+// limit.
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+type settings struct {
+	keys, valueSize uint64
+	limit           int64
+	iterators       int
+	dir             string
+}
+
+func main() {
+	var s settings
+	flag.Uint64Var(&s.keys, "n", 10_000_000, "keys to load")
+	flag.Uint64Var(&s.valueSize, "value", 128, "bytes of a value")
+	flag.Int64Var(&s.limit, "limit", 64<<20, "MemoryLimit in bytes")
+	flag.IntVar(&s.iterators, "iterators", 16, "iterators open at once")
+	flag.StringVar(&s.dir, "dir", "", "directory of the store; a temporary one if empty")
+	flag.Parse()
+	if err := run(s); err != nil {
+		fmt.Fprintln(os.Stderr, "budget:", err)
+		os.Exit(1)
+	}
+}
+
+func run(s settings) error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "siltstone-budget")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		s.dir = dir
+	}
+	db, err := siltstone.Open(s.dir, &siltstone.Options{Durability: siltstone.Buffered, MemoryLimit: s.limit})
+	if err != nil {
+		return err
+	}
+	w := watch()
+	var worst uint64
+	for _, step := range []struct {
+		name string
+		do   func(*siltstone.DB) error
+	}{{"load", s.load}, {"walk", s.walk}, {"read", s.read}} {
+		begin := time.Now()
+		if err = step.do(db); err != nil {
+			break
+		}
+		peak := w.take()
+		worst = max(worst, peak)
+		fmt.Printf("%s: %v, peak heap in use %.1f MiB\n%v\n", step.name, time.Since(begin).Round(time.Millisecond), float64(peak)/(1<<20), db.Metrics())
+	}
+	w.stop()
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if worst > uint64(s.limit)*3/2 {
+		return fmt.Errorf("%d bytes were in use, more than one and a half times the limit of %d", worst, s.limit)
+	}
+	return nil
+}
+
+func key(dst []byte, i uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst[:0], "load-key"...), i*0x9E3779B97F4A7C15)
+}
+
+func (s settings) load(db *siltstone.DB) error {
+	var k []byte
+	v := make([]byte, s.valueSize)
+	for i := range s.keys {
+		k = key(k, i)
+		binary.LittleEndian.PutUint64(v, i)
+		if err := db.Put(k, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk moves the iterators in turn, each through its own part of the store.
+func (s settings) walk(db *siltstone.DB) error {
+	its := make([]*siltstone.Iterator, s.iterators)
+	for i := range its {
+		it, err := db.NewIter(nil)
+		if err != nil {
+			return err
+		}
+		defer it.Close()
+		its[i] = it
+		it.SeekGE(key(nil, uint64(i)))
+	}
+	for range s.keys / uint64(len(its)) {
+		for _, it := range its {
+			if !it.Valid() && !it.First() {
+				return errors.Join(it.Err(), errors.New("the store is empty"))
+			}
+			_ = it.Value()
+			it.Next()
+		}
+	}
+	for _, it := range its {
+		if err := it.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s settings) read(db *siltstone.DB) error {
+	var k, v []byte
+	var err error
+	for n := range min(s.keys, 1_000_000) {
+		k = key(k, n*0x2545F4914F6CDD1D%s.keys)
+		if v, err = db.AppendGet(v[:0], k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watcher samples the heap.
+type watcher struct {
+	peak atomic.Uint64
+	quit chan struct{}
+	done sync.WaitGroup
+}
+
+func watch() *watcher {
+	w := &watcher{quit: make(chan struct{})}
+	w.done.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-w.quit:
+				return
+			case <-tick.C:
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				if m.HeapInuse > w.peak.Load() {
+					w.peak.Store(m.HeapInuse)
+				}
+			}
+		}
+	})
+	return w
+}
+
+// take returns the peak since the last time.
+func (w *watcher) take() uint64 { return w.peak.Swap(0) }
+
+func (w *watcher) stop() {
+	close(w.quit)
+	w.done.Wait()
+}

@@ -1,0 +1,101 @@
+package memtable
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// fillFor puts n keys of the round into t, with values that say which round they
+// are of.
+func fillFor(t *Table, round, n int) {
+	for i := range n {
+		key := binary.BigEndian.AppendUint64(fmt.Appendf(nil, "%d/", round%3), uint64(i)*0x9E3779B97F4A7C15)
+		value := fmt.Appendf(nil, "round %d value %d", round, i)
+		if i%1000 == 0 {
+			value = append(value, make([]byte, LargeValue)...)
+		}
+		t.Add(xxhash.Sum64(key), key, base.Trailer{Seq: base.SeqNum(i + 1), Attr: base.MakeAttr(base.KindPut, 1, false)}, value)
+	}
+}
+
+func TestResetTableIsLikeANewOne(t *testing.T) {
+	used := New(4 << 20)
+	for round := range 4 {
+		n := 20_000 - 6_000*round
+		if round > 0 {
+			used.AddRangeDelete([]byte("a"), []byte("z"), 1<<30)
+			used.Rebase(77)
+			used.Reset(4 << 20)
+		}
+		if !used.Empty() || used.Len() != 0 || used.MinSeq() != 0 || used.MaxSeq() != 0 || used.CoverSeq([]byte("b"), base.SeqMax) != 0 || used.Filled() != 0 {
+			t.Fatalf("round %d: a table that was reset is not empty", round)
+		}
+		fresh := New(4 << 20)
+		fillFor(used, round, n)
+		fillFor(fresh, round, n)
+		if used.Len() != fresh.Len() || used.MaxSeq() != fresh.MaxSeq() {
+			t.Fatalf("round %d: %d records up to %d, want %d up to %d", round, used.Len(), used.MaxSeq(), fresh.Len(), fresh.MaxSeq())
+		}
+		sameRecords(t, used, fresh)
+	}
+}
+
+// sameRecords compares two tables by their iterators and by point reads.
+func sameRecords(t *testing.T, a, b *Table) {
+	t.Helper()
+	x, y := a.NewIter(false), b.NewIter(false)
+	defer x.Close()
+	defer y.Close()
+	n := 0
+	p, q := x.First(), y.First()
+	for ; p != nil && q != nil; p, q = x.Next(), y.Next() {
+		if !bytes.Equal(p.Key, q.Key) || p.Trailer != q.Trailer || !bytes.Equal(p.Value, q.Value) {
+			t.Fatalf("record %d: %q %v, want %q %v", n, p.Key, p.Trailer, q.Key, q.Trailer)
+		}
+		v, _, ok := a.Get(xxhash.Sum64(p.Key), p.Key, base.SeqMax)
+		if !ok || !bytes.Equal(v, q.Value) {
+			t.Fatalf("point read of %q after a reset: %q, %v", p.Key, v, ok)
+		}
+		n++
+	}
+	if p != nil || q != nil || n != b.Len() {
+		t.Fatalf("the walk ended after %d of %d records", n, b.Len())
+	}
+}
+
+func TestResetTableTakesNoFreshMemory(t *testing.T) {
+	table, value := New(8<<20), make([]byte, 100)
+	var key [8]byte
+	fill := func() {
+		for i := range uint64(40_000) {
+			binary.BigEndian.PutUint64(key[:], i*0x9E3779B97F4A7C15)
+			table.Add(xxhash.Sum64(key[:]), key[:], base.Trailer{Seq: base.SeqNum(i), Attr: base.MakeAttr(base.KindPut, 1, false)}, value)
+		}
+	}
+	fill()
+	held := table.Bytes()
+	table.Reset(8 << 20)
+	fill() // its first chunks were small; from now on they are all full ones
+	table.Reset(8 << 20)
+	before := allocated()
+	fill()
+	if took := allocated() - before; took > uint64(held)/50 {
+		t.Errorf("filling a reset table of %d bytes again allocated %d", held, took)
+	}
+	if table.Bytes() > held+held/8 {
+		t.Errorf("the table held %d bytes, and %d when filled again", held, table.Bytes())
+	}
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
