@@ -13,8 +13,8 @@ import (
 
 // workers are the store's goroutines, the only ones it has: one flusher, two
 // compactors of which the second works when there is debt or nobody else does
-// anything, a reaper of dead collections, and a keeper for everything that takes
-// no time. Each is woken through a channel that holds one wake-up, and joined in
+// anything, a reaper of dead collections, one that has waste collected, and a
+// keeper for everything that takes no time. Each is woken through a channel that holds one wake-up, and joined in
 // Close. What they do is a step function, so that a test may run the steps
 // itself.
 type workers struct {
@@ -25,7 +25,7 @@ type workers struct {
 	stopping bool
 	merging  merging // running compactions
 
-	flush, compact, keep, gather, reap chan struct{}
+	flush, compact, keep, gather, reap, waste chan struct{}
 
 	quit    chan struct{}
 	ctx     context.Context // cancelled with quit
@@ -45,7 +45,7 @@ const (
 
 func (w *workers) init() {
 	w.flushed.L = &w.mu
-	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap} {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap, &w.waste} {
 		*c = make(chan struct{}, 1)
 	}
 	w.quit = make(chan struct{})
@@ -79,6 +79,7 @@ func (db *DB) start() {
 	loops := map[string]func(){
 		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
 		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
+		"collect": db.collectLoop,
 	}
 	for name, loop := range loops {
 		w.running.Add(1)
@@ -198,6 +199,20 @@ func (db *DB) keepLoop() {
 			}
 		case <-w.keep:
 			db.keepStep()
+		}
+	}
+}
+
+// collectLoop looks after waste.
+func (db *DB) collectLoop() {
+	w := &db.workers
+	cycles := readHeap().cycles
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.waste:
+			cycles = db.collect(cycles)
 		}
 	}
 }

@@ -327,7 +327,7 @@ func (db *DB) tableOptions(level uint8) sstable.WriterOptions {
 // way every few tens of kilobytes, so that it never owns a core for the whole
 // of its time slice.
 func (db *DB) mergeEnv(ctx context.Context) compaction.Env {
-	return compaction.Env{NewTable: db.newTable, Yield: func(n int) error {
+	return compaction.Env{NewTable: db.newTable, Writers: &db.writers, Yield: func(n int) error {
 		runtime.Gosched()
 		if rate := db.opts.CompactionRate; rate > 0 && ctx != context.Background() {
 			d := time.Duration(float64(n) / float64(rate) * float64(time.Second))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/commit"
@@ -36,6 +37,7 @@ type DB struct {
 	store   manifestState
 	logs    logShelf
 	spares  spares
+	writers compaction.Writers
 	workers workers
 	holders holders
 	poison  poison
@@ -71,6 +73,7 @@ func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	defer f.loan.Return()
 	if t := record.Type(f.Attr.Type()); t != record.TypeString {
 		return dst, ErrWrongType
 	}

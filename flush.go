@@ -45,6 +45,7 @@ func (db *DB) flushIdle() error {
 		return nil
 	}
 	db.spares.drop()
+	db.writers.Drop()
 	db.section.Lock()
 	mem, waiting := db.section.mem, db.section.mem.tombstones > 0
 	db.section.Unlock()

@@ -77,8 +77,9 @@ func newDB(dir string, opts Options, lock io.Closer) *DB {
 	db.holders.track = opts.TrackOpen
 	db.points = readPoints{visible: &db.visible, clock: db.clock}
 	db.workers.init()
-	db.blocks = cache.New(opts.MemoryLimit)
+	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
 	db.tables = newTableCache(&db.opts, dir, db.blocks, db.wakeKeep)
+	db.blocks.OnWaste = func() { wake(db.workers.waste) }
 	db.spares.blocks = db.blocks
 	db.states = states{tables: db.tables, drained: db.wakeKeep, spent: db.memSpent, alive: map[*readState]struct{}{}}
 	return db
@@ -307,6 +308,7 @@ func (db *DB) activate(r *replay) error {
 	db.section.lastSeq = last
 	db.section.mem = &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
 	db.blocks.Reserve(db.opts.MemtableBytes) // for the mutable one; full ones are reserved for as they are
+	db.blocks.Reserve(db.opts.MemoryLimit / workShare)
 	db.visible.Store(uint64(last))
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}
 	err = db.applyEdit(edit, func(rs *readState) { rs.mem = db.section.mem })

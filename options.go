@@ -20,8 +20,9 @@ type Options struct {
 	// 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
 	// MemtableBytes is the size at which the memtable is flushed. Larger means
-	// fewer, larger tables and a longer log to replay after a crash. Zero is a
-	// quarter of MemoryLimit, at most 64 MiB.
+	// fewer, larger tables and a longer log to replay after a crash. Zero is an
+	// eighth of MemoryLimit, at most 64 MiB: under load there are up to four, one
+	// taking writes, two being flushed and one to come.
 	MemtableBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int
@@ -136,6 +137,7 @@ const (
 	defaultOpen    = 256
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
+	workShare      = 8 // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
 
@@ -170,7 +172,7 @@ func (o *Options) withDefaults() (Options, error) {
 		c.MemoryLimit = defaultMemory
 	}
 	if c.MemtableBytes == 0 {
-		c.MemtableBytes = min(c.MemoryLimit/4, largestTable)
+		c.MemtableBytes = min(c.MemoryLimit/8, largestTable)
 	}
 	if c.MemtableBytes = max(c.MemtableBytes, leastMemtable); o != nil && o.MemtableBytes > 0 && o.blockSize > 0 {
 		c.MemtableBytes = o.MemtableBytes // a test's extreme

@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
+	"github.com/siltstonedb/siltstone/sstable"
 )
 
 // readState is everything one read needs: the memtables and the tables of one
@@ -155,8 +156,9 @@ func (rs *readState) olderDeletes() (*rangedel.List, error) {
 // read's sequence, if it is a put.
 type found struct {
 	base.Trailer
-	value []byte // borrowed from memtable or block
+	value []byte // borrowed from memtable, block or loan
 	ok    bool
+	loan  sstable.Loan // may be returned once the value has been copied
 }
 
 // get looks up the newest record of row at seq. A range tombstone is asked in
@@ -205,7 +207,7 @@ func (t *table) lookup(row []byte, hash uint64, seq base.SeqNum, f *found) (done
 	if t.RangeDeletes > 0 {
 		cover = r.RangeDeletes().Cover(row, seq)
 	}
-	v, tr, ok, err := r.Get(row, hash, seq)
+	v, tr, ok, err := r.Get(row, hash, seq, &f.loan)
 	if err != nil {
 		return false, err
 	}

@@ -35,6 +35,7 @@ type rowIter struct {
 	entry    *iterator.Entry // where merge stands
 	err      error
 	buffer   []byte // behind key, outside a stretch
+	kept     []byte // behind value, where a move would overwrite it
 
 	stretch stretch
 	refused int // rows before it is worth asking for a stretch again
@@ -154,6 +155,9 @@ func (it *rowIter) release() {
 	it.key, it.stretch = nil, stretch{}
 	if cap(it.buffer) > 4096 {
 		it.buffer = nil
+	}
+	if cap(it.kept) > 64<<10 {
+		it.kept = nil
 	}
 	rowIterPool.Put(it)
 }
@@ -321,6 +325,10 @@ func (it *rowIter) settleBackward() bool {
 		for e != nil && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {
 				it.trailer, it.value, seen = e.Trailer, e.Value, true
+				if e.Volatile {
+					it.kept = append(it.kept[:0], e.Value...)
+					it.value = it.kept
+				}
 			}
 			e = it.merge.Prev()
 		}

@@ -27,6 +27,7 @@ func (s *spares) offer(t *memtable.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.tables) >= mostSpares {
+		s.blocks.Waste(t.Bytes())
 		return
 	}
 	s.tables = append(s.tables, t)
@@ -51,7 +52,8 @@ func (s *spares) take() *memtable.Table {
 
 // drop gives the memory up.
 func (s *spares) drop() {
-	for s.take() != nil {
+	for t := s.take(); t != nil; t = s.take() {
+		s.blocks.Waste(t.Bytes())
 	}
 }
 

@@ -94,6 +94,7 @@ func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	defer f.loan.Return()
 	if record.Type(f.Attr.Type()) != record.TypeString {
 		return dst, ErrWrongType
 	}

@@ -142,7 +142,9 @@ func (t *txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	if err != nil {
 		return dst, f.Trailer, err
 	}
-	return append(dst, f.value...), f.Trailer, nil
+	dst = append(dst, f.value...)
+	f.loan.Return()
+	return dst, f.Trailer, nil
 }
 
 // Peek implements typed.Txn.

@@ -163,7 +163,7 @@ func (db *DB) changedInTable(t *table, s *readset.Set) error {
 		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > s.Seq {
 			return pointConflict(p.Row)
 		}
-		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax)
+		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, nil)
 		if err != nil {
 			return err
 		}

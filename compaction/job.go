@@ -56,6 +56,8 @@ type Env struct {
 	// to others, waits as long as a rate demands, and ends the merge by returning
 	// an error. May be nil.
 	Yield func(bytes int) error
+	// Writers keeps table writers from one merge to the next. May be nil.
+	Writers *Writers
 }
 
 // Result is what a merge made, or what it leaves to be cleaned up.

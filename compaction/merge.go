@@ -48,6 +48,7 @@ const (
 func Merge(job Job, env Env) (*Result, error) {
 	m := &merge{job: &job, env: &env, h: newHorizon(job.ReadPoints, job.Now)}
 	m.open()
+	defer m.out.release()
 	err := m.run()
 	if cerr := m.in.Close(); err == nil {
 		err = cerr

@@ -3,6 +3,7 @@ package compaction
 import (
 	"bytes"
 	"fmt"
+	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
@@ -25,7 +26,7 @@ type output struct {
 	env    *Env
 	ranges *rangedel.List // what stays of the inputs' range tombstones
 
-	w     *sstable.Writer // reused from table to table
+	w     *sstable.Writer // used from table to table
 	table *manifest.Table // being written; nil between tables
 	sink  sstable.Sink    // of table
 	lo    []byte          // first key the table answers for; nil: from the beginning
@@ -39,6 +40,56 @@ type output struct {
 	done    []*manifest.Table
 	started []base.FileNum // every file made, for an error's sake
 	records uint64         // in done, as the tables count them
+}
+
+// Writers keeps table writers, whose buffers are some megabytes, from one flush or
+// merge to the next. The zero Writers is ready. Safe for concurrent use.
+type Writers struct {
+	mu   sync.Mutex
+	free []*sstable.Writer
+}
+
+// mostWriters is how many are kept: as many as work at once under load.
+const mostWriters = 3
+
+func (p *Writers) take() *sstable.Writer {
+	if p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if last := len(p.free) - 1; last >= 0 {
+			w := p.free[last]
+			p.free[last], p.free = nil, p.free[:last]
+			return w
+		}
+	}
+	return sstable.NewWriter(nil, sstable.WriterOptions{})
+}
+
+func (p *Writers) give(w *sstable.Writer) {
+	if p == nil {
+		return
+	}
+	w.Reset(nil, sstable.WriterOptions{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < mostWriters {
+		p.free = append(p.free, w)
+	}
+}
+
+// Drop forgets the writers that are kept.
+func (p *Writers) Drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = nil
+}
+
+// release gives the writer back. Nothing more is written.
+func (o *output) release() {
+	if o.w != nil {
+		o.env.Writers.give(o.w)
+		o.w = nil
+	}
 }
 
 // lookEvery is how much is added to a table before its size is looked at again,
@@ -67,14 +118,18 @@ func (o *output) add(e *iterator.Entry) error {
 	return o.w.Add(e)
 }
 
-// full reports whether the table should end before key: it has its size, or
-// a guard lies before key and it is no crumb.
+// full reports whether the table should end before key: it has its size or
+// enough keys, or a guard lies before key and it is no crumb.
 func (o *output) full(key []byte) bool {
 	if o.grown*lookEvery >= o.job.TableSize {
 		o.size, o.grown = o.w.Size(), 0
 	}
-	return o.passes(key) && o.size*leastTable >= o.job.TableSize || o.size >= o.job.TableSize
+	return o.passes(key) && o.size*leastTable >= o.job.TableSize || o.size >= o.job.TableSize || o.w.Keys() >= mostKeys
 }
+
+// mostKeys is how many keys a table has at most, however small they are: the
+// writer holds a hash of each until the filter is made.
+const mostKeys = 1 << 19
 
 // passes moves the guard cursor behind key and reports whether it met a guard.
 func (o *output) passes(key []byte) bool {
@@ -95,10 +150,9 @@ func (o *output) open() error {
 	opts := o.job.Writer
 	opts.ID = n.ID
 	if o.w == nil {
-		o.w = sstable.NewWriter(n.Sink, opts)
-	} else {
-		o.w.Reset(n.Sink, opts)
+		o.w = o.env.Writers.take()
 	}
+	o.w.Reset(n.Sink, opts)
 	o.table = &manifest.Table{Num: n.Num, Level: o.job.Level, Run: o.job.Age}
 	o.size, o.grown, o.shadowed = 0, 0, 0
 	return nil

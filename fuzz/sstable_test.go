@@ -66,7 +66,7 @@ func FuzzTable(f *testing.F) {
 		defer r.Close()
 		it := r.NewIter(sstable.IterOptions{})
 		for e := it.First(); e != nil; e = it.Next() {
-			if _, _, _, err := r.Get(e.Key, xxhash.Sum64(e.Key), e.Seq); err != nil {
+			if _, _, _, err := r.Get(e.Key, xxhash.Sum64(e.Key), e.Seq, nil); err != nil {
 				wantTableError(t, err)
 			}
 			it.Run()

@@ -70,7 +70,7 @@ func BenchmarkTable(b *testing.B) {
 		var copied []byte // the caller's copy: what makes the value's bytes come from memory
 		for b.Loop() {
 			key = benchKey(key, rng.Uint64N(benchKeys)*0x9E3779B97F4A7C15)
-			v, _, ok, err := t.r.Get(key, xxhash.Sum64(key), base.SeqMax)
+			v, _, ok, err := t.r.Get(key, xxhash.Sum64(key), base.SeqMax, nil)
 			if !ok || err != nil {
 				b.Fatal(ok, err)
 			}
@@ -81,7 +81,7 @@ func BenchmarkTable(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			key = benchKey(key, (benchKeys+rng.Uint64N(benchKeys))*0x9E3779B97F4A7C15)
-			if _, _, ok, err := t.r.Get(key, xxhash.Sum64(key), base.SeqMax); ok || err != nil {
+			if _, _, ok, err := t.r.Get(key, xxhash.Sum64(key), base.SeqMax, nil); ok || err != nil {
 				b.Fatal(ok, err)
 			}
 		}
@@ -170,7 +170,7 @@ func BenchmarkTypedGetHit(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		key := keys[i&(1<<14-1)]
-		if _, _, ok, err := r.Get(key, xxhash.Sum64(key), base.SeqMax); !ok || err != nil {
+		if _, _, ok, err := r.Get(key, xxhash.Sum64(key), base.SeqMax, nil); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	}

@@ -37,6 +37,7 @@ type Iter struct {
 
 	window      window
 	ahead       int // bytes to read ahead, grows while moves are sequential
+	lent        int // bytes beyond firstAhead that the cache has lent for the window
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Run
@@ -52,6 +53,7 @@ func (r *Reader) NewIter(o IterOptions) *Iter {
 // Init makes it an unpositioned Iter over r and keeps its buffers.
 func (it *Iter) Init(r *Reader, o IterOptions) {
 	it.drop()
+	it.takeBack()
 	it.r, it.o, it.err = r, o, nil
 	it.window.forget()
 }
@@ -62,6 +64,7 @@ func (it *Iter) Err() error { return it.err }
 // Close forgets the table and keeps the buffers for another Init.
 func (it *Iter) Close() error {
 	it.drop()
+	it.takeBack()
 	it.r = nil
 	return it.err
 }
@@ -186,7 +189,7 @@ func (it *Iter) enter(b *block, number int) {
 	it.key = append(it.key[:0], k.prefix()...)
 	it.tail = it.key[k.prefixLen : k.prefixLen+8]
 	it.flat = k.tailWidth == 0 && k.tailBase <= 8 && b.seqWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
-	it.entry.Value = nil
+	it.entry.Value, it.entry.Volatile = nil, b == &it.own
 	if it.flat {
 		it.entry.Key = it.key[:k.prefixLen+k.tailBase]
 		it.entry.Trailer = b.trailer(0)

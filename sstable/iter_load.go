@@ -10,7 +10,7 @@ type window struct {
 }
 
 const (
-	coldAhead  = 512 << 10 // a compaction's reads
+	coldAhead  = 128 << 10 // a compaction's reads
 	firstAhead = 32 << 10  // a scan's second sequential read; then it doubles
 	maxAhead   = 256 << 10
 )
@@ -72,8 +72,32 @@ func (it *Iter) seek(number int) bool {
 
 // step makes block number, a neighbour of the iterator's, the iterator's.
 func (it *Iter) step(number int, backward bool) bool {
-	it.ahead = min(max(2*it.ahead, firstAhead), maxAhead)
+	it.ahead = it.further()
 	return it.load(number, false, backward)
+}
+
+// further returns how much to read ahead from here: twice as much as before, as
+// long as the cache lends the memory.
+func (it *Iter) further() int {
+	want := min(max(2*it.ahead, firstAhead), maxAhead)
+	if it.o.Cold || it.r == nil || it.r.o.Cache == nil {
+		return want
+	}
+	if more := want - firstAhead - it.lent; more > 0 {
+		if !it.r.o.Cache.Lend(int64(more)) {
+			return firstAhead + it.lent
+		}
+		it.lent += more
+	}
+	return want
+}
+
+// takeBack returns the memory that was lent, and lets go of it.
+func (it *Iter) takeBack() {
+	if it.lent > 0 {
+		it.r.o.Cache.Takeback(int64(it.lent))
+		it.lent, it.window.buf = 0, nil
+	}
 }
 
 // load makes block number the iterator's: the cached one, or read from disk,
@@ -92,7 +116,7 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		it.enter(b, number)
 		return true
 	}
-	if it.o.Cold || r.o.Cache == nil {
+	if _, length := r.index.handle(number); it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
 		return it.loadOwn(number, seek, backward)
 	}
 	o := fetchOptions{hot: seek, keysOnly: it.o.KeysOnly}

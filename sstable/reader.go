@@ -152,21 +152,24 @@ func (r *Reader) Close() {
 	}
 	r.o.Cache.Drop(r.slots)
 	r.o.Cache.Release(r.memory)
+	r.o.Cache.Waste(r.memory)
 }
 
 // Get returns the newest record of key that is not newer than seq; ok is false
 // if the table has none. hash is the xxhash of key. A tombstone is a record, and
 // range tombstones are not looked at: the caller asks RangeDeletes first. The
 // value is lent: it points into a block, must not be changed, and never faults.
+// Given a loan, a block that the cache does not want is read into that, and the
+// value is good until the loan is returned.
 //
 // A hit in the cache allocates nothing. A key that is absent costs one line of
 // the filter in 99 of 100 cases.
-func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum) (value []byte, t base.Trailer, ok bool, err error) {
+func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value []byte, t base.Trailer, ok bool, err error) {
 	if !r.filter.mayContain(hash) {
 		return nil, t, false, nil
 	}
 	for i := r.index.search(key); i < r.index.blocks(); i++ {
-		b, err := r.pointBlock(i, hash)
+		b, err := r.pointBlock(i, hash, l)
 		if err != nil {
 			return nil, t, false, err
 		}
@@ -239,7 +242,7 @@ const hitSample = 64
 
 // pointBlock returns data block i with its values, for a point read of a key
 // with this hash.
-func (r *Reader) pointBlock(i int, hash uint64) (*block, error) {
+func (r *Reader) pointBlock(i int, hash uint64, l *Loan) (*block, error) {
 	if i < len(r.slots) {
 		if e := r.slots[i].Load(); e != nil {
 			if b := blockOf(e); b.packed == nil {
@@ -248,6 +251,11 @@ func (r *Reader) pointBlock(i int, hash uint64) (*block, error) {
 				}
 				return b, nil
 			}
+		}
+	}
+	if l != nil && i < len(r.slots) {
+		if _, length := r.index.handle(i); !r.o.Cache.Admits(&r.slots[i], length, true) {
+			return r.borrow(i, l)
 		}
 	}
 	return r.fetch(i, fetchOptions{hot: true})

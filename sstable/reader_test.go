@@ -393,7 +393,7 @@ func TestValuesOutliveTheReaderAndTheCache(t *testing.T) {
 	r := mustOpen(t, file, ReaderOptions{Cache: c})
 	kept := map[string][]byte{}
 	for _, rc := range recs {
-		v, _, ok, err := r.Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax)
+		v, _, ok, err := r.Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax, nil)
 		if !ok || err != nil {
 			t.Fatal(ok, err)
 		}
@@ -414,7 +414,7 @@ func TestValuesOutliveTheReaderAndTheCache(t *testing.T) {
 func TestAppendingToALentValueDoesNotTouchTheBlock(t *testing.T) {
 	file, recs := wideTable(t, NoCompression)
 	r := mustOpen(t, file, ReaderOptions{Cache: cache.New(1 << 20)})
-	v, _, _, err := r.Get([]byte(recs[0].key), xxhash.Sum64String(recs[0].key), base.SeqMax)
+	v, _, _, err := r.Get([]byte(recs[0].key), xxhash.Sum64String(recs[0].key), base.SeqMax, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -467,8 +467,8 @@ func TestWarmReadsAllocateNothing(t *testing.T) {
 		it := r.NewIter(IterOptions{})
 		it.First()
 		for name, f := range map[string]func(){
-			"Get":        func() { r.Get(key, hash, base.SeqMax) },
-			"Get absent": func() { r.Get(absent, absentHash, base.SeqMax) },
+			"Get":        func() { r.Get(key, hash, base.SeqMax, nil) },
+			"Get absent": func() { r.Get(absent, absentHash, base.SeqMax, nil) },
 			"SeekGE":     func() { it.SeekGE(key, base.SeqMax) },
 			"SeekLT":     func() { it.SeekLT(key) },
 			"Run":        func() { it.Run() },

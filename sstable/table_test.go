@@ -99,7 +99,7 @@ func mustOpen(tb testing.TB, b []byte, o ReaderOptions) *Reader {
 }
 
 func (r *Reader) getString(key string, seq base.SeqNum) (rec, bool, error) {
-	v, t, ok, err := r.Get([]byte(key), xxhash.Sum64String(key), seq)
+	v, t, ok, err := r.Get([]byte(key), xxhash.Sum64String(key), seq, nil)
 	return rec{key, string(v), t}, ok, err
 }
 

@@ -175,6 +175,10 @@ func (w *Writer) AddRangeDelete(f rangedel.Fragment) error {
 	return nil
 }
 
+// Keys returns how many distinct keys were added. Until Finish the Writer holds
+// eight bytes for each.
+func (w *Writer) Keys() int { return len(w.hashes) }
+
 // Size returns about how long the file would be if it were finished now, for
 // cutting: values not yet compressed count in full.
 func (w *Writer) Size() int64 {

@@ -90,7 +90,10 @@ func (s settings) load(db *siltstone.DB) error {
 	v := make([]byte, s.valueSize)
 	for i := range s.keys {
 		k = key(k, i)
-		binary.LittleEndian.PutUint64(v, i)
+		for at, x := 0, i; at+8 <= len(v)/2; at += 8 { // half of it compresses
+			x = x*6364136223846793005 + 1442695040888963407
+			binary.LittleEndian.PutUint64(v[at:], x)
+		}
 		if err := db.Put(k, v); err != nil {
 			return err
 		}

@@ -11,15 +11,20 @@ import (
 // there, and enters the main queue directly if it is asked for again soon after
 // it was evicted. It is safe for concurrent use.
 type Cache struct {
+	OnWaste func() // called now and then as waste grows; set before use, must not block
+
 	hits   atomic.Int64
 	misses atomic.Int64
+	waste  atomic.Int64 // see Waste
 
 	mu        sync.Mutex
 	limit     int64
-	reserved  int64
+	reserved  int64 // what is lent included
+	lent      int64
 	probation queue
 	main      queue
-	evictions uint64 // also the clock that dates evictions
+	evictions int64
+	clock     uint64 // dates evictions and refusals, and ticks with each
 }
 
 // secondChances bounds how many touched blocks one eviction may spare, and so
@@ -32,10 +37,27 @@ const dropBatch = 128
 // New returns a cache of limit bytes. Zero or less caches nothing.
 func New(limit int64) *Cache { return &Cache{limit: limit} }
 
+// Waste counts n bytes that were let go of, for the collector to take, and returns
+// how many that are since TakeWaste. Evicted blocks are counted by themselves.
+func (c *Cache) Waste(n int64) int64 {
+	now := c.waste.Add(n)
+	if step := max(1, c.limit/wasteSteps); c.OnWaste != nil && now/step != (now-n)/step {
+		c.OnWaste()
+	}
+	return now
+}
+
+// wasteSteps is how often OnWaste is called while as much as the limit is wasted.
+const wasteSteps = 16
+
+// TakeWaste begins to count waste anew.
+func (c *Cache) TakeWaste() int64 { return c.waste.Swap(0) }
+
 // Metrics is what a cache has seen and holds. Bytes are of blocks, Reserved of
 // what is held elsewhere. Hits is what readers reported: they may sample.
 type Metrics struct {
-	Limit, Reserved, Bytes  int64
+	Limit, Reserved, Lent   int64 // Lent is part of Reserved
+	Bytes                   int64
 	Blocks                  int64
 	Hits, Misses, Evictions int64
 }
@@ -48,17 +70,50 @@ func (c *Cache) Metrics() Metrics {
 	return Metrics{
 		Limit:     c.limit,
 		Reserved:  c.reserved,
+		Lent:      c.lent,
 		Bytes:     c.probation.bytes + c.main.bytes,
 		Blocks:    c.probation.count + c.main.count,
 		Hits:      c.hits.Load(),
 		Misses:    c.misses.Load(),
-		Evictions: int64(c.evictions),
+		Evictions: c.evictions,
 	}
 }
 
 // CountHits adds n to the hits. Readers call it for many hits at once, because
 // a shared counter costs more than the hit itself.
 func (c *Cache) CountHits(n int64) { c.hits.Add(n) }
+
+// slack is the room that counts as none: what one eviction leaves over.
+const slack = 64 << 10
+
+// Admits reports whether a block of that many bytes, to be read from disk for s,
+// should be stored. While there is room it should. A full cache takes only what a
+// point read (hot) has asked for twice in a short time: what is asked for once
+// would cost an allocation and an eviction and be gone before it is asked for
+// again. The caller reads other blocks into memory of its own.
+func (c *Cache) Admits(s *Slot, bytes int64, hot bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probation.bytes+c.main.bytes+bytes <= c.limit-c.reserved-slack {
+		return true
+	}
+	if !hot {
+		return false
+	}
+	if c.recent(s) {
+		return true
+	}
+	c.misses.Add(1)
+	c.clock++
+	s.gone = c.clock
+	return false
+}
+
+// recent reports whether s was evicted or refused so lately that a cache of
+// twice the size would hold it. The caller holds mu.
+func (c *Cache) recent(s *Slot) bool {
+	return s.gone != 0 && c.clock-s.gone < uint64(c.main.count+c.probation.count)
+}
 
 // Store puts e, which takes bytes of memory, into s and evicts what no longer
 // fits. An entry that s already holds is replaced. hot says that a point read
@@ -78,7 +133,7 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 		return
 	}
 	e.slot, e.bytes = s, bytes
-	again := s.evicted != 0 && c.evictions-s.evicted < uint64(c.main.count+c.probation.count)
+	again := c.recent(s)
 	c.shrink(room - bytes)
 	if hot && again {
 		c.main.push(e)
@@ -122,6 +177,32 @@ func (c *Cache) Release(n int64) {
 	c.reserved -= n
 }
 
+// lendable is the share of the limit that is lent at most.
+const lendable = 8
+
+// Lend reserves n bytes for a buffer that its owner could do without, as
+// iterators that read ahead do, unless too much is lent already. Takeback ends
+// it.
+func (c *Cache) Lend(n int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lent+n > c.limit/lendable {
+		return false
+	}
+	c.lent += n
+	c.reserved += n
+	c.shrink(c.limit - c.reserved)
+	return true
+}
+
+// Takeback returns n bytes that were lent.
+func (c *Cache) Takeback(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent -= n
+	c.reserved -= n
+}
+
 // shrink evicts until the blocks take at most room bytes. The caller holds mu.
 func (c *Cache) shrink(room int64) {
 	chances := secondChances
@@ -142,7 +223,8 @@ func (c *Cache) shrink(room int64) {
 			continue
 		}
 		c.evictions++
-		e.slot.evicted = c.evictions
+		c.clock++
+		e.slot.gone = c.clock
 		c.remove(e)
 	}
 }
@@ -154,6 +236,7 @@ func (c *Cache) remove(e *Entry) {
 	} else {
 		c.probation.unlink(e)
 	}
+	c.Waste(e.bytes)
 	e.slot.entry.Store(nil)
 	e.slot = nil // an entry that a reader keeps must not keep its table's slots
 }

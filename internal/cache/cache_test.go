@@ -128,6 +128,66 @@ func TestBlockAskedForAgainAfterEvictionGoesToMain(t *testing.T) {
 	}
 }
 
+func TestFullCacheAdmitsOnlyWhatIsAskedForTwice(t *testing.T) {
+	c, s := New(100*1000+slack), make([]Slot, 300)
+	for i := range 100 {
+		if !c.Admits(&s[i], 1000, false) {
+			t.Fatalf("block %d was refused though there is room", i)
+		}
+		store(c, s, i, 1000, true)
+	}
+	if c.Admits(&s[200], 1000, false) || c.Admits(&s[200], 1000, false) {
+		t.Error("a full cache takes what a scan passes over")
+	}
+	if c.Admits(&s[201], 1000, true) {
+		t.Error("a full cache takes what was asked for once")
+	}
+	if !c.Admits(&s[201], 1000, true) {
+		t.Error("a full cache refuses what was asked for twice")
+	}
+	for i := range 100 { // as many others as the cache has blocks
+		c.Admits(&s[202+i%98], 1000, true)
+	}
+	s[299].gone = 0
+	c.Admits(&s[299], 1000, true)
+	for range 150 {
+		c.clock++
+	}
+	if c.Admits(&s[299], 1000, true) {
+		t.Error("a full cache takes what was asked for long ago")
+	}
+}
+
+func TestLendingHasABoundAndCountsAsReserved(t *testing.T) {
+	c := New(8000)
+	if !c.Lend(600) || !c.Lend(400) || c.Lend(1) {
+		t.Fatal("an eighth of the limit is lent, and no more")
+	}
+	if m := c.Metrics(); m.Lent != 1000 || m.Reserved != 1000 {
+		t.Fatalf("%+v", m)
+	}
+	c.Takeback(400)
+	if !c.Lend(1) {
+		t.Fatal("what was taken back is not lent again")
+	}
+}
+
+func TestWasteIsAnnouncedAsItGrows(t *testing.T) {
+	c, s := New(16_000), make([]Slot, 64)
+	calls := 0
+	c.OnWaste = func() { calls++ }
+	for i := range s {
+		store(c, s, i, 1000, true)
+	}
+	if want := int64(len(s)-16) * 1000; c.Waste(0) != want || calls != int(want)/1000 {
+		t.Fatalf("%d bytes wasted in %d calls, want %d in %d", c.Waste(0), calls, want, want/1000)
+	}
+	c.TakeWaste()
+	if c.Waste(0) != 0 {
+		t.Fatal("waste that was taken is still there")
+	}
+}
+
 func TestHugeBlockIsNotKept(t *testing.T) {
 	c, s := New(1000), make([]Slot, 11)
 	for i := range 10 {

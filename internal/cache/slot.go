@@ -5,8 +5,8 @@ import "sync/atomic"
 // Slot is the place of one block of one open table. The zero Slot is empty.
 // Load and Peek are safe for concurrent use with every method of the cache.
 type Slot struct {
-	entry   atomic.Pointer[Entry]
-	evicted uint64 // when the cache last evicted this block; guarded by its mu
+	entry atomic.Pointer[Entry]
+	gone  uint64 // when the cache last evicted or refused this block; guarded by its mu
 }
 
 // Load returns the cached entry, nil if there is none, and marks it as used:

@@ -42,14 +42,16 @@ const (
 	gatherLimit = 64 << 10
 	// backlogLimit is how many bytes may wait in memory, while a predecessor is
 	// synced for instance, before even Buffered commits wait.
-	backlogLimit = 8 << 20
+	backlogLimit = 4 << 20
 	// ownPiece is the payload size from which a group references the payload
 	// instead of copying it.
 	ownPiece = 64 << 10
 	// reserveStep is the largest step by which a segment's reservation grows.
 	reserveStep = 8 << 20
-	// keepBuffer is the largest group buffer kept for the next group.
-	keepBuffer = 4 << 20
+	// keepBuffer is the largest group buffer kept for a later group, and keepBuffers
+	// how many are kept: one fills while the other is written.
+	keepBuffer  = 2 * backlogLimit
+	keepBuffers = 2
 )
 
 // Log is the group buffer over a chain of log files. It is safe for concurrent
@@ -65,9 +67,9 @@ type Log struct {
 	durable  Position // synced: survives power loss
 	busy     bool     // somebody leads
 	waiting  []*waiter
-	spare    []byte // an emptied group buffer
-	err      error  // first failure; final
-	group    int    // how many waited on the last synced group
+	spares   [][]byte // emptied group buffers
+	err      error    // first failure; final
+	group    int      // how many waited on the last synced group
 	syncTime time.Duration
 
 	// constant after New
@@ -172,7 +174,7 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	if idle {
 		g.frame = wal.Frame{First: first}
 		if g.buf == nil {
-			g.buf, l.spare = l.spare, nil
+			g.buf = l.takeSpareLocked()
 		}
 		s.end += wal.FrameSize(0)
 	}
@@ -415,10 +417,19 @@ func end(s *segment) (wal.Predecessor, error) {
 	return prev, nil
 }
 
+// recycleLocked keeps the buffer of a group that has been written.
 func (l *Log) recycleLocked(g *group) {
-	if l.spare == nil && len(g.pieces) == 0 && cap(g.buf) <= keepBuffer {
-		l.spare = g.buf[:0]
+	if len(l.spares) < keepBuffers && len(g.pieces) == 0 && g.buf != nil && cap(g.buf) <= keepBuffer {
+		l.spares = append(l.spares, g.buf[:0])
 	}
+}
+
+// takeSpareLocked returns an emptied buffer, nil if there is none.
+func (l *Log) takeSpareLocked() (buf []byte) {
+	if last := len(l.spares) - 1; last >= 0 {
+		buf, l.spares[last], l.spares = l.spares[last], nil, l.spares[:last]
+	}
+	return buf
 }
 
 // wakeLocked wakes everybody whose wait is over.

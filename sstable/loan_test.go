@@ -1,0 +1,66 @@
+package sstable
+
+import (
+	"testing"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/cache"
+)
+
+// full returns a reader of a table whose cache has no room.
+func full(t *testing.T, file []byte) *Reader {
+	c := cache.New(64 << 10)
+	c.Reserve(64 << 10)
+	return mustOpen(t, file, ReaderOptions{Cache: c})
+}
+
+func TestReadsOnLoanAreRightAndAllocateNothing(t *testing.T) {
+	for _, c := range []Compression{NoCompression, S2} {
+		file, recs := wideTable(t, c)
+		r := full(t, file)
+		for _, rc := range recs {
+			var l Loan
+			v, _, ok, err := r.Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax, &l)
+			if err != nil || !ok || string(v) != rc.value {
+				t.Fatalf("%v: %q is %q, %v, %v; want %q", c, rc.key, v, ok, err, rc.value)
+			}
+			if l.block == nil {
+				t.Fatalf("%v: a full cache took the block of %q", c, rc.key)
+			}
+			l.Return()
+			l.Return()
+		}
+		key, absent := []byte(recs[777].key), []byte("key-absent")
+		hash := xxhash.Sum64(key)
+		if n := testing.AllocsPerRun(100, func() {
+			var l Loan
+			r.Get(key, hash, base.SeqMax, &l)
+			l.Return()
+		}); n > 0.5 { // the pool may be emptied meanwhile
+			t.Errorf("%v: a read on loan allocates %v times", c, n)
+		}
+		var l Loan
+		if _, _, ok, err := r.Get(absent, hash, base.SeqMax, &l); ok || err != nil {
+			t.Errorf("%v: an absent key: %v, %v", c, ok, err)
+		}
+		l.Return()
+	}
+}
+
+func TestValueInTheIteratorsOwnMemoryIsMarkedVolatile(t *testing.T) {
+	file, recs := wideTable(t, S2)
+	own, cached := full(t, file).NewIter(IterOptions{}), mustOpen(t, file, ReaderOptions{Cache: cache.New(64 << 20)}).NewIter(IterOptions{})
+	defer own.Close()
+	defer cached.Close()
+	for i := range recs {
+		e, c := own.Next, cached.Next
+		if i == 0 {
+			e, c = own.First, cached.First
+		}
+		if x, y := e(), c(); !x.Volatile || y.Volatile || string(x.Value) != string(y.Value) {
+			t.Fatalf("record %d: volatile %v and %v, %q and %q", i, x.Volatile, y.Volatile, x.Value, y.Value)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package siltstone
+
+import (
+	"encoding/binary"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+func TestCollectingIsWorthItOnlyAboveTheLimitInASmallProcess(t *testing.T) {
+	const limit = 64 << 20
+	for _, c := range []struct {
+		what  string
+		h     heap
+		waste int64
+		want  bool
+	}{
+		{"much waste, heap above the limit", heap{live: 60 << 20, objects: 80 << 20}, 16 << 20, true},
+		{"heap below the limit", heap{live: 20 << 20, objects: 50 << 20}, 16 << 20, false},
+		{"little waste", heap{live: 60 << 20, objects: 80 << 20}, 4 << 20, false},
+		{"a large process", heap{live: 1 << 30, objects: 2 << 30}, 16 << 20, false},
+	} {
+		if got := worthCollecting(c.h, c.waste, limit); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+	}
+}
+
+func TestCollectionEndsWaste(t *testing.T) {
+	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	cycles := readHeap().cycles
+	db.blocks.Waste(1 << 30)
+	runtime.GC()
+	if now := db.collect(cycles); now == cycles || db.blocks.Waste(0) != 0 {
+		t.Errorf("%d collections, then %d; %d bytes of waste", cycles, now, db.blocks.Waste(0))
+	}
+}
+
+// What the budget counts stays inside it while a store many times as large is
+// loaded and read. go run ./harness/budget measures the heap.
+func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
+	const keys = 200_000
+	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	most := int64(0)
+	look := func(i int) {
+		if i%1000 == 0 {
+			m := db.blocks.Metrics()
+			most = max(most, m.Reserved+m.Bytes)
+		}
+	}
+	var k [16]byte
+	v := make([]byte, 400)
+	for i := range keys {
+		binary.BigEndian.PutUint64(k[:], uint64(i)*0x9E3779B97F4A7C15)
+		binary.LittleEndian.PutUint64(v, uint64(i))
+		if err := db.Put(k[:], v); err != nil {
+			t.Fatal(err)
+		}
+		look(i)
+	}
+	its := make([]*Iterator, 16)
+	for i := range its {
+		if its[i], err = db.NewIter(nil); err != nil {
+			t.Fatal(err)
+		}
+		defer its[i].Close()
+		its[i].First()
+	}
+	for i := range keys / 16 {
+		for _, it := range its {
+			if !it.Next() && i < keys/16 {
+				t.Fatal(errors.Join(it.Err(), errors.New("the walk ended early")))
+			}
+		}
+		look(i)
+	}
+	for i := range keys {
+		binary.BigEndian.PutUint64(k[:], uint64(i*7919%keys)*0x9E3779B97F4A7C15)
+		if v, err := db.Get(k[:]); err != nil || binary.LittleEndian.Uint64(v) != uint64(i*7919%keys) {
+			t.Fatalf("key %d: %v", i, err)
+		}
+		look(i)
+	}
+	if most > leastMemory {
+		t.Errorf("the budget of %d bytes counted %d", leastMemory, most)
+	}
+}
