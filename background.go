@@ -23,6 +23,7 @@ type workers struct {
 	mu       sync.Mutex
 	flushed  sync.Cond // a memtable was flushed, or the store is ending
 	stopping bool
+	flushErr error   // why flushes fail, while they do
 	merging  merging // running compactions
 
 	flush, compact, keep, gather, reap, waste chan struct{}
@@ -128,6 +129,7 @@ func (db *DB) flushLoop() {
 		}
 		for {
 			did, err := db.flushStep()
+			db.noteFlush(err)
 			if err != nil && !db.poison.set() {
 				db.reportCorruption(err)
 				if !w.pause(retryAfter) {
@@ -139,6 +141,17 @@ func (db *DB) flushLoop() {
 				break
 			}
 		}
+	}
+}
+
+// noteFlush remembers whether flushes fail, so that a write which needs one is
+// refused and does not wait for what may never come.
+func (db *DB) noteFlush(err error) {
+	w := &db.workers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.flushErr = err; err != nil {
+		w.flushed.Broadcast()
 	}
 }
 

@@ -37,6 +37,7 @@ type DB struct {
 	store   manifestState
 	logs    logShelf
 	spares  spares
+	disk    diskUse
 	writers compaction.Writers
 	workers workers
 	holders holders

@@ -129,7 +129,7 @@ func ExampleOptions() {
 	fmt.Println(o.MemtableBytes>>20, "MiB are flushed at once")
 	// Output:
 	// os (survives kill -9, not power loss)
-	// 16 MiB are flushed at once
+	// 8 MiB are flushed at once
 }
 
 func ExampleOptions_mustExist() {

@@ -19,6 +19,12 @@ type Options struct {
 	// a while: blocks that were evicted wait for the garbage collector. Zero is
 	// 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
+	// MaxDiskBytes bounds the files of the store, in bytes. Past it writes are
+	// refused with ErrNoSpace and nothing is changed; reads, deletes, expiry and
+	// merges go on, and when they have brought space back so do writes. Merges need
+	// room of their own for a while, beside the limit. Zero: no limit. A disk that is
+	// nearly full is treated alike.
+	MaxDiskBytes int64
 	// MemtableBytes is the size at which the memtable is flushed. Larger means
 	// fewer, larger tables and a longer log to replay after a crash. Zero is an
 	// eighth of MemoryLimit, at most 64 MiB: under load there are up to four, one
@@ -137,7 +143,7 @@ const (
 	defaultOpen    = 256
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
-	workShare      = 8 // the part of MemoryLimit for log groups, table writers and what merges read
+	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
 
@@ -156,6 +162,8 @@ func (o *Options) withDefaults() (Options, error) {
 		return bad("Durability", c.Durability)
 	case c.MemoryLimit < 0 || c.MemoryLimit > 0 && c.MemoryLimit < leastMemory:
 		return bad("MemoryLimit", c.MemoryLimit)
+	case c.MaxDiskBytes < 0:
+		return bad("MaxDiskBytes", c.MaxDiskBytes)
 	case c.MemtableBytes < 0 || c.MemtableBytes > 1<<30:
 		return bad("MemtableBytes", c.MemtableBytes)
 	case c.MaxOpenFiles < 0:

@@ -43,8 +43,9 @@ type readState struct {
 // memState is a memtable with its place in the logs.
 type memState struct {
 	*memtable.Table
-	log base.FileNum    // the oldest log that holds records of it
-	end commit.Position // behind its last record in the log; set when it is sealed
+	log   base.FileNum    // the oldest log that holds records of it
+	end   commit.Position // behind its last record in the log; set when it is sealed
+	begin commit.Position // behind the records of those before it
 
 	reserved int64 // of the memory budget, once it is sealed
 	usual    bool  // made by a rotation: its table may be used again

@@ -41,7 +41,7 @@ func (db *DB) rotateLocked(empty *memtable.Table) {
 	seg := db.logs.take(0)
 	db.seal(old)
 	db.log.Rotate(seg)
-	fresh := &memState{Table: empty, log: seg.Number, usual: true}
+	fresh := &memState{Table: empty, log: seg.Number, begin: old.end, usual: true}
 	db.section.mem = fresh
 	db.states.publish(func(rs *readState) {
 		rs.imms = append([]*memState{old}, rs.imms...)
@@ -77,7 +77,7 @@ func (db *DB) awaitFlushes() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var begin time.Time
-	for db.unflushed() >= maxUnflushed && !db.poison.set() && !w.stopping {
+	for db.unflushed() >= maxUnflushed && !db.poison.set() && !w.stopping && w.flushErr == nil {
 		if begin.IsZero() {
 			begin = time.Now()
 			w.mu.Unlock()
@@ -97,6 +97,8 @@ func (db *DB) awaitFlushes() error {
 		return db.poison.err()
 	case w.stopping:
 		return ErrClosed
+	case db.unflushed() >= maxUnflushed:
+		return db.refuse(w.flushErr)
 	}
 	return nil
 }

@@ -23,8 +23,9 @@ type tableCache struct {
 	fs     vfs.FS
 	dir    string
 	blocks *cache.Cache
-	limit  int    // open files
-	full   func() // called when more are open; must not block
+	limit  int           // open files
+	full   func()        // called when more are open; must not block
+	bytes  *atomic.Int64 // of the files of all tables
 
 	epoch atomic.Uint32 // ticks with each open, to date the use of readers
 
@@ -62,9 +63,10 @@ type retiredReader struct {
 	holders map[*readState]struct{}
 }
 
-func newTableCache(o *Options, dir string, blocks *cache.Cache, full func()) *tableCache {
+func newTableCache(o *Options, dir string, blocks *cache.Cache, bytes *atomic.Int64, full func()) *tableCache {
 	return &tableCache{
-		fs: o.FS, dir: dir, blocks: blocks, limit: o.MaxOpenFiles, full: full,
+		bytes: bytes,
+		fs:    o.FS, dir: dir, blocks: blocks, limit: o.MaxOpenFiles, full: full,
 		tables: map[base.FileNum]*table{},
 	}
 }
@@ -82,6 +84,7 @@ func (c *tableCache) acquire(v *manifest.Version) (runs []runView, maxSeq base.S
 			if t == nil || t.Table != m && !sameFile(t.Table, m) {
 				t = &table{cache: c}
 				c.tables[m.Num] = t
+				c.bytes.Add(int64(m.Size))
 			}
 			if t.Table == nil || t.refs == 0 {
 				t.Table = m
@@ -113,6 +116,7 @@ func (c *tableCache) release(rs *readState) {
 				continue
 			}
 			delete(c.tables, t.Num)
+			c.bytes.Add(-int64(t.Size))
 			c.obsolete = append(c.obsolete, t.Num)
 			if o := t.reader.Swap(nil); o != nil {
 				c.open--

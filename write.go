@@ -111,17 +111,24 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 	} else if p := db.gate.now.Load(); p != nil {
 		p.overtaken.Store(true)
 	}
+	size := int64(len(c.payload))
+	if err := db.overLimit(c, size); err != nil {
+		return func() error { return db.refuse(err) }, nil
+	}
 	mem := db.section.mem
 	switch {
 	case sealed != nil:
 		// The batch table goes between two memtables: both log files are needed.
-		if !db.logs.ready(2, int64(len(c.payload))) {
-			return func() error { return db.prepareLogs(2, int64(len(c.payload))) }, nil
+		if !db.logs.ready(2, size) {
+			return func() error { return db.prepareFor(c) }, nil
 		}
 	case !mem.Fits(len(c.ops), c.bytes):
 		return func() error { return db.rotate(mem) }, nil
-	case !db.log.Room(int64(len(c.payload))):
-		return func() error { return db.extend(int64(len(c.payload))) }, nil
+	case !db.log.Room(size+deleteReserve) && !(c.frees() && db.log.Room(size)):
+		return func() error { return db.extend(c) }, nil
+	}
+	if db.disk.refused.Load() && !c.frees() {
+		db.disk.refused.Store(false)
 	}
 	if c.reads != nil {
 		return nil, db.revalidate(c, checked)
@@ -130,12 +137,22 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 }
 
 // extend reserves log space. Its error is definite: nothing was changed.
-func (db *DB) extend(n int64) error {
-	err := noSpace(db.log.Extend(n))
-	if errors.Is(err, ErrNoSpace) {
-		db.emit(NoSpace{Err: err})
+func (db *DB) extend(c *change) error {
+	n := int64(len(c.payload)) + deleteReserve
+	if err := db.diskFull(c, n); err != nil {
+		return db.refuse(err)
 	}
-	return err
+	return db.refuse(noSpace(db.log.Extend(n)))
+}
+
+// prepareFor has the two logs made that a change with a table of its own needs.
+// Its error is definite too.
+func (db *DB) prepareFor(c *change) error {
+	n := int64(len(c.payload))
+	if err := db.diskFull(c, n+c.bytes); err != nil {
+		return db.refuse(err)
+	}
+	return db.refuse(db.prepareLogs(2, n))
 }
 
 // insert is the heart of the commit section: it cannot fail.
@@ -205,9 +222,9 @@ func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum)
 	db.log.Rotate(own)
 	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
 	db.log.Rotate(after)
-	batch := &memState{Table: sealed, log: own.Number}
+	batch := &memState{Table: sealed, log: own.Number, begin: old.end}
 	db.seal(batch)
-	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: after.Number, usual: true}
+	fresh := &memState{Table: memtable.New(int(db.opts.MemtableBytes)), log: after.Number, begin: pos, usual: true}
 	db.section.mem = fresh
 	db.states.publish(func(rs *readState) {
 		rs.imms = append([]*memState{batch, old}, rs.imms...)
