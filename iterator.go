@@ -1,6 +1,8 @@
 package siltstone
 
 import (
+	"sync/atomic"
+
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -26,6 +28,7 @@ type Iterator struct {
 	state  *readState // held
 	prefix int        // bytes before the user's key in a row key
 	owner  iterOwner
+	open   *atomic.Pointer[readState] // nil once the store is closed; only for iterators of the store itself
 	err    error
 	closed bool
 }
@@ -75,11 +78,21 @@ func (it *Iterator) row(key []byte) []byte {
 
 // Next moves to the next key and reports whether there is one. On an iterator
 // that is not valid it does nothing.
-func (it *Iterator) Next() bool { return it.Valid() && it.check() && it.moved(it.rows.next()) }
+func (it *Iterator) Next() bool {
+	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && !r.backward && it.open.Load() != nil {
+		return r.stride(r.stretch.table.Next())
+	}
+	return it.Valid() && it.check() && it.moved(it.rows.next())
+}
 
 // Prev moves to the previous key and reports whether there is one. On an
 // iterator that is not valid it does nothing.
-func (it *Iterator) Prev() bool { return it.Valid() && it.check() && it.moved(it.rows.prev()) }
+func (it *Iterator) Prev() bool {
+	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && r.backward && it.open.Load() != nil {
+		return r.stride(r.stretch.table.Prev())
+	}
+	return it.Valid() && it.check() && it.moved(it.rows.prev())
+}
 
 // Valid reports whether the iterator stands on a key.
 func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.valid }

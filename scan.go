@@ -120,6 +120,9 @@ func (db *DB) newIterator(v readView, o *IterOptions, prefix []byte, owner iterO
 		return nil, err
 	}
 	it := &Iterator{rows: rows, state: v.rs, prefix: len(prefix) + 1, owner: owner}
+	if _, own := owner.(*dbIters); own {
+		it.open = &db.states.current
+	}
 	db.holders.opened(holdIterator, it)
 	return it, nil
 }
