@@ -2,6 +2,7 @@ package typed
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -226,8 +227,9 @@ func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
 // padded returns v, which is in scratch, with zero bytes behind it that make it n
 // bytes long, if it is shorter.
 func padded(t Txn, v []byte, n int) []byte {
-	if n > len(v) {
-		v = append(v, make([]byte, n-len(v))...)
+	if short := n - len(v); short > 0 {
+		v = slices.Grow(v, short)[:n]
+		clear(v[n-short:])
 		t.Scratch().val = v[:0]
 	}
 	return v

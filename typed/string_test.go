@@ -22,12 +22,13 @@ func TestSetRangePadsWithZerosAlsoOverWhatWasLonger(t *testing.T) {
 		if err := tx.String("long").Set(bytes.Repeat([]byte{0xFF}, 100)); err != nil {
 			return err
 		}
+		must[int](t)(0, tx.String("k").Set([]byte("ab")))
 		must[int64](t)(tx.String("long").Len())
 		must[int64](t)(tx.String("k").SetRange(20, []byte("end")))
 		must[bool](t)(tx.String("bit").SetBit(15, true))
 		return nil
 	}))
-	if got := must[[]byte](t)(db.String("k").Get()); string(got) != strings.Repeat("\x00", 20)+"end" {
+	if got := must[[]byte](t)(db.String("k").Get()); string(got) != "ab"+strings.Repeat("\x00", 18)+"end" {
 		t.Errorf("%q", got)
 	}
 	if got := must[[]byte](t)(db.String("bit").Get()); string(got) != "\x00\x01" {
