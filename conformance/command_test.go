@@ -122,6 +122,7 @@ func (g *gen) any(a typedtest.API) []exchange {
 }
 
 var keyCommands = []command{
+	callRenameNX, callTouch, callExpireIf, callRandomKey, callKeysSetNX,
 	func(g *gen, a typedtest.API) []exchange {
 		k := g.key()
 		typ, err := a.Key(k).Type()
@@ -220,6 +221,8 @@ func callDeadline(g *gen, a typedtest.API) []exchange {
 }
 
 var stringCommands = []command{
+	callGetSet, callGetDel, callGetExpire, callSetRange, callLCS,
+	callSetBit, callBitCount, callBitPos, callBitOp,
 	func(g *gen, a typedtest.API) []exchange {
 		k := g.key()
 		return []exchange{

@@ -26,7 +26,13 @@
 //   - A score of −0 is 0. Redis keeps the sign in large sorted sets, and shows it.
 //   - A key that has expired is not counted. DBSIZE counts it until it is swept.
 //   - GETRANGE with an end before the first byte is empty. Redis 7 returns the
-//     first byte, which Redis 8 mended.
+//     first byte, which Redis 8 mended. BITCOUNT and BITPOS likewise.
+//   - GETEX with a time to live of 0 is refused whatever the key holds. Redis looks
+//     at the key first, and answers nil if there is none.
+//   - Values may have 1 GiB, and bit offsets go up to 2³³. Redis stops at 512 MiB
+//     and 2³².
+//   - LCS takes values the product of whose lengths is at most 2²⁸. Redis stops at
+//     2²⁷, for its table takes 32 times the memory.
 //   - ZRANGE BYLEX, ZLEXCOUNT and ZREMRANGEBYLEX go by name alone. Redis promises
 //     an answer only where all scores are the same, and there it is this one.
 package conformance

@@ -224,6 +224,13 @@ func TestDeviations(t *testing.T) {
 	differ("beyond float64", ask("INCRBYFLOAT", "k", 1)[:2], refusal(err), `"1`, "!NUMBER")
 	k = set("abc")
 	differ("end before the first byte", ask("GETRANGE", "k", 0, -9), blob(k.Range(0, -9)), `"a"`, `""`)
+	differ("bits before the first", ask("BITCOUNT", "k", 0, -9), count(k.BitCount(typed.ByBytes(0, -9))), "3", "0")
+	_, err = j.db.String("none").GetExpire(0)
+	differ("no time to live", ask("GETEX", "none", "PX", 0), refusal(err), "(nil)", "!TTL")
+	differ("bit offset", ask("GETBIT", "k", 1<<32), flag(k.Bit(1<<32)), "!RANGE", "0")
+	k = set(strings.Repeat("x", 12_000))
+	differ("long values in common", ask("LCS", "k", "k", "LEN"), count(k.LCSLen("k")), "!TOOLARGE", "12000")
+	k = set("abc")
 	past := time.UnixMilli(1000)
 	if _, err := k.SetWith(nil, typed.SetOptions{At: past}); err != nil {
 		t.Fatal(err)

@@ -91,17 +91,23 @@ func reply(v any, err error) string {
 // classes of errors: what a message of Redis contains, in this order.
 var classes = []struct{ part, class string }{
 	{"WRONGTYPE", "WRONGTYPE"},
+	{"must contain string values", "WRONGTYPE"},
+	{"exceeds maximum allowed size", "TOOLARGE"},
+	{"transient memory for LCS", "TOOLARGE"},
 	{"no such key", "NOTFOUND"},
 	{"would overflow", "OVERFLOW"},
 	{"NaN or Infinity", "NAN"},
 	{"resulting score is not a number", "NAN"},
 	{"min or max is not a float", "NAN"},
+	{"bit offset", "RANGE"},
 	{"not an integer", "NUMBER"},
 	{"is not a float", "NUMBER"},
 	{"not a valid float", "NUMBER"},
 	{"out of range", "RANGE"},
 	{"syntax error", "SYNTAX"},
 	{"not compatible", "SYNTAX"},
+	{"at the same time", "SYNTAX"},
+	{"must be called with a single", "SYNTAX"},
 	{"objects are the same", "SYNTAX"},
 	{"invalid expire", "TTL"},
 }

@@ -91,6 +91,34 @@ var oneShots = []struct {
 		_, err := typed.NewString(src, "k").Incr(1)
 		return err
 	}},
+	{"Key.ExpireIf", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewKey(src, "k").ExpireIf(typed.NX, time.Unix(1e10, 0))
+		return err
+	}},
+	{"String.SetRange", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewString(src, "k").SetRange(3, buf)
+		return err
+	}},
+	{"String.SetBit", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").SetBit(100, true)
+		return err
+	}},
+	{"String.Bit", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").Bit(9)
+		return err
+	}},
+	{"String.BitCount", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").BitCount(typed.ByBits(1, -2))
+		return err
+	}},
+	{"String.BitPos", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").BitPos(true, typed.BitRange{})
+		return err
+	}},
+	{"String.BitOp", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewString(src, "k").BitOp(typed.BitXor, "a", "b")
+		return err
+	}},
 	{"Hash.Set, old", newCanned(record.TypeHash, nil, false), func(src typed.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").Set("f", buf)
 		return err

@@ -100,6 +100,45 @@ func (k Key) ExpireAt(deadline time.Time) error {
 	return err
 }
 
+// ExpireIf is ExpireAt if c admits it, and reports whether it did; false, too, if
+// there is no such key. NX: the key has no deadline; XX: it has one; GT, LT: the
+// new deadline is later, earlier than the one there is. No deadline is later than
+// any, so GT never gives a first one, and LT always does. XX may stand with GT or
+// LT; other pairs, and CH, are ErrSyntax. [PEXPIREAT NX XX GT LT]
+func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
+	at, err := deadlineAt(deadline)
+	if err == nil && c.excludes(NX|XX|GT|LT) {
+		err = base.ErrSyntax
+	}
+	if err != nil {
+		return false, err
+	}
+	return update(k.src, k.name, func(t Txn) (bool, error) {
+		old, err := k.peek(t)
+		if err != nil {
+			return false, absentOK(err)
+		}
+		if !c.admitsDeadline(old.Expiry, at) {
+			return false, nil
+		}
+		_, err = setExpiry(t, k.name, at)
+		return err == nil, err
+	})
+}
+
+// admitsDeadline reports whether c lets the deadline at replace the deadline had.
+// 0 is none, which is later than any.
+func (c Cond) admitsDeadline(had, at int64) bool {
+	was, is := uint64(had-1), uint64(at-1) // none wraps around to the last
+	switch {
+	case c&NX != 0 && had != 0, c&XX != 0 && had == 0:
+		return false
+	case c&GT != 0 && is <= was, c&LT != 0 && is >= was:
+		return false
+	}
+	return true
+}
+
 // Persist takes the time to live away and reports whether there was one; false,
 // too, if there is no such key. [PERSIST]
 func (k Key) Persist() (had bool, err error) {
@@ -115,6 +154,24 @@ func (k Key) Persist() (had bool, err error) {
 func (k Key) Rename(to string) error {
 	_, err := update(k.src, "", func(t Txn) (bool, error) { return true, k.rename(t, to) })
 	return err
+}
+
+// RenameNX is Rename unless there is a key with that name, and reports whether it
+// did; the name it has is taken. ErrNotFound if there is no such key. [RENAMENX]
+func (k Key) RenameNX(to string) (renamed bool, err error) {
+	return update(k.src, "", func(t Txn) (bool, error) {
+		if err := checkName(to); err != nil {
+			return false, err
+		}
+		if _, err := k.peek(t); err != nil {
+			return false, err
+		}
+		taken, err := present(t, Key{name: to}.row(t))
+		if err != nil || taken {
+			return false, err
+		}
+		return true, k.rename(t, to)
+	})
 }
 
 func (k Key) rename(t Txn, to string) error {

@@ -33,7 +33,10 @@ type Pair struct {
 }
 
 // All yields the keys in bytewise order. Collections cost as little as strings:
-// neither their elements nor values are read. [KEYS, SCAN]
+// neither their elements nor values are read. A walk can go in pieces: break, and
+// later begin again with After set to the last name. Whatever is written between
+// the pieces, a key that is there all along comes exactly once, and none twice;
+// one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
 func (k Keys) All(o KeyOptions) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
 		stream(k.src, yield, func(t Txn, each func(Key) bool) error {
@@ -82,13 +85,39 @@ func eachKey(t Txn, o KeyOptions, each func(name []byte) bool) error {
 	return cur.Err()
 }
 
-// Count returns how many keys there are, by walking all of them. [DBSIZE]
+// Count returns how many live keys there are. Cost: a walk of all keys, but not of
+// values or elements. [DBSIZE]
 func (k Keys) Count() (int64, error) {
 	return view(k.src, func(t Txn) (n int64, err error) {
 		err = eachKey(t, KeyOptions{}, func([]byte) bool { n++; return true })
 		return n, err
 	})
 }
+
+// Random returns the name of a key, each as likely as any other, or ErrNotFound
+// if there is none. Cost: a walk of all keys, as Count. In a transaction that
+// writes, every key counts as read. [RANDOMKEY]
+func (k Keys) Random() (string, error) {
+	return view(k.src, func(t Txn) (string, error) {
+		var chosen []byte
+		seen := uint64(0)
+		err := eachKey(t, KeyOptions{}, func(name []byte) bool {
+			seen++
+			if uniform(t, seen) == 0 { // the last one of n is chosen once in n times
+				chosen = append(chosen[:0], name...)
+			}
+			return true
+		})
+		if err == nil && seen == 0 {
+			err = base.ErrNotFound
+		}
+		return string(chosen), err
+	})
+}
+
+// Touch returns what Exists does. When a key was used last is not kept, so there
+// is nothing to renew. [TOUCH]
+func (k Keys) Touch(names ...string) (n int, err error) { return k.Exists(names...) }
 
 // Exists returns how many of the names exist; one that is given twice counts
 // twice. [EXISTS]
@@ -154,31 +183,61 @@ func (k Keys) Get(names ...string) (values [][]byte, err error) {
 // Set sets all pairs at once, whatever the keys held before, and clears their
 // times to live. Of a key given twice the last value stays. [MSET]
 func (k Keys) Set(pairs ...Pair) error {
-	key := ""
-	if len(pairs) == 1 {
-		key = pairs[0].Name
-	}
-	_, err := update(k.src, key, func(t Txn) (bool, error) {
-		for _, p := range pairs {
-			if err := checkName(p.Name); err != nil {
-				return false, err
-			}
-			if err := checkValue(p.Value); err != nil {
-				return false, err
-			}
+	_, err := update(k.src, onlyPair(pairs), func(t Txn) (bool, error) {
+		if err := checkPairs(pairs); err != nil {
+			return false, err
 		}
-		for _, p := range pairs {
-			row := Key{name: p.Name}.row(t)
-			if _, _, err := displace(t, row); err != nil {
-				return false, err
-			}
-			if err := t.Put(row, record.TypeString, 0, p.Value); err != nil {
-				return false, err
-			}
-		}
-		return true, nil
+		return true, setPairs(t, pairs)
 	})
 	return err
+}
+
+// SetNX is Set if none of the keys exists, of whatever type, and reports whether
+// it did; otherwise it sets none of them. [MSETNX]
+func (k Keys) SetNX(pairs ...Pair) (set bool, err error) {
+	return update(k.src, onlyPair(pairs), func(t Txn) (bool, error) {
+		if err := checkPairs(pairs); err != nil {
+			return false, err
+		}
+		for _, p := range pairs {
+			if taken, err := present(t, Key{name: p.Name}.row(t)); err != nil || taken {
+				return false, err
+			}
+		}
+		return true, setPairs(t, pairs)
+	})
+}
+
+func checkPairs(pairs []Pair) error {
+	for _, p := range pairs {
+		if err := checkName(p.Name); err != nil {
+			return err
+		}
+		if err := checkValue(p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setPairs(t Txn, pairs []Pair) error {
+	for _, p := range pairs {
+		row := Key{name: p.Name}.row(t)
+		if _, _, err := displace(t, row); err != nil {
+			return err
+		}
+		if err := t.Put(row, record.TypeString, 0, p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func onlyPair(pairs []Pair) string {
+	if len(pairs) == 1 {
+		return pairs[0].Name
+	}
+	return ""
 }
 
 // only returns the single name, which a source can lock, or none.

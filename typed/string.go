@@ -2,6 +2,7 @@ package typed
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -188,7 +189,7 @@ func (s String) Len() (int64, error) {
 
 // Range returns the bytes from start to stop, both included; −1 is the last
 // byte. It cuts off what lies outside the value, and is empty, not an error, if
-// nothing is left or there is no value. The bytes are yours. [GETRANGE]
+// nothing is left or there is no value. The bytes are yours. [GETRANGE, SUBSTR]
 func (s String) Range(start, stop int64) ([]byte, error) {
 	return view(s.src, func(t Txn) ([]byte, error) {
 		v, _, _, err := s.loadScratch(t)
@@ -198,6 +199,40 @@ func (s String) Range(start, stop int64) ([]byte, error) {
 		from, n := span(start, stop, int64(len(v)))
 		return append([]byte{}, v[from:from+n]...), nil
 	})
+}
+
+// SetRange overwrites the bytes from offset on with value, and returns the length
+// then. A value that ends before offset is filled up with zero bytes, one that is
+// missing is empty; without bytes to write nothing changes. The time to live
+// stays. ErrOutOfRange if offset is negative, ErrValueTooLarge if the value would
+// be. Cost: the whole value is written anew. [SETRANGE]
+func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
+	if offset < 0 {
+		return 0, base.ErrOutOfRange
+	}
+	return update(s.src, s.name, func(t Txn) (int64, error) {
+		v, expiry, _, err := s.loadScratch(t)
+		if err != nil || len(value) == 0 {
+			return int64(len(v)), err
+		}
+		if offset > base.MaxValueLen-int64(len(value)) {
+			return 0, base.ErrValueTooLarge
+		}
+		v = padded(t, v, int(offset)+len(value))
+		copy(v[offset:], value)
+		return int64(len(v)), t.Put(s.row(t), record.TypeString, expiry, v)
+	})
+}
+
+// padded returns v, which is in scratch, with zero bytes behind it that make it n
+// bytes long, if it is shorter.
+func padded(t Txn, v []byte, n int) []byte {
+	if short := n - len(v); short > 0 {
+		v = slices.Grow(v, short)[:n]
+		clear(v[n-short:])
+		t.Scratch().val = v[:0]
+	}
+	return v
 }
 
 // span resolves start and stop, both included and counted from the end if

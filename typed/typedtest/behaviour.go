@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/typed"
@@ -217,6 +218,30 @@ func refusalChangesNothing(t test, s Store) {
 		{"two expiries", base.ErrSyntax, func(a API) error {
 			return second(a.String("string").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true}))
 		}},
+		{"deadline with CH", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CH, time.Time{})) }},
+		{"later and earlier", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.GT|typed.LT, time.Time{})) }},
+		{"no such key to rename to a new name", base.ErrNotFound, func(a API) error { return second(a.Key("none").RenameNX("new")) }},
+		{"empty name among pairs", base.ErrEmptyKey, func(a API) error { return second(a.Keys().SetNX(typed.Pair{Name: "new"}, typed.Pair{})) }},
+		{"value of a list for a new one", base.ErrWrongType, func(a API) error { return second(a.String("list").GetSet(nil)) }},
+		{"drop of a list that is no string", base.ErrWrongType, func(a API) error { return second(a.String("list").GetDel()) }},
+		{"value with no time to live", base.ErrBadTTL, func(a API) error { return second(a.String("string").GetExpire(0)) }},
+		{"no value to expire", base.ErrNotFound, func(a API) error { return second(a.String("none").GetExpire(time.Hour)) }},
+		{"bytes before the first", base.ErrOutOfRange, func(a API) error { return second(a.String("string").SetRange(-1, []byte("x"))) }},
+		{"bytes beyond the last", base.ErrValueTooLarge, func(a API) error {
+			return second(a.String("string").SetRange(base.MaxValueLen, []byte("x")))
+		}},
+		{"bytes beyond all numbers", base.ErrValueTooLarge, func(a API) error {
+			return second(a.String("string").SetRange(math.MaxInt64, []byte("x")))
+		}},
+		{"bit before the first", base.ErrOutOfRange, func(a API) error { return second(a.String("string").SetBit(-1, true)) }},
+		{"bit beyond the last", base.ErrValueTooLarge, func(a API) error { return second(a.String("string").SetBit(8*base.MaxValueLen, true)) }},
+		{"bits of a set", base.ErrWrongType, func(a API) error { return second(a.String("set").SetBit(0, true)) }},
+		{"bits of a set among the sources", base.ErrWrongType, func(a API) error {
+			return second(a.String("string").BitOp(typed.BitAnd, "string", "set"))
+		}},
+		{"opposite of two", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(typed.BitNot, "string", "string")) }},
+		{"no bits to put together", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(typed.BitOr)) }},
+		{"no operation", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(0, "string")) }},
 		{"negative ttl", base.ErrBadTTL, func(a API) error { return second(a.String("string").SetWith(nil, typed.SetOptions{TTL: -1})) }},
 		{"old value of a list", base.ErrWrongType, func(a API) error {
 			return second(a.String("list").SetWith(nil, typed.SetOptions{Get: true}))

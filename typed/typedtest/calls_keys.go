@@ -18,7 +18,7 @@ var (
 
 // calls are the calls a history makes, each as likely as any other. A call picks
 // its arguments, runs in the store and in the model, and compares.
-var calls = concat(keyCalls, stringCalls, hashCalls, setCalls, zsetCalls, listCalls)
+var calls = concat(keyCalls, stringCalls, exchangeCalls, bitCalls, hashCalls, setCalls, zsetCalls, listCalls)
 
 func concat(lists ...[]func(*run, API) error) (all []func(*run, API) error) {
 	for _, l := range lists {
@@ -30,6 +30,7 @@ func concat(lists ...[]func(*run, API) error) (all []func(*run, API) error) {
 var keyCalls = []func(*run, API) error{
 	callType, callDrop, callTTL, callExpire, callExpireAt, callPersist, callRename, callCopy,
 	callKeys, callKeysExist, callKeysGet, callKeysSet,
+	callRenameNX, callExpireIf, callRandomKey, callKeysSetNX, callKeysInPieces,
 }
 
 func callType(r *run, a API) error {
@@ -174,6 +175,10 @@ func callKeysExist(r *run, a API) error {
 	if err := check(r, fmt.Sprintf("Keys.Exists(%q)", names), got, err, want, nil); err != nil {
 		return err
 	}
+	got, err = a.Keys().Touch(names...)
+	if err := check(r, fmt.Sprintf("Keys.Touch(%q)", names), got, err, want, nil); err != nil {
+		return err
+	}
 	if r.rng.IntN(6) > 0 {
 		return nil
 	}
@@ -204,4 +209,124 @@ func callKeysSet(r *run, a API) error {
 		}
 	}
 	return check(r, fmt.Sprintf("Keys.Set(%q)", pairs), 0, a.Keys().Set(pairs...), 0, nil)
+}
+
+func callRenameNX(r *run, a API) error {
+	k, to := r.key(), r.key()
+	got, err := a.Key(k).RenameNX(to)
+	var wantErr error
+	e, want := r.model.get(k), r.model.get(to) == nil
+	switch {
+	case e == nil:
+		wantErr = base.ErrNotFound
+	case want:
+		delete(r.model.keys, k)
+		r.model.keys[to] = e
+	}
+	return check(r, fmt.Sprintf("Key(%q).RenameNX(%q)", k, to), got, err, want, wantErr)
+}
+
+func callExpireIf(r *run, a API) error {
+	k, at := r.key(), r.now()+int64(r.rng.IntN(300)-20)
+	c := choose(r, []typed.Cond{0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.XX | typed.LT,
+		typed.NX | typed.LT, typed.GT | typed.LT, typed.CH})
+	deadline := time.UnixMilli(at)
+	if r.rng.IntN(8) == 0 {
+		at, deadline = 0, time.Time{}
+	}
+	far := func(expiry int64) int64 {
+		if expiry == 0 {
+			return math.MaxInt64
+		}
+		return expiry
+	}
+	var wantErr error
+	want := false
+	e := r.model.get(k)
+	switch {
+	case c == typed.NX|typed.LT || c == typed.GT|typed.LT || c == typed.CH:
+		wantErr = base.ErrSyntax
+	case e != nil:
+		want = !(c&typed.NX != 0 && e.expiry != 0 || c&typed.XX != 0 && e.expiry == 0 ||
+			c&typed.GT != 0 && far(at) <= far(e.expiry) || c&typed.LT != 0 && far(at) >= far(e.expiry))
+		if want {
+			if err := r.model.expire(k, at); err != nil {
+				return err
+			}
+		}
+	}
+	got, err := a.Key(k).ExpireIf(c, deadline)
+	return check(r, fmt.Sprintf("Key(%q).ExpireIf(%d, %d)", k, c, at), got, err, want, wantErr)
+}
+
+func callRandomKey(r *run, a API) error {
+	name, err := a.Keys().Random()
+	var wantErr error
+	if len(r.model.names()) == 0 {
+		wantErr = base.ErrNotFound
+	}
+	lives := err == nil && r.model.get(name) != nil
+	return check(r, fmt.Sprintf("Keys.Random, %q", name), lives, err, true, wantErr)
+}
+
+func callKeysSetNX(r *run, a API) error {
+	pairs := several(r, func() typed.Pair { return typed.Pair{Name: r.key(), Value: r.value()} })
+	want := true
+	for _, p := range pairs {
+		want = want && r.model.get(p.Name) == nil
+	}
+	for _, p := range pairs {
+		if want {
+			r.model.keys[p.Name] = &entry{typ: typed.TypeString, str: p.Value}
+		}
+	}
+	got, err := a.Keys().SetNX(pairs...)
+	return check(r, fmt.Sprintf("Keys.SetNX(%q)", pairs), got, err, want, nil)
+}
+
+// callKeysInPieces walks the keys with a break after each, and drops or makes one
+// in between: those that are not touched come exactly once.
+func callKeysInPieces(r *run, a API) error {
+	if r.rng.IntN(4) > 0 {
+		return nil
+	}
+	touched := map[string]bool{}
+	stable := func(names []string) (left []string) {
+		for _, n := range names {
+			if !touched[n] {
+				left = append(left, n)
+			}
+		}
+		return left
+	}
+	before := r.model.names()
+	var got []string
+	for o := (typed.KeyOptions{}); ; {
+		last := o.After
+		for k, err := range a.Keys().All(o) {
+			if err != nil {
+				return err
+			}
+			got, o.After = append(got, k.Name()), k.Name()
+			break
+		}
+		if o.After == last {
+			break
+		}
+		k := r.key()
+		touched[k] = true
+		if _, err := r.model.setString(k, []byte{}, typed.SetOptions{}); err != nil {
+			return err
+		}
+		if err := a.String(k).Set(nil); err != nil {
+			return err
+		}
+		if r.rng.IntN(2) == 0 {
+			r.model.drop(k)
+			if _, err := a.Key(k).Drop(); err != nil {
+				return err
+			}
+		}
+	}
+	return check(r, fmt.Sprintf("Keys.All in pieces, writes to %v", touched), stable(got), nil, stable(before), nil)
 }
