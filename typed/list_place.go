@@ -17,12 +17,14 @@ import (
 //	           [   a         b cXd e      f      g]
 //	spread     [ a    b    c    X    d    e    f    g]
 //
-// A window of 2ᵇ indexes takes 2^(3b/4) items: the larger it is, the sparser it
-// must be. After a spread, a window inside has to gather a fixed part of its own
-// capacity of new items before it counts as too dense again, and these pay for
-// the next spread. That makes O(log n) rows per insert in the long run, whatever
-// the order of the inserts, since the windows of one place nest. All of the index
-// space takes 2⁴⁸ items, as many as the stride leaves room for.
+// A window of 2ᵇ indexes takes 2^(2b/3) items: the larger it is, the sparser it
+// must be. After a spread, a window inside has to gather new items in proportion
+// to what it takes before it is too dense again, and these pay for the next
+// spread. Windows nest, so an insert pays once for each size: O(log n) rows in the
+// long run, whatever the order of the inserts. Where nothing was inserted a window
+// of 2ᵇ indexes holds 2^(b−16) items, so one that takes more is found inside any
+// list of fewer than 2³² items. Beyond the ends of the list, windows are empty;
+// there is one that takes all the items of a list of up to 2⁴² items.
 
 // listGap is the room between two neighbours, or beyond the outermost item.
 type listGap struct {
@@ -59,7 +61,7 @@ type listWindow struct {
 }
 
 // windowTakes is how many items a window may hold after a spread.
-func windowTakes(bits uint) uint64 { return 1 << (bits * 3 / 4) }
+func windowTakes(bits uint) uint64 { return 1 << (bits * 2 / 3) }
 
 // last returns the last index of the window.
 func (w listWindow) last() uint64 { return w.lo + (1<<w.bits - 1) }
