@@ -51,6 +51,8 @@ var behaviours = []behaviour{
 	{"TenHighestAreRanksInReverse", reverseRanks},
 	{"FractionsAddAsDecimals", fractionsAdd},
 	{"TrimOfALongListKeepsItsMiddle", trimLongList},
+	{"ListWithGapsGoesByPosition", listGaps},
+	{"ListTurnsRoundAndMovesItsLastValue", listRotates},
 }
 
 // test is a *testing.T that compares answers.
