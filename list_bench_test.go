@@ -19,12 +19,6 @@ func BenchmarkList(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			l := benchList(b, gaps)
 			v := benchValue(rand.New(rand.NewPCG(1, 2)))
-			b.Run("PushPopFront", func(b *testing.B) {
-				benchCalls(b, func(i int) error { return pushPop(i, l.PushFront, l.PopFront, v) })
-			})
-			b.Run("PushPopBack", func(b *testing.B) {
-				benchCalls(b, func(i int) error { return pushPop(i, l.PushBack, l.PopBack, v) })
-			})
 			b.Run("AtRandom", func(b *testing.B) {
 				rng := rand.New(rand.NewPCG(3, 4))
 				benchCalls(b, func(int) error { _, err := l.At(rng.Int64N(benchKeys)); return err })
@@ -32,20 +26,26 @@ func BenchmarkList(b *testing.B) {
 			b.Run("AtNearTheEnd", func(b *testing.B) {
 				benchCalls(b, func(i int) error { _, err := l.At(-1 - int64(i%10)); return err })
 			})
+			b.Run("PushPopFront", func(b *testing.B) {
+				benchCalls(b, func(i int) error { return pushPop(i, l.PushFront, l.PopFront, v) })
+			})
+			b.Run("PushPopBack", func(b *testing.B) {
+				benchCalls(b, func(i int) error { return pushPop(i, l.PushBack, l.PopBack, v) })
+			})
 		})
 	}
-	// The walk to the pivot is a part of the insert: near the front it is short.
-	for _, c := range []struct {
-		name  string
-		pivot uint64
-	}{{"InsertNearTheFront", 10}, {"InsertInTheMiddle", benchKeys / 2}} {
-		b.Run(c.name, func(b *testing.B) {
-			l := benchList(b, false)
-			pivot := binary.BigEndian.AppendUint64(nil, c.pivot)
-			v := benchValue(rand.New(rand.NewPCG(1, 2)))
-			benchCalls(b, func(int) error { _, err := l.InsertAfter(pivot, v); return err })
-		})
-	}
+	b.Run("Insert", func(b *testing.B) {
+		l := benchList(b, false)
+		v := benchValue(rand.New(rand.NewPCG(1, 2)))
+		at := func(position uint64) func(b *testing.B) {
+			pivot := binary.BigEndian.AppendUint64(nil, position)
+			return func(b *testing.B) {
+				benchCalls(b, func(int) error { _, err := l.InsertAfter(pivot, v); return err })
+			}
+		}
+		b.Run("NearTheFront", at(10)) // the walk to the pivot is short
+		b.Run("InTheMiddle", at(benchKeys/2))
+	})
 }
 
 // benchList returns a list of benchKeys values, which are their positions.
@@ -71,6 +71,7 @@ func benchList(b *testing.B, gaps bool) typed.List {
 
 func benchCalls(b *testing.B, call func(i int) error) {
 	b.ReportAllocs()
+	b.ResetTimer()
 	for i := range b.N {
 		if err := call(i); err != nil {
 			b.Fatal(err)

@@ -196,8 +196,22 @@ func (c *collection) popItems(t Txn, n int, end End) ([][]byte, error) {
 	return values, c.saveItems(t)
 }
 
+// popByRow is up to how many items are read one by one, where their indexes are
+// known: a walk would meet every version of a row that is put and deleted by turns.
+const popByRow = 8
+
 // takeItems removes n values, of so many, from an end; the caller saves.
 func (c *collection) takeItems(t Txn, n int64, end End) (values [][]byte, err error) {
+	if !c.list.gaps && n <= popByRow {
+		for range n {
+			v, err := c.popItem(t, end)
+			if err != nil {
+				return nil, err
+			}
+			values = append(values, v)
+		}
+		return values, nil
+	}
 	lo, hi := c.list.first, c.list.end
 	if !c.list.gaps { // what is not asked for is not read
 		if end == Front {

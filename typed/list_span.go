@@ -21,8 +21,10 @@ import (
 // arithmetic. Flag 1, gaps: they lie anywhere in [first, end), in their order. A
 // list begins contiguous, and stays so while it changes at its ends only.
 //
-// Either way the next item in front takes first − stride, and the next one behind
-// takes end.
+// The next item in front takes first − stride. The next one behind takes end, and
+// if there are gaps end + stride − 1: the end of a list with gaps is found by a
+// walk, and that would meet every version of a row that is put and deleted by
+// turns; at an index of its own each has one.
 type listSpan struct {
 	first, end uint64
 	gaps       bool
@@ -82,6 +84,9 @@ func (s *listSpan) extend(end End) (index uint64, err error) {
 		return 0, base.ErrOverflow
 	}
 	s.end += stride
+	if s.gaps {
+		return s.end - 1, nil
+	}
 	return s.end - stride, nil
 }
 
