@@ -135,19 +135,16 @@ func TestEndWithoutIndexesRefusesAndTheOtherGrows(t *testing.T) {
 		}
 		must[int64](t)(push([]byte("last")))
 		must[bool](t)(insert(pivot, []byte("between")))
-		writes = s.writes
-		for call, err := range map[string]error{
-			"push":     second(push(nil)),
-			"insert":   second(insert([]byte("last"), nil)),
-			"rotation": second(l.MoveTo("l", 1-c.full, c.full)),
-			"move": func() error {
-				must[int64](t)(s.List("other").PushBack(nil))
-				writes = s.writes
-				return second(s.List("other").MoveTo("l", typed.Front, c.full))
-			}(),
+		must[int64](t)(s.List("other").PushBack(nil))
+		for what, call := range map[string]func() error{
+			"push":     func() error { return second(push(nil)) },
+			"insert":   func() error { return second(insert([]byte("last"), nil)) },
+			"rotation": func() error { return second(l.MoveTo("l", 1-c.full, c.full)) },
+			"move":     func() error { return second(s.List("other").MoveTo("l", typed.Front, c.full)) },
 		} {
-			if !errors.Is(err, base.ErrOverflow) || s.writes != writes {
-				t.Errorf("%s: %s: %v, %d rows", name, call, err, s.writes-writes)
+			writes := s.writes
+			if err := call(); !errors.Is(err, base.ErrOverflow) || s.writes != writes {
+				t.Errorf("%s: %s: %v, %d rows", name, what, err, s.writes-writes)
 			}
 		}
 		must[int64](t)(other(nil, nil, nil))
