@@ -41,6 +41,7 @@ var listCommands = []command{
 		k, start, stop := g.key(), g.position(), g.position()
 		return one(status(a.List(k).Trim(start, stop)), nil, "LTRIM", k, start, stop)
 	},
+	callPushX, callInsert, callInsert, callInsertRun, callListRemove, callPos, callListMove, callListMove, callPopAny,
 }
 
 func callPush(g *gen, a typedtest.API) []exchange {

@@ -329,7 +329,7 @@ func TestDamagedMetadataIsCorruptionAndCanBeDropped(t *testing.T) {
 		"count differs":    {list(func(b []byte) []byte { b[9] = 3; return b }), base.ErrCorruption},
 		"end before first": {list(func(b []byte) []byte { b[20] = 0x70; return b }), base.ErrCorruption},
 		"later encoding":   {list(func(b []byte) []byte { return append([]byte{2}, b[9:]...) }), base.ErrFormatTooNew},
-		"later list":       {list(func(b []byte) []byte { b[len(b)-1] = 1; return b }), base.ErrFormatTooNew},
+		"later list":       {list(func(b []byte) []byte { b[len(b)-1] = 2; return b }), base.ErrFormatTooNew},
 	} {
 		db := newFake(t, 1)
 		tx := db.newTxn()

@@ -12,7 +12,8 @@ import (
 func (l List) Len() (int64, error) { return length(l.Key, record.TypeList) }
 
 // At returns the value at position i, which is yours, or ErrNotFound if the list
-// does not reach so far. The cost is the same for any i. [LINDEX]
+// does not reach so far. The cost is the same for any i, unless there are gaps (see
+// List). [LINDEX]
 func (l List) At(i int64) ([]byte, error) {
 	return view(l.src, func(t Txn) ([]byte, error) {
 		c, found, err := l.openOld(t)
@@ -23,13 +24,17 @@ func (l List) At(i int64) ([]byte, error) {
 		if !found || !inside {
 			return nil, base.ErrNotFound
 		}
-		v, _, err := t.Get(nil, c.item(t, c.list.index(at)))
+		index, err := c.locate(t, at)
+		if err != nil {
+			return nil, err
+		}
+		v, _, err := t.Get(nil, c.item(t, index))
 		return owned(v), c.lost(err)
 	})
 }
 
 // SetAt replaces the value at position i. ErrNotFound if there is no list,
-// ErrOutOfRange if it does not reach so far. [LSET]
+// ErrOutOfRange if it does not reach so far. It costs what At does. [LSET]
 func (l List) SetAt(i int64, value []byte) error {
 	_, err := update(l.src, l.name, func(t Txn) (bool, error) {
 		if err := checkValue(value); err != nil {
@@ -46,7 +51,11 @@ func (l List) SetAt(i int64, value []byte) error {
 		if !inside {
 			return false, base.ErrOutOfRange
 		}
-		return true, t.Put(c.item(t, c.list.index(at)), record.TypeNone, 0, value)
+		index, err := c.locate(t, at)
+		if err != nil {
+			return false, err
+		}
+		return true, t.Put(c.item(t, index), record.TypeNone, 0, value)
 	})
 	return err
 }
@@ -73,25 +82,35 @@ func (l List) Range(start, stop int64) iter.Seq2[[]byte, error] {
 			if n == 0 {
 				return nil
 			}
-			cur, err := c.items(t, i, n, false)
+			cur, err := c.itemsFrom(t, i, n)
 			if err != nil {
 				return err
 			}
 			defer cur.Close()
-			for ; cur.Next(); n-- {
+			for range n {
+				if !cur.Next() {
+					return cur.missing()
+				}
 				if !each(owned(cur.Value())) {
 					return nil
 				}
 			}
-			if err := cur.Err(); err != nil {
-				return err
-			}
-			if n != 0 {
-				return corrupt(l.name, errLostElement)
-			}
 			return nil
 		})
 	}
+}
+
+// itemsFrom walks the n items from position i on, and may walk on behind them.
+func (c *collection) itemsFrom(t Txn, i, n int64) (itemCursor, error) {
+	lo, err := c.boundary(t, i)
+	if err != nil {
+		return itemCursor{}, err
+	}
+	hi := c.list.end
+	if !c.list.gaps {
+		hi = lo + uint64(n)*stride
+	}
+	return c.items(t, lo, hi, ScanOptions{})
 }
 
 // Trim keeps the values from position start to stop, both included, and removes
@@ -110,37 +129,65 @@ func (l List) Trim(start, stop int64) error {
 		if n == 0 {
 			return true, c.drop(t)
 		}
-		if err := c.deleteItems(t, 0, i); err != nil {
-			return false, err
-		}
-		if err := c.deleteItems(t, i+n, count-i-n); err != nil {
-			return false, err
-		}
-		c.cut(uint64(count-i-n), false)
-		c.cut(uint64(i), true)
-		return true, c.save(t)
+		return true, c.trim(t, i, n)
 	})
 	return err
+}
+
+// trim keeps the n items from position i on, at least one, and saves.
+func (c *collection) trim(t Txn, i, n int64) error {
+	count := int64(c.meta.Count)
+	lo, err := c.boundary(t, i)
+	if err != nil {
+		return err
+	}
+	hi, err := c.boundary(t, i+n)
+	if err != nil {
+		return err
+	}
+	if err := c.deleteItems(t, c.list.first, lo, i); err != nil {
+		return err
+	}
+	if err := c.deleteItems(t, hi, c.list.end, count-i-n); err != nil {
+		return err
+	}
+	c.list.first, c.list.end = lo, hi
+	c.shrank(uint64(count - n))
+	return c.saveItems(t)
 }
 
 // trimByRow is up to how many items are deleted one by one: a list that is capped
 // after every push would else gather a range tombstone per push.
 const trimByRow = 64
 
-func (c *collection) deleteItems(t Txn, i, n int64) error {
-	if n <= 0 {
+// deleteItems deletes the n items with indexes in [lo, hi).
+func (c *collection) deleteItems(t Txn, lo, hi uint64, n int64) error {
+	if n == 0 {
 		return nil
 	}
 	if n > trimByRow {
 		sc := t.Scratch()
-		sc.lo = keyenc.AppendItemRow(sc.lo[:0], t.Prefix(), c.meta.ID, c.list.index(i))
-		sc.hi = keyenc.AppendItemRow(sc.hi[:0], t.Prefix(), c.meta.ID, c.list.index(i+n))
+		sc.lo = keyenc.AppendItemRow(sc.lo[:0], t.Prefix(), c.meta.ID, lo)
+		sc.hi = keyenc.AppendItemRow(sc.hi[:0], t.Prefix(), c.meta.ID, hi)
 		return t.DeleteRange(sc.lo, sc.hi)
 	}
-	for end := i + n; i < end; i++ {
-		if err := t.Delete(c.item(t, c.list.index(i))); err != nil {
+	if !c.list.gaps {
+		for ; lo < hi; lo += stride {
+			if err := t.Delete(c.item(t, lo)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	cur, err := c.items(t, lo, hi, ScanOptions{KeysOnly: true})
+	if err != nil {
+		return err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		if err := t.Delete(cur.Key()); err != nil {
 			return err
 		}
 	}
-	return nil
+	return cur.Err()
 }

@@ -52,6 +52,8 @@ var behaviours = []behaviour{
 	{"TenHighestAreRanksInReverse", reverseRanks},
 	{"FractionsAddAsDecimals", fractionsAdd},
 	{"TrimOfALongListKeepsItsMiddle", trimLongList},
+	{"ListWithGapsGoesByPosition", listGaps},
+	{"ListTurnsRoundAndMovesItsLastValue", listRotates},
 }
 
 // test is a *testing.T that compares answers.
@@ -247,6 +249,14 @@ func refusalChangesNothing(t test, s Store) {
 			return second(a.String("list").SetWith(nil, typed.SetOptions{Get: true}))
 		}},
 		{"beyond the list", base.ErrOutOfRange, func(a API) error { return a.List("list").SetAt(3, nil) }},
+		{"destination is no list", base.ErrWrongType, func(a API) error {
+			return second(a.List("list").MoveTo("set", typed.Front, typed.Back))
+		}},
+		{"insert into a set", base.ErrWrongType, func(a API) error { return second(a.List("set").InsertBefore(nil, nil)) }},
+		{"negative maximal length", base.ErrOutOfRange, func(a API) error {
+			return second(a.List("list").PosMany(nil, typed.PosOptions{MaxLen: -1}))
+		}},
+		{"no end of a list", base.ErrSyntax, func(a API) error { return third(a.List("list").PopAny(2, 1)) }},
 		{"negative count", base.ErrOutOfRange, func(a API) error { return second(a.Set("set").Pop(-1)) }},
 		{"zero range", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
 		{"no sources", base.ErrSyntax, func(a API) error { return second(a.Set("set").StoreUnion()) }},

@@ -37,6 +37,8 @@ func Populate(a API) error {
 // second drops the first of two results.
 func second[T any](_ T, err error) error { return err }
 
+func third[T, U any](_ T, _ U, err error) error { return err }
+
 // Changes returns calls that each change what Populate made.
 func Changes() []Call {
 	return []Call{
@@ -84,6 +86,15 @@ func Changes() []Call {
 		{"PopFrontN", func(a API) error { return second(a.List("list").PopFrontN(5)) }},
 		{"SetAt", func(a API) error { return a.List("list").SetAt(-1, nil) }},
 		{"Trim", func(a API) error { return a.List("list").Trim(1, 1) }},
+		{"PushFrontX", func(a API) error { return second(a.List("list").PushFrontX(nil)) }},
+		{"PushBackX", func(a API) error { return second(a.List("list").PushBackX(nil)) }},
+		{"InsertBefore", func(a API) error { return second(a.List("list").InsertBefore([]byte("y"), nil)) }},
+		{"InsertAfter the last", func(a API) error { return second(a.List("list").InsertAfter([]byte("z"), nil)) }},
+		{"List.Remove", func(a API) error { return second(a.List("list").Remove(0, []byte("y"))) }},
+		{"List.Remove of the last", func(a API) error { return second(a.List("list").Remove(-1, []byte("z"))) }},
+		{"List.MoveTo", func(a API) error { return second(a.List("list").MoveTo("other", typed.Front, typed.Back)) }},
+		{"List.MoveTo itself", func(a API) error { return second(a.List("list").MoveTo("list", typed.Front, typed.Back)) }},
+		{"PopAny", func(a API) error { return third(a.List("none").PopAny(typed.Back, 2, "list")) }},
 	}
 }
 
@@ -133,6 +144,8 @@ func Reads() []Call {
 		{"ZSet.Range by name", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByLexFrom("b")), asIs)) }},
 		{"List.At", func(a API) error { return second(a.List("list").At(1)) }},
 		{"List.Len", func(a API) error { return second(a.List("list").Len()) }},
+		{"List.Pos", func(a API) error { return second(a.List("list").Pos([]byte("z"))) }},
+		{"List.PosMany", func(a API) error { return second(a.List("list").PosMany([]byte("y"), typed.PosOptions{Rank: -1})) }},
 		{"List.Range", func(a API) error { return second(collect(a.List("list").Range(0, -1), ownBytes)) }},
 	}
 }

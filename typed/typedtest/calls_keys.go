@@ -18,7 +18,7 @@ var (
 
 // calls are the calls a history makes, each as likely as any other. A call picks
 // its arguments, runs in the store and in the model, and compares.
-var calls = concat(keyCalls, stringCalls, exchangeCalls, bitCalls, hashCalls, setCalls, zsetCalls, listCalls)
+var calls = concat(keyCalls, stringCalls, exchangeCalls, bitCalls, hashCalls, setCalls, zsetCalls, listCalls, listMiddleCalls)
 
 func concat(lists ...[]func(*run, API) error) (all []func(*run, API) error) {
 	for _, l := range lists {
