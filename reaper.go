@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/typed"
 )
 
 // reaper decides about collections that may be dead and frees the rows of those
@@ -23,7 +24,9 @@ import (
 //	the owner's row is live and carries the id → alive
 //	otherwise                                 → range tombstone over the id's rows
 //
-// A timer leaves in the commit of the verdict it asked for, and a nomination of
+// A timer leaves in the commit of the verdict it asked for, unless that is that
+// the collection lives and some of its elements may be due: then it is purged, and
+// the timer moves with its next due. A nomination leaves
 // the manifest with the flush that makes the verdict durable, unless the
 // collection was nominated again since. Duplicates are harmless. Safe for
 // concurrent use.
@@ -136,93 +139,161 @@ func (db *DB) reapStep() (did bool, err error) {
 	if len(ids)+len(timers) == 0 {
 		return false, nil
 	}
+	var due []timer
 	for {
-		err = db.reap(ids, timers)
+		due, err = db.reap(ids, timers)
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
 	}
 	if err != nil {
 		db.reaper.giveBack(ids)
+		return false, err
 	}
-	return err == nil, err
+	return true, db.purge(due)
 }
 
 // reap decides about ids, and the collections of timers, in one transaction, and
-// deletes the timers.
-func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
+// deletes the timers but for those of collections that are to be purged, which it
+// returns.
+func (db *DB) reap(ids []manifest.IDRange, timers []timer) (due []timer, err error) {
 	tx, err := db.Begin(db.workers.ctx, ReadWrite)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer tx.Rollback()
 	t := &tx.t
-	var dead []manifest.IDRange
-	judge := func(keyspace uint32, id uint64) error {
-		gone, err := t.judge(keyspace, id)
-		if gone {
-			dead = append(dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
-		}
-		return err
+	dead, err := t.judgeAll(ids)
+	if err != nil {
+		return nil, err
 	}
+	for _, at := range timers {
+		v, err := t.judge(at.keyspace, at.id)
+		if v.dead {
+			dead = append(dead, manifest.IDRange{Keyspace: at.keyspace, First: at.id, Last: at.id})
+		}
+		if err == nil && v.due == at.at {
+			at.metadata = v.row
+			due = append(due, at)
+			continue
+		}
+		if err := errors.Join(err, t.Delete(at.row)); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range joinNeighbours(dead) {
+		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
+		if err := t.DeleteRange(lo, hi); err != nil {
+			return nil, err
+		}
+	}
+	c, err := t.buffer()
+	if err != nil {
+		return nil, err
+	}
+	c.urgent = true
+	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
+	return due, tx.commit(nil)
+}
+
+// judgeAll returns those of ids that are dead.
+func (t *txn) judgeAll(ids []manifest.IDRange) (dead []manifest.IDRange, err error) {
 	for _, r := range ids {
 		for id := r.First; ; id++ {
-			if err := judge(r.Keyspace, id); err != nil {
-				return err
+			v, err := t.judge(r.Keyspace, id)
+			if err != nil {
+				return nil, err
+			}
+			if v.dead {
+				dead = append(dead, manifest.IDRange{Keyspace: r.Keyspace, First: id, Last: id})
 			}
 			if id == r.Last {
 				break
 			}
 		}
 	}
-	for _, due := range timers {
-		if err := errors.Join(judge(due.keyspace, due.id), t.Delete(due.row)); err != nil {
-			return err
-		}
-	}
-	for _, r := range joinNeighbours(dead) {
-		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
-		if err := t.DeleteRange(lo, hi); err != nil {
-			return err
-		}
-	}
-	c, err := t.buffer()
-	if err != nil {
-		return err
-	}
-	c.urgent = true
-	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
-	return tx.commit(nil)
+	return dead, nil
 }
 
-// judge reports whether collection id is dead and has rows left. A row that has
-// expired becomes a tombstone, so that no slow writer revives it.
-func (t *txn) judge(keyspace uint32, id uint64) (dead bool, err error) {
+// judgement is what is true of a collection.
+type judgement struct {
+	dead bool   // it is dead and has rows left
+	row  []byte // its metadata row, if it is alive
+	due  int64  // its next due; 0: none
+}
+
+// judge finds out about collection id. A row that has expired becomes a tombstone,
+// so that no slow writer revives it.
+func (t *txn) judge(keyspace uint32, id uint64) (v judgement, err error) {
 	prefix := keyspacePrefix(keyspace)
 	owner := keyenc.AppendElementRow(nil, prefix, id, keyenc.TagOwner, "")
 	row, _, err := t.Get(nil, owner)
 	if errors.Is(err, ErrNotFound) {
-		return false, nil
+		return v, nil
 	}
 	if err != nil {
-		return false, err
+		return v, err
 	}
 	f, err := t.look(row)
 	if err != nil {
-		return false, err
+		return v, err
 	}
 	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.value)
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut
 	if carries && f.ok {
-		return false, nil
+		// Metadata that is damaged is left to those who open it.
+		m, _ := record.DecodeMeta(f.value)
+		return judgement{row: row, due: m.NextDue}, nil
 	}
 	if carries {
 		if err := t.Delete(row); err != nil {
-			return false, err
+			return v, err
 		}
 	}
-	return true, nil
+	return judgement{dead: true}, nil
 }
+
+// purge removes what is due from collections that live, in transactions of
+// a thousand elements each. Who loses to a writer leaves the rest to it: writers
+// purge what they write to, and the timer is still there.
+func (db *DB) purge(due []timer) error {
+	for _, d := range due {
+		for more := true; more; {
+			var err error
+			if more, err = db.purgeSome(d); err != nil && !errors.Is(err, ErrConflict) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (db *DB) purgeSome(d timer) (more bool, err error) {
+	tx, err := db.Begin(db.workers.ctx, ReadWrite)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	if more, err = typed.Purge(spaceTxn{&tx.t, keyspacePrefix(d.keyspace)}, d.metadata); err != nil {
+		return false, err
+	}
+	if tx.t.change == nil {
+		return false, nil // somebody else was faster
+	}
+	tx.t.change.urgent = true
+	if err := tx.commit(nil); err != nil {
+		return false, err
+	}
+	return more, nil
+}
+
+// spaceTxn is a transaction over the rows of another keyspace.
+type spaceTxn struct {
+	*txn
+	prefix []byte
+}
+
+func (t spaceTxn) Prefix() []byte { return t.prefix }
 
 // keyspacePrefix is the prefix of rows of a numbered keyspace.
 func keyspacePrefix(n uint32) []byte {
@@ -258,8 +329,10 @@ func joinNeighbours(r []manifest.IDRange) []manifest.IDRange {
 // timer is a timer row, of a collection.
 type timer struct {
 	row      []byte
+	at       int64
 	keyspace uint32
 	id       uint64
+	metadata []byte // row of the collection, if it is to be purged
 }
 
 // dueTimers returns timers that are due, at most reapBatch.
@@ -278,8 +351,8 @@ func (db *DB) dueTimers() (due []timer, err error) {
 	}
 	defer it.release()
 	for ok := it.first(); ok && len(due) < reapBatch; ok = it.next() {
-		_, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
-		due = append(due, timer{row: bytes.Clone(it.key), keyspace: keyspaceNumber(it.value), id: id})
+		at, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
+		due = append(due, timer{row: bytes.Clone(it.key), at: at, keyspace: keyspaceNumber(it.value), id: id})
 	}
 	return due, it.err
 }

@@ -23,8 +23,8 @@ import (
 // where it is 0 pays for none of this. Once it is over, the due rows at or before
 // now are exactly what counts are too high by.
 
-// purgeLimit is how many elements one purge removes at most.
-const purgeLimit = 1000
+// purgeLimit is how many elements one purge removes at most. Tests lower it.
+var purgeLimit uint64 = 1000
 
 // errDue says that the rows of elements with deadlines contradict each other.
 var errDue = errors.New("deadline of an element is malformed")
