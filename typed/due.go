@@ -343,3 +343,14 @@ func moveTimers(t Txn, id uint64, from, to timers) error {
 	}
 	return nil
 }
+
+// dropTimers is moveTimers for a collection that ends. A timer that is due stays:
+// the engine is about to look, and then finds it dead, also if a crash loses the
+// hint that Dead is.
+func dropTimers(t Txn, id uint64, from timers) error {
+	to := timers{}
+	if from.due != 0 && from.due <= t.Now() {
+		to.due = from.due
+	}
+	return moveTimers(t, id, from, to)
+}
