@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -326,4 +328,81 @@ func TestRawWriteOverAVolatileCollectionLeavesNothingBehind(t *testing.T) {
 	purgedBut(t, s.db, 0)
 	s.settle()
 	want(t, typed.TypeString)(s.Key("all").Type())
+}
+
+// TestElementsExpireBesideWritersAndTheReaper has all of them work on the same few
+// sets while the clock runs on, and recounts at the end.
+func TestElementsExpireBesideWritersAndTheReaper(t *testing.T) {
+	clock := newHandClock()
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, MemoryLimit: leastMemory, MemtableBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1))
+			for range 500 {
+				k, m := fmt.Sprint("s", rng.IntN(3)), fmt.Sprint(rng.IntN(40))
+				var err error
+				switch rng.IntN(8) {
+				case 0:
+					_, err = db.Set(k).Remove(m)
+				case 1:
+					_, err = db.Set(k).Pop(1)
+				case 2:
+					_, err = db.Set(k).PersistMembers(m)
+				case 3:
+					err = db.Update(context.Background(), func(tx *Tx) error { return consistentSet(tx, k) })
+				case 4:
+					err = errors.Join(db.Key(k).Rename("s"+m[:1]), nil)
+					if errors.Is(err, ErrNotFound) {
+						err = nil
+					}
+				default:
+					_, err = db.Set(k).AddTTL(time.Duration(1+rng.IntN(50))*time.Millisecond, m, m+"x")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				clock.advance(time.Millisecond)
+				if rng.IntN(10) == 0 {
+					wake(db.workers.reap)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	clock.advance(time.Hour)
+	s := &typedStore{t: t, clock: clock, db: db}
+	s.reapAll()
+	s.done(s.recount(false))
+	s.done(db.Check(context.Background()))
+	if tags, _ := rowsOf(t, db); tags[keyenc.TagDue] != 0 {
+		t.Errorf("%d deadlines are left", tags[keyenc.TagDue])
+	}
+}
+
+// consistentSet compares what several calls of one transaction say of a set.
+func consistentSet(tx *Tx, k string) error {
+	n, err := tx.Set(k).Len()
+	if err != nil {
+		return err
+	}
+	walked := int64(0)
+	for m, err := range tx.Set(k).All() {
+		if err != nil {
+			return err
+		}
+		if ttl, err := tx.Set(k).MemberTTL(m); err != nil || ttl <= 0 {
+			return fmt.Errorf("member %q of %q has %v to live, %w", m, k, ttl, err)
+		}
+		walked++
+	}
+	exists, err := tx.Key(k).Exists()
+	if err == nil && (n != walked || exists != (n > 0)) {
+		err = fmt.Errorf("%q has %d members and shows %d, exists %v", k, n, walked, exists)
+	}
+	return errors.Join(err, tx.Put([]byte("seen"), nil))
 }
