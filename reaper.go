@@ -135,13 +135,16 @@ func (db *DB) reapStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	due, timers, err := db.sortTimers(timers)
+	if err != nil {
+		return false, err
+	}
 	ids := db.reaper.take()
 	if len(ids)+len(timers) == 0 {
-		return false, nil
+		return len(due) > 0, db.purge(due)
 	}
-	var due []timer
 	for {
-		due, err = db.reap(ids, timers)
+		err = db.reap(ids, timers)
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
@@ -153,80 +156,91 @@ func (db *DB) reapStep() (did bool, err error) {
 	return true, db.purge(due)
 }
 
+// sortTimers tells the timers of collections that live and are to be purged from
+// those that reap decides about. Writers change the metadata of the former all the
+// time, so that a decision about many at once would hardly ever commit.
+func (db *DB) sortTimers(timers []timer) (due, rest []timer, err error) {
+	if len(timers) == 0 {
+		return nil, nil, nil
+	}
+	tx, err := db.Begin(db.workers.ctx, ReadOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer tx.Rollback()
+	for _, at := range timers {
+		v, err := tx.t.inspect(at.keyspace, at.id)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case v.alive && v.due == at.at:
+			at.metadata = v.row
+			due = append(due, at)
+		default:
+			rest = append(rest, at)
+		}
+	}
+	return due, rest, nil
+}
+
 // reap decides about ids, and the collections of timers, in one transaction, and
-// deletes the timers but for those of collections that are to be purged, which it
-// returns.
-func (db *DB) reap(ids []manifest.IDRange, timers []timer) (due []timer, err error) {
+// deletes the timers.
+func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 	tx, err := db.Begin(db.workers.ctx, ReadWrite)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer tx.Rollback()
 	t := &tx.t
-	dead, err := t.judgeAll(ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, at := range timers {
-		v, err := t.judge(at.keyspace, at.id)
-		if v.dead {
-			dead = append(dead, manifest.IDRange{Keyspace: at.keyspace, First: at.id, Last: at.id})
+	var dead []manifest.IDRange
+	judge := func(keyspace uint32, id uint64) error {
+		gone, err := t.judge(keyspace, id)
+		if gone {
+			dead = append(dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
 		}
-		if err == nil && v.due == at.at {
-			at.metadata = v.row
-			due = append(due, at)
-			continue
-		}
-		if err := errors.Join(err, t.Delete(at.row)); err != nil {
-			return nil, err
-		}
+		return err
 	}
-	for _, r := range joinNeighbours(dead) {
-		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
-		if err := t.DeleteRange(lo, hi); err != nil {
-			return nil, err
-		}
-	}
-	c, err := t.buffer()
-	if err != nil {
-		return nil, err
-	}
-	c.urgent = true
-	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
-	return due, tx.commit(nil)
-}
-
-// judgeAll returns those of ids that are dead.
-func (t *txn) judgeAll(ids []manifest.IDRange) (dead []manifest.IDRange, err error) {
 	for _, r := range ids {
 		for id := r.First; ; id++ {
-			v, err := t.judge(r.Keyspace, id)
-			if err != nil {
-				return nil, err
-			}
-			if v.dead {
-				dead = append(dead, manifest.IDRange{Keyspace: r.Keyspace, First: id, Last: id})
+			if err := judge(r.Keyspace, id); err != nil {
+				return err
 			}
 			if id == r.Last {
 				break
 			}
 		}
 	}
-	return dead, nil
+	for _, due := range timers {
+		if err := errors.Join(judge(due.keyspace, due.id), t.Delete(due.row)); err != nil {
+			return err
+		}
+	}
+	for _, r := range joinNeighbours(dead) {
+		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
+		if err := t.DeleteRange(lo, hi); err != nil {
+			return err
+		}
+	}
+	c, err := t.buffer()
+	if err != nil {
+		return err
+	}
+	c.urgent = true
+	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
+	return tx.commit(nil)
 }
 
-// judgement is what is true of a collection.
-type judgement struct {
-	dead bool   // it is dead and has rows left
-	row  []byte // its metadata row, if it is alive
-	due  int64  // its next due; 0: none
+// finding is what is true of a collection that has an owner row.
+type finding struct {
+	row     []byte // key row of the owner; nil: no owner row, dead already
+	alive   bool   // that row carries the id and has not expired
+	expired bool   // it carries the id
+	due     int64  // next due, if it is alive; 0: none
 }
 
-// judge finds out about collection id. A row that has expired becomes a tombstone,
-// so that no slow writer revives it.
-func (t *txn) judge(keyspace uint32, id uint64) (v judgement, err error) {
-	prefix := keyspacePrefix(keyspace)
-	owner := keyenc.AppendElementRow(nil, prefix, id, keyenc.TagOwner, "")
+// inspect finds out about collection id.
+func (t *txn) inspect(keyspace uint32, id uint64) (v finding, err error) {
+	owner := keyenc.AppendElementRow(nil, keyspacePrefix(keyspace), id, keyenc.TagOwner, "")
 	row, _, err := t.Get(nil, owner)
 	if errors.Is(err, ErrNotFound) {
 		return v, nil
@@ -238,34 +252,47 @@ func (t *txn) judge(keyspace uint32, id uint64) (v judgement, err error) {
 	if err != nil {
 		return v, err
 	}
+	v.row = row
 	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.value)
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut
-	if carries && f.ok {
+	v.alive, v.expired = carries && f.ok, carries && !f.ok
+	if v.alive {
 		// Metadata that is damaged is left to those who open it.
 		m, _ := record.DecodeMeta(f.value)
-		return judgement{row: row, due: m.NextDue}, nil
+		v.due = m.NextDue
 	}
-	if carries {
-		if err := t.Delete(row); err != nil {
-			return v, err
+	return v, nil
+}
+
+// judge reports whether collection id is dead and has rows left. A row that has
+// expired becomes a tombstone, so that no slow writer revives it.
+func (t *txn) judge(keyspace uint32, id uint64) (dead bool, err error) {
+	v, err := t.inspect(keyspace, id)
+	if err != nil || v.row == nil || v.alive {
+		return false, err
+	}
+	if v.expired {
+		if err := t.Delete(v.row); err != nil {
+			return false, err
 		}
 	}
-	return judgement{dead: true}, nil
+	return true, nil
 }
 
 // purge removes what is due from collections that live, in transactions of
 // a thousand elements each. Who loses to a writer leaves the rest to it: writers
 // purge what they write to, and the timer is still there.
 func (db *DB) purge(due []timer) error {
+	var errs []error
 	for _, d := range due {
 		for more := true; more; {
 			var err error
 			if more, err = db.purgeSome(d); err != nil && !errors.Is(err, ErrConflict) {
-				return err
+				errs = append(errs, err) // the others are purged all the same
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (db *DB) purgeSome(d timer) (more bool, err error) {
