@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -328,6 +329,27 @@ func TestRawWriteOverAVolatileCollectionLeavesNothingBehind(t *testing.T) {
 	purgedBut(t, s.db, 0)
 	s.settle()
 	want(t, typed.TypeString)(s.Key("all").Type())
+}
+
+func TestDamagedCollectionKeepsNoOtherFromThePurge(t *testing.T) {
+	s := newTypedStore(t, 1)
+	want(t, 1)(s.Set("damaged").AddTTL(time.Second, "m"))
+	fillDue(t, s, 3)
+	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	s.done(err)
+	row := keyenc.AppendDueRow(nil, nil, 1, 1, "m")
+	s.done(tx.t.Put(row, record.TypeNone, 0, nil))
+	s.done(tx.t.Put(keyenc.AppendDueRow(nil, nil, 1, 2, "m"), record.TypeNone, 0, nil))
+	s.done(tx.Commit())
+	s.Advance(time.Minute.Milliseconds())
+	if _, err := s.db.reapStep(); !errors.Is(err, ErrCorruption) {
+		t.Errorf("more deadlines than elements: %v", err)
+	}
+	want(t, false)(s.db.Has([]byte("all")))
+	want(t, true)(s.db.Has([]byte("damaged")))
+	want(t, false)(s.Key("damaged").Drop()) // its member is due, too
+	s.reapAll()
+	purged(t, s.db)
 }
 
 // TestElementsExpireBesideWritersAndTheReaper has all of them work on the same few
