@@ -288,7 +288,7 @@ func readAll(db *DB) (stored, error) {
 		if err != nil {
 			return s, fmt.Errorf("key %q: %w", key, err)
 		}
-		tr, err := db.stat(kv.Key)
+		tr, err := db.stat(nil, kv.Key)
 		if err != nil {
 			return s, fmt.Errorf("key %q: %w", key, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/sstable"
 )
@@ -14,20 +15,28 @@ import (
 // ErrConflict to errors.Is. Nothing of the transaction was applied; running it
 // again may succeed.
 type ConflictError struct {
+	// Keyspace is the name of the keyspace it happened in; empty: the default one.
+	Keyspace string
 	// Range is the key, as [key, key+0x00), or the range that changed.
 	Range Range
 	// Expired is set if what changed is that a key ran out of time.
 	Expired bool
+
+	number uint32 // of the keyspace, until the name is filled in
 }
 
 func (e *ConflictError) Error() string {
+	where := ""
+	if e.Keyspace != "" {
+		where = fmt.Sprintf(" in keyspace %q", e.Keyspace)
+	}
 	if e.Expired {
-		return fmt.Sprintf("%v: key %q has expired", ErrConflict, e.Range.Lower)
+		return fmt.Sprintf("%v: key %q%s has expired", ErrConflict, e.Range.Lower, where)
 	}
 	if bytes.Equal(e.Range.Upper, append(e.Range.Lower[:len(e.Range.Lower):len(e.Range.Lower)], 0)) {
-		return fmt.Sprintf("%v: key %q has changed", ErrConflict, e.Range.Lower)
+		return fmt.Sprintf("%v: key %q%s has changed", ErrConflict, e.Range.Lower, where)
 	}
-	return fmt.Sprintf("%v: a key between %q and %q has changed", ErrConflict, e.Range.Lower, e.Range.Upper)
+	return fmt.Sprintf("%v: a key between %q and %q%s has changed", ErrConflict, e.Range.Lower, e.Range.Upper, where)
 }
 
 // Is makes every ConflictError match ErrConflict.
@@ -40,20 +49,36 @@ var errStateChanged error = &ConflictError{}
 func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 
 func pointConflict(row []byte) error {
-	return &ConflictError{Range: userRows(row, append(row[:len(row):len(row)], 0))}
+	return conflict(row, append(row[:len(row):len(row)], 0))
 }
 
-// userRows turns row bounds into what a user knows: keys of the default
-// keyspace, or else the rows themselves.
-func userRows(lo, hi []byte) Range {
-	if len(lo) > 0 && lo[0] == 1 {
-		r := Range{Lower: bytes.Clone(lo[1:])}
-		if len(hi) > 0 && hi[0] == 1 {
-			r.Upper = bytes.Clone(hi[1:])
+// conflict turns row bounds into what a user knows: keys of a keyspace, or else
+// the rows themselves, from where the keyspace's prefix ends.
+func conflict(lo, hi []byte) *ConflictError {
+	prefix, _, _ := keyenc.KeyspaceOf(lo)
+	lo, hi = lo[len(prefix):], bytes.TrimPrefix(hi, prefix)
+	e := &ConflictError{Range: Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}, number: keyspaceNumber(prefix)}
+	if len(lo) > 0 && lo[0] == keyenc.SpaceKeys {
+		e.Range = Range{Lower: e.Range.Lower[1:]}
+		if len(hi) > 0 && hi[0] == keyenc.SpaceKeys {
+			e.Range.Upper = bytes.Clone(hi[1:])
 		}
-		return r
 	}
-	return Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}
+	return e
+}
+
+// conflictName fills in the name of the keyspace in which a change that rests on
+// the given ones was refused.
+func conflictName(err error, spaces []*Keyspace) error {
+	var e *ConflictError
+	if errors.As(err, &e) && e.number != 0 {
+		for _, ks := range spaces {
+			if ks.number == e.number {
+				e.Keyspace = ks.name
+			}
+		}
+	}
+	return err
 }
 
 // validate is the outer phase of a commit's validation: it asks whether
@@ -97,7 +122,9 @@ func (db *DB) validate(c *change) (checked base.SeqNum, err error) {
 func (db *DB) revalidate(c *change, checked base.SeqNum) error {
 	s := c.reads
 	if expiry, row := s.Expiry(); expiry != 0 && expiry <= db.clock.now() {
-		return &ConflictError{Range: userRows(row, nil), Expired: true}
+		e := conflict(row, nil)
+		e.Expired = true
+		return e
 	}
 	if c.state != nil && db.states.current.Load() != c.state {
 		return errStateChanged
@@ -144,7 +171,7 @@ func (m *memState) changed(s *readset.Set, since base.SeqNum) error {
 			return pointConflict(key)
 		}
 		if m.RangeDeletesNewer(i.Lo, hi, since) {
-			return &ConflictError{Range: userRows(i.Lo, hi)}
+			return conflict(i.Lo, hi)
 		}
 	}
 	return nil
@@ -190,7 +217,7 @@ func intervalInTable(t *table, i *readset.Interval, since base.SeqNum) error {
 		return err
 	}
 	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
-		return &ConflictError{Range: userRows(i.Lo, hi)}
+		return conflict(i.Lo, hi)
 	}
 	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
 	defer it.Close()
