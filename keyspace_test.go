@@ -493,7 +493,10 @@ func TestKeyspaceOfAnotherStoreIsAnErrorAndNeverAPanic(t *testing.T) {
 	for _, fill := range []func(b *siltstone.Batch){
 		func(b *siltstone.Batch) { b.In(foreign).Put([]byte("k"), nil) },
 		func(b *siltstone.Batch) { b.In(foreign).Put([]byte("k"), nil); b.In(own).Put([]byte("k"), nil) },
-		func(b *siltstone.Batch) { b.In(own).Put([]byte("k"), nil); b.In(foreign).DeleteRange(siltstone.Range{}) },
+		func(b *siltstone.Batch) {
+			b.In(own).Put([]byte("k"), nil)
+			b.In(foreign).DeleteRange(siltstone.Range{})
+		},
 	} {
 		var b siltstone.Batch
 		fill(&b)
