@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 )
 
@@ -56,8 +55,7 @@ func (c *checker) keyspaces() error {
 		if err := c.tick(); err != nil {
 			return err
 		}
-		next := base.Successor(prefix)
-		ok = it.seekGE(next)
+		ok = it.seekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it
 	}
 	return errors.Join(append(errs, it.err)...)
 }
