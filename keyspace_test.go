@@ -324,34 +324,6 @@ func TestTransactionSpansKeyspaces(t *testing.T) {
 	wantText(t, get(a, "x"), "a")
 }
 
-// TestCollectionBornAndEndedInOneTransactionLeavesNothing in the keyspace it was
-// in, whichever way it ends.
-func TestCollectionBornAndEndedInOneTransactionLeavesNothing(t *testing.T) {
-	for name, end := range map[string]func(a api) error{
-		"Drop":        func(a api) error { _, err := a.Key("h").Drop(); return err },
-		"Put":         func(a api) error { return a.Put([]byte("h"), nil) },
-		"DeleteRange": func(a api) error { return a.DeleteRange(rng("h", "i")) },
-	} {
-		s := newStore(t)
-		ks := s.keyspace("ks")
-		ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-			for _, a := range []api{tx, tx.In(ks)} {
-				_, err := a.Hash("h").SetMany(make([]typed.Field, 1)...)
-				ok(t, err)
-				_, err = a.Hash("i").SetMany(make([]typed.Field, 1)...)
-				ok(t, err)
-			}
-			return end(tx.In(ks))
-		}))
-		want := "i(hash)"
-		if name == "Put" {
-			want = "h= i(hash)"
-		}
-		wantText(t, list(s, siltstone.Range{})+"; "+list(ks, siltstone.Range{}), "h(hash) i(hash); "+want)
-		s.check() // no element is without an owner
-	}
-}
-
 func TestTransactionThatUsedADroppedKeyspaceIsRefused(t *testing.T) {
 	uses := map[string]func(tx, in *siltstone.Tx) error{
 		"put":   func(_, in *siltstone.Tx) error { return in.Put([]byte("k"), nil) },

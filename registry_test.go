@@ -181,9 +181,13 @@ func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
 				return db.Apply(&b, Buffered)
 			},
 		}
+		var dropped atomic.Bool
 		for _, w := range write {
 			wg.Go(func() {
-				for i := 0; ; i++ {
+				for i, late := 0, 0; late < 1000; i++ {
+					if dropped.Load() {
+						late++
+					}
 					switch err := w(i); {
 					case errors.Is(err, ErrDropped):
 						refused.Add(1)
@@ -203,6 +207,7 @@ func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+		dropped.Store(true)
 		wg.Wait()
 		if refused.Load() != int64(len(write)) {
 			t.Fatalf("%d of %d writers were refused", refused.Load(), len(write))
@@ -223,15 +228,70 @@ func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
 // noRowOf fails the test if a row under prefix is live.
 func noRowOf(t *testing.T, db *DB, prefix []byte) {
 	t.Helper()
+	if n := rowsOf(t, db, prefix); n > 0 {
+		t.Fatalf("%d rows have outlived their keyspace", n)
+	}
+}
+
+// rowsOf counts the live rows under prefix.
+func rowsOf(t *testing.T, db *DB, prefix []byte) (n int) {
+	t.Helper()
 	rows, err := liveRows(db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rows {
 		if bytes.HasPrefix(r.Key, prefix) {
-			t.Fatalf("row %q has outlived its keyspace", r.Key)
+			n++
 		}
 	}
+	return n
+}
+
+// TestCollectionBornAndEndedInOneTransactionLeavesNoElement in the keyspace it
+// was in, whichever way it ends, nor takes one elsewhere.
+func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
+	for name, end := range map[string]func(tx *Tx) error{
+		"Drop":        func(tx *Tx) error { _, err := tx.Key("h").Drop(); return err },
+		"Put":         func(tx *Tx) error { return tx.Put([]byte("h"), nil) },
+		"Delete":      func(tx *Tx) error { return tx.Delete([]byte("h")) },
+		"DeleteRange": func(tx *Tx) error { return tx.DeleteRange(Range{Lower: []byte("h"), Upper: []byte("i")}) },
+	} {
+		s := newTypedStore(t, 1)
+		ks, err := s.db.Keyspace("ks")
+		s.done(err)
+		s.done(s.db.Update(context.Background(), func(tx *Tx) error {
+			for _, in := range []*Tx{tx, tx.In(ks)} {
+				want(t, true)(in.Hash("h").Set("f", nil))
+				want(t, true)(in.Hash("i").Set("f", nil))
+			}
+			return end(tx.In(ks))
+		}))
+		elements := keyenc.AppendKeyspacePrefix(nil, ks.number)
+		if n := rowsOf(t, s.db, append(elements, keyenc.SpaceElements)); n != 2 { // owner and field
+			t.Errorf("%s: %d rows of elements in the keyspace", name, n)
+		}
+		if n := rowsOf(t, s.db, []byte{keyenc.SpaceElements}); n != 4 {
+			t.Errorf("%s: %d rows of elements in the default keyspace", name, n)
+		}
+		s.settle()
+	}
+}
+
+func TestDropAllLeavesNoRow(t *testing.T) {
+	s := newTypedStore(t, 1)
+	ks, err := s.db.Keyspace("ks")
+	s.done(err)
+	for _, in := range []Typed{s.db, ks} {
+		s.done(typedtest.Populate(in)) // one expires
+	}
+	s.done(s.db.Flush(context.Background()))
+	want(t, int64(1))(s.db.String("late").Incr(1))
+	s.done(s.db.DropAll())
+	if n := rowsOf(t, s.db, nil); n != 0 {
+		t.Errorf("%d rows are live", n)
+	}
+	s.settle()
 }
 
 // TestReaperOvertakenByADropDecidesAgain: what it found dead is then gone.
