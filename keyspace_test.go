@@ -409,18 +409,29 @@ func TestConflictErrorNamesTheKeyspaceAndTheUsersKey(t *testing.T) {
 		}{
 			"point": {func(a api) error { _, err := a.Get([]byte("key")); return err }, func(a api) error { return a.Put([]byte("key"), []byte("2")) },
 				siltstone.ConflictError{Range: rng("key", "key\x00")}, `key "key"`},
+			"element": {func(a api) error { _, err := a.Hash("hash").Get("f"); return err }, func(a api) error { _, err := a.Hash("hash").Set("f", []byte("2")); return err },
+				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
+			"dropped collection": {func(a api) error {
+				for _, err := range a.Hash("hash").All() {
+					ok(t, err)
+				}
+				return nil
+			}, func(a api) error { s.step(); _, err := a.Key("hash").Drop(); return err },
+				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
 			"range": {func(a api) error { _ = list(a, rng("k", "l")); return nil }, func(a api) error { return a.DeleteRange(rng("kk", "kz")) },
 				siltstone.ConflictError{Range: rng("k", "l")}, `a key between "k" and "l"`},
 			"expiry": {func(a api) error { _, err := a.Get([]byte("short")); return err }, func(api) error { s.clock.advance(time.Minute); return nil },
 				siltstone.ConflictError{Range: siltstone.Range{Lower: []byte("short")}, Expired: true}, `key "short"`},
 		} {
 			ok(t, a.PutTTL([]byte("short"), nil, time.Minute))
+			_, err := a.Hash("hash").Set("f", []byte("1"))
+			ok(t, err)
 			tx := s.begin()
 			ok(t, tx.In(s.keyspace("other")).Put([]byte("w"), nil))
 			ok(t, c.read(tx.In(ks)))
 			ok(t, c.change(a))
 			place.settle(s)
-			err := tx.Commit()
+			err = tx.Commit()
 			var got *siltstone.ConflictError
 			if !errors.As(err, &got) {
 				t.Errorf("%s, %s: %v", name, what, err)

@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -17,12 +18,14 @@ import (
 type ConflictError struct {
 	// Keyspace is the name of the keyspace it happened in; empty: the default one.
 	Keyspace string
-	// Range is the key, as [key, key+0x00), or the range that changed.
+	// Range is the key, as [key, key+0x00), or the range that changed. If it was an
+	// element of a collection, it is the collection's key.
 	Range Range
 	// Expired is set if what changed is that a key ran out of time.
 	Expired bool
 
-	number uint32 // of the keyspace, until the name is filled in
+	number uint32 // of the keyspace, until the names are filled in
+	id     uint64 // of the collection, if it was one of its rows
 }
 
 func (e *ConflictError) Error() string {
@@ -52,8 +55,9 @@ func pointConflict(row []byte) error {
 	return conflict(row, append(row[:len(row):len(row)], 0))
 }
 
-// conflict turns row bounds into what a user knows: keys of a keyspace, or else
-// the rows themselves, from where the keyspace's prefix ends.
+// conflict turns row bounds into what a user knows: keys of a keyspace. Of rows
+// of a collection it notes the id, for the error to be told with its key; other
+// rows stand for themselves, from where the keyspace's prefix ends.
 func conflict(lo, hi []byte) *ConflictError {
 	prefix, _, _ := keyenc.KeyspaceOf(lo)
 	lo, hi = lo[len(prefix):], bytes.TrimPrefix(hi, prefix)
@@ -63,20 +67,41 @@ func conflict(lo, hi []byte) *ConflictError {
 		if len(hi) > 0 && hi[0] == keyenc.SpaceKeys {
 			e.Range.Upper = bytes.Clone(hi[1:])
 		}
+	} else if len(lo) > 8 && lo[0] == keyenc.SpaceElements {
+		e.id = binary.BigEndian.Uint64(lo[1:])
 	}
 	return e
 }
 
-// conflictName fills in the name of the keyspace in which a change that rests on
-// the given ones was refused.
-func conflictName(err error, spaces []*Keyspace) error {
+// named fills in what a conflict's change knows by name: the keyspace, and the
+// key of a collection. It costs a look-up and is called outside the section. A
+// one-shot call just runs again, and nobody asks.
+func (db *DB) named(err error, c *change) error {
 	var e *ConflictError
-	if errors.As(err, &e) && e.number != 0 {
-		for _, ks := range spaces {
+	if c.state != nil || !errors.As(err, &e) {
+		return err
+	}
+	if e.number != 0 {
+		for _, ks := range c.spaces {
 			if ks.number == e.number {
 				e.Keyspace = ks.name
 			}
 		}
+	}
+	if e.id == 0 {
+		return err
+	}
+	rs, n := db.states.pin()
+	if rs == nil {
+		return err
+	}
+	defer db.states.unpin(rs, n)
+	prefix := keyspacePrefix(e.number)
+	owner := keyenc.AppendElementRow(nil, prefix, e.id, keyenc.TagOwner, "")
+	f, lookErr := rs.get(owner, hashRow(owner), c.reads.Seq)
+	if row := f.value; lookErr == nil && f.ok && len(row) > len(prefix)+1 {
+		key := append(bytes.Clone(row[len(prefix)+1:]), 0)
+		e.Range = Range{Lower: key[: len(key)-1 : len(key)-1], Upper: key}
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (db *DB) commit(c *change, d Durability) error {
 	}
 	pos, err := db.enter(c, sealed)
 	if err != nil {
-		return conflictName(err, c.spaces)
+		return db.named(err, c)
 	}
 	return db.waitFor(pos, d)
 }
