@@ -299,3 +299,40 @@ func TestDroppingAKeyspaceOfAMillionKeysWritesAtMost512Bytes(t *testing.T) {
 		}
 	}
 }
+
+func TestSizeAndCompactionAreAKeyspacesOwn(t *testing.T) {
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 1 << 20 })
+	big, little := s.keyspace("big"), s.keyspace("little")
+	fillKeys(t, s, big, 20_000)
+	fillFields(t, big.Hash("hash"), 20_000)
+	putAll(t, little, "k", "v")
+	s.flush()
+	size := func(a interface {
+		EstimateSize(siltstone.Range) (int64, error)
+	}, r siltstone.Range) int64 {
+		n, err := a.EstimateSize(r)
+		ok(t, err)
+		return n
+	}
+	all, disk := size(big, siltstone.Range{}), s.diskBytes()
+	if all < disk*8/10 || all > disk {
+		t.Errorf("all keys take %d of %d bytes", all, disk)
+	}
+	if half := size(big, rng("key", "key 00010000")); half < all/8 || half > all/2 {
+		t.Errorf("half of the keys take %d of %d bytes", half, all)
+	}
+	if n := size(s.DB, siltstone.Range{}); n != 0 {
+		t.Errorf("the default keyspace takes %d bytes", n)
+	}
+	if n := size(little, siltstone.Range{}); n > 4<<10 {
+		t.Errorf("one key takes %d bytes", n)
+	}
+	ok(t, big.DeleteRange(siltstone.Range{}))
+	ok(t, little.Compact(bg, siltstone.Range{}))
+	ok(t, big.Compact(bg, siltstone.Range{}))
+	if left := size(big, siltstone.Range{}); left != 0 {
+		t.Errorf("%d of %d bytes are left behind a compaction", left, all)
+	}
+	wantErr(t, big.Compact(bg, rng("b", "a")), siltstone.ErrBadRange)
+	wantText(t, get(little, "k"), "v")
+}

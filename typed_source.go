@@ -10,8 +10,8 @@ import (
 )
 
 // Typed is what typed values are reached through: a *DB or *Keyspace, where each
-// call is a transaction of its own; a *Tx; or a *Snapshot, which can only be read. The
-// handles are values, cheap, and valid as long as what they come from.
+// call is a transaction of its own; a *Tx; or a *Snapshot, which can only be
+// read. The handles are values, cheap, and valid as long as what they come from.
 type Typed interface {
 	Keys() typed.Keys
 	Key(name string) typed.Key
