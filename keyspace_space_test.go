@@ -328,7 +328,6 @@ func TestSizeAndCompactionAreAKeyspacesOwn(t *testing.T) {
 		t.Errorf("one key takes %d bytes", n)
 	}
 	ok(t, big.DeleteRange(siltstone.Range{}))
-	ok(t, little.Compact(bg, siltstone.Range{}))
 	ok(t, big.Compact(bg, siltstone.Range{}))
 	if left := size(big, siltstone.Range{}); left != 0 {
 		t.Errorf("%d of %d bytes are left behind a compaction", left, all)
