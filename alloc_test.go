@@ -62,3 +62,36 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 	_ = list(s, siltstone.Range{}) // warm
 	reads("table")
 }
+
+// TestKeyspaceAllocatesNoMoreThanTheStore compares each call with the default
+// keyspace's.
+func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 16 << 20 })
+	ks := s.keyspace("ks")
+	key, value, dst := []byte("key"), make([]byte, 100), make([]byte, 0, 256)
+	calls := func(a api) map[string]func() {
+		return map[string]func(){
+			"AppendGet":  func() { _, _ = a.AppendGet(dst, key) },
+			"Get":        func() { _, _ = a.Get(key) },
+			"Has":        func() { _, _ = a.Has(key) },
+			"Put":        func() { _ = a.Put(key, value) },
+			"PutTTL":     func() { _ = a.PutTTL(key, value, 1<<40) },
+			"Delete":     func() { _ = a.Delete([]byte("absent")) },
+			"NewIter":    func() { it, _ := a.NewIter(nil); it.First(); _ = it.Close() },
+			"Hash.Get":   func() { _, _ = a.Hash("hash").Get("f") },
+			"Hash.Set":   func() { _, _ = a.Hash("hash").Set("f", value) },
+			"Incr":       func() { _, _ = a.String("n").Incr(1) },
+			"Expire":     func() { _ = a.Expire([]byte("n"), 1<<40) },
+			"Set.Add":    func() { _, _ = a.Set("set").Add("m") },
+			"Key.Exists": func() { _, _ = a.Key("hash").Exists() },
+		}
+	}
+	inKeyspace := calls(ks)
+	for name, inStore := range calls(s.DB) {
+		inStore()
+		inKeyspace[name]()
+		most := testing.AllocsPerRun(500, inStore)
+		wantAllocs(t, name+" in a keyspace", most, inKeyspace[name])
+	}
+	wantAllocs(t, "Keyspace of one that is there", 0, func() { _, _ = s.Keyspace("ks") })
+}

@@ -2,7 +2,9 @@ package siltstone
 
 import (
 	"bytes"
+	"cmp"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -17,12 +19,50 @@ import (
 //
 // A Batch copies what it is given. It is not safe for concurrent use. Applying
 // it leaves it as it is: it may be applied again, or Reset and filled anew.
+//
+// In returns the same batch addressing another keyspace: there is one list of
+// operations, and Len, Ops, Reset and Apply are about all of it.
 type Batch struct {
+	of *Batch    // the whole batch, of one that In returned; nil: this is it
+	ks *Keyspace // addressed by the verbs
+
 	ops      []byte // encoded record.Ops; the expiry of a put with TTL is its TTL in ms
 	count    int
-	relative bool // some op has a TTL
-	largest  int  // bytes of the largest value
+	relative bool        // some op has a TTL
+	largest  int         // bytes of the largest value
+	spaces   []*Keyspace // named keyspaces it touches, by number
 	err      error
+}
+
+// In returns the batch addressing ks; nil is the default keyspace. A keyspace
+// of another store than the one the batch is applied to is an error then.
+func (b *Batch) In(ks *Keyspace) *Batch { return &Batch{of: b.whole(), ks: ks} }
+
+// whole returns the batch that holds the operations.
+func (b *Batch) whole() *Batch {
+	if b.of != nil {
+		return b.of
+	}
+	return b
+}
+
+// touch notes that the batch touches a keyspace.
+func (b *Batch) touch(ks *Keyspace) {
+	if ks == nil {
+		return
+	}
+	i, found := spaceAt(b.spaces, ks.number)
+	switch {
+	case !found:
+		b.spaces = slices.Insert(b.spaces, i, ks)
+	case b.spaces[i] != ks:
+		b.fail(errForeign)
+	}
+}
+
+// spaceAt returns where a number stands, or would, in a sorted list.
+func spaceAt(spaces []*Keyspace, number uint32) (int, bool) {
+	return slices.BinarySearchFunc(spaces, number, func(ks *Keyspace, n uint32) int { return cmp.Compare(ks.number, n) })
 }
 
 // OpKind says what an operation of a batch does.
@@ -37,11 +77,12 @@ const (
 // Op is one operation of a batch, as Batch.Ops replays it. Its slices belong to
 // the batch and are valid until it is changed.
 type Op struct {
-	Kind  OpKind
-	Key   []byte        // of a put or delete
-	Value []byte        // of a put
-	TTL   time.Duration // of a put; 0: none
-	Range Range         // of a range delete
+	Kind     OpKind
+	Keyspace string        // its name; empty: the default one
+	Key      []byte        // of a put or delete
+	Value    []byte        // of a put
+	TTL      time.Duration // of a put; 0: none
+	Range    Range         // of a range delete
 }
 
 // Put sets key to value. It overwrites a value of any type, and clears a time
@@ -56,7 +97,7 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 		return
 	}
 	b.put(key, value, ttlMillis(ttl))
-	b.relative = true
+	b.whole().relative = true
 }
 
 // ttlMillis rounds a time to live up to milliseconds.
@@ -73,7 +114,8 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 		return
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
-	b.ops = appendRowOp(b.ops, a, ttl, nil, key)
+	prefix, b := b.ks.prefix(), b.whole()
+	b.ops = appendRowOp(b.ops, a, ttl, prefix, key)
 	b.ops = record.AppendOpValue(b.ops, value)
 	b.largest = max(b.largest, len(value))
 	b.count++
@@ -84,17 +126,19 @@ func (b *Batch) Delete(key []byte) {
 	if !b.check(key, 0) {
 		return
 	}
-	b.ops = appendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, nil, key)
+	prefix, b := b.ks.prefix(), b.whole()
+	b.ops = appendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
 	b.count++
 }
 
 // DeleteRange deletes every key of r, at a cost that does not depend on how
 // many there are.
 func (b *Batch) DeleteRange(r Range) {
+	ks, b := b.ks, b.whole()
 	if b.err != nil {
 		return
 	}
-	lo, hi, err := r.deleteRows(nil)
+	lo, hi, err := r.deleteRows(ks.prefix())
 	if err != nil {
 		b.fail(err)
 		return
@@ -102,6 +146,7 @@ func (b *Batch) DeleteRange(r Range) {
 	if bytes.Equal(lo, hi) {
 		return
 	}
+	b.touch(ks)
 	b.ops = record.AppendOp(b.ops, record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
 	b.count++
 }
@@ -113,7 +158,9 @@ func appendRowOp(dst []byte, a base.Attr, expiry int64, prefix, key []byte) []by
 	return keyenc.AppendKeyRow(dst, prefix, key)
 }
 
+// check prepares an operation on key.
 func (b *Batch) check(key []byte, valueLen int) bool {
+	ks, b := b.ks, b.whole()
 	if b.err != nil {
 		return false
 	}
@@ -125,7 +172,8 @@ func (b *Batch) check(key []byte, valueLen int) bool {
 		b.fail(ErrValueTooLarge)
 		return false
 	}
-	return true
+	b.touch(ks)
+	return b.err == nil
 }
 
 func checkKey(key []byte) error {
@@ -139,29 +187,33 @@ func checkKey(key []byte) error {
 }
 
 func (b *Batch) fail(err error) {
+	b = b.whole()
 	if b.err == nil {
 		b.err = err
 	}
 }
 
 // Err returns the first mistake made while filling the batch, or nil.
-func (b *Batch) Err() error { return b.err }
+func (b *Batch) Err() error { return b.whole().err }
 
 // Len returns the number of operations.
-func (b *Batch) Len() int { return b.count }
+func (b *Batch) Len() int { return b.whole().count }
 
 // Size returns the bytes the batch takes in memory and, about, in the log.
-func (b *Batch) Size() int { return len(b.ops) }
+func (b *Batch) Size() int { return len(b.whole().ops) }
 
 // Reset empties the batch and forgets its error; it keeps its memory.
 func (b *Batch) Reset() {
-	*b = Batch{ops: b.ops[:0]}
+	b = b.whole()
+	clear(b.spaces)
+	*b = Batch{ops: b.ops[:0], spaces: b.spaces[:0]}
 }
 
 // Ops replays the operations in order. A mistake made while filling the batch
 // is the loop's last item.
 func (b *Batch) Ops() iter.Seq2[Op, error] {
 	return func(yield func(Op, error) bool) {
+		b := b.whole()
 		for rest := b.ops; len(rest) > 0; {
 			o, n, err := record.DecodeOp(rest)
 			if err != nil {
@@ -170,11 +222,15 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 			}
 			rest = rest[n:]
 			op := Op{Kind: OpKind(o.Attr.Kind())}
+			prefix, key, _ := keyenc.KeyspaceOf(o.Key)
+			if i, named := spaceAt(b.spaces, keyspaceNumber(prefix)); named {
+				op.Keyspace = b.spaces[i].name
+			}
 			switch op.Kind {
 			case OpDeleteRange:
-				op.Range = userRange(nil, o.Key, o.Value)
+				op.Range = userRange(prefix, o.Key, o.Value)
 			default:
-				op.Key, op.Value = o.Key[1:], o.Value
+				op.Key, op.Value = key[1:], o.Value
 				op.TTL = time.Duration(o.Expiry) * time.Millisecond
 			}
 			if !yield(op, nil) {

@@ -23,6 +23,8 @@ type change struct {
 	gate       *gatePass       // of the one whom the gate lets through
 	table      *memtable.Table // the operations in order, if somebody made it already
 	tableFirst base.SeqNum     // the sequence of the first of them there
+	spaces     []*Keyspace     // named keyspaces it rests on: refused if one of them is dropped
+	drops      []*Keyspace     // keyspaces it drops
 	hooks      []func()        // run inside the section, once the change has happened
 	urgent     bool            // the store's own commit: never throttled nor held back
 }
@@ -50,8 +52,12 @@ func (c *change) free() {
 	if cap(c.ops) > 1024 {
 		c.ops = nil
 	}
+	if cap(c.spaces) > 1024 {
+		c.spaces = nil
+	}
 	clear(c.ops)
-	*c = change{payload: c.payload[:0], ops: c.ops[:0]}
+	clear(c.spaces)
+	*c = change{payload: c.payload[:0], ops: c.ops[:0], spaces: c.spaces[:0]}
 	changePool.Put(c)
 }
 
@@ -74,18 +80,50 @@ func (c *change) note(o record.Op) {
 	c.bytes += int64(len(o.Key) + len(o.Value))
 }
 
+// addOp adds an operation.
+func (c *change) addOp(o record.Op) error {
+	from := len(c.payload)
+	c.payload = record.AppendOp(c.payload, o)
+	return c.add(from)
+}
+
+// appendRangeDelete adds a range tombstone over the rows [lo, hi).
+func (c *change) appendRangeDelete(lo, hi []byte) error {
+	return c.addOp(record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
+}
+
+// name notes that the change rests on a named keyspace.
+func (c *change) name(ks *Keyspace) {
+	if ks != nil {
+		c.spaces = append(c.spaces, ks)
+	}
+}
+
+// refusal returns ErrDropped if a keyspace that the change rests on is no more.
+// It is asked inside the commit section.
+func (c *change) refusal() error {
+	for _, ks := range c.spaces {
+		if err := ks.writable(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // put fills c with one put of a user key.
-func (c *change) put(prefix, key, value []byte, a base.Attr, expiry int64) error {
-	c.reserve(len(prefix) + len(key) + len(value))
-	c.payload = appendRowOp(c.payload, a, expiry, prefix, key)
+func (c *change) put(ks *Keyspace, key, value []byte, a base.Attr, expiry int64) error {
+	c.name(ks)
+	c.reserve(len(ks.prefix()) + len(key) + len(value))
+	c.payload = appendRowOp(c.payload, a, expiry, ks.prefix(), key)
 	c.payload = record.AppendOpValue(c.payload, value)
 	return c.add(0)
 }
 
 // delete fills c with one delete of a user key.
-func (c *change) delete(prefix, key []byte) error {
-	c.reserve(len(prefix) + len(key))
-	c.payload = appendRowOp(c.payload, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
+func (c *change) delete(ks *Keyspace, key []byte) error {
+	c.name(ks)
+	c.reserve(len(ks.prefix()) + len(key))
+	c.payload = appendRowOp(c.payload, base.MakeAttr(base.KindDelete, 0, false), 0, ks.prefix(), key)
 	return c.add(0)
 }
 
@@ -100,6 +138,7 @@ func (c *change) reserve(n int) {
 
 // fill copies the operations of a batch, counting times to live from now.
 func (c *change) fill(b *Batch, now int64) error {
+	c.spaces = append(c.spaces, b.spaces...)
 	c.reserve(len(b.ops) + 9*b.count)
 	if !b.relative {
 		c.payload = append(c.payload, b.ops...)

@@ -21,6 +21,7 @@ import (
 //   - the manifest's tables are there, with the size, checksums and whole-file
 //     digest it names; records are in order, counted and covered by the filter
 //   - runs are disjoint inside, and a newer run's records are newer
+//   - every keyspace has a number of its own, and no dropped one has a row left
 //   - every collection's count is the number of its elements, sorted sets have
 //     both rows of every member, an element with a deadline stands in the order
 //     of deadlines, and no element row is left that nothing names
@@ -33,7 +34,7 @@ func (db *DB) Check(ctx context.Context) error {
 	}
 	defer db.states.drop(rs)
 	c := &checker{db: db, ctx: ctx, view: readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}}
-	for _, look := range []func() error{c.version, c.tables, c.ages, c.collections} {
+	for _, look := range []func() error{c.version, c.tables, c.ages, c.collections, c.keyspaces} {
 		err := look()
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return ctxErr

@@ -37,8 +37,8 @@ const idleAfter = 500 * time.Millisecond
 
 // Compact merges every table that overlaps r down to the last level, so that no
 // garbage is left there but what open snapshots still see. The elements of the
-// collections in r count as overlapping only if r is all keys. Space comes back
-// without it; a benchmark or a one-time load may want it now.
+// collections in r count as overlapping only if r is all keys; then the named
+// keyspaces are merged as well. Space comes back without it; a benchmark or a one-time load may want it now.
 func (db *DB) Compact(ctx context.Context, r Range) error {
 	lo, hi, err := r.rows(nil)
 	if err != nil {
@@ -47,6 +47,12 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 	if r.Lower == nil && r.Upper == nil {
 		lo, hi = nil, nil
 	}
+	return db.compactRows(ctx, lo, hi)
+}
+
+// compactRows merges every table that overlaps the rows [lo, hi) down to the
+// last level. Nil bounds are open.
+func (db *DB) compactRows(ctx context.Context, lo, hi []byte) error {
 	if err := db.Flush(ctx); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ var crashWorkloads = []workload{
 	{name: "W8-held", run: heldOverCompaction},
 	{name: "W10-reopen", run: reopenings},
 	{name: "W12-creation", dir: "a/b/db", run: creation},
+	{name: "W13-keyspaces", run: keyspaces},
 }
 
 func (w *workload) path() string {
@@ -411,6 +412,66 @@ func creation(s *session) {
 	if s.open() {
 		s.put(Sync, s.key(), s.value(40))
 	}
+}
+
+// keyspaces makes and drops three keyspaces over and over, and writes into them
+// and the default one, together and apart.
+func keyspaces(s *session) {
+	for range 130 {
+		name, key := fmt.Sprintf("ks%d", s.rng.IntN(3)), fmt.Sprintf("k%d", s.rng.IntN(6))
+		if s.model.keys[inKeyspace(name, "")] == nil {
+			s.commit(Sync, func(m *oracle) { m.set(inKeyspace(name, ""), &modelKey{}) }, func() error {
+				_, err := s.db.Keyspace(name)
+				return err
+			})
+			continue
+		}
+		ks, err := s.db.Keyspace(name)
+		if err != nil {
+			s.legal("keyspace", err)
+			continue
+		}
+		value, d := s.value(120), s.level()
+		switch n := s.rng.IntN(24); {
+		case n < 3:
+			s.commit(Sync, func(m *oracle) { m.deleteRange(inKeyspace(name, ""), inKeyspace(name, "~")) }, func() error {
+				return s.db.DropKeyspace(name)
+			})
+		case n == 3:
+			s.commit(Sync, func(m *oracle) { m.deleteRange("", "") }, s.db.DropAll)
+		case n == 4:
+			var b Batch
+			b.In(ks).DeleteRange(Range{})
+			b.In(ks).Put([]byte(key), []byte(value))
+			b.Put([]byte(key), []byte(value))
+			s.commit(d, func(m *oracle) {
+				m.deleteRange(inKeyspace(name, "\x00"), inKeyspace(name, "~"))
+				m.put(inKeyspace(name, key), value)
+				m.put(key, value)
+			}, func() error { return s.db.Apply(&b, d) })
+		case n < 8:
+			s.commit(Sync, func(m *oracle) {
+				m.element(inKeyspace(name, "hash"), typed.TypeHash, key, value)
+				m.put(key, value)
+			}, func() error {
+				return s.db.Update(context.Background(), func(tx *Tx) error {
+					if _, err := tx.In(ks).Hash("hash").Set(key, []byte(value)); err != nil {
+						return err
+					}
+					return tx.Put([]byte(key), []byte(value))
+				})
+			})
+		case n < 12:
+			s.step()
+		case n == 12:
+			s.do("compact", s.db.Compact(context.Background(), Range{}))
+		default:
+			var b Batch
+			b.In(ks).Put([]byte(key), []byte(value))
+			s.commit(d, func(m *oracle) { m.put(inKeyspace(name, key), value) }, func() error { return s.db.Apply(&b, d) })
+		}
+	}
+	s.check()
 }
 
 // seeded is the generator of one test, told by its seed when the test fails.

@@ -47,6 +47,8 @@ type DB struct {
 	reaper  reaper
 	closing atomic.Bool // Close has begun
 
+	registry registry
+
 	events sync.Mutex // one event at a time
 
 	// constant after Open
@@ -58,19 +60,23 @@ type DB struct {
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound.
 // A key that holds a collection is ErrWrongType.
 func (db *DB) Get(key []byte) ([]byte, error) {
-	return db.AppendGet(nil, key)
+	return db.appendGet(nil, nil, key)
 }
 
 // AppendGet appends the value of key to dst and returns the result; on an error
 // it returns dst as it was. Given room in dst it does not allocate.
 func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
+	return db.appendGet(nil, dst, key)
+}
+
+// appendGet is AppendGet in a keyspace; nil is the default one.
+func (db *DB) appendGet(ks *Keyspace, dst, key []byte) ([]byte, error) {
 	rs, n := db.states.pin()
 	if rs == nil {
 		return dst, ErrClosed
 	}
 	defer db.states.unpin(rs, n)
-	seq := base.SeqNum(db.visible.Load())
-	f, err := db.look(rs, nil, key, seq, 0)
+	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
 	if err != nil {
 		return dst, err
 	}
@@ -83,12 +89,15 @@ func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
 
 // look finds the live record of a user key. A clock of 0 is read when a record
 // needs it.
-func (db *DB) look(rs *readState, prefix, key []byte, seq base.SeqNum, now int64) (found, error) {
+func (db *DB) look(rs *readState, ks *Keyspace, key []byte, seq base.SeqNum, now int64) (found, error) {
 	if err := checkKey(key); err != nil {
 		return found{}, err
 	}
+	if err := ks.readable(seq); err != nil {
+		return found{}, err
+	}
 	var room [128]byte
-	row := keyenc.AppendKeyRow(room[:0], prefix, key)
+	row := keyenc.AppendKeyRow(room[:0], ks.prefix(), key)
 	f, err := rs.get(row, hashRow(row), seq)
 	if err != nil {
 		return f, db.readError(err)
@@ -118,8 +127,10 @@ func (db *DB) readError(err error) error {
 }
 
 // Has reports whether key exists, whatever its type. It reads no value.
-func (db *DB) Has(key []byte) (bool, error) {
-	_, err := db.stat(key)
+func (db *DB) Has(key []byte) (bool, error) { return db.has(nil, key) }
+
+func (db *DB) has(ks *Keyspace, key []byte) (bool, error) {
+	_, err := db.stat(ks, key)
 	if err == ErrNotFound {
 		return false, nil
 	}
@@ -127,20 +138,22 @@ func (db *DB) Has(key []byte) (bool, error) {
 }
 
 // stat finds the live record of key, for callers who need only its trailer.
-func (db *DB) stat(key []byte) (base.Trailer, error) {
+func (db *DB) stat(ks *Keyspace, key []byte) (base.Trailer, error) {
 	rs, n := db.states.pin()
 	if rs == nil {
 		return base.Trailer{}, ErrClosed
 	}
 	defer db.states.unpin(rs, n)
-	f, err := db.look(rs, nil, key, base.SeqNum(db.visible.Load()), 0)
+	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
 	return f.Trailer, err
 }
 
 // TTL returns how long key has to live, rounded up to milliseconds; NoTTL if it
 // does not expire, ErrNotFound if it does not exist.
-func (db *DB) TTL(key []byte) (time.Duration, error) {
-	t, err := db.stat(key)
+func (db *DB) TTL(key []byte) (time.Duration, error) { return db.ttl(nil, key) }
+
+func (db *DB) ttl(ks *Keyspace, key []byte) (time.Duration, error) {
+	t, err := db.stat(ks, key)
 	if err != nil {
 		return 0, err
 	}
@@ -162,19 +175,23 @@ func timeToLive(t base.Trailer, now int64) time.Duration {
 // Put sets key to value. It overwrites a value of any type, a collection too,
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
 func (db *DB) Put(key, value []byte) error {
-	return db.putString(key, value, 0)
+	return db.putString(nil, key, value, 0)
 }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
 // clock and rounded up to milliseconds. A ttl that is not positive is ErrBadTTL.
 func (db *DB) PutTTL(key, value []byte, ttl time.Duration) error {
+	return db.putTTL(nil, key, value, ttl)
+}
+
+func (db *DB) putTTL(ks *Keyspace, key, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return ErrBadTTL
 	}
-	return db.putString(key, value, expiryAt(db.clock.now(), ttlMillis(ttl)))
+	return db.putString(ks, key, value, expiryAt(db.clock.now(), ttlMillis(ttl)))
 }
 
-func (db *DB) putString(key, value []byte, expiry int64) error {
+func (db *DB) putString(ks *Keyspace, key, value []byte, expiry int64) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -184,7 +201,7 @@ func (db *DB) putString(key, value []byte, expiry int64) error {
 	c := newChange()
 	defer c.free()
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0)
-	if err := c.put(nil, key, value, a, expiry); err != nil {
+	if err := c.put(ks, key, value, a, expiry); err != nil {
 		return err
 	}
 	return db.commit(c, Default)
@@ -192,13 +209,15 @@ func (db *DB) putString(key, value []byte, expiry int64) error {
 
 // Delete deletes key, whatever its type. It is blind: deleting what does not
 // exist is fine, and it does not tell whether it did.
-func (db *DB) Delete(key []byte) error {
+func (db *DB) Delete(key []byte) error { return db.deleteKey(nil, key) }
+
+func (db *DB) deleteKey(ks *Keyspace, key []byte) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
 	c := newChange()
 	defer c.free()
-	if err := c.delete(nil, key); err != nil {
+	if err := c.delete(ks, key); err != nil {
 		return err
 	}
 	return db.commit(c, Default)
@@ -214,10 +233,18 @@ func (db *DB) DeleteRange(r Range) error {
 
 // Apply makes the changes of b visible and durable together, at level d. An
 // empty batch waits until all earlier commits have reached the level. A
-// batch that Err tells a mistake of is refused with it, and nothing is changed.
+// batch that Err tells a mistake of is refused with it, and one that touches a
+// dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
+// whole, whichever keyspace b addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
+	b = b.whole()
 	if err := b.Err(); err != nil {
 		return err
+	}
+	for _, ks := range b.spaces {
+		if ks.db != db {
+			return errForeign
+		}
 	}
 	c := newChange()
 	defer c.free()

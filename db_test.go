@@ -44,6 +44,7 @@ type testStore struct {
 	fs    *vfs.Mem
 	clock *testClock
 	opts  siltstone.Options
+	tx    *siltstone.Tx // begun by openTx
 }
 
 // newStore opens a new store. Each change edits its options.
@@ -57,6 +58,7 @@ func newStore(t testing.TB, changes ...func(*siltstone.Options)) *testStore {
 	}
 	s.open()
 	t.Cleanup(func() {
+		s.rollback()
 		ok(t, s.DB.Close())
 		if open := s.fs.OpenFiles(); len(open) > 0 {
 			t.Errorf("files left open: %v", open)

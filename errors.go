@@ -7,7 +7,7 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
 // ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
 // ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
-// ErrNoSpace, ErrTxDone, ErrNested. Failures, after which
+// ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
 var (
@@ -57,6 +57,8 @@ var (
 	ErrNaN = base.ErrNaN
 	// ErrOutOfRange: a list has no such index.
 	ErrOutOfRange = base.ErrOutOfRange
+	// ErrDropped: the keyspace has been dropped.
+	ErrDropped = base.ErrDropped
 	// ErrSyntax: the options of a call contradict each other.
 	ErrSyntax = base.ErrSyntax
 )
@@ -65,8 +67,9 @@ var (
 // ErrCorruption to errors.Is.
 type CorruptionError = base.CorruptionError
 
-// Limits, in bytes. Keys have at least one.
+// Limits, in bytes. Keys and names of keyspaces have at least one.
 const (
-	MaxKeyLen   = base.MaxKeyLen   // 64 KiB
-	MaxValueLen = base.MaxValueLen // 1 GiB
+	MaxKeyLen       = base.MaxKeyLen   // 64 KiB, in every keyspace
+	MaxValueLen     = base.MaxValueLen // 1 GiB
+	MaxKeyspaceName = 255
 )

@@ -16,35 +16,45 @@ var (
 
 // modelConfigs are the extremes that every tape runs under.
 func modelConfigs() []namedConfig {
-	return []namedConfig{
-		{"defaults", siltstone.Options{}, siltstone.Extremes{ManualWork: true}},
-		{"tiny", siltstone.Options{MemtableBytes: 1 << 10, MemoryLimit: 8 << 20, MaxOpenFiles: 16, Compression: siltstone.None},
-			siltstone.Extremes{BlockSize: 64, TableBytes: 512, RunLimit: 1, FilterBits: 1, ManualWork: true}},
-		{"small blocks", siltstone.Options{MemtableBytes: 16 << 10, MemoryLimit: 8 << 20, Durability: siltstone.Buffered},
-			siltstone.Extremes{BlockSize: 256, TableBytes: 4 << 10, RunLimit: 2, FilterBits: 10, ManualWork: true}},
-		{"large blocks", siltstone.Options{MemtableBytes: 64 << 10, Compression: siltstone.Zstd},
-			siltstone.Extremes{BlockSize: 64 << 10, TableBytes: 128 << 10, RunLimit: 8, FilterBits: 20, ManualWork: true}},
-		{"many runs", siltstone.Options{MemtableBytes: 4 << 10, MemoryLimit: 8 << 20, Durability: siltstone.OS},
-			siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 2 << 10, RunLimit: 8, FilterBits: 1, ManualWork: true}},
-		{"memtable only", siltstone.Options{MemtableBytes: 4 << 20, Durability: siltstone.Buffered},
-			siltstone.Extremes{BlockSize: 4 << 10, ManualWork: true}},
-		{"workers", siltstone.Options{MemtableBytes: 2 << 10, MemoryLimit: 8 << 20, Compression: siltstone.Zstd},
-			siltstone.Extremes{BlockSize: 128, TableBytes: 1 << 10, RunLimit: 1, FilterBits: 10}},
-		{"workers and buffers", siltstone.Options{MemtableBytes: 32 << 10, MaxOpenFiles: 16, Durability: siltstone.Buffered},
-			siltstone.Extremes{BlockSize: 4 << 10, TableBytes: 8 << 10, RunLimit: 4, FilterBits: 20}},
-		{"compressed", siltstone.Options{MemtableBytes: 8 << 10, MemoryLimit: 8 << 20, Compression: siltstone.S2},
-			siltstone.Extremes{BlockSize: 512, TableBytes: 16 << 10, RunLimit: 1, FilterBits: 10, ManualWork: true}},
+	configs := []namedConfig{
+		{name: "defaults", options: siltstone.Options{}, extremes: siltstone.Extremes{ManualWork: true}},
+		{name: "tiny", options: siltstone.Options{MemtableBytes: 1 << 10, MemoryLimit: 8 << 20, MaxOpenFiles: 16, Compression: siltstone.None},
+			extremes: siltstone.Extremes{BlockSize: 64, TableBytes: 512, RunLimit: 1, FilterBits: 1, ManualWork: true}},
+		{name: "small blocks", options: siltstone.Options{MemtableBytes: 16 << 10, MemoryLimit: 8 << 20, Durability: siltstone.Buffered},
+			extremes: siltstone.Extremes{BlockSize: 256, TableBytes: 4 << 10, RunLimit: 2, FilterBits: 10, ManualWork: true}},
+		{name: "large blocks", options: siltstone.Options{MemtableBytes: 64 << 10, Compression: siltstone.Zstd},
+			extremes: siltstone.Extremes{BlockSize: 64 << 10, TableBytes: 128 << 10, RunLimit: 8, FilterBits: 20, ManualWork: true}},
+		{name: "many runs", options: siltstone.Options{MemtableBytes: 4 << 10, MemoryLimit: 8 << 20, Durability: siltstone.OS},
+			extremes: siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 2 << 10, RunLimit: 8, FilterBits: 1, ManualWork: true}},
+		{name: "memtable only", options: siltstone.Options{MemtableBytes: 4 << 20, Durability: siltstone.Buffered},
+			extremes: siltstone.Extremes{BlockSize: 4 << 10, ManualWork: true}},
+		{name: "workers", options: siltstone.Options{MemtableBytes: 2 << 10, MemoryLimit: 8 << 20, Compression: siltstone.Zstd},
+			extremes: siltstone.Extremes{BlockSize: 128, TableBytes: 1 << 10, RunLimit: 1, FilterBits: 10}},
+		{name: "workers and buffers", options: siltstone.Options{MemtableBytes: 32 << 10, MaxOpenFiles: 16, Durability: siltstone.Buffered},
+			extremes: siltstone.Extremes{BlockSize: 4 << 10, TableBytes: 8 << 10, RunLimit: 4, FilterBits: 20}},
+		{name: "compressed", options: siltstone.Options{MemtableBytes: 8 << 10, MemoryLimit: 8 << 20, Compression: siltstone.S2},
+			extremes: siltstone.Extremes{BlockSize: 512, TableBytes: 16 << 10, RunLimit: 1, FilterBits: 10, ManualWork: true}},
 	}
+	// Some of them again with keyspaces that come and go.
+	for _, c := range configs {
+		switch c.name {
+		case "tiny", "small blocks", "many runs", "memtable only", "workers":
+			c.name, c.named = c.name+", keyspaces", 2
+			configs = append(configs, c)
+		}
+	}
+	return configs
 }
 
 type namedConfig struct {
 	name     string
 	options  siltstone.Options
 	extremes siltstone.Extremes
+	named    int // keyspaces
 }
 
 func (c namedConfig) config() model.Config {
-	m := model.Config{Options: c.options}
+	m := model.Config{Options: c.options, Keyspaces: c.named}
 	m.Options.Extreme(c.extremes)
 	if c.extremes.ManualWork {
 		m.Step = (*siltstone.DB).Step

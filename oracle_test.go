@@ -274,42 +274,79 @@ type stored struct {
 
 func (s *stored) String() string { sort.Strings(s.lines); return strings.Join(s.lines, "\n") }
 
+// inKeyspace is the oracle's name of a key in a named keyspace. The empty key
+// says that there is the keyspace.
+func inKeyspace(name, key string) string { return "\xff" + name + "\x00" + key }
+
 // readAll reads all that db holds, forward, and every key once more on its own.
 func readAll(db *DB) (stored, error) {
 	s := stored{now: db.clock.now()}
-	back := setHash{}
-	for kv, err := range db.Scan(Range{}) {
+	if err := s.read(db, nil, db); err != nil {
+		return s, err
+	}
+	names, err := db.Keyspaces()
+	if err != nil {
+		return s, err
+	}
+	for _, name := range names {
+		ks, err := db.Keyspace(name)
 		if err != nil {
 			return s, err
 		}
-		key := string(kv.Key)
-		back = back.add(hashParts(key))
-		elems, err := readKey(db, kv)
-		if err != nil {
-			return s, fmt.Errorf("key %q: %w", key, err)
+		s.sum = s.sum.add(hashKey(inKeyspace(name, ""), typed.TypeNone, 0, nil))
+		s.lines = append(s.lines, fmt.Sprintf("keyspace %q", name))
+		if err := s.read(db, ks, ks); err != nil {
+			return s, fmt.Errorf("keyspace %q: %w", name, err)
 		}
-		tr, err := db.stat(kv.Key)
-		if err != nil {
-			return s, fmt.Errorf("key %q: %w", key, err)
-		}
-		s.sum = s.sum.add(hashKey(key, kv.Type, tr.Expiry, elems))
-		s.lines = append(s.lines, fmt.Sprintf("%q %v deadline %d: %q", key, kv.Type, tr.Expiry, elems))
-	}
-	for kv, err := range db.ScanBack(Range{}) {
-		if err != nil {
-			return s, err
-		}
-		back = back.sub(hashParts(string(kv.Key)))
-	}
-	if back != (setHash{}) {
-		return s, fmt.Errorf("a scan backward shows other keys than one forward:\n%v", &s)
 	}
 	return s, nil
 }
 
+// read reads all of one keyspace; from is its reader.
+func (s *stored) read(db *DB, ks *Keyspace, from readTyped) error {
+	back := setHash{}
+	for kv, err := range from.Scan(Range{}) {
+		if err != nil {
+			return err
+		}
+		key := string(kv.Key)
+		back = back.add(hashParts(key))
+		elems, err := readKey(from, kv)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
+		}
+		tr, err := db.stat(ks, kv.Key)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
+		}
+		named := key
+		if ks != nil {
+			named = inKeyspace(ks.Name(), key)
+		}
+		s.sum = s.sum.add(hashKey(named, kv.Type, tr.Expiry, elems))
+		s.lines = append(s.lines, fmt.Sprintf("%q %v deadline %d: %q", named, kv.Type, tr.Expiry, elems))
+	}
+	for kv, err := range from.ScanBack(Range{}) {
+		if err != nil {
+			return err
+		}
+		back = back.sub(hashParts(string(kv.Key)))
+	}
+	if back != (setHash{}) {
+		return fmt.Errorf("a scan backward shows other keys than one forward:\n%v", s)
+	}
+	return nil
+}
+
+// readTyped is what a store and a keyspace have in common to be read by.
+type readTyped interface {
+	Reader
+	Typed
+}
+
 // readKey reads what one key of a scan holds, and compares a string with what
 // asking for it alone gives.
-func readKey(db *DB, kv KV) (map[string]string, error) {
+func readKey(db readTyped, kv KV) (map[string]string, error) {
 	name, elems := string(kv.Key), map[string]string{}
 	switch kv.Type {
 	case typed.TypeString:

@@ -46,21 +46,8 @@ type verdict struct {
 // reapBatch is how many collections one transaction decides about at most.
 const reapBatch = 1024
 
-// nominate hands over collections that a transaction has ended. A crash may lose
-// the hint: then a merge finds them.
-func (db *DB) nominate(ids []uint64) {
-	if len(ids) == 0 {
-		return
-	}
-	db.reaper.mu.Lock()
-	for _, id := range ids {
-		db.reaper.pending = append(db.reaper.pending, manifest.IDRange{First: id, Last: id})
-	}
-	db.reaper.mu.Unlock()
-	wake(db.workers.reap)
-}
-
-// nominateRanges hands over what merges nominated.
+// nominateRanges hands over what merges nominated, or what a transaction has
+// ended: a crash may lose that hint, and then a merge finds it.
 func (db *DB) nominateRanges(r []manifest.IDRange) {
 	if len(r) == 0 {
 		return

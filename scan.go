@@ -15,7 +15,7 @@ type KV struct {
 	Type       typed.Type
 }
 
-// Reader is what can be read from: a *DB, *Tx or *Snapshot.
+// Reader is what can be read from: a *DB, *Keyspace, *Tx or *Snapshot.
 type Reader interface {
 	// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
 	Get(key []byte) ([]byte, error)
@@ -33,7 +33,7 @@ type Reader interface {
 	NewIter(o *IterOptions) (*Iterator, error)
 }
 
-// Writer is what can be written to: a *DB or *Tx. All but Expire and Persist are
+// Writer is what can be written to: a *DB, *Keyspace or *Tx. All but Expire and Persist are
 // blind: they read nothing and never conflict.
 type Writer interface {
 	// Put sets key to value, whatever was there, and clears a time to live.
@@ -89,13 +89,15 @@ func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
 // NewIter returns an iterator over the current state, positioned nowhere. The
 // caller closes it. Nil options are all keys. The iterator's clock is read
 // once, now: a key that expires later stays visible to it.
-func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
+func (db *DB) NewIter(o *IterOptions) (*Iterator, error) { return db.newIter(nil, o) }
+
+func (db *DB) newIter(ks *Keyspace, o *IterOptions) (*Iterator, error) {
 	rs := db.states.hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
 	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
-	it, err := db.newIterator(v, o, nil, (*dbIters)(db))
+	it, err := db.newIterator(v, o, ks, (*dbIters)(db))
 	if err != nil {
 		db.states.drop(rs)
 	}
@@ -104,7 +106,11 @@ func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
 
 // newIterator returns an iterator over a view whose state is held; the owner's
 // iterClosed drops it.
-func (db *DB) newIterator(v readView, o *IterOptions, prefix []byte, owner iterOwner) (*Iterator, error) {
+func (db *DB) newIterator(v readView, o *IterOptions, ks *Keyspace, owner iterOwner) (*Iterator, error) {
+	if err := ks.readable(v.seq); err != nil {
+		return nil, err
+	}
+	prefix := ks.prefix()
 	if o == nil {
 		o = &IterOptions{}
 	}

@@ -13,9 +13,16 @@ import (
 // Its clock stands still: what had not expired then never does in it. It is
 // safe for concurrent use. What it can see stays on disk until it is closed.
 type Snapshot struct {
+	*snapshotState
+	ks *Keyspace // addressed; nil: the default one
+}
+
+// snapshotState is what a snapshot and all that In returned of it share.
+type snapshotState struct {
 	db    *DB
 	point *readPoint
 	ended atomic.Bool
+	first Snapshot // the one of the default keyspace
 }
 
 var _ Reader = (*Snapshot)(nil)
@@ -25,9 +32,22 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 	if db.isClosed() {
 		return nil, ErrClosed
 	}
-	s := &Snapshot{db: db, point: db.points.register()}
+	state := &snapshotState{db: db, point: db.points.register()}
+	s := &state.first
+	s.snapshotState = state
 	db.holders.opened(holdSnapshot, s)
 	return s, nil
+}
+
+// In returns the snapshot addressing ks; nil is the default keyspace. It is the
+// same snapshot: closing either closes both. A keyspace that was dropped after
+// the snapshot was made shows what it held then; one made since is empty. Of one
+// dropped before, every read is ErrDropped.
+func (s *Snapshot) In(ks *Keyspace) *Snapshot {
+	if ks == nil {
+		return &s.first
+	}
+	return &Snapshot{snapshotState: s.snapshotState, ks: ks}
 }
 
 // Close lets go of the state. Closing twice is fine; reads afterwards, and
@@ -37,7 +57,7 @@ func (s *Snapshot) Close() {
 		return
 	}
 	s.db.points.release(s.point)
-	s.db.holders.closed(holdSnapshot, s)
+	s.db.holders.closed(holdSnapshot, &s.first)
 	s.db.wakeCompact()
 }
 
@@ -51,7 +71,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer s.db.states.unpin(rs, n)
-	f, err := s.db.look(rs, nil, key, s.point.seq, s.point.now)
+	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
 	if err != nil {
 		return dst, err
 	}
@@ -62,9 +82,17 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	return append(dst, f.value...), nil
 }
 
-func (s *Snapshot) pin() (*readState, int, error) {
+// alive returns the error that keeps the snapshot from being used.
+func (s *Snapshot) alive() error {
 	if s.ended.Load() {
-		return nil, 0, ErrClosed
+		return ErrClosed
+	}
+	return s.ks.usable(s.db, s.point.seq)
+}
+
+func (s *Snapshot) pin() (*readState, int, error) {
+	if err := s.alive(); err != nil {
+		return nil, 0, err
 	}
 	rs, n := s.db.states.pin()
 	if rs == nil {
@@ -79,7 +107,7 @@ func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
 		return base.Trailer{}, err
 	}
 	defer s.db.states.unpin(rs, n)
-	f, err := s.db.look(rs, nil, key, s.point.seq, s.point.now)
+	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
 	return f.Trailer, err
 }
 
@@ -109,14 +137,14 @@ func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] { return scan(s, r, tr
 
 // NewIter returns an iterator over the snapshot, which the caller closes.
 func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
-	if s.ended.Load() {
-		return nil, ErrClosed
+	if err := s.alive(); err != nil {
+		return nil, err
 	}
 	rs := s.db.states.hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.seq, now: s.point.now}, o, nil, (*snapIters)(s))
+	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.seq, now: s.point.now}, o, s.ks, (*snapIters)(s))
 	if err != nil {
 		s.db.states.drop(rs)
 	}

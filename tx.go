@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -35,8 +36,18 @@ const (
 // context, the closing of the store) also fails the commit, even if the error
 // was dropped.
 type Tx struct {
+	*txState
+	in      txnIn // the keyspace it addresses, for typed calls
+	refused error // why the keyspace cannot be used
+}
+
+// txState is what a transaction and all that In returned of it share.
+type txState struct {
 	t   txn
 	ctx context.Context
+
+	first Tx    // the one of the default keyspace
+	named []*Tx // those of named keyspaces, by number
 
 	durability Durability
 	hooks      []func()
@@ -50,6 +61,28 @@ var (
 	_ Writer = (*Tx)(nil)
 )
 
+// In returns the transaction addressing ks; nil is the default keyspace. It is
+// the same transaction: one view, one set of reads, one commit, which either
+// may ask for. If ks is dropped before a transaction that writes commits, that
+// is ErrDropped or a conflict; until then it shows what ks held. Of a keyspace
+// that was dropped before the transaction began every use is ErrDropped, and of
+// another store's keyspace an error.
+func (tx *Tx) In(ks *Keyspace) *Tx {
+	if ks == nil {
+		return &tx.first
+	}
+	i, found := slices.BinarySearchFunc(tx.named, ks.number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.ks.number, n) })
+	if found && tx.named[i].in.ks == ks {
+		return tx.named[i]
+	}
+	in := &Tx{txState: tx.txState, in: txnIn{&tx.t, ks}}
+	if in.refused = ks.usable(tx.t.db, tx.t.view.seq); in.refused == nil && !tx.done {
+		tx.named = slices.Insert(tx.named, i, in)
+		tx.t.spaces = append(tx.t.spaces, ks)
+	}
+	return in
+}
+
 // alive returns the error that keeps the transaction from being used.
 func (tx *Tx) alive() error {
 	switch {
@@ -57,9 +90,14 @@ func (tx *Tx) alive() error {
 		return ErrTxDone
 	case tx.t.err != nil:
 		return tx.t.err
+	case tx.refused != nil:
+		return tx.refused
 	}
 	return tx.t.db.closedErr()
 }
+
+// ks returns the keyspace the transaction addresses.
+func (tx *Tx) ks() *Keyspace { return tx.in.ks }
 
 // row appends the row of a user key to dst.
 func (tx *Tx) row(dst, key []byte) ([]byte, error) {
@@ -69,7 +107,7 @@ func (tx *Tx) row(dst, key []byte) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	return keyenc.AppendKeyRow(dst, tx.t.Prefix(), key), nil
+	return keyenc.AppendKeyRow(dst, tx.ks().prefix(), key), nil
 }
 
 func (tx *Tx) look(key []byte) (found, error) {
@@ -161,7 +199,7 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	lo, hi, err := r.deleteRows(tx.t.Prefix())
+	lo, hi, err := r.deleteRows(tx.ks().prefix())
 	if err != nil {
 		return err
 	}
@@ -191,7 +229,7 @@ func (tx *Tx) NewIter(o *IterOptions) (*Iterator, error) {
 		return nil, err
 	}
 	tx.t.Now()
-	it, err := tx.t.db.newIterator(tx.t.currentView(), o, tx.t.Prefix(), (*txIters)(tx))
+	it, err := tx.t.db.newIterator(tx.t.currentView(), o, tx.ks(), (*txIters)(tx))
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +328,7 @@ func (tx *Tx) end() {
 	}
 	tx.done = true
 	tx.t.end()
-	tx.t.db.holders.closed(holdTransaction, tx)
+	tx.t.db.holders.closed(holdTransaction, &tx.first)
 }
 
 // commit validates the reads and applies the writes.
@@ -309,6 +347,7 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 			c.state = t.view.rs
 		}
 	}
+	c.spaces = append(c.spaces, t.spaces...)
 	c.gate = g
 	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
 	if t.view.mine != nil && t.view.own == ownBase+base.SeqNum(len(c.ops)) {
@@ -317,6 +356,6 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 	if err := t.db.commit(c, d); err != nil {
 		return err
 	}
-	t.db.nominate(t.dead)
+	t.db.nominateRanges(t.dead)
 	return nil
 }

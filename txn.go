@@ -12,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -22,15 +23,17 @@ import (
 // rows. Not safe for concurrent use.
 type txn struct {
 	db     *DB
+	ks     *Keyspace // of a one-shot call; nil: the default one
 	view   readView
 	writes bool
 	pos    commit.Position // everything the transaction can see is before it
 	err    error           // first failure: the transaction cannot commit
 
-	change *change     // own writes, in order; nil while there are none
-	reads  readset.Set // only if it writes
-	fresh  []uint64    // collection ids it allocated
-	dead   []uint64    // collections it ended
+	change *change            // own writes, in order; nil while there are none
+	reads  readset.Set        // only if it writes
+	fresh  []uint64           // collection ids it allocated
+	dead   []manifest.IDRange // collections it ended
+	spaces []*Keyspace        // named keyspaces it was asked to address
 
 	scratch typed.Scratch
 	cursors []*cursor // open ones
@@ -43,7 +46,23 @@ type txn struct {
 	lock   *sync.Mutex // of its key, held by a one-shot write
 }
 
-var _ typed.Txn = (*txn)(nil)
+// txnIn is a transaction as calls in one of its keyspaces see it: they may be
+// interleaved with calls in others.
+type txnIn struct {
+	*txn
+	ks *Keyspace
+}
+
+var (
+	_ typed.Txn = (*txn)(nil)
+	_ typed.Txn = (*txnIn)(nil)
+)
+
+// Prefix implements typed.Txn.
+func (t *txnIn) Prefix() []byte { return t.ks.prefix() }
+
+// Dead implements typed.Txn.
+func (t *txnIn) Dead(id uint64) { t.deadIn(t.ks.id(), id) }
 
 // smallBuffer is how many own writes are searched one by one; more get an index.
 const smallBuffer = 16
@@ -60,7 +79,7 @@ func (t *txn) Now() int64 {
 	return t.view.now
 }
 
-func (t *txn) Prefix() []byte          { return nil }
+func (t *txn) Prefix() []byte          { return t.ks.prefix() }
 func (t *txn) Uint64() uint64          { return rand.Uint64() }
 func (t *txn) Scratch() *typed.Scratch { return &t.scratch }
 
@@ -209,9 +228,7 @@ func (t *txn) write(o record.Op) error {
 	if err != nil {
 		return err
 	}
-	from := len(c.payload)
-	c.payload = record.AppendOp(c.payload, o)
-	return c.add(from)
+	return c.addOp(o)
 }
 
 // buffer returns the write buffer.
@@ -243,14 +260,17 @@ func (t *txn) NewID() (uint64, error) {
 
 // Dead implements typed.Txn. Rows of a collection that was born in this
 // transaction never leave it.
-func (t *txn) Dead(id uint64) {
+func (t *txn) Dead(id uint64) { t.deadIn(t.ks.id(), id) }
+
+// deadIn is Dead in a numbered keyspace.
+func (t *txn) deadIn(keyspace uint32, id uint64) {
 	i := slices.Index(t.fresh, id)
 	if i < 0 {
-		t.dead = append(t.dead, id)
+		t.dead = append(t.dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
 		return
 	}
 	t.fresh = slices.Delete(t.fresh, i, i+1)
-	lo, hi := keyenc.CollectionRange(t.Prefix(), id, id)
+	lo, hi := keyenc.CollectionRange(keyspacePrefix(keyspace), id, id)
 	c := t.change
 	old := c.ops
 	c.ops = slices.DeleteFunc(c.ops, func(p preparedOp) bool {
@@ -274,7 +294,8 @@ func (t *txn) orphan(row []byte) {
 		return
 	}
 	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.value); ok && slices.Contains(t.fresh, id) {
-		t.Dead(id)
+		prefix, _, _ := keyenc.KeyspaceOf(row)
+		t.deadIn(keyspaceNumber(prefix), id)
 	}
 }
 

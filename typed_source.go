@@ -9,9 +9,9 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// Typed is what typed values are reached through: a *DB, where each call is a
-// transaction of its own; a *Tx; or a *Snapshot, which can only be read. The
-// handles are values, cheap, and valid as long as what they come from.
+// Typed is what typed values are reached through: a *DB or *Keyspace, where each
+// call is a transaction of its own; a *Tx; or a *Snapshot, which can only be
+// read. The handles are values, cheap, and valid as long as what they come from.
 type Typed interface {
 	Keys() typed.Keys
 	Key(name string) typed.Key
@@ -102,7 +102,10 @@ func (s *txSource) Begin(write bool, _ string) (typed.Txn, error) {
 	if write && !tx.t.writes {
 		return nil, ErrReadOnly
 	}
-	return &tx.t, nil
+	if tx.ks() == nil {
+		return &tx.t, nil
+	}
+	return &tx.in, nil
 }
 
 func (s *txSource) End(_ typed.Txn, err error) (again bool, e error) { return false, err }
@@ -115,13 +118,19 @@ type dbSource DB
 var txnPool = sync.Pool{New: func() any { return new(txn) }}
 
 func (s *dbSource) Begin(write bool, key string) (typed.Txn, error) {
-	db := (*DB)(s)
+	return beginCall((*DB)(s), nil, write, key)
+}
+
+func (s *dbSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+
+// beginCall begins the transaction of a one-shot call.
+func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) {
 	if write && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
 	var lock *sync.Mutex
 	if write && key != "" {
-		lock = db.locks.of(key)
+		lock = db.locks.of(ks, key)
 		lock.Lock()
 	}
 	t := txnPool.Get().(*txn)
@@ -133,20 +142,30 @@ func (s *dbSource) Begin(write bool, key string) (typed.Txn, error) {
 		}
 		return nil, ErrClosed
 	}
-	t.begin(db, rs, base.SeqNum(db.visible.Load()), 0, write)
+	t.begin(db, ks, rs, base.SeqNum(db.visible.Load()), 0, write)
 	t.stripe, t.pinned, t.lock = n, true, lock
+	if err := ks.readable(t.view.seq); err != nil {
+		t.end()
+		txnPool.Put(t)
+		return nil, err
+	}
 	return t, nil
 }
 
 // begin makes a pooled transaction ready.
-func (t *txn) begin(db *DB, rs *readState, seq base.SeqNum, now int64, write bool) {
-	t.db, t.writes, t.err = db, write, nil
+func (t *txn) begin(db *DB, ks *Keyspace, rs *readState, seq base.SeqNum, now int64, write bool) {
+	t.db, t.ks, t.writes, t.err = db, ks, write, nil
+	t.spaces = t.spaces[:0]
+	if ks != nil {
+		t.spaces = append(t.spaces, ks)
+	}
 	t.view = readView{rs: rs, seq: seq, now: now}
 	t.fresh, t.dead = t.fresh[:0], t.dead[:0]
 	t.reads.Reset(seq, now)
 }
 
-func (s *dbSource) End(tt typed.Txn, err error) (again bool, e error) {
+// endCall ends the transaction of a one-shot call.
+func endCall(tt typed.Txn, err error) (again bool, e error) {
 	t := tt.(*txn)
 	wrote := t.change != nil && len(t.change.ops) > 0
 	if err == nil {
@@ -182,7 +201,7 @@ func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
 		return nil, err
 	}
 	t := txnPool.Get().(*txn)
-	t.begin(s.db, rs, s.point.seq, s.point.now, false)
+	t.begin(s.db, s.ks, rs, s.point.seq, s.point.now, false)
 	t.stripe, t.pinned = n, true
 	return t, nil
 }
@@ -206,6 +225,6 @@ type keyLocks struct {
 	}
 }
 
-func (l *keyLocks) of(key string) *sync.Mutex {
-	return &l.stripes[xxhash.Sum64String(key)%uint64(len(l.stripes))].Mutex
+func (l *keyLocks) of(ks *Keyspace, key string) *sync.Mutex {
+	return &l.stripes[(xxhash.Sum64String(key)+uint64(ks.id()))%uint64(len(l.stripes))].Mutex
 }

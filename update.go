@@ -111,8 +111,9 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode == ReadWrite && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
-	tx := &Tx{attempt: 1}
-	t := &tx.t
+	state := &txState{attempt: 1}
+	tx, t := &state.first, &state.t
+	tx.txState, tx.in.txn = state, t
 	t.db, t.writes = db, mode == ReadWrite
 	t.point = db.points.register()
 	if db.log != nil {

@@ -2,10 +2,12 @@ package siltstone
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/sstable"
 )
@@ -14,20 +16,30 @@ import (
 // ErrConflict to errors.Is. Nothing of the transaction was applied; running it
 // again may succeed.
 type ConflictError struct {
-	// Range is the key, as [key, key+0x00), or the range that changed.
+	// Keyspace is the name of the keyspace it happened in; empty: the default one.
+	Keyspace string
+	// Range is the key, as [key, key+0x00), or the range that changed. If it was an
+	// element of a collection, it is the collection's key.
 	Range Range
 	// Expired is set if what changed is that a key ran out of time.
 	Expired bool
+
+	number uint32 // of the keyspace, until the names are filled in
+	id     uint64 // of the collection, if it was one of its rows
 }
 
 func (e *ConflictError) Error() string {
+	where := ""
+	if e.Keyspace != "" {
+		where = fmt.Sprintf(" in keyspace %q", e.Keyspace)
+	}
 	if e.Expired {
-		return fmt.Sprintf("%v: key %q has expired", ErrConflict, e.Range.Lower)
+		return fmt.Sprintf("%v: key %q%s has expired", ErrConflict, e.Range.Lower, where)
 	}
 	if bytes.Equal(e.Range.Upper, append(e.Range.Lower[:len(e.Range.Lower):len(e.Range.Lower)], 0)) {
-		return fmt.Sprintf("%v: key %q has changed", ErrConflict, e.Range.Lower)
+		return fmt.Sprintf("%v: key %q%s has changed", ErrConflict, e.Range.Lower, where)
 	}
-	return fmt.Sprintf("%v: a key between %q and %q has changed", ErrConflict, e.Range.Lower, e.Range.Upper)
+	return fmt.Sprintf("%v: a key between %q and %q%s has changed", ErrConflict, e.Range.Lower, e.Range.Upper, where)
 }
 
 // Is makes every ConflictError match ErrConflict.
@@ -40,20 +52,58 @@ var errStateChanged error = &ConflictError{}
 func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 
 func pointConflict(row []byte) error {
-	return &ConflictError{Range: userRows(row, append(row[:len(row):len(row)], 0))}
+	return conflict(row, append(row[:len(row):len(row)], 0))
 }
 
-// userRows turns row bounds into what a user knows: keys of the default
-// keyspace, or else the rows themselves.
-func userRows(lo, hi []byte) Range {
-	if len(lo) > 0 && lo[0] == 1 {
-		r := Range{Lower: bytes.Clone(lo[1:])}
-		if len(hi) > 0 && hi[0] == 1 {
-			r.Upper = bytes.Clone(hi[1:])
+// conflict turns row bounds into what a user knows: keys of a keyspace. Of rows
+// of a collection it notes the id, for the error to be told with its key; other
+// rows stand for themselves, from where the keyspace's prefix ends.
+func conflict(lo, hi []byte) *ConflictError {
+	prefix, _, _ := keyenc.KeyspaceOf(lo)
+	lo, hi = lo[len(prefix):], bytes.TrimPrefix(hi, prefix)
+	e := &ConflictError{Range: Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}, number: keyspaceNumber(prefix)}
+	if len(lo) > 0 && lo[0] == keyenc.SpaceKeys {
+		e.Range = Range{Lower: e.Range.Lower[1:]}
+		if len(hi) > 0 && hi[0] == keyenc.SpaceKeys {
+			e.Range.Upper = bytes.Clone(hi[1:])
 		}
-		return r
+	} else if len(lo) > 8 && lo[0] == keyenc.SpaceElements {
+		e.id = binary.BigEndian.Uint64(lo[1:])
 	}
-	return Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}
+	return e
+}
+
+// named fills in what a conflict's change knows by name: the keyspace, and the
+// key of a collection. It costs a look-up and is called outside the section. A
+// one-shot call just runs again, and nobody asks.
+func (db *DB) named(err error, c *change) error {
+	var e *ConflictError
+	if c.state != nil || !errors.As(err, &e) {
+		return err
+	}
+	if e.number != 0 {
+		for _, ks := range c.spaces {
+			if ks.number == e.number {
+				e.Keyspace = ks.name
+			}
+		}
+	}
+	if e.id == 0 {
+		return err
+	}
+	rs, n := db.states.pin()
+	if rs == nil {
+		return err
+	}
+	defer db.states.unpin(rs, n)
+	prefix := keyspacePrefix(e.number)
+	owner := keyenc.AppendElementRow(nil, prefix, e.id, keyenc.TagOwner, "")
+	f, lookErr := rs.get(owner, hashRow(owner), c.reads.Seq)
+	if row := f.value; lookErr == nil && f.ok && len(row) > len(prefix)+1 {
+		key := append(bytes.Clone(row[len(prefix)+1:]), 0)
+		e.Range = Range{Lower: key[: len(key)-1 : len(key)-1], Upper: key}
+	}
+	return err
 }
 
 // validate is the outer phase of a commit's validation: it asks whether
@@ -97,7 +147,9 @@ func (db *DB) validate(c *change) (checked base.SeqNum, err error) {
 func (db *DB) revalidate(c *change, checked base.SeqNum) error {
 	s := c.reads
 	if expiry, row := s.Expiry(); expiry != 0 && expiry <= db.clock.now() {
-		return &ConflictError{Range: userRows(row, nil), Expired: true}
+		e := conflict(row, nil)
+		e.Expired = true
+		return e
 	}
 	if c.state != nil && db.states.current.Load() != c.state {
 		return errStateChanged
@@ -144,7 +196,7 @@ func (m *memState) changed(s *readset.Set, since base.SeqNum) error {
 			return pointConflict(key)
 		}
 		if m.RangeDeletesNewer(i.Lo, hi, since) {
-			return &ConflictError{Range: userRows(i.Lo, hi)}
+			return conflict(i.Lo, hi)
 		}
 	}
 	return nil
@@ -190,7 +242,7 @@ func intervalInTable(t *table, i *readset.Interval, since base.SeqNum) error {
 		return err
 	}
 	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
-		return &ConflictError{Range: userRows(i.Lo, hi)}
+		return conflict(i.Lo, hi)
 	}
 	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
 	defer it.Close()

@@ -44,7 +44,7 @@ func (db *DB) commit(c *change, d Durability) error {
 	}
 	pos, err := db.enter(c, sealed)
 	if err != nil {
-		return err
+		return db.named(err, c)
 	}
 	return db.waitFor(pos, d)
 }
@@ -66,6 +66,9 @@ func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) 
 		db.section.Lock()
 		next, err := db.admit(c, sealed, checked)
 		if next == nil && err == nil {
+			for _, ks := range c.drops {
+				ks.ended.Store(uint64(db.section.lastSeq + 1)) // before anybody can see it
+			}
 			pos := db.insert(c, sealed)
 			for _, hook := range c.hooks {
 				hook()
@@ -98,6 +101,9 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 		return nil, ErrClosed
 	case db.poison.set():
 		return nil, db.poison.err()
+	}
+	if err := c.refusal(); err != nil {
+		return nil, err
 	}
 	if !c.urgent {
 		if p := db.gate.blocks(c.gate); p != nil {

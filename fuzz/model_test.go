@@ -22,7 +22,7 @@ func FuzzModel(f *testing.F) {
 			Durability:  siltstone.Durability(config % 4),
 			Compression: siltstone.Compression(config / 4 % 3),
 		}
-		if err := model.Check(model.FromBytes(tape[:min(len(tape), longest)]), model.Config{Options: o}); err != nil {
+		if err := model.Check(model.FromBytes(tape[:min(len(tape), longest)]), model.Config{Options: o, Keyspaces: int(config / 12 % 3)}); err != nil {
 			t.Fatal(err)
 		}
 	})

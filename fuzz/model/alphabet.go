@@ -58,11 +58,20 @@ func alphabet() []string {
 // draw makes the choices of one operation.
 type draw struct {
 	*rand.Rand
-	keys []string
+	keys   []string
+	spaces int // named keyspaces there are
 }
 
-func newDraw(o Op, keys []string) draw {
-	return draw{rand.New(rand.NewPCG(uint64(o.Seed), uint64(o.Kind))), keys}
+func newDraw(o Op, keys []string, spaces int) draw {
+	return draw{rand.New(rand.NewPCG(uint64(o.Seed), uint64(o.Kind))), keys, spaces}
+}
+
+// space is a keyspace; 0 is the default one.
+func (d draw) space() int {
+	if d.spaces == 0 {
+		return 0
+	}
+	return d.IntN(d.spaces + 1)
 }
 
 // one in n.

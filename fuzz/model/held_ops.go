@@ -13,14 +13,16 @@ const mostHeld = 4
 
 // snapshot is an open snapshot and what it shows.
 type snapshot struct {
-	snap *siltstone.Snapshot
-	view View
+	snap   *siltstone.Snapshot
+	view   Views
+	spaces [mostSpaces]*siltstone.Keyspace // as they were then
 }
 
 // iterator is an open iterator and where it stands.
 type iterator struct {
 	it       *siltstone.Iterator
 	owner    any // *snapshot or *transaction it ends with; nil
+	space    int
 	view     View
 	bounds   Bounds
 	keysOnly bool
@@ -34,7 +36,7 @@ func opSnapshot(r *run, d draw) {
 	s, err := r.db.NewSnapshot()
 	r.say("snapshot opened")
 	if r.expect(err, nil, "NewSnapshot"); err == nil {
-		r.snaps = append(r.snaps, &snapshot{s, r.view()})
+		r.snaps = append(r.snaps, &snapshot{s, r.views(), r.spaces})
 	}
 }
 
@@ -55,13 +57,15 @@ func opReadSnapshot(r *run, d draw) {
 		return
 	}
 	s := r.snaps[d.IntN(len(r.snaps))]
+	space := d.space()
+	snap, view := s.snap.In(s.spaces[space]), s.view.in(space)
 	if d.one(3) {
 		b := d.bounds()
 		r.say("snapshot scan %.24q..%.24q %v", b.Lower, b.Upper, b.Bounded)
-		r.loop(s.snap, s.view, b, d.one(2), -1, "snapshot")
+		r.loop(snap, view, b, d.one(2), -1, "snapshot")
 		return
 	}
-	r.read(d, s.snap, s.view)
+	r.read(d, snap, view)
 }
 
 // closeIters closes the iterators of an owner.
@@ -80,19 +84,20 @@ func opIter(r *run, d draw) {
 		r.expect(r.iters[0].it.Close(), nil, "close of an iterator")
 		r.iters = slices.Delete(r.iters, 0, 1)
 	}
-	it := &iterator{view: r.view(), bounds: d.bounds(), keysOnly: d.one(4)}
-	var from siltstone.Reader = r.db
+	space := d.space()
+	it := &iterator{view: r.view(space), space: space, bounds: d.bounds(), keysOnly: d.one(4)}
+	var from siltstone.Reader = r.store(space)
 	switch d.IntN(3) {
 	case 0:
 		if n := len(r.snaps); n > 0 {
 			s := r.snaps[d.IntN(n)]
-			it.view, it.owner, from = s.view, s, s.snap
+			it.view, it.owner, from = s.view.in(space), s, s.snap.In(s.spaces[space])
 		}
 	case 1:
 		if n := len(r.txs); n > 0 {
 			tx := r.txs[d.IntN(n)]
-			it.view, it.owner, from = tx.view, tx, tx.tx
-			tx.asked = append(tx.asked, it.bounds) // how far it walks is not followed
+			it.view, it.owner, from = tx.view.in(space), tx, tx.in(space)
+			tx.asked = append(tx.asked, place{space, it.bounds}) // how far it walks is not followed
 		}
 	}
 	r.say("iterator opened on %T over %.24q..%.24q %v", from, it.bounds.Lower, it.bounds.Upper, it.bounds.Bounded)
@@ -123,7 +128,7 @@ func (it *iterator) move(d draw) (ok bool, what string) {
 	kind := d.IntN(12)
 	if kind < 4 {
 		if tx, own := it.owner.(*transaction); own {
-			v = tx.view // positioning shows what was written meanwhile
+			v = tx.view.in(it.space) // positioning shows what was written meanwhile
 			it.view = v
 		}
 	}

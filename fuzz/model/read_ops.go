@@ -168,18 +168,20 @@ func same(kv siltstone.KV, n *node) bool {
 }
 
 func opRead(r *run, d draw) {
+	space := d.space()
 	for range 1 + d.IntN(4) {
-		r.read(d, r.db, r.view())
+		r.read(d, r.store(space), r.view(space))
 	}
 }
 
 func opScan(r *run, d draw) {
+	space := d.space()
 	b, limit := d.bounds(), -1
 	if d.one(2) {
 		limit = 1 + d.IntN(10)
 	}
 	r.say("scan %.24q..%.24q %v, %d", b.Lower, b.Upper, b.Bounded, limit)
-	r.loop(r.db, r.view(), b, d.one(2), limit, "db")
+	r.loop(r.store(space), r.view(space), b, d.one(2), limit, "db")
 }
 
 // opWrongType asks for misuse that changes nothing.

@@ -13,9 +13,10 @@ import (
 
 // Config says how the store of a run is set up.
 type Config struct {
-	Options siltstone.Options         // FS and Clock are the run's own
-	Step    func(*siltstone.DB) error // does all background work; nil: the store has workers
-	Trace   func(op int, what string) // told of each operation; nil: not
+	Options   siltstone.Options         // FS and Clock are the run's own
+	Keyspaces int                       // named ones beside the default one, at most 2, which come and go
+	Step      func(*siltstone.DB) error // does all background work; nil: the store has workers
+	Trace     func(op int, what string) // told of each operation; nil: not
 }
 
 // Failure is the first answer of a store that differed from the model's.
@@ -31,7 +32,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // *Failure, or nil. At the end everything is read forward and backward, the
 // store is checked and closed, and nothing may be left open.
 func Check(t Tape, c Config) error {
-	r := &run{Config: c, keys: alphabet(), disk: vfstest.NewDisk(1), versions: []Map{{}}}
+	r := &run{Config: c, keys: alphabet(), disk: vfstest.NewDisk(1), versions: []State{{}}}
 	r.now.Store(start)
 	r.Options.Clock = func() time.Time { return time.UnixMilli(r.now.Load()) }
 	r.open()
@@ -41,7 +42,11 @@ func Check(t Tape, c Config) error {
 			return &Failure{Op: i - 1, Err: r.err}
 		}
 		r.at = i
-		operations[int(o.Kind)%len(operations)](r, newDraw(o, r.keys))
+		do := operations
+		if r.Keyspaces > 0 {
+			do = keyspaceOperations
+		}
+		do[int(o.Kind)%len(do)](r, newDraw(o, r.keys, r.Keyspaces))
 	}
 	if r.err != nil {
 		return &Failure{Op: r.at, Err: r.err}
@@ -69,10 +74,13 @@ type run struct {
 	// versions are the states since the last that is surely durable, which is the
 	// first; the last is the current one. Up to written they survive the end of
 	// the process.
-	versions []Map
+	versions []State
 	written  int
-	touched  []Bounds // by commits since the store was opened
-	asked    []string // keys that changes may have read
+	touched  []place // by commits since the store was opened
+	asked    []place // what changes may have read
+
+	spaces [mostSpaces]*siltstone.Keyspace // the named ones
+	gone   *siltstone.Keyspace             // the last that was dropped
 
 	snaps []*snapshot
 	iters []*iterator
@@ -86,7 +94,8 @@ func (r *run) open() {
 		r.fail("open: %v", err)
 		return
 	}
-	r.db = db
+	r.db, r.gone = db, nil
+	r.openSpaces()
 }
 
 func (r *run) fail(format string, args ...any) {
@@ -108,21 +117,37 @@ func (r *run) say(format string, args ...any) {
 	}
 }
 
-// view is the current state.
-func (r *run) view() View { return View{r.versions[len(r.versions)-1], r.now.Load()} }
+// views is the current state.
+func (r *run) views() Views { return Views{r.versions[len(r.versions)-1], r.now.Load()} }
+
+// view is the current state of a keyspace.
+func (r *run) view(space int) View { return r.views().in(space) }
+
+// place is some keys of a keyspace.
+type place struct {
+	space int
+	Bounds
+}
+
+func (p place) meets(o place) bool { return p.space == o.space && p.Bounds.meets(o.Bounds) }
 
 // change is one operation of a commit.
 type change struct {
+	space  int
 	bounds Bounds
 	put    bool // of bounds.Lower alone
 	row    Row
 }
 
-func (c change) on(m Map) Map {
+func (c change) at() place { return place{c.space, c.bounds} }
+
+func (c change) on(s State) State {
 	if c.put {
-		return m.Put(c.bounds.Lower, c.row)
+		s[c.space] = s[c.space].Put(c.bounds.Lower, c.row)
+	} else {
+		s[c.space] = s[c.space].Delete(c.bounds)
 	}
-	return m.Delete(c.bounds)
+	return s
 }
 
 // committed notes a commit that the store has made at the level. One without
@@ -131,10 +156,10 @@ func (r *run) committed(d siltstone.Durability, changes ...change) {
 	if len(changes) == 0 {
 		return
 	}
-	m := r.view().Map
+	m := r.views().State
 	for _, c := range changes {
 		m = c.on(m)
-		r.touched = append(r.touched, c.bounds)
+		r.touched = append(r.touched, c.at())
 	}
 	r.versions = append(r.versions, m)
 	r.reached(d)
@@ -171,7 +196,7 @@ func (r *run) release() {
 func (r *run) end() {
 	r.release()
 	for range 2 {
-		r.compare(r.view(), "at the end")
+		r.compare(r.views(), "at the end")
 		r.expect(r.db.Check(context.Background()), nil, "Check")
 		r.expect(r.db.Close(), nil, "Close")
 		if open := r.disk.OpenFiles(); len(open) > 0 {
@@ -186,8 +211,10 @@ func (r *run) end() {
 }
 
 // compare reads all of the store in both directions.
-func (r *run) compare(v View, when string) {
-	for _, back := range []bool{false, true} {
-		r.loop(r.db, v, Bounds{}, back, -1, when)
+func (r *run) compare(v Views, when string) {
+	for space := range r.Keyspaces + 1 {
+		for _, back := range []bool{false, true} {
+			r.loop(r.store(space), v.in(space), Bounds{}, back, -1, when)
+		}
 	}
 }

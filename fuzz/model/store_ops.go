@@ -10,25 +10,36 @@ import (
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
-// operations is what a tape can ask for, each as often as it is wanted.
-var operations = func() (all []func(*run, draw)) {
-	for _, o := range []struct {
-		times int
-		do    func(*run, draw)
-	}{
-		{24, opWrite}, {6, opBatch}, {10, opRead}, {5, opScan}, {1, opRefused},
-		{2, opSnapshot}, {2, opCloseSnapshot}, {5, opReadSnapshot},
-		{4, opIter}, {14, opMove},
-		{3, opBegin}, {12, opTx}, {3, opFinish}, {2, opUpdate}, {1, opView},
-		{4, opClock}, {3, opFlush}, {2, opCompact}, {6, opStep}, {1, opSync},
-		{1, opReopen}, {1, opCrash}, {1, opCheck},
-	} {
+// wanted is an operation, and how often it is wanted.
+type wanted struct {
+	times int
+	do    func(*run, draw)
+}
+
+// operations is what a tape can ask for, each as often as it is wanted;
+// keyspaceOperations the same in a run with named keyspaces.
+var (
+	operations         = list(allOperations)
+	keyspaceOperations = list(append([]wanted{{1, opDrop}, {1, opDropped}}, allOperations...))
+)
+
+var allOperations = []wanted{
+	{24, opWrite}, {6, opBatch}, {10, opRead}, {5, opScan}, {1, opRefused},
+	{2, opSnapshot}, {2, opCloseSnapshot}, {5, opReadSnapshot},
+	{4, opIter}, {14, opMove},
+	{3, opBegin}, {12, opTx}, {3, opFinish}, {2, opUpdate}, {1, opView},
+	{4, opClock}, {3, opFlush}, {2, opCompact}, {6, opStep}, {1, opSync},
+	{1, opReopen}, {1, opCrash}, {1, opCheck},
+}
+
+func list(of []wanted) (all []func(*run, draw)) {
+	for _, o := range of {
 		for range o.times {
 			all = append(all, o.do)
 		}
 	}
 	return all
-}()
+}
 
 func opClock(r *run, d draw) {
 	by := int64(1) << d.IntN(15)
@@ -43,9 +54,9 @@ func opFlush(r *run, d draw) {
 }
 
 func opCompact(r *run, d draw) {
-	b := d.bounds()
-	r.say("compact %.24q..%.24q %v", b.Lower, b.Upper, b.Bounded)
-	r.expect(r.db.Compact(context.Background(), b.public()), nil, "Compact")
+	b, space := d.bounds(), d.space()
+	r.say("compact %.24q..%.24q %v in %d", b.Lower, b.Upper, b.Bounded, space)
+	r.expect(r.store(space).Compact(context.Background(), b.public()), nil, "Compact")
 	r.reached(siltstone.Sync)
 }
 
@@ -79,7 +90,7 @@ func opReopen(r *run, d draw) {
 	r.reached(siltstone.Sync)
 	r.open()
 	if r.err == nil {
-		r.compare(r.view(), "after reopening")
+		r.compare(r.views(), "after reopening")
 	}
 }
 
@@ -108,24 +119,31 @@ func opCrash(r *run, d draw) {
 // recovered finds the version that survived, the newest first, and goes on from
 // it.
 func (r *run) recovered(least int) {
-	found := map[string]Row{}
-	for kv, err := range r.db.Scan(siltstone.Range{}) {
-		if err != nil {
-			r.fail("after a crash: %v", err)
-			return
+	var found [mostSpaces]map[string]Row
+	for space := range r.Keyspaces + 1 {
+		found[space] = map[string]Row{}
+		for kv, err := range r.store(space).Scan(siltstone.Range{}) {
+			if err != nil {
+				r.fail("after a crash: %v", err)
+				return
+			}
+			row := Row{Value: append([]byte{}, kv.Value...)}
+			if kv.Type == typed.TypeHash {
+				row.Fields = map[string]string{}
+			}
+			found[space][string(kv.Key)] = row
 		}
-		row := Row{Value: append([]byte{}, kv.Value...)}
-		if kv.Type == typed.TypeHash {
-			row.Fields = map[string]string{}
-		}
-		found[string(kv.Key)] = row
 	}
 	reason := ""
 	for i := len(r.versions) - 1; i >= least; i-- {
-		if reason = r.tells(View{r.versions[i], r.now.Load()}, found); reason == "" {
+		reason = ""
+		for space := 0; space <= r.Keyspaces && reason == ""; space++ {
+			reason = r.tells(r.store(space), View{r.versions[i][space], r.now.Load()}, found[space])
+		}
+		if reason == "" {
 			r.say("version %d of %d survived", i, len(r.versions))
 			r.versions, r.written = r.versions[i:i+1], 0
-			r.compare(r.view(), "after a crash")
+			r.compare(r.views(), "after a crash")
 			return
 		}
 	}
@@ -133,7 +151,7 @@ func (r *run) recovered(least int) {
 }
 
 // tells says how found differs from the view, or nothing.
-func (r *run) tells(v View, found map[string]Row) string {
+func (r *run) tells(from reader, v View, found map[string]Row) string {
 	n := 0
 	for want := range v.all(Bounds{}, false) {
 		n++
@@ -146,7 +164,7 @@ func (r *run) tells(v View, found map[string]Row) string {
 		case want.row.Fields == nil && string(got.Value) != string(want.row.Value):
 			return fmt.Sprintf("key %.24q has %d bytes, not %d", want.key, len(got.Value), len(want.row.Value))
 		}
-		ttl, err := r.db.TTL([]byte(want.key))
+		ttl, err := from.TTL([]byte(want.key))
 		if was := r.err; was == nil {
 			if r.checkTTL(want.key, ttl, err, v); r.err != nil {
 				err, r.err = r.err, nil
@@ -154,7 +172,7 @@ func (r *run) tells(v View, found map[string]Row) string {
 			}
 		}
 		if want.row.Fields != nil {
-			if n, err := r.db.Hash(want.key).Len(); err != nil || int(n) != len(want.row.Fields) {
+			if n, err := from.Hash(want.key).Len(); err != nil || int(n) != len(want.row.Fields) {
 				return fmt.Sprintf("hash %.24q has %d fields, %v", want.key, n, err)
 			}
 		}

@@ -7,6 +7,21 @@ type View struct {
 	Now int64
 }
 
+// State is what all keyspaces hold; the first is the default one.
+type State [mostSpaces]Map
+
+// mostSpaces is how many keyspaces a run has at most.
+const mostSpaces = 3
+
+// Views is a State at one clock reading.
+type Views struct {
+	State
+	Now int64
+}
+
+// in returns the view of one keyspace.
+func (v Views) in(space int) View { return View{v.State[space], v.Now} }
+
 // Get returns the live row of key.
 func (v View) Get(key string) (Row, bool) {
 	n := v.ceil(key)

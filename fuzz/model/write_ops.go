@@ -32,7 +32,19 @@ func (b Bounds) public() siltstone.Range {
 
 // write makes one drawn change, which v is the state before, through w and
 // returns what it did to the model; nothing if it was refused.
-func (r *run) write(d draw, w writer, v View) []change {
+func (r *run) write(d draw, space int, w writer, v View) []change {
+	before := len(r.asked)
+	changes := r.writeKey(d, w, v)
+	for i := range changes {
+		changes[i].space = space
+	}
+	for i := range r.asked[before:] {
+		r.asked[before+i].space = space
+	}
+	return changes
+}
+
+func (r *run) writeKey(d draw, w writer, v View) []change {
 	k := d.key()
 	key := []byte(k)
 	old, exists := v.Get(k)
@@ -64,12 +76,12 @@ func (r *run) write(d draw, w writer, v View) []change {
 		}
 		return []change{{bounds: b}}
 	case kind < 19:
-		r.asked = append(r.asked, k)
+		r.asked = append(r.asked, place{Bounds: one(k)})
 		return r.expire(d, w, v, k)
 	case kind < 21:
 		field, value := string(rune('a'+d.IntN(4))), string(d.value())
 		r.say("hash %.24q set %s", k, field)
-		r.asked = append(r.asked, k)
+		r.asked = append(r.asked, place{Bounds: one(k)})
 		_, err := w.Hash(k).Set(field, []byte(value))
 		if exists && old.Fields == nil {
 			r.expect(err, siltstone.ErrWrongType, "Hash.Set of a string")
@@ -89,7 +101,7 @@ func (r *run) write(d draw, w writer, v View) []change {
 			return nil
 		}
 		r.say("rename %.24q to %.24q", k, to)
-		r.asked = append(r.asked, k, to)
+		r.asked = append(r.asked, place{Bounds: one(k)}, place{Bounds: one(to)})
 		err := w.Key(k).Rename(to)
 		if !exists {
 			r.expect(err, siltstone.ErrNotFound, "Rename")
@@ -133,7 +145,8 @@ func (r *run) expire(d draw, w writer, v View, k string) []change {
 }
 
 func opWrite(r *run, d draw) {
-	if c := r.write(d, r.db, r.view()); c != nil {
+	space := d.space()
+	if c := r.write(d, space, r.store(space), r.view(space)); c != nil {
 		r.committed(siltstone.Default, c...)
 	}
 }
@@ -149,9 +162,11 @@ func opBatch(r *run, d draw) {
 		n = 200 + d.IntN(1200)
 	}
 	now := r.now.Load()
-	var b siltstone.Batch
+	var whole siltstone.Batch
 	var changes []change
 	for range n {
+		space := d.space()
+		b, from := whole.In(r.spaces[space]), len(changes)
 		k := d.key()
 		switch d.IntN(8) {
 		case 0:
@@ -173,10 +188,13 @@ func opBatch(r *run, d draw) {
 			b.Put([]byte(k), v)
 			changes = append(changes, change{bounds: one(k), put: true, row: Row{Value: v}})
 		}
+		for i := range changes[from:] {
+			changes[from+i].space = space
+		}
 	}
 	level := d.level()
-	r.say("batch of %d, %d bytes, %v", b.Len(), b.Size(), level)
-	r.expect(r.db.Apply(&b, level), nil, "Apply")
+	r.say("batch of %d, %d bytes, %v", whole.Len(), whole.Size(), level)
+	r.expect(r.db.Apply(&whole, level), nil, "Apply")
 	r.committed(level, changes...)
 	r.reached(level) // an empty batch waits too
 }

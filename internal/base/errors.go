@@ -30,6 +30,7 @@ var (
 	ErrOverflow      = errors.New("siltstone: increment would overflow")
 	ErrNaN           = errors.New("siltstone: not a number (NaN)")
 	ErrOutOfRange    = errors.New("siltstone: index out of range")
+	ErrDropped       = errors.New("siltstone: keyspace has been dropped")
 	ErrSyntax        = errors.New("siltstone: options contradict each other")
 )
 

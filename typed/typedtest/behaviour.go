@@ -90,6 +90,12 @@ func (t test) done(err error) {
 	}
 }
 
+// Image prints all that a holds, keys in order.
+func Image(t *testing.T, a API) string {
+	t.Helper()
+	return image(test{t}, a)
+}
+
 // image prints all that a store holds.
 func image(t test, a API) string {
 	t.Helper()

@@ -1,0 +1,77 @@
+package siltstone
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// keyspaces checks that every keyspace has a number of its own that was
+// reserved, and that no row is left of one that is not registered: it would have
+// come back from the dead.
+func (c *checker) keyspaces() error {
+	names, errs, err := c.registered()
+	if err != nil {
+		return errors.Join(errs, err)
+	}
+	return errors.Join(errs, c.rowsOfNoKeyspace(names))
+}
+
+func badKeyspace(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorruption, fmt.Sprintf(format, args...))
+}
+
+// registered returns the names of all keyspaces by their numbers, and the faults
+// of the rows that say so.
+func (c *checker) registered() (names map[uint32]string, faults, err error) {
+	c.db.store.mu.Lock()
+	limit := c.db.store.state.KeyspaceLimit
+	c.db.store.mu.Unlock()
+	names = map[uint32]string{}
+	err = c.db.registryRows(c.view, func(name string, value []byte) error {
+		number := keyspaceNumber(value)
+		other, twice := names[number]
+		var fault error
+		switch {
+		case checkKeyspaceName(name) != nil || number == 0 || !bytes.Equal(value, keyspacePrefix(number)):
+			fault = badKeyspace("keyspace %q has the prefix %x", name, value)
+		case number >= limit:
+			fault = badKeyspace("keyspace %q has number %d, and those below %d were reserved", name, number, limit)
+		case twice:
+			fault = badKeyspace("keyspaces %q and %q both have number %d", other, name, number)
+		}
+		faults = errors.Join(faults, fault)
+		names[number] = name
+		return c.tick()
+	})
+	return names, faults, err
+}
+
+// rowsOfNoKeyspace looks at one row of every keyspace that has any, and at all
+// behind a prefix that are no key's and no collection's.
+func (c *checker) rowsOfNoKeyspace(names map[uint32]string) error {
+	it, err := c.db.newRowIter(c.view, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
+	if err != nil {
+		return err
+	}
+	defer it.release()
+	var faults error
+	for ok := it.first(); ok; {
+		if err := c.tick(); err != nil {
+			return err
+		}
+		prefix, _, in := keyenc.KeyspaceOf(it.key)
+		if !in {
+			faults = errors.Join(faults, badKeyspace("row %q is in no keyspace", it.key))
+			ok = it.next()
+			continue
+		}
+		if number := keyspaceNumber(prefix); names[number] == "" {
+			faults = errors.Join(faults, badKeyspace("row %q is of keyspace number %d, which there is not", it.key, number))
+		}
+		ok = it.seekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it
+	}
+	return errors.Join(faults, it.err)
+}
