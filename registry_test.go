@@ -228,13 +228,13 @@ func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
 // noRowOf fails the test if a row under prefix is live.
 func noRowOf(t *testing.T, db *DB, prefix []byte) {
 	t.Helper()
-	if n := rowsOf(t, db, prefix); n > 0 {
+	if n := rowsUnder(t, db, prefix); n > 0 {
 		t.Fatalf("%d rows have outlived their keyspace", n)
 	}
 }
 
-// rowsOf counts the live rows under prefix.
-func rowsOf(t *testing.T, db *DB, prefix []byte) (n int) {
+// rowsUnder counts the live rows under prefix.
+func rowsUnder(t *testing.T, db *DB, prefix []byte) (n int) {
 	t.Helper()
 	rows, err := liveRows(db)
 	if err != nil {
@@ -268,10 +268,10 @@ func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
 			return end(tx.In(ks))
 		}))
 		elements := keyenc.AppendKeyspacePrefix(nil, ks.number)
-		if n := rowsOf(t, s.db, append(elements, keyenc.SpaceElements)); n != 2 { // owner and field
+		if n := rowsUnder(t, s.db, append(elements, keyenc.SpaceElements)); n != 2 { // owner and field
 			t.Errorf("%s: %d rows of elements in the keyspace", name, n)
 		}
-		if n := rowsOf(t, s.db, []byte{keyenc.SpaceElements}); n != 4 {
+		if n := rowsUnder(t, s.db, []byte{keyenc.SpaceElements}); n != 4 {
 			t.Errorf("%s: %d rows of elements in the default keyspace", name, n)
 		}
 		s.settle()
@@ -288,7 +288,7 @@ func TestDropAllLeavesNoRow(t *testing.T) {
 	s.done(s.db.Flush(context.Background()))
 	want(t, int64(1))(s.db.String("late").Incr(1))
 	s.done(s.db.DropAll())
-	if n := rowsOf(t, s.db, nil); n != 0 {
+	if n := rowsUnder(t, s.db, nil); n != 0 {
 		t.Errorf("%d rows are live", n)
 	}
 	s.settle()

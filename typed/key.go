@@ -166,7 +166,7 @@ func (k Key) RenameNX(to string) (renamed bool, err error) {
 		if _, err := k.peek(t); err != nil {
 			return false, err
 		}
-		taken, err := present(t, Key{name: to}.row(t))
+		taken, err := keyExists(t, Key{name: to}.row(t))
 		if err != nil || taken {
 			return false, err
 		}

@@ -213,7 +213,7 @@ func (k Keys) SetNX(pairs ...Pair) (set bool, err error) {
 			return false, err
 		}
 		for _, p := range pairs {
-			if taken, err := present(t, Key{name: p.Name}.row(t)); err != nil || taken {
+			if taken, err := keyExists(t, Key{name: p.Name}.row(t)); err != nil || taken {
 				return false, err
 			}
 		}
