@@ -43,6 +43,8 @@ type DB struct {
 	reaper  reaper
 	closing atomic.Bool // Close has begun
 
+	long sync.RWMutex // held shared by long calls, which Close ends and awaits
+
 	events sync.Mutex // one event at a time
 
 	// constant after Open
