@@ -117,3 +117,38 @@ func TestACheckpointThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// linking calls before in front of each Link.
+type linking struct {
+	vfs.FS
+	before func()
+}
+
+func (l linking) Link(from, to string) error {
+	l.before()
+	return l.FS.Link(from, to)
+}
+
+func TestTablesMergedAwayMeanwhileAreStillLinked(t *testing.T) {
+	disk, clock := vfstest.NewDisk(9), newHandClock()
+	var db *DB
+	db = copyable(t, linking{disk, func() {
+		if err := db.CompactTables(); err != nil {
+			t.Fatal(err)
+		}
+		db.keepStep()
+	}}, clock)
+	runs := len(db.store.state.Version.Runs)
+	if err := db.Checkpoint(background, "copy"); err != nil {
+		t.Fatal(err)
+	}
+	if runs < 2 || len(db.store.state.Version.Runs) != 1 {
+		t.Fatal("nothing was merged: nothing is shown")
+	}
+	again := openCopy(t, disk, clock)
+	if n := checkNumbered(t, again); n != 70 {
+		t.Errorf("the copy holds the state after commit %d", n)
+	}
+	mustClose(t, again)
+	mustClose(t, db)
+}

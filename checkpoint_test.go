@@ -336,11 +336,11 @@ func TestParentAndCopyLiveOnIndependently(t *testing.T) {
 	if err := db.Delete([]byte("dead")); err != nil { // its elements wait for the reaper
 		t.Fatal(err)
 	}
-	early := clock.copy()
-	clock.advance(time.Minute)
 	if err := db.Compact(background, Range{}); err != nil { // which meets the dead collection
 		t.Fatal(err)
 	}
+	early := clock.copy()
+	clock.advance(time.Minute)
 	if err := db.Checkpoint(background, "copy"); err != nil {
 		t.Fatal(err)
 	}
