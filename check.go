@@ -6,46 +6,74 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // Check reads the whole store and returns every fault it finds, joined; nil if
 // there is none. It looks at one state, beside writers, and costs the reading of
-// every table:
+// every table and log. Each fault is ErrCorruption and names a file, with the
+// offset where there is one, or the collection:
 //
-//   - the manifest's tables are there, with the size, checksums and whole-file
-//     digest it names; records are in order, counted and covered by the filter
-//   - runs are disjoint inside, and a newer run's records are newer
-//   - every collection's count is the number of its elements, sorted sets have
-//     both rows of every member, and no element row is left that nothing names
+//   - the directory is the manifest's: that verifies and says what the store
+//     goes by, its tables are there, no other has a number it never gave out
+//   - each table has the size, checksums, whole-file digest, counts, bounds and
+//     sequences the manifest names; its records are in order, and the filter
+//     admits them all
+//   - logs that are complete verify to their end, the one in use as far as it has
+//     been synced
+//   - runs are disjoint inside, and of two records of a key, or a record and
+//     a range tombstone over it, the one in the newer place is newer
+//   - every collection's count is the number of its elements, the members of a
+//     sorted set and their scores agree, the items of a list have no gap, and no
+//     element row is left that nothing names
 //
-// The context is looked at often.
+// Files that a failed removal left behind are no fault. The context is looked at
+// often.
 func (db *DB) Check(ctx context.Context) error {
-	rs := db.states.hold()
-	if rs == nil {
-		return ErrClosed
+	ctx, end, err := db.longCall(ctx)
+	if err != nil {
+		return err
 	}
-	defer db.states.drop(rs)
-	c := &checker{db: db, ctx: ctx, view: readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}}
-	for _, look := range []func() error{c.version, c.tables, c.ages, c.collections} {
+	defer end()
+	c, err := db.newChecker(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.states.drop(c.view.rs)
+	for _, look := range []func() error{c.manifest, c.directory, c.version, c.tables, c.logs, c.ages, c.collections} {
 		err := look()
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return ctxErr
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		c.errs = append(c.errs, err)
 	}
 	return errors.Join(c.errs...)
 }
 
+// newChecker pins the newest version and notes the state that goes with it.
+func (db *DB) newChecker(ctx context.Context) (*checker, error) {
+	m := &db.store
+	m.mu.Lock()
+	state, rs := m.state, db.states.hold()
+	m.mu.Unlock()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	view := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	return &checker{db: db, ctx: ctx, state: state, view: view}, nil
+}
+
 // checker is one Check. It belongs to one goroutine.
 type checker struct {
 	db    *DB
 	ctx   context.Context
+	state *manifest.State // when it began
 	view  readView
 	errs  []error
 	steps int
@@ -55,86 +83,6 @@ type checker struct {
 func (c *checker) tick() error {
 	if c.steps++; c.steps%1000 == 0 {
 		return c.ctx.Err()
-	}
-	return nil
-}
-
-func (c *checker) version() error { return c.view.rs.version.Check() }
-
-// tables verifies each table file.
-func (c *checker) tables() error {
-	var errs []error
-	for i := range c.view.rs.runs {
-		for _, t := range c.view.rs.runs[i].tables {
-			if _, err := c.db.opts.FS.Stat(join(c.db.dir, base.Filename(base.FileTable, t.Num))); errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
-				continue
-			}
-			r, err := t.get()
-			if err == nil {
-				err = r.Verify(func(int) error { return c.ctx.Err() })
-			}
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// ages checks that of two records of a key the one in the newer source is
-// newer.
-func (c *checker) ages() error {
-	rs := c.view.rs
-	var sources []iterator.Iterator
-	sources = append(sources, rs.mem.NewIter(true))
-	for _, m := range rs.imms {
-		sources = append(sources, m.NewIter(true))
-	}
-	var runs = make([]runSource, len(rs.runs))
-	for i := range rs.runs {
-		sources = append(sources, runs[i].init(&rs.runs[i], newTableIter(), true))
-	}
-	at := make([]*iterator.Entry, len(sources))
-	for i, s := range sources {
-		defer s.Close()
-		at[i] = s.First()
-	}
-	for {
-		if err := c.tick(); err != nil {
-			return err
-		}
-		var least []byte
-		for _, e := range at {
-			if e != nil && (least == nil || bytes.Compare(e.Key, least) < 0) {
-				least = e.Key
-			}
-		}
-		if least == nil {
-			break
-		}
-		if err := ageOfKey(sources, at, bytes.Clone(least)); err != nil {
-			return err
-		}
-	}
-	var errs []error
-	for _, s := range sources {
-		errs = append(errs, s.Err())
-	}
-	return errors.Join(errs...)
-}
-
-// ageOfKey steps every source over key and compares their sequences.
-func ageOfKey(sources []iterator.Iterator, at []*iterator.Entry, key []byte) error {
-	floor := base.SeqMax
-	for i, s := range sources {
-		oldest := base.SeqMax
-		for at[i] != nil && bytes.Equal(at[i].Key, key) {
-			if at[i].Seq >= floor {
-				return fmt.Errorf("%w: key %q: sequence %d in source %d is not below %d in a newer one", ErrCorruption, key, at[i].Seq, i, floor)
-			}
-			oldest = at[i].Seq
-			at[i] = s.Next()
-		}
-		floor = min(floor, oldest)
 	}
 	return nil
 }
@@ -152,26 +100,39 @@ func (c *checker) collections() error {
 	defer it.release()
 	var errs []error
 	var cur elementCount
+	live := map[namedID]string{} // metadata rows whose elements are still to come
 	for ok := it.first(); ok; ok = it.next() {
 		if err := c.tick(); err != nil {
 			return err
 		}
 		prefix, rest, ok := keyenc.KeyspaceOf(it.key)
-		if !ok || rest[0] != keyenc.SpaceElements {
+		if !ok {
 			continue
 		}
-		if len(rest) < 10 {
+		if rest[0] == keyenc.SpaceKeys {
+			if id, ok := record.CollectionID(record.Type(it.trailer.Attr.Type()), it.value); ok {
+				live[namedID{string(prefix), id}] = string(it.key)
+			}
+			continue
+		}
+		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
+		if !ok {
 			errs = append(errs, fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
 			continue
 		}
-		id := binary.BigEndian.Uint64(rest[1:])
 		if id != cur.id || !bytes.Equal(prefix, cur.prefix) {
 			errs = append(errs, c.judge(&cur, named))
 			cur = elementCount{prefix: bytes.Clone(prefix), id: id}
 		}
-		cur.add(rest[9], it.value)
+		delete(live, namedID{string(prefix), id})
+		cur.add(tag, name, it.value)
 	}
 	errs = append(errs, c.judge(&cur, named), it.err)
+	if it.err == nil {
+		for id, row := range live {
+			errs = append(errs, fmt.Errorf("%w: collection %d: row %q names it, and it has no rows", ErrCorruption, id.id, row))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -181,19 +142,31 @@ type elementCount struct {
 	id                      uint64
 	owner                   []byte
 	elements, scores, items uint64
+	pairs                   uint64 // hashes of (member, score) of elements, less those of score rows
+	first, last             uint64 // indexes of items
 }
 
-func (e *elementCount) add(tag byte, value []byte) {
+func (e *elementCount) add(tag byte, name, value []byte) {
 	switch tag {
 	case keyenc.TagOwner:
 		e.owner = bytes.Clone(value)
 	case keyenc.TagElement:
 		e.elements++
+		e.pairs += hashPair(name, value)
 	case keyenc.TagScore:
 		e.scores++
+		n := min(len(name), keyenc.ScoreLen)
+		e.pairs -= hashPair(name[n:], name[:n])
 	case keyenc.TagItem:
-		e.items++
+		e.last, _ = keyenc.DecodeItem(name)
+		if e.items++; e.items == 1 {
+			e.first = e.last
+		}
 	}
+}
+
+func hashPair(member, score []byte) uint64 {
+	return xxhash.Sum64(member)*31 + xxhash.Sum64(score)
 }
 
 // namedID is a collection of a keyspace.
@@ -280,8 +253,23 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	if m.Count != count {
 		return fault("%v %q counts %d elements and has %d", typ, e.owner, m.Count, count)
 	}
-	if typ == record.TypeZSet && e.scores != e.elements {
+	switch {
+	case typ == record.TypeZSet && e.scores != e.elements:
 		return fault("sorted set %q has %d members and %d scores", e.owner, e.elements, e.scores)
+	case typ == record.TypeZSet && e.pairs != 0:
+		return fault("sorted set %q has scores that are not those of its members", e.owner)
+	case typ == record.TypeList && !listSpans(m.Body, e):
+		return fault("list %q has a gap, or items outside its ends", e.owner)
 	}
 	return nil
+}
+
+// listSpans reports whether items, as many as the metadata counts, stand where
+// its body says: from the first index to one stride before the end.
+func listSpans(body []byte, e *elementCount) bool {
+	if len(body) != 17 || body[16] != 0 {
+		return len(body) == 17 // of a later version
+	}
+	first, end := binary.BigEndian.Uint64(body), binary.BigEndian.Uint64(body[8:])
+	return e.first == first && e.last == end-keyenc.ItemStride && (end-first)/keyenc.ItemStride == e.items
 }
