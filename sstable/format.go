@@ -113,7 +113,7 @@ func decodeFooter(b []byte, size int64) (f footer, err error) {
 		return f, fmt.Errorf("footer checksum is %016x, want %016x", want, got)
 	}
 	if v := binary.LittleEndian.Uint32(b[40:]); v != formatVersion {
-		return f, fmt.Errorf("table format %d: %w", v, base.ErrFormatTooNew)
+		return f, fmt.Errorf("table has format %d, this version reads %d: %w", v, formatVersion, base.ErrFormatTooNew)
 	}
 	if binary.LittleEndian.Uint32(b[44:]) != 0 {
 		return f, fmt.Errorf("reserved bytes of the footer are not zero")
