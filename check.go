@@ -89,6 +89,15 @@ func (c *checker) tick() error {
 
 // collections checks metadata against element rows.
 func (c *checker) collections() error {
+	var errs []error
+	err := c.eachFault(func(_ namedID, _ []byte, fault error) { errs = append(errs, fault) })
+	return errors.Join(append(errs, err)...)
+}
+
+// eachFault calls found for every collection whose rows do not agree, with the
+// row of its metadata, nil if there is none, and for every row of no collection,
+// with the row itself and id 0.
+func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) error {
 	named, err := c.namedIDs()
 	if err != nil {
 		return err
@@ -98,9 +107,13 @@ func (c *checker) collections() error {
 		return err
 	}
 	defer it.release()
-	var errs []error
 	var cur elementCount
-	live := map[namedID]string{} // metadata rows whose elements are still to come
+	live := map[namedID][]byte{} // metadata rows whose elements are still to come
+	judge := func() {
+		if err := c.judge(&cur, named); err != nil {
+			found(namedID{string(cur.prefix), cur.id}, cur.row, err)
+		}
+	}
 	for ok := it.first(); ok; ok = it.next() {
 		if err := c.tick(); err != nil {
 			return err
@@ -111,36 +124,42 @@ func (c *checker) collections() error {
 		}
 		if rest[0] == keyenc.SpaceKeys {
 			if id, ok := record.CollectionID(record.Type(it.trailer.Attr.Type()), it.value); ok {
-				live[namedID{string(prefix), id}] = string(it.key)
+				who := namedID{string(prefix), id}
+				if other := live[who]; other != nil {
+					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
+				}
+				live[who] = bytes.Clone(it.key)
 			}
 			continue
 		}
 		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
 		if !ok {
-			errs = append(errs, fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
+			found(namedID{prefix: string(prefix)}, bytes.Clone(it.key), fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
 			continue
 		}
 		if id != cur.id || !bytes.Equal(prefix, cur.prefix) {
-			errs = append(errs, c.judge(&cur, named))
-			cur = elementCount{prefix: bytes.Clone(prefix), id: id}
+			judge()
+			who := namedID{string(prefix), id}
+			cur = elementCount{prefix: bytes.Clone(prefix), id: id, row: live[who]}
+			delete(live, who)
 		}
-		delete(live, namedID{string(prefix), id})
 		cur.add(tag, name, it.value)
 	}
-	errs = append(errs, c.judge(&cur, named), it.err)
-	if it.err == nil {
-		for id, row := range live {
-			errs = append(errs, fmt.Errorf("%w: collection %d: row %q names it, and it has no rows", ErrCorruption, id.id, row))
-		}
+	if it.err != nil {
+		return it.err
 	}
-	return errors.Join(errs...)
+	judge()
+	for who, row := range live {
+		found(who, row, fmt.Errorf("%w: collection %d: row %q names it, and it has no rows", ErrCorruption, who.id, row))
+	}
+	return nil
 }
 
 // elementCount is what was seen of one collection's rows.
 type elementCount struct {
 	prefix                  []byte
 	id                      uint64
-	owner                   []byte
+	row, owner              []byte // of the metadata, and what the owner row says it is
 	elements, scores, items uint64
 	pairs                   uint64 // hashes of (member, score) of elements, less those of score rows
 	first, last             uint64 // indexes of items
@@ -217,31 +236,30 @@ func (c *checker) nominated(id namedID) bool {
 
 // judge compares what was seen of a collection with its metadata.
 func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
-	if e.id == 0 {
+	if e.prefix == nil {
 		return nil
 	}
 	who := namedID{string(e.prefix), e.id}
 	fault := func(format string, args ...any) error {
 		return fmt.Errorf("%w: collection %d: %s", ErrCorruption, e.id, fmt.Sprintf(format, args...))
 	}
-	if e.owner == nil {
-		if named[who] || c.nominated(who) {
+	if e.row == nil {
+		switch {
+		case named[who] || c.nominated(who):
 			return nil
+		case e.owner == nil:
+			return fault("%d rows without an owner", e.elements+e.scores+e.items)
 		}
-		return fault("%d rows without an owner", e.elements+e.scores+e.items)
+		return fault("%d rows that no record names", e.elements+e.scores+e.items)
 	}
-	f, err := c.view.rs.get(e.owner, hashRow(e.owner), c.view.seq)
+	if !bytes.Equal(e.owner, e.row) {
+		return fault("row %q names it, its owner row says %q", e.row, e.owner)
+	}
+	f, err := c.view.rs.get(e.row, hashRow(e.row), c.view.seq)
 	if err != nil {
 		return err
 	}
 	typ := record.Type(f.Attr.Type())
-	id, carries := record.CollectionID(typ, f.value)
-	if !f.ok || f.Expired(c.view.now) || !carries || id != e.id {
-		if named[who] || c.nominated(who) {
-			return nil
-		}
-		return fault("%d rows that no record names", e.elements+e.scores+e.items)
-	}
 	m, err := record.DecodeMeta(f.value)
 	if err != nil {
 		return fault("%v", err)
