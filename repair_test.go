@@ -22,7 +22,7 @@ type broken struct {
 	t       testing.TB
 	files   map[string][]byte
 	records []storedRecord
-	ids     map[string]uint64 // of tables
+	retired map[string][]byte // logs that were flushed, tables that were merged
 }
 
 // storedRecord is a record or range tombstone with the part of a file it is in.
@@ -38,7 +38,7 @@ func makeBroken(t testing.TB) *broken {
 	t.Helper()
 	mem := vfs.NewMem()
 	db := mustOpen(t, mem, newHandClock(), func(o *Options) { o.MemtableBytes, o.runLimit = 64<<10, 8 })
-	rng := seeded(11)
+	rng, retired := seeded(11), map[string][]byte{}
 	write := func(n int) {
 		for range n {
 			var b Batch
@@ -61,9 +61,11 @@ func makeBroken(t testing.TB) *broken {
 	}
 	for i := range 5 {
 		write(100)
+		maps.Copy(retired, filesOf(t, mem))
 		if err := db.Flush(background); err != nil {
 			t.Fatal(err)
 		}
+		maps.Copy(retired, filesOf(t, mem))
 		if i == 1 {
 			if err := db.CompactTables(); err != nil { // zeroed sequences
 				t.Fatal(err)
@@ -72,9 +74,12 @@ func makeBroken(t testing.TB) *broken {
 	}
 	write(40)
 	db.keepStep()
-	b := &broken{t: t, files: filesOf(t, mem), ids: map[string]uint64{}}
+	b := &broken{t: t, files: filesOf(t, mem), retired: retired}
+	for name := range b.files {
+		delete(retired, name)
+	}
 	for _, table := range db.store.state.Version.AllTables() {
-		b.table(base.Filename(base.FileTable, table.Num), table.ID)
+		b.table(base.Filename(base.FileTable, table.Num))
 	}
 	b.log(logFile(db))
 	mustClose(t, db)
@@ -83,9 +88,8 @@ func makeBroken(t testing.TB) *broken {
 
 // table notes the records of a table, block by block: what is lost without a
 // part of it.
-func (b *broken) table(name string, id uint64) {
+func (b *broken) table(name string) {
 	b.t.Helper()
-	b.ids[name] = id
 	content := b.files[name]
 	open := func(content []byte) *sstable.Salvage {
 		s, err := sstable.OpenSalvage(strings.NewReader(string(content)), int64(len(content)), sstable.ReaderOptions{Name: name})
@@ -297,6 +301,53 @@ func TestRepairWithoutCurrentOrManifestKeepsEverything(t *testing.T) {
 		if report.Manifest == nil || !report.MayRevive() || !strings.Contains(report.String(), "may be back") {
 			t.Errorf("%s the report says\n%v", what, report)
 		}
+	}
+}
+
+func TestRepairLeavesOutWhatTheManifestHasRetired(t *testing.T) {
+	b := makeBroken(t)
+	want := b.shows(nothingLost)
+	files := maps.Clone(b.files)
+	logs := 0
+	for name, content := range b.retired {
+		files[name] = content
+		if strings.HasSuffix(name, ".wal") {
+			logs++
+		}
+	}
+	if logs == 0 || logs == len(b.retired) {
+		t.Fatalf("%d files, %d logs: nothing is shown", len(b.retired), logs)
+	}
+	got, report := b.repaired(files)
+	b.same("beside retired files", got, want)
+	if !report.Complete() {
+		t.Errorf("the report says\n%v", report)
+	}
+	// Without manifest a log may be read beside the tables that hold its records.
+	files = b.without(b.names("MANIFEST")[0])
+	newest := ""
+	for name := range b.retired {
+		if strings.HasSuffix(name, ".wal") && name > newest {
+			newest = name
+		}
+	}
+	files[newest] = b.retired[newest]
+	got, _ = b.repaired(files)
+	b.same("with the records of a log twice", got, want)
+}
+
+func TestRepairFindsBlocksWithoutIndexAndFooter(t *testing.T) {
+	b := makeBroken(t)
+	for _, name := range b.names(".sst") {
+		at := b.dataEnd(name) / 2
+		files := b.changed(name, func(c []byte) []byte {
+			c[at] ^= 1
+			return c[:len(c)-20]
+		})
+		got, _ := b.repaired(files)
+		b.same(name, got, b.shows(func(r *storedRecord) bool {
+			return r.file == name && (r.from < 0 || at >= r.from && at < r.to)
+		}))
 	}
 }
 
