@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -50,11 +51,12 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	r := &repair{ctx: ctx, opts: opts, src: src, ids: map[uint32]uint64{}}
 	err = r.run(dst)
 	r.report.sort()
-	return r.report, errors.Join(noSpace(err), closeIf(lock))
+	_ = closeIf(lock) // which held nothing but the lock
+	return r.report, noSpace(err)
 }
 
 // lockSource keeps writers away from src, if it has a file to lock.
-func lockSource(src string, o *Options) (interface{ Close() error }, error) {
+func lockSource(src string, o *Options) (io.Closer, error) {
 	if _, err := o.FS.List(src); err != nil {
 		return nil, fmt.Errorf("siltstone: no store in %s: %w", src, err)
 	}
