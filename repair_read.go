@@ -207,7 +207,7 @@ func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
 		at := l.End()
 		frame, payload, err := l.Next()
 		if err == nil {
-			if err = p.frame(frame, payload); err == nil {
+			if err = p.frame(frame, payload, false); err == nil {
 				entry.Kept += int64(frame.Count)
 				r.clock, r.lastSeq = max(r.clock, frame.Clock), max(r.lastSeq, frame.Last())
 				continue
