@@ -41,7 +41,11 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 	w.off = off
 	for len(w.buf) < n {
 		have := len(w.buf)
-		step := int(min(int64(max(min(growth*have, n-have), readAhead)), w.size-off-int64(have)))
+		step := max(n-have, readAhead)
+		if step > 2*max(growth*have, readAhead) {
+			step = max(growth*have, readAhead) // and not a little less than what is wanted
+		}
+		step = int(min(int64(step), w.size-off-int64(have)))
 		w.buf = slices.Grow(w.buf, step)
 		m, err := w.r.ReadAt(w.buf[have:have+step], off+int64(have))
 		w.buf = w.buf[:have+m]
