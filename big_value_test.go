@@ -74,6 +74,27 @@ func (b *bigValue) get(db *siltstone.DB) func() error {
 	}
 }
 
+// held returns how many bytes are in use, the value's own excepted.
+func (b *bigValue) held() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	runtime.KeepAlive(b.value)
+	return int64(m.HeapAlloc) - int64(len(b.value))
+}
+
+func TestAFlushedMemtableIsGivenBack(t *testing.T) {
+	b := &bigValue{t: t, value: incompressible(64 << 20)}
+	db := bigStore(t, t.TempDir())
+	ok(t, db.Put([]byte("k"), b.value))
+	if b.held() < int64(len(b.value)) {
+		t.Error("the memtable is not in memory: nothing is shown")
+	}
+	ok(t, db.Flush(bg))
+	await(t, "the memtable is given back", func() bool { return b.held() < int64(len(b.value))/4 })
+	ok(t, db.Close())
+}
+
 // live goes through all that happens to a value: the bounds are what Options and
 // docs promise.
 func (b *bigValue) live() {

@@ -107,7 +107,10 @@ func (db *DB) applyFlush(e *manifest.Edit, mem *memState) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e.Settled = db.reaper.settle(mem, e.Nominated)
-	return db.applyEditLocked(e, func(rs *readState) { rs.imms = rs.imms[: len(rs.imms)-1 : len(rs.imms)-1] })
+	return db.applyEditLocked(e, func(rs *readState) {
+		// A slice of the old array would keep the flushed memtable in memory.
+		rs.imms = append([]*memState(nil), rs.imms[:len(rs.imms)-1]...)
+	})
 }
 
 // flushTable writes the memtable's records to tables and returns the edit that
