@@ -6,48 +6,76 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // Check reads the whole store and returns every fault it finds, joined; nil if
 // there is none. It looks at one state, beside writers, and costs the reading of
-// every table:
+// every table and log. Each fault is ErrCorruption and names a file, with the
+// offset where there is one, or the collection:
 //
-//   - the manifest's tables are there, with the size, checksums and whole-file
-//     digest it names; records are in order, counted and covered by the filter
-//   - runs are disjoint inside, and a newer run's records are newer
+//   - the directory is the manifest's: that verifies and says what the store
+//     goes by, its tables are there, no other has a number it never gave out
+//   - each table has the size, checksums, whole-file digest, counts, bounds and
+//     sequences the manifest names; its records are in order, and the filter
+//     admits them all
+//   - logs that are complete verify to their end, the one in use as far as it has
+//     been synced
+//   - runs are disjoint inside, and of two records of a key, or a record and
+//     a range tombstone over it, the one in the newer place is newer
 //   - every keyspace has a number of its own, and no dropped one has a row left
-//   - every collection's count is the number of its elements, sorted sets have
-//     both rows of every member, an element with a deadline stands in the order
-//     of deadlines, and no element row is left that nothing names
+//   - every collection's count is the number of its elements, the members of a
+//     sorted set and their scores agree, the items of a list lie between its ends,
+//     an element with a deadline stands in the order of deadlines, and no element
+//     row is left that nothing names
 //
-// The context is looked at often.
+// Files that a failed removal left behind are no fault. The context is looked at
+// often.
 func (db *DB) Check(ctx context.Context) error {
-	rs := db.states.hold()
-	if rs == nil {
-		return ErrClosed
+	ctx, end, err := db.longCall(ctx)
+	if err != nil {
+		return err
 	}
-	defer db.states.drop(rs)
-	c := &checker{db: db, ctx: ctx, view: readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}}
-	for _, look := range []func() error{c.version, c.tables, c.ages, c.collections, c.keyspaces} {
+	defer end()
+	c, err := db.newChecker(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.states.drop(c.view.rs)
+	for _, look := range []func() error{c.manifest, c.directory, c.version, c.tables, c.logs, c.ages, c.collections, c.keyspaces} {
 		err := look()
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return ctxErr
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		c.errs = append(c.errs, err)
 	}
 	return errors.Join(c.errs...)
 }
 
+// newChecker pins the newest version and notes the state that goes with it.
+func (db *DB) newChecker(ctx context.Context) (*checker, error) {
+	m := &db.store
+	m.mu.Lock()
+	state, rs := m.state, db.states.hold()
+	m.mu.Unlock()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	view := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	return &checker{db: db, ctx: ctx, state: state, view: view}, nil
+}
+
 // checker is one Check. It belongs to one goroutine.
 type checker struct {
 	db    *DB
 	ctx   context.Context
+	state *manifest.State // when it began
 	view  readView
 	errs  []error
 	steps int
@@ -61,88 +89,17 @@ func (c *checker) tick() error {
 	return nil
 }
 
-func (c *checker) version() error { return c.view.rs.version.Check() }
-
-// tables verifies each table file.
-func (c *checker) tables() error {
-	var errs []error
-	for i := range c.view.rs.runs {
-		for _, t := range c.view.rs.runs[i].tables {
-			if _, err := c.db.opts.FS.Stat(join(c.db.dir, base.Filename(base.FileTable, t.Num))); errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
-				continue
-			}
-			r, err := t.get()
-			if err == nil {
-				err = r.Verify(func(int) error { return c.ctx.Err() })
-			}
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// ages checks that of two records of a key the one in the newer source is
-// newer.
-func (c *checker) ages() error {
-	rs := c.view.rs
-	var sources []iterator.Iterator
-	sources = append(sources, rs.mem.NewIter(true))
-	for _, m := range rs.imms {
-		sources = append(sources, m.NewIter(true))
-	}
-	var runs = make([]runSource, len(rs.runs))
-	for i := range rs.runs {
-		sources = append(sources, runs[i].init(&rs.runs[i], newTableIter(), true))
-	}
-	at := make([]*iterator.Entry, len(sources))
-	for i, s := range sources {
-		defer s.Close()
-		at[i] = s.First()
-	}
-	for {
-		if err := c.tick(); err != nil {
-			return err
-		}
-		var least []byte
-		for _, e := range at {
-			if e != nil && (least == nil || bytes.Compare(e.Key, least) < 0) {
-				least = e.Key
-			}
-		}
-		if least == nil {
-			break
-		}
-		if err := ageOfKey(sources, at, bytes.Clone(least)); err != nil {
-			return err
-		}
-	}
-	var errs []error
-	for _, s := range sources {
-		errs = append(errs, s.Err())
-	}
-	return errors.Join(errs...)
-}
-
-// ageOfKey steps every source over key and compares their sequences.
-func ageOfKey(sources []iterator.Iterator, at []*iterator.Entry, key []byte) error {
-	floor := base.SeqMax
-	for i, s := range sources {
-		oldest := base.SeqMax
-		for at[i] != nil && bytes.Equal(at[i].Key, key) {
-			if at[i].Seq >= floor {
-				return fmt.Errorf("%w: key %q: sequence %d in source %d is not below %d in a newer one", ErrCorruption, key, at[i].Seq, i, floor)
-			}
-			oldest = at[i].Seq
-			at[i] = s.Next()
-		}
-		floor = min(floor, oldest)
-	}
-	return nil
-}
-
 // collections checks metadata against element rows.
 func (c *checker) collections() error {
+	var errs []error
+	err := c.eachFault(func(_ namedID, _ []byte, fault error) { errs = append(errs, fault) })
+	return errors.Join(append(errs, err)...)
+}
+
+// eachFault calls found for every collection whose rows do not agree, with the
+// row of its metadata, nil if there is none, and for every row of no collection,
+// with the row itself and id 0.
+func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) error {
 	named, err := c.namedIDs()
 	if err != nil {
 		return err
@@ -152,41 +109,66 @@ func (c *checker) collections() error {
 		return err
 	}
 	defer it.release()
-	var errs []error
 	var cur elementCount
+	live := map[namedID][]byte{} // metadata rows whose elements are still to come
+	judge := func() {
+		if err := c.judge(&cur, named); err != nil {
+			found(namedID{string(cur.prefix), cur.id}, cur.row, err)
+		}
+	}
 	for ok := it.first(); ok; ok = it.next() {
 		if err := c.tick(); err != nil {
 			return err
 		}
 		prefix, rest, ok := keyenc.KeyspaceOf(it.key)
-		if !ok || rest[0] != keyenc.SpaceElements {
+		if !ok {
 			continue
 		}
-		if len(rest) < 10 {
-			errs = append(errs, fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
+		if rest[0] == keyenc.SpaceKeys {
+			if id, ok := record.CollectionID(record.Type(it.trailer.Attr.Type()), it.value); ok {
+				who := namedID{string(prefix), id}
+				if other := live[who]; other != nil {
+					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
+				}
+				live[who] = bytes.Clone(it.key)
+			}
 			continue
 		}
-		id := binary.BigEndian.Uint64(rest[1:])
+		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
+		if !ok {
+			found(namedID{prefix: string(prefix)}, bytes.Clone(it.key), fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
+			continue
+		}
 		if id != cur.id || !bytes.Equal(prefix, cur.prefix) {
-			errs = append(errs, c.judge(&cur, named))
-			cur = elementCount{prefix: bytes.Clone(prefix), id: id}
+			judge()
+			who := namedID{string(prefix), id}
+			cur = elementCount{prefix: bytes.Clone(prefix), id: id, row: live[who]}
+			delete(live, who)
 		}
-		cur.add(rest[9], it.value, it.trailer)
+		cur.add(tag, name, it.value, it.trailer)
 	}
-	errs = append(errs, c.judge(&cur, named), it.err)
-	return errors.Join(errs...)
+	if it.err != nil {
+		return it.err
+	}
+	judge()
+	for who, row := range live {
+		found(who, row, fmt.Errorf("%w: collection %d: row %q names it, and it has no rows", ErrCorruption, who.id, row))
+	}
+	return nil
 }
 
 // elementCount is what was seen of one collection's rows.
 type elementCount struct {
 	prefix                  []byte
 	id                      uint64
-	owner                   []byte
+	row, owner              []byte // of the metadata, and what the owner row says it is
 	elements, scores, items uint64
 	volatile, due           uint64 // elements with a deadline, and deadlines
+	pairs                   uint64 // hashes of (member, score) of elements, less those of score rows
+	first, last             uint64 // indexes of items
 }
 
-func (e *elementCount) add(tag byte, value []byte, t base.Trailer) {
+func (e *elementCount) add(tag byte, name, value []byte, t base.Trailer) {
 	switch tag {
 	case keyenc.TagOwner:
 		e.owner = bytes.Clone(value)
@@ -194,14 +176,25 @@ func (e *elementCount) add(tag byte, value []byte, t base.Trailer) {
 		e.elements++
 		if record.Type(t.Attr.Type()) == record.TypeVolatile {
 			e.volatile++
+			value = value[min(8, len(value)):] // behind the deadline
 		}
+		e.pairs += hashPair(name, value)
 	case keyenc.TagScore:
 		e.scores++
+		n := min(len(name), keyenc.ScoreLen)
+		e.pairs -= hashPair(name[n:], name[:n])
 	case keyenc.TagDue:
 		e.due++
 	case keyenc.TagItem:
-		e.items++
+		e.last, _ = keyenc.DecodeItem(name)
+		if e.items++; e.items == 1 {
+			e.first = e.last
+		}
 	}
+}
+
+func hashPair(member, score []byte) uint64 {
+	return xxhash.Sum64(member)*31 + xxhash.Sum64(score)
 }
 
 // namedID is a collection of a keyspace.
@@ -252,31 +245,30 @@ func (c *checker) nominated(id namedID) bool {
 
 // judge compares what was seen of a collection with its metadata.
 func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
-	if e.id == 0 {
+	if e.prefix == nil {
 		return nil
 	}
 	who := namedID{string(e.prefix), e.id}
 	fault := func(format string, args ...any) error {
 		return fmt.Errorf("%w: collection %d: %s", ErrCorruption, e.id, fmt.Sprintf(format, args...))
 	}
-	if e.owner == nil {
-		if named[who] || c.nominated(who) {
+	if e.row == nil {
+		switch {
+		case named[who] || c.nominated(who):
 			return nil
+		case e.owner == nil:
+			return fault("%d rows without an owner", e.elements+e.scores+e.items)
 		}
-		return fault("%d rows without an owner", e.elements+e.scores+e.items)
+		return fault("%d rows that no record names", e.elements+e.scores+e.items)
 	}
-	f, err := c.view.rs.get(e.owner, hashRow(e.owner), c.view.seq)
+	if !bytes.Equal(e.owner, e.row) {
+		return fault("row %q names it, its owner row says %q", e.row, e.owner)
+	}
+	f, err := c.view.rs.get(e.row, hashRow(e.row), c.view.seq)
 	if err != nil {
 		return err
 	}
 	typ := record.Type(f.Attr.Type())
-	id, carries := record.CollectionID(typ, f.value)
-	if !f.ok || f.Expired(c.view.now) || !carries || id != e.id {
-		if named[who] || c.nominated(who) {
-			return nil
-		}
-		return fault("%d rows that no record names", e.elements+e.scores+e.items)
-	}
 	m, err := record.DecodeMeta(f.value)
 	if err != nil {
 		return fault("%v", err)
@@ -288,11 +280,29 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	if m.Count != count {
 		return fault("%v %q counts %d elements and has %d", typ, e.owner, m.Count, count)
 	}
-	if e.volatile != e.due || e.due > 0 && m.NextDue == 0 {
+	switch {
+	case e.volatile != e.due || e.due > 0 && m.NextDue == 0:
 		return fault("%v %q has %d elements with deadlines and %d due rows", typ, e.owner, e.volatile, e.due)
-	}
-	if typ == record.TypeZSet && e.scores != e.elements {
+	case typ == record.TypeZSet && e.scores != e.elements:
 		return fault("sorted set %q has %d members and %d scores", e.owner, e.elements, e.scores)
+	case typ == record.TypeZSet && e.pairs != 0:
+		return fault("sorted set %q has scores that are not those of its members", e.owner)
+	case typ == record.TypeList && !listSpans(m.Body, e):
+		return fault("list %q has a gap, or items outside its ends", e.owner)
 	}
 	return nil
+}
+
+// listSpans reports whether items, as many as the metadata counts, stand where
+// its body says: without gaps from the first index to one stride before the end,
+// or with gaps somewhere between the two.
+func listSpans(body []byte, e *elementCount) bool {
+	if len(body) != 17 {
+		return false
+	}
+	first, end := binary.BigEndian.Uint64(body), binary.BigEndian.Uint64(body[8:])
+	if body[16] != 0 { // with gaps; or of a later version, whose typed calls refuse it
+		return first <= e.first && e.last < end
+	}
+	return e.first == first && e.last == end-keyenc.ItemStride && (end-first)/keyenc.ItemStride == e.items
 }

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -34,6 +35,8 @@ func (db *DB) Close() error {
 	db.section.Unlock()
 	db.closing.Store(true)
 	db.workers.stop()
+	db.long.Lock() // Check and Checkpoint end early
+	db.long.Unlock()
 
 	var err error
 	if !db.opts.ReadOnly {
@@ -60,6 +63,23 @@ func (m *manifestState) end() error {
 		return nil
 	}
 	return m.log.Close()
+}
+
+// longCall begins a call that reads much or writes files beside the store's. Its
+// context ends, with ErrClosed as the cause, once Close begins, and Close waits
+// for end. It is ErrClosed if Close has begun.
+func (db *DB) longCall(ctx context.Context) (_ context.Context, end func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	db.long.RLock()
+	if db.isClosed() {
+		db.long.RUnlock()
+		return nil, nil, ErrClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(db.workers.ctx, func() { cancel(ErrClosed) })
+	return ctx, func() { stop(); cancel(nil); db.long.RUnlock() }, nil
 }
 
 // isClosed reports whether Close has begun.

@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/sstable"
+	"github.com/siltstonedb/siltstone/vfs"
 )
 
 // merging is the compactors' shared state, guarded by workers.mu: which
@@ -351,11 +352,16 @@ func (db *DB) newTable() (compaction.NewTable, error) {
 	if err != nil {
 		return compaction.NewTable{}, err
 	}
+	return createTable(db.opts.FS, db.dir, num)
+}
+
+// createTable creates the file of table num in dir.
+func createTable(fsys vfs.FS, dir string, num base.FileNum) (compaction.NewTable, error) {
 	id, err := randomID()
 	if err != nil {
 		return compaction.NewTable{}, err
 	}
-	f, err := db.opts.FS.Create(join(db.dir, base.Filename(base.FileTable, num)))
+	f, err := fsys.Create(join(dir, base.Filename(base.FileTable, num)))
 	if err != nil {
 		return compaction.NewTable{}, noSpace(err)
 	}

@@ -48,6 +48,7 @@ type DB struct {
 	closing atomic.Bool // Close has begun
 
 	registry registry
+	long     sync.RWMutex // held shared by long calls, which Close ends and awaits
 
 	events sync.Mutex // one event at a time
 

@@ -139,6 +139,15 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 // writeMemtable writes the records of mem to tables at the given place. rest are
 // tables that belong to the store and are in no version yet.
 func (db *DB) writeMemtable(mem *memState, v *manifest.Version, at *compaction.Compaction, rest []*manifest.Table) (*compaction.Result, error) {
+	res, err := compaction.Merge(db.memtableJob(mem, v, at, rest), db.mergeEnv(context.Background()))
+	if err != nil {
+		db.discard(res)
+	}
+	return res, err
+}
+
+// memtableJob is the merge that writes the records of mem to tables.
+func (db *DB) memtableJob(mem *memState, v *manifest.Version, at *compaction.Compaction, rest []*manifest.Table) compaction.Job {
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
 		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
@@ -146,11 +155,7 @@ func (db *DB) writeMemtable(mem *memState, v *manifest.Version, at *compaction.C
 	}
 	job.Older.AddTables(rest)
 	job.ReadPoints, job.Now = db.points.capture()
-	res, err := compaction.Merge(job, db.mergeEnv(context.Background()))
-	if err != nil {
-		db.discard(res)
-	}
-	return res, err
+	return job
 }
 
 // placeFlush decides where the records of mem go, the last level if nothing is

@@ -35,6 +35,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/cache":    {},
 	"internal/commit":   {ours: []string{"internal/base", "wal"}},
 	"internal/iterator": {ours: []string{"internal/base"}},
+	"internal/leaktest": {},
 	"internal/keyenc":   {ours: []string{"internal/base"}},
 	"internal/rangedel": {ours: []string{"internal/base"}},
 	"internal/readset":  {ours: []string{"internal/base"}},

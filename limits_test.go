@@ -273,6 +273,7 @@ func everyCall(s *testStore, tx *siltstone.Tx, snap *siltstone.Snapshot, it *sil
 	note("DB.Flush", s.Flush(bg))
 	note("DB.Compact", s.Compact(bg, siltstone.Range{}))
 	note("DB.Check", s.Check(bg))
+	note("DB.Checkpoint", s.Checkpoint(bg, "copy"))
 	_, err = s.EstimateSize(siltstone.Range{})
 	note("DB.EstimateSize", err)
 	for name, move := range map[string]func() bool{

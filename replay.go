@@ -118,7 +118,11 @@ func (r *replay) log(l replayLog) error {
 			return r.end(l, err)
 		}
 		r.db.clock.advance(frame.Clock)
-		if err := r.frame(frame, payload); err != nil {
+		owned := len(payload) >= keepFrom
+		if owned {
+			l.reader.Keep()
+		}
+		if err := r.frame(frame, payload, owned); err != nil {
 			return fmt.Errorf("%w (frame before offset %d of %s)", err, l.reader.End(), base.Filename(base.FileLog, l.number))
 		}
 	}
@@ -137,9 +141,13 @@ func (r *replay) end(l replayLog, err error) error {
 	return err
 }
 
-// frame inserts the operations of one commit group. The whole frame is decoded
-// before any of it counts.
-func (r *replay) frame(f wal.Frame, payload []byte) error {
+// keepFrom is the payload size from which replayed memtables reference what was
+// read instead of copying it.
+const keepFrom = 1 << 20
+
+// frame inserts the operations of one commit group, which memory may reference if
+// it is owned. The whole frame is decoded before any of it counts.
+func (r *replay) frame(f wal.Frame, payload []byte, owned bool) error {
 	r.hashes = r.hashes[:0]
 	var bytes int64
 	for rest := payload; len(rest) > 0; {
@@ -160,7 +168,7 @@ func (r *replay) frame(f wal.Frame, payload []byte) error {
 	}
 	r.room(len(r.hashes), bytes)
 	for i := range r.hashes {
-		r.hashes[i].insertInto(r.mem, f.First+base.SeqNum(i), false)
+		r.hashes[i].insertInto(r.mem, f.First+base.SeqNum(i), owned)
 	}
 	r.records += int64(f.Count)
 	r.lastSeq = max(r.lastSeq, f.Last())

@@ -84,11 +84,13 @@ func (w *blockWriter) add(e *iterator.Entry, value []byte, hash uint64, again bo
 	w.expiries = append(w.expiries, e.Expiry)
 }
 
-// finish appends the encoded block to dst, without padding and checksum.
-func (w *blockWriter) finish(dst []byte, p *packer) ([]byte, error) {
+// finish appends the encoded block to dst, without its values, padding and
+// checksum, and returns the values as they are to be stored behind it: borrowed
+// until the next call of anything here.
+func (w *blockWriter) finish(dst []byte, p *packer) (head, stored []byte, err error) {
 	stored, compression, err := p.pack(w.values)
 	if err != nil {
-		return dst, err
+		return dst, nil, err
 	}
 	if compression != NoCompression {
 		w.flags |= flagPacked
@@ -131,8 +133,7 @@ func (w *blockWriter) finish(dst []byte, p *packer) ([]byte, error) {
 			dst = append(dst, byte(a))
 		}
 	}
-	dst = shape.appendRest(dst, w.keys, w.keyEnds)
-	return append(dst, stored...), nil
+	return shape.appendRest(dst, w.keys, w.keyEnds), stored, nil
 }
 
 // appendTrailers appends the columns of expiries and sequences.

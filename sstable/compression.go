@@ -42,6 +42,11 @@ const (
 	// freeGrowth: a crafted file cannot make its reader allocate more than that.
 	maxGrowth  = 256
 	freeGrowth = 4 << 20
+	// Of a value so large parts are tried first: a buffer for all of it is not to
+	// be had for nothing.
+	sampleFrom = 4 << 20
+	samples    = 4
+	sampleLen  = 64 << 10
 	// maxPause bounds for how many blocks a packer that saved nothing gives up.
 	maxPause = 16
 )
@@ -70,6 +75,18 @@ func (p *packer) reset(kind Compression) {
 	}
 }
 
+// sample reports whether any of a few parts of values shrinks enough.
+func (p *packer) sample(values []byte) (worth bool, err error) {
+	for i := range samples {
+		at := (len(values) - sampleLen) / (samples - 1) * i
+		out, err := p.encode(values[at:][:sampleLen])
+		if err != nil || len(out) <= sampleLen-sampleLen/minSaving {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // pack returns values as they are to be stored. The result is values itself or
 // borrowed until the next call.
 func (p *packer) pack(values []byte) ([]byte, Compression, error) {
@@ -79,6 +96,11 @@ func (p *packer) pack(values []byte) ([]byte, Compression, error) {
 	if p.pause > 0 {
 		p.pause--
 		return values, NoCompression, nil
+	}
+	if len(values) >= sampleFrom {
+		if worth, err := p.sample(values); !worth || err != nil {
+			return values, NoCompression, err
+		}
 	}
 	out, err := p.encode(values)
 	if err != nil {

@@ -51,11 +51,16 @@ const (
 // where they belong, joined by exclusive or. A block moved to another place of
 // its file, or to another file, does not verify.
 func checksum(payload []byte, id uint64, offset int64, s section) uint64 {
+	return xxhash.Sum64(payload) ^ placeSum(id, offset, s)
+}
+
+// placeSum is the xxhash of where a block belongs.
+func placeSum(id uint64, offset int64, s section) uint64 {
 	var place [24]byte
 	binary.LittleEndian.PutUint64(place[0:], id)
 	binary.LittleEndian.PutUint64(place[8:], uint64(offset))
 	binary.LittleEndian.PutUint64(place[16:], uint64(s))
-	return xxhash.Sum64(payload) ^ xxhash.Sum64(place[:])
+	return xxhash.Sum64(place[:])
 }
 
 // seal ends the block that starts at dst[start:] and will stand at offset of the
@@ -113,7 +118,7 @@ func decodeFooter(b []byte, size int64) (f footer, err error) {
 		return f, fmt.Errorf("footer checksum is %016x, want %016x", want, got)
 	}
 	if v := binary.LittleEndian.Uint32(b[40:]); v != formatVersion {
-		return f, fmt.Errorf("table format %d: %w", v, base.ErrFormatTooNew)
+		return f, fmt.Errorf("table has format %d, this version reads %d: %w", v, formatVersion, base.ErrFormatTooNew)
 	}
 	if binary.LittleEndian.Uint32(b[44:]) != 0 {
 		return f, fmt.Errorf("reserved bytes of the footer are not zero")

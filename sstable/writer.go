@@ -2,6 +2,7 @@ package sstable
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -257,11 +258,16 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	}
 	start := len(w.buf)
 	offset := w.offset + int64(start)
-	buf, err := b.finish(w.buf, &w.packer)
+	head, stored, err := b.finish(w.buf, &w.packer)
 	if err != nil {
 		return w.fail(err)
 	}
-	w.buf = seal(buf, start, w.o.ID, offset, sectionData)
+	w.buf = head
+	if len(stored) < writeSize {
+		w.buf = seal(append(w.buf, stored...), start, w.o.ID, offset, sectionData)
+	} else if err := w.sealLarge(start, offset, stored); err != nil {
+		return err
+	}
 	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
 	b.reset()
 	if len(w.buf) >= writeSize {
@@ -270,17 +276,46 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	return nil
 }
 
-// flush gives the buffer to the sink.
-func (w *Writer) flush() error {
-	n, err := w.sink.Write(w.buf)
-	if err == nil && n != len(w.buf) {
+// sealLarge is seal for the block at w.buf[start:] whose values are so large that
+// they go to the sink as they are.
+func (w *Writer) sealLarge(start int, offset int64, values []byte) error {
+	var sum xxhash.Digest
+	sum.Reset()
+	_, _ = sum.Write(w.buf[start:])
+	_, _ = sum.Write(values)
+	length := len(w.buf) - start + len(values)
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.put(values); err != nil {
+		return err
+	}
+	var zeros [alignment]byte
+	w.buf = append(w.buf, zeros[:-length&(alignment-1)]...)
+	_, _ = sum.Write(w.buf)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, sum.Sum64()^placeSum(w.o.ID, offset, sectionData))
+	return nil
+}
+
+// put gives b to the sink.
+func (w *Writer) put(b []byte) error {
+	n, err := w.sink.Write(b)
+	if err == nil && n != len(b) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		return w.fail(fmt.Errorf("sstable: write: %w", err))
 	}
-	w.digest.Write(w.buf)
+	w.digest.Write(b)
 	w.offset += int64(n)
+	return nil
+}
+
+// flush gives the buffer to the sink.
+func (w *Writer) flush() error {
+	if err := w.put(w.buf); err != nil {
+		return err
+	}
 	w.buf = w.buf[:0]
 	if cap(w.buf) > 2*keepBuffer {
 		w.buf = nil

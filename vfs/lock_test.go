@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/leaktest"
 )
 
 // TestMain runs the second process of the lock tests: it takes the lock named
@@ -18,7 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	name := os.Getenv("VFS_LOCK_CHILD")
 	if name == "" {
-		os.Exit(m.Run())
+		leaktest.Main(m)
 	}
 	how, name, _ := strings.Cut(name, ":")
 	_, err := OS.Lock(name, how == "exclusive", true)

@@ -26,7 +26,8 @@ type FS interface {
 	// Remove removes a file or an empty directory. An open file stays readable
 	// through its handles (on windows the removal fails instead).
 	Remove(name string) error
-	// Rename gives from the name to, replacing a file of that name.
+	// Rename gives from the name to, replacing a file of that name. A directory
+	// may be renamed to a name that is free.
 	Rename(from, to string) error
 	// Link makes to a second name of from. It fails with ErrNoLink where the
 	// file system cannot.

@@ -79,6 +79,10 @@ func (r *FrameReader) Next() (Frame, []byte, error) {
 	return f, payload, nil
 }
 
+// Keep makes the payload of the last Next the caller's, for ever. It is for large
+// ones: the reader goes on with new memory.
+func (r *FrameReader) Keep() { r.file.buf = nil }
+
 // Complete reports whether the trailer was read.
 func (r *FrameReader) Complete() bool { return r.complete }
 

@@ -23,9 +23,12 @@ type window struct {
 // readAhead is the least a window reads at once, as far as the file goes.
 const readAhead = 256 << 10
 
+// growth is how many times what it holds a window reads more at once.
+const growth = 15
+
 // at returns n bytes of the file at off, borrowed until the next call.
-// off+n is at most the file's size. Memory grows with what was really read: at
-// most twice n beyond the read-ahead.
+// off+n is at most the file's size. Memory grows with what was really read, in
+// large steps, for each copies what there is: at most n beyond the read-ahead.
 func (w *window) at(off int64, n int) ([]byte, error) {
 	if off < w.off || off > w.off+int64(len(w.buf)) {
 		w.off, w.buf = off, w.buf[:0]
@@ -38,7 +41,11 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 	w.off = off
 	for len(w.buf) < n {
 		have := len(w.buf)
-		step := int(min(int64(max(have, readAhead)), w.size-off-int64(have)))
+		step := max(n-have, readAhead)
+		if step > 2*max(growth*have, readAhead) {
+			step = max(growth*have, readAhead) // and not a little less than what is wanted
+		}
+		step = int(min(int64(step), w.size-off-int64(have)))
 		w.buf = slices.Grow(w.buf, step)
 		m, err := w.r.ReadAt(w.buf[have:have+step], off+int64(have))
 		w.buf = w.buf[:have+m]

@@ -1,0 +1,182 @@
+package siltstone
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"reflect"
+	"slices"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/wal"
+)
+
+// manifest reads the manifest again and compares it with the state in memory. A
+// poisoned store's may hold an edit more.
+func (c *checker) manifest() error {
+	m := &c.db.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c.db.poison.set() {
+		return nil
+	}
+	s, info, err := manifest.Load(c.db.opts.FS, c.db.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing")
+	}
+	if err != nil {
+		return err
+	}
+	name := base.Filename(base.FileManifest, info.Number)
+	switch {
+	case m.log != nil && m.log.Number() != info.Number:
+		return base.Corruptf(base.Filename(base.FileCurrent, 0), 0, "names %s, the store goes by manifest %d", name, uint64(m.log.Number()))
+	case m.log != nil && m.log.Size() != info.End:
+		return base.Corruptf(name, info.End, "ends here, %d bytes were written", m.log.Size())
+	case s.DBID != m.state.DBID || !bytes.Equal(manifest.AppendEdit(nil, s.Snapshot()), manifest.AppendEdit(nil, m.state.Snapshot())):
+		return base.Corruptf(name, -1, "does not say what the store goes by")
+	}
+	return nil
+}
+
+// directory looks for the manifest's tables, and for those it never gave
+// a number.
+func (c *checker) directory() error {
+	files, err := c.db.listFiles()
+	if err != nil {
+		return err
+	}
+	m := &c.db.store
+	m.mu.Lock()
+	limit := m.state.FileLimit // behind the listing: it only rises
+	m.mu.Unlock()
+	var errs []error
+	for _, n := range files.tables {
+		if n >= limit {
+			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, n), -1, "number was never reserved"))
+		}
+	}
+	for _, t := range c.view.rs.version.AllTables() {
+		if _, there := slices.BinarySearch(files.tables, t.Num); !there {
+			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// version checks that the manifest's version is a possible one.
+func (c *checker) version() error {
+	v := c.view.rs.version
+	if err := v.Check(); err != nil {
+		return base.Corruptf(c.manifestName(), -1, "%w", err)
+	}
+	for _, t := range v.AllTables() {
+		if t.MaxSeq > c.state.LastSeq {
+			return base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "sequences up to %d, the manifest ends at %d", t.MaxSeq, c.state.LastSeq)
+		}
+	}
+	return nil
+}
+
+func (c *checker) manifestName() string {
+	m := &c.db.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil {
+		return "manifest"
+	}
+	return base.Filename(base.FileManifest, m.log.Number())
+}
+
+// tables verifies each table file, and that it is what the manifest says of it.
+func (c *checker) tables() error {
+	var errs []error
+	for i := range c.view.rs.runs {
+		for _, t := range c.view.rs.runs[i].tables {
+			r, err := t.get()
+			if err == nil {
+				err = r.Verify(func(int) error { return c.ctx.Err() })
+			}
+			if err == nil && !reflect.DeepEqual(r.Properties(), t.TableProperties) {
+				err = base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "the manifest says other counts, bounds or sequences of it")
+			}
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// logs reads the logs whose records are in no table, newest first: a header is
+// written when the log before it is complete, so that one must be, when it is
+// read afterwards. Logs without a header are still gathering in memory.
+func (c *checker) logs() error {
+	s := &c.db.logs
+	s.mu.Lock()
+	used := slices.Clone(s.used)
+	s.mu.Unlock()
+	var errs []error
+	followed := false
+	for _, n := range slices.Backward(used) {
+		if c.ctx.Err() != nil {
+			break
+		}
+		header, err := c.log(n, followed)
+		if !followed && errors.Is(err, ErrCorruption) {
+			err = c.again(n, err)
+		}
+		followed = followed || header
+		s.mu.Lock()
+		if !slices.Contains(s.used, n) {
+			err = nil // retired meanwhile, and perhaps removed
+		}
+		s.mu.Unlock()
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// again reads the log in use once more after a fault: what was read first may
+// have been older than what was read behind it. Damage stays where it is.
+func (c *checker) again(n base.FileNum, err error) error {
+	var first, second *CorruptionError
+	if _, again := c.log(n, false); errors.As(err, &first) && errors.As(again, &second) && first.Offset == second.Offset {
+		return again
+	}
+	return nil
+}
+
+// log reads one log and reports whether it has a header. Unless another follows
+// it may end in a frame that is being written.
+func (c *checker) log(n base.FileNum, followed bool) (header bool, err error) {
+	name := base.Filename(base.FileLog, n)
+	f, err := c.db.opts.FS.Open(join(c.db.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, base.Corruptf(name, -1, "log is missing")
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	r, err := wal.Open(f, st.Size(), name)
+	header = err == nil
+	for err == nil {
+		if err = c.ctx.Err(); err == nil {
+			_, _, err = r.Next()
+		}
+	}
+	switch {
+	case errors.Is(err, wal.ErrNoHeader) && followed:
+		return header, base.Corruptf(name, 0, "log has no header, and another follows it")
+	case header && followed && !r.Complete() && (errors.Is(err, wal.ErrTorn) || errors.Is(err, io.EOF)):
+		return header, base.Corruptf(name, r.End(), "log ends here, and another follows it")
+	case errors.Is(err, wal.ErrNoHeader), errors.Is(err, wal.ErrTorn), errors.Is(err, io.EOF):
+		return header, nil
+	}
+	return header, err
+}

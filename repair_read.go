@@ -1,0 +1,316 @@
+package siltstone
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/sstable"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/wal"
+)
+
+// repair is one Repair. It belongs to one goroutine.
+type repair struct {
+	ctx    context.Context
+	opts   Options
+	src    string
+	state  *manifest.State // of the source; nil: not known
+	report RepairReport
+	files  []vfs.File // open while they are read
+	tables []salvaged // newest first
+	mems   []*memState
+
+	clock   int64
+	lastSeq base.SeqNum
+	ids     map[uint32]uint64 // of each keyspace, above every collection id met
+}
+
+// salvaged is a table of the source that can be read, wholly or in part.
+type salvaged struct {
+	*sstable.Salvage
+	num base.FileNum
+}
+
+func readersLock(dir string, f vfs.FS) (io.Closer, error) {
+	lock, err := f.Lock(join(dir, base.Filename(base.FileLock, 0)), false, false)
+	if errors.Is(err, vfs.ErrLockHeld) {
+		return nil, errors.Join(ErrLocked, err)
+	}
+	return lock, err
+}
+
+// read opens everything of the source that can be read.
+func (r *repair) read() error {
+	files, err := (&DB{dir: r.src, opts: r.opts}).listFiles()
+	if err != nil {
+		return err
+	}
+	if len(files.tables)+len(files.logs)+len(files.manifests) == 0 {
+		return &fs.PathError{Op: "repair", Path: r.src, Err: fs.ErrNotExist}
+	}
+	r.loadManifest(files)
+	if err := r.openTables(files); err != nil {
+		return err
+	}
+	return r.readLogs(files.logs)
+}
+
+func (r *repair) close() {
+	for _, f := range r.files {
+		_ = f.Close()
+	}
+}
+
+// loadManifest reads the manifest that CURRENT names or, if it names none, the
+// newest that verifies.
+func (r *repair) loadManifest(files directory) {
+	state, _, err := manifest.Load(r.opts.FS, r.src)
+	if n := len(files.manifests); err != nil && n > 0 {
+		// An older one than the newest would name tables that are gone.
+		if state = r.readManifest(files.manifests[n-1]); state != nil {
+			r.report.Current, err = err, nil
+		}
+	}
+	r.report.Manifest = err
+	if r.state = state; state != nil {
+		r.clock, r.lastSeq = state.Clock, state.LastSeq
+	}
+}
+
+func (r *repair) readManifest(n base.FileNum) *manifest.State {
+	f, size, err := r.openFile(base.FileManifest, n)
+	if err != nil {
+		return nil
+	}
+	s, _, err := manifest.Read(f, size, n)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+func (r *repair) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, error) {
+	f, err := r.opts.FS.Open(join(r.src, base.Filename(t, n)))
+	if err != nil {
+		return nil, 0, err
+	}
+	r.files = append(r.files, f)
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+// openTables opens the tables that count.
+func (r *repair) openTables(files directory) error {
+	listed := map[base.FileNum]*manifest.Table{}
+	if r.state != nil {
+		for _, t := range r.state.Version.AllTables() {
+			listed[t.Num] = t
+			if !slices.Contains(files.tables, t.Num) {
+				r.report.file(base.FileTable, t.Num).LeftOut = base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing")
+			}
+		}
+	}
+	// Of two records on sequence 0 that of the newer file counts.
+	for _, n := range slices.Backward(files.tables) {
+		m := listed[n]
+		if m == nil && r.state != nil {
+			continue // the rest of a merge
+		}
+		entry := r.report.file(base.FileTable, n)
+		f, size, err := r.openFile(base.FileTable, n)
+		if err != nil {
+			return err
+		}
+		o := sstable.ReaderOptions{Name: entry.Name}
+		if m != nil {
+			o.ID = m.ID
+		}
+		s, err := sstable.OpenSalvage(f, size, o)
+		switch {
+		case errors.Is(err, ErrCorruption):
+			entry.LeftOut = err
+			continue
+		case err != nil:
+			return err
+		}
+		r.tables = append(r.tables, salvaged{s, n})
+	}
+	return nil
+}
+
+// tell adds what was found of the tables to the report, once they were read to
+// their ends.
+func (r *repair) tell() {
+	for _, t := range r.tables {
+		name := base.Filename(base.FileTable, t.num)
+		i := slices.IndexFunc(r.report.Files, func(f RepairedFile) bool { return f.Name == name })
+		f := &r.report.Files[i]
+		f.Kept = t.Records()
+		for _, g := range t.Gaps() {
+			f.Lost = append(f.Lost, LostPart(g))
+		}
+	}
+}
+
+// readLogs replays into memory what verifies of the logs that count.
+func (r *repair) readLogs(numbers []base.FileNum) error {
+	p := &replay{db: &DB{opts: r.opts}}
+	for _, n := range numbers {
+		if r.state != nil && n < r.state.MinLog {
+			continue
+		}
+		f, size, err := r.openFile(base.FileLog, n)
+		if err != nil {
+			return err
+		}
+		name := base.Filename(base.FileLog, n)
+		l, err := wal.OpenSalvage(f, size, name)
+		switch {
+		case errors.Is(err, wal.ErrNoHeader):
+			continue // it was never in use
+		case err != nil:
+			return err
+		}
+		if err := r.readLog(p, l, r.report.file(base.FileLog, n)); err != nil {
+			return err
+		}
+	}
+	p.seal()
+	r.mems = p.mems
+	return nil
+}
+
+func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
+	r.clock = max(r.clock, l.Header().Clock)
+	r.lastSeq = max(r.lastSeq, l.Header().LastSeq)
+	if l.Header().LogID == 0 {
+		entry.Lost = append(entry.Lost, LostPart{Bytes: wal.HeaderSize, Err: base.Corruptf(entry.Name, 0, "log header does not verify")})
+	}
+	for {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		at := l.End()
+		frame, payload, err := l.Next()
+		if err == nil {
+			if err = p.frame(frame, payload, false); err == nil {
+				entry.Kept += int64(frame.Count)
+				r.clock, r.lastSeq = max(r.clock, frame.Clock), max(r.lastSeq, frame.Last())
+				continue
+			}
+			entry.Lost = append(entry.Lost, LostPart{Offset: at, Bytes: l.End() - at, Err: err})
+			continue
+		}
+		torn, damaged := errors.Is(err, wal.ErrTorn), errors.Is(err, ErrCorruption)
+		if !torn && !damaged {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		skipped, more := l.Resume()
+		if torn && more == io.EOF {
+			return nil // a commit that was never acknowledged
+		}
+		entry.Lost = append(entry.Lost, LostPart{Offset: at, Bytes: skipped, Err: err})
+		if more == io.EOF {
+			return nil
+		}
+		if more != nil {
+			return more
+		}
+	}
+}
+
+// source is everything that was read, as one input of a merge: each record once,
+// for a log that was retired and a table hold the same ones.
+func (r *repair) source() *onceEach {
+	s := &onceEach{repair: r}
+	var its []iterator.Iterator
+	for _, m := range slices.Backward(r.mems) {
+		its = append(its, m.NewIter(false))
+	}
+	for _, t := range r.tables {
+		its = append(its, t)
+	}
+	s.Merging.Init(its)
+	return s
+}
+
+func (r *repair) rangeDeletes() *rangedel.List {
+	var lists []*rangedel.List
+	for _, m := range r.mems {
+		lists = append(lists, m.RangeDeletes())
+	}
+	for _, t := range r.tables {
+		lists = append(lists, t.RangeDeletes())
+		r.lastSeq = max(r.lastSeq, t.RangeDeletes().MaxSeq())
+	}
+	return rangedel.Merge(lists...)
+}
+
+// onceEach is a Merging that passes over records it has just shown, and notes the
+// numbers it meets. It only goes forward.
+type onceEach struct {
+	iterator.Merging
+	repair *repair
+	last   []byte
+	seq    base.SeqNum
+	any    bool
+}
+
+// First implements iterator.Iterator.
+func (s *onceEach) First() *iterator.Entry { return s.fresh(s.Merging.First()) }
+
+// Next implements iterator.Iterator.
+func (s *onceEach) Next() *iterator.Entry { return s.fresh(s.Merging.Next()) }
+
+// Run implements iterator.Iterator: nothing may be passed unseen.
+func (s *onceEach) Run() (iterator.Run, bool) { return iterator.Run{}, false }
+
+func (s *onceEach) fresh(e *iterator.Entry) *iterator.Entry {
+	for e != nil && s.any && s.seq == e.Seq && string(s.last) == string(e.Key) {
+		e = s.Merging.Next()
+	}
+	if e != nil {
+		s.last, s.seq, s.any = append(s.last[:0], e.Key...), e.Seq, true
+		s.repair.meet(e)
+	}
+	return e
+}
+
+// meet notes the sequence of a record, and the collection it names or belongs
+// to.
+func (r *repair) meet(e *iterator.Entry) {
+	r.lastSeq = max(r.lastSeq, e.Seq)
+	prefix, rest, ok := keyenc.KeyspaceOf(e.Key)
+	if !ok {
+		return
+	}
+	id, _, _, element := keyenc.ParseCollectionRow(rest)
+	if !element && e.Attr.Kind() == base.KindPut {
+		id, _ = record.CollectionID(record.Type(e.Attr.Type()), e.Value)
+	}
+	n := keyspaceNumber(prefix)
+	r.ids[n] = max(r.ids[n], id)
+}
+
+func (r *RepairReport) sort() {
+	slices.SortFunc(r.Files, func(a, b RepairedFile) int {
+		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), strings.Compare(a.Name, b.Name))
+	})
+}

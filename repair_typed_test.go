@@ -1,0 +1,292 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// collectionsStore is a store with one large collection of every type in its last
+// level.
+func collectionsStore(t testing.TB, mem vfs.FS) *DB {
+	t.Helper()
+	db := mustOpen(t, mem, newHandClock(), func(o *Options) { o.MemtableBytes = 256 << 10 })
+	for i := range 200 {
+		name := fmt.Sprintf("e%03d", i)
+		_, herr := db.Hash("hash").Set(name, []byte("value of "+name))
+		_, serr := db.Set("set").Add(name)
+		_, zerr := db.ZSet("zset").Add(name, float64(i%17))
+		_, lerr := db.List("list").PushBack([]byte(name))
+		if err := errors.Join(herr, serr, zerr, lerr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Compact(background, Range{}); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// elementsOf returns what is in the collections, and fails if it is not what was
+// written there.
+func elementsOf(t testing.TB, db *DB) (counts [4]int) {
+	t.Helper()
+	fine := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for f, err := range db.Hash("hash").All() {
+		fine(err)
+		if string(f.Value) != "value of "+f.Name {
+			t.Errorf("field %s is %q", f.Name, f.Value)
+		}
+		counts[0]++
+	}
+	for _, err := range db.Set("set").All() {
+		fine(err)
+		counts[1]++
+	}
+	for m, err := range db.ZSet("zset").Range(typed.ByRank(0, -1)) {
+		fine(err)
+		var i int
+		if _, err := fmt.Sscanf(m.Name, "e%d", &i); err != nil || m.Score != float64(i%17) {
+			t.Errorf("member %s has score %v", m.Name, m.Score)
+		}
+		counts[2]++
+	}
+	last := ""
+	for v, err := range db.List("list").Range(0, -1) {
+		fine(err)
+		if string(v) <= last {
+			t.Errorf("item %s stands behind %s", v, last)
+		}
+		last = string(v)
+		counts[3]++
+	}
+	return counts
+}
+
+func TestRepairMakesCollectionsWhole(t *testing.T) {
+	mem := vfs.NewMem()
+	db := collectionsStore(t, mem)
+	mustClose(t, db)
+	files := filesOf(t, mem)
+	damagedCollections := map[string]bool{}
+	for name, content := range files {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		for at := 20; at < len(content)-64; at += 1500 {
+			damaged := maps.Clone(files)
+			damaged[name] = append([]byte(nil), content...)
+			damaged[name][at] ^= 4
+			mem := storeOf(t, damaged)
+			o := denseOptions(mem, newHandClock())
+			report, err := Repair(background, goldenDir, "new", &o)
+			if err != nil {
+				t.Fatalf("byte %d of %s: %v\n%v", at, name, err, report)
+			}
+			o.MustExist = true
+			db, err := Open("new", &o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := elementsOf(t, db)
+			total := counts[0] + counts[1] + counts[2] + counts[3]
+			if total < 500 && len(report.Collections) == 0 {
+				t.Errorf("byte %d of %s: %v elements are left, and the report says\n%v", at, name, counts, report)
+			}
+			for i, what := range []string{"hash", "set", "zset", "list"} {
+				damagedCollections[what] = damagedCollections[what] || counts[i] > 0 && counts[i] < 200
+			}
+			// They go on as any other does.
+			_, herr := db.Hash("hash").Set("more", []byte("v"))
+			_, lerr := db.List("list").PushFront([]byte("!"))
+			_, zerr := db.ZSet("zset").Add("e000", 5)
+			if err := errors.Join(herr, lerr, zerr, db.Check(background)); err != nil {
+				t.Errorf("byte %d of %s: %v", at, name, err)
+			}
+			mustClose(t, db)
+		}
+	}
+	for _, what := range []string{"hash", "set", "list"} {
+		if !damagedCollections[what] {
+			t.Errorf("no damage took a part of the %s: nothing was shown", what)
+		}
+	}
+}
+
+func TestRepairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
+	mem := vfs.NewMem()
+	db := collectionsStore(t, mem)
+	it := keyenc.AppendElementRow
+	id := uint64(0)
+	for i := uint64(1); i < 10 && id == 0; i++ {
+		rs := db.states.hold()
+		row := it(nil, nil, i, keyenc.TagElement, "e001")
+		if f, err := rs.get(row, hashRow(row), 1<<50); err == nil && f.ok && len(f.value) == keyenc.ScoreLen {
+			id = i
+		}
+		db.states.drop(rs)
+	}
+	score := func(n float64) string { return string(keyenc.AppendScore(nil, n)) }
+	commitRows(t, db,
+		rowOp(2, it(nil, nil, id, keyenc.TagElement, "e001"), ""),
+		rowOp(2, it(nil, nil, id, keyenc.TagScore, score(2)+"e002"), ""),
+		rowOp(2, it(nil, nil, id, keyenc.TagOwner, ""), ""))
+	if err := db.Check(background); !errors.Is(err, ErrCorruption) {
+		t.Fatal("nothing was damaged")
+	}
+	mustClose(t, db)
+	o := denseOptions(mem, newHandClock())
+	report, err := Repair(background, goldenDir, "new", &o)
+	if err != nil || len(report.Collections) != 1 || !strings.Contains(report.String(), "made whole") {
+		t.Fatalf("%v\n%v", err, report)
+	}
+	db, err = Open("new", &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts := elementsOf(t, db); counts != [4]int{200, 200, 200, 200} {
+		t.Errorf("elements left: %v", counts)
+	}
+	mustClose(t, db)
+}
+
+func TestRepairRefusesWhatItMustNotTouch(t *testing.T) {
+	disk := vfstest.NewDisk(1)
+	db := mustOpen(t, disk, newHandClock())
+	putAt(t, db, Sync, "k", "v")
+	o := denseOptions(disk, newHandClock())
+	if _, err := Repair(background, "db", "new", &o); !errors.Is(err, ErrLocked) {
+		t.Errorf("an open store: %v", err)
+	}
+	mustClose(t, db)
+	if _, err := Repair(background, "db", "db", &o); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("into itself: %v", err)
+	}
+	if _, err := Repair(background, "missing", "new", &o); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no source: %v", err)
+	}
+	if err := disk.MkdirAll("empty"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Repair(background, "empty", "new", &o); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty source: %v", err)
+	}
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	if _, err := Repair(ctx, "db", "new", &o); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if names, err := disk.List("."); err != nil || len(names) != 2 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+	if open := disk.OpenFiles(); len(open) > 0 {
+		t.Errorf("left open: %v", open)
+	}
+}
+
+func TestAFailedRepairLeavesNothing(t *testing.T) {
+	disk := vfstest.NewDisk(2)
+	mustClose(t, copyable(t, disk, newHandClock()))
+	counting := vfstest.NewFaults(disk.Image(vfstest.P0, nil))
+	o := denseOptions(counting, newHandClock())
+	if _, err := Repair(background, "db", "copy", &o); err != nil {
+		t.Fatal(err)
+	}
+	for n := int64(1); n <= counting.Ops(); n++ {
+		image := disk.Image(vfstest.P0, nil)
+		faults := vfstest.NewFaults(image)
+		faults.Inject(vfstest.Fault{Nth: n})
+		before := storeImage(t, image, "db")
+		o := denseOptions(faults, newHandClock())
+		_, err := Repair(background, "db", "copy", &o)
+		if storeImage(t, image, "db") != before {
+			t.Fatalf("call %d fails: the source has changed", n)
+		}
+		names, lerr := image.List(".")
+		if lerr != nil {
+			t.Fatal(lerr)
+		}
+		if err != nil && len(names) != 1 {
+			t.Errorf("call %d fails with %v: left behind %v", n, err, names)
+		}
+		if err == nil {
+			again := openCopy(t, image, newHandClock())
+			mustClose(t, again)
+		}
+		if open := image.OpenFiles(); len(open) > 0 {
+			t.Fatalf("call %d fails: left open: %v", n, open)
+		}
+	}
+}
+
+// Whatever the files hold, Repair ends without a panic, and what it makes passes
+// its own Check; nothing is in it that was never written.
+func TestRepairOfRandomDamageInventsNothing(t *testing.T) {
+	b := makeBroken(t)
+	written := map[string]bool{}
+	for _, r := range b.records {
+		written[r.key+"="+r.value] = true
+	}
+	rng, rounds, made := seeded(21), 150, 0
+	if longRun() {
+		rounds = 10_000
+	}
+	names := b.names("")
+	for round := range rounds {
+		files := maps.Clone(b.files)
+		for range 1 + rng.IntN(6) {
+			name := names[rng.IntN(len(names))]
+			c := append([]byte(nil), files[name]...)
+			if len(c) == 0 {
+				continue
+			}
+			switch at := rng.IntN(len(c)); rng.IntN(6) {
+			case 0:
+				c = c[:at]
+			case 1:
+				c = append(c[:at:at], c[min(len(c), at+rng.IntN(500)):]...)
+			case 2:
+				other := b.files[names[rng.IntN(len(names))]]
+				copy(c[at:], other[rng.IntN(len(other)+1):])
+			case 3:
+				for i := range min(len(c)-at, rng.IntN(2000)) {
+					c[at+i] = byte(rng.Uint32())
+				}
+			default:
+				c[at] ^= 1 << rng.IntN(8)
+			}
+			files[name] = c
+			if rng.IntN(20) == 0 {
+				delete(files, name)
+			}
+		}
+		mem := storeOf(t, files)
+		o := denseOptions(mem, newHandClock())
+		if report, err := Repair(background, goldenDir, "new", &o); err != nil {
+			t.Fatalf("round %d: %v\n%v", round, err, report)
+		}
+		for key, value := range showsNow(t, mem, "new") {
+			if !written["\x01"+key+"="+value] {
+				t.Fatalf("round %d: %q is %q, which was never written", round, key, value)
+			}
+			made++
+		}
+	}
+	if made == 0 {
+		t.Error("nothing was ever kept")
+	}
+}

@@ -1,0 +1,122 @@
+package siltstone
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math"
+	"path"
+
+	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// run does it all:
+//
+//  1. source opened and its logs replayed into memory, reading only
+//  2. dst.NNNN.partial made; everything merged into one run of tables there
+//  3. manifest and CURRENT written
+//  4. opened as a store: collections made whole, checked, closed
+//  5. renamed to dst, the name synced
+func (r *repair) run(dst string) (err error) {
+	defer r.close()
+	if err := r.read(); err != nil {
+		return err
+	}
+	var suffix [8]byte
+	if _, err := rand.Read(suffix[:]); err != nil {
+		return err
+	}
+	c := &checkpoint{ctx: r.ctx, db: &DB{opts: r.opts}, partial: fmt.Sprintf("%s.%x.partial", path.Clean(dst), suffix)}
+	defer func() {
+		if err != nil {
+			c.remove()
+		}
+	}()
+	if err := makeDir(c.partial, r.opts.FS); err != nil {
+		return err
+	}
+	if err := r.write(c.partial); err != nil {
+		return err
+	}
+	if err := r.makeWhole(c.partial); err != nil {
+		return err
+	}
+	return c.publish(dst)
+}
+
+// write merges everything into one run in dir and names it in a manifest.
+func (r *repair) write(dir string) error {
+	next := base.FileNum(1)
+	env := compaction.Env{Yield: func(int) error { return r.ctx.Err() }, NewTable: func() (compaction.NewTable, error) {
+		next++
+		return createTable(r.opts.FS, dir, next-1)
+	}}
+	shell := &DB{opts: r.opts}
+	job := compaction.Job{
+		Inputs: []compaction.Source{{Iter: r.source(), RangeDeletes: r.rangeDeletes(), Records: -1}},
+		Now:    r.clock, Level: manifest.LastLevel, Age: 1,
+		TableSize: shell.mergeConfig().SizeAt(manifest.LastLevel), Writer: shell.tableOptions(manifest.LastLevel),
+	}
+	res, err := compaction.Merge(job, env)
+	if err != nil {
+		return err
+	}
+	r.tell()
+	state, err := r.newState(next)
+	if err != nil {
+		return err
+	}
+	state, err = state.Apply(&manifest.Edit{Added: res.Tables, Nominated: res.Nominated})
+	if err != nil {
+		return err
+	}
+	state.Clean = true
+	log, err := manifest.Create(r.opts.FS, dir, 1, state)
+	if err != nil {
+		return err
+	}
+	return log.Close()
+}
+
+// newState is that of the new store before it has tables: above every number that
+// the old one is known to have used.
+func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
+	id, err := randomID()
+	if err != nil {
+		return nil, err
+	}
+	s := manifest.NewState(id)
+	s.FileLimit, s.Clock = next, r.clock
+	s.LastSeq = min((r.lastSeq/base.SeqGap+1)*base.SeqGap, base.SeqMax)
+	for n, id := range r.ids {
+		if id < math.MaxUint64-idBlock {
+			s.IDLimit = max(s.IDLimit, id+idBlock)
+		}
+		if n > 0 && n < math.MaxUint32 {
+			s.KeyspaceLimit = max(s.KeyspaceLimit, n+1)
+		}
+	}
+	if old := r.state; old != nil {
+		s.Parent, s.Nominated = old.DBID, old.Nominated
+		s.IDLimit, s.KeyspaceLimit = max(s.IDLimit, old.IDLimit), max(s.KeyspaceLimit, old.KeyspaceLimit)
+	}
+	return s, nil
+}
+
+// makeWhole opens the new store, settles what its collections lost, and checks
+// it.
+func (r *repair) makeWhole(dir string) error {
+	db, err := Open(dir, &r.opts)
+	if err != nil {
+		return err
+	}
+	err = r.collections(db)
+	if err == nil {
+		err = db.Check(r.ctx)
+	}
+	if cerr := db.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
