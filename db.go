@@ -44,6 +44,7 @@ type DB struct {
 	closing atomic.Bool // Close has begun
 
 	events sync.Mutex // one event at a time
+	tally  tally
 
 	// constant after Open
 	dir  string

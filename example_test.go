@@ -501,6 +501,7 @@ func ExampleDB_Metrics() {
 	check(db.Put([]byte("key"), []byte("value")))
 	check(db.Flush(context.Background()))
 	m := db.Metrics()
-	fmt.Println(m.Tables, "table,", m.DeadCollections, "collections to clean up")
+	fmt.Println(m.Tables.Count, "table,", m.Dead.Collections, "collections to clean up")
+	// A page of figures for expvar: expvar.Publish("store", expvar.Func(func() any { return db.Metrics() }))
 	// Output: 1 table, 0 collections to clean up
 }

@@ -192,7 +192,13 @@ func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 	}
 	c.urgent = true
 	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
-	return tx.commit(nil)
+	if err := tx.commit(nil); err != nil {
+		return err
+	}
+	if len(dead) > 0 {
+		db.emit(Reaped{Collections: countIDs(dead)})
+	}
+	return nil
 }
 
 // judge reports whether collection id is dead and has rows left. A row that has
