@@ -124,10 +124,14 @@ type MemoryMetrics struct {
 	Blocks        int64 // cached
 	TableMetadata int64 // filters and indexes of open tables
 	LogBuffers    int64 // commits on their way to the log
+	Iterators     int64 // the open ones themselves, without what they have read
+	Transactions  int64 // the open ones themselves, without their reads and writes
 }
 
 // Total returns the sum of the parts.
-func (m MemoryMetrics) Total() int64 { return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers }
+func (m MemoryMetrics) Total() int64 {
+	return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers + m.Iterators + m.Transactions
+}
 
 // CacheMetrics are of the cache of table blocks. Hits, Misses and Evictions are
 // counters; readers sample hits, so they lag.

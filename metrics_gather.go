@@ -3,6 +3,7 @@ package siltstone
 import (
 	"bytes"
 	"time"
+	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -36,6 +37,8 @@ func (db *DB) Metrics() Metrics {
 	m.Memory.Limit, m.Memory.Memtables, m.Memory.Blocks = db.opts.MemoryLimit, m.Memtables.Bytes, c.Bytes
 	m.Disk = db.disk(m.Tables.Bytes, rs.version)
 	m.Open = db.holders.metrics(time.Now())
+	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rowIter{}))
+	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
 	for _, r := range db.reaper.undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)
 		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)

@@ -20,7 +20,7 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": size, "took": took, "share": share}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": size, "took": took, "share": share, "count": count}).Parse(pageText))
 
 // Report is what the page shows, and the JSON object of ?format=json.
 type Report struct {

@@ -34,3 +34,12 @@ func share(n, whole int64) int64 {
 	}
 	return min(100, n*100/whole)
 }
+
+// count is how many of what there are.
+func count(n any, what string) string {
+	text := fmt.Sprintf("%d %s", n, what)
+	if text == "1 "+what {
+		return text
+	}
+	return text + "s"
+}
