@@ -76,6 +76,7 @@ func TestTheVerdictIsTheFirstSourceThatKnows(t *testing.T) {
 		{"a put", []ExplainedSource{{}, {Versions: []ExplainedVersion{put}}}, "present", 1},
 		{"a delete before it", []ExplainedSource{{Versions: []ExplainedVersion{del, put}}}, "deleted", 0},
 		{"a range delete in a newer source", []ExplainedSource{{RangeDels: []uint64{9}}, {Versions: []ExplainedVersion{put}}}, "range-deleted", 0},
+		{"a range delete newer than the put beside it", []ExplainedSource{{RangeDels: []uint64{9}, Versions: []ExplainedVersion{put}}}, "range-deleted", 0},
 		{"a range delete older than the put", []ExplainedSource{{RangeDels: []uint64{4}, Versions: []ExplainedVersion{put}}}, "present", 0},
 		{"expiry at this moment", []ExplainedSource{{Versions: []ExplainedVersion{{Seq: 1, Expiry: now}}}}, "expired", 0},
 	} {
