@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -33,8 +34,7 @@ type workers struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	flushedBytes, compactedBytes atomic.Int64
-	owed                         atomic.Int64 // nanoseconds of delay not yet slept
+	owed atomic.Int64 // nanoseconds of delay not yet slept
 }
 
 const (
@@ -74,7 +74,8 @@ func (w *workers) wakeAll() {
 	}
 }
 
-// start starts the workers.
+// start starts the workers. Profiles tell them apart by their labels: siltstone
+// is what a worker does, store the last part of the directory's name.
 func (db *DB) start() {
 	w := &db.workers
 	loops := map[string]func(){
@@ -84,7 +85,7 @@ func (db *DB) start() {
 	}
 	for name, loop := range loops {
 		w.running.Add(1)
-		go pprof.Do(w.ctx, pprof.Labels("siltstone", name), func(context.Context) {
+		go pprof.Do(w.ctx, pprof.Labels("siltstone", name, "store", filepath.Base(db.dir)), func(context.Context) {
 			defer w.running.Done()
 			loop()
 		})

@@ -268,7 +268,6 @@ func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readSt
 			return err
 		}
 		edit.Added, edit.Nominated = res.Tables, res.Nominated
-		db.workers.compactedBytes.Add(e.BytesWritten)
 	}
 	return db.applyEdit(edit, nil)
 }

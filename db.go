@@ -51,6 +51,7 @@ type DB struct {
 	long     sync.RWMutex // held shared by long calls, which Close ends and awaits
 
 	events sync.Mutex // one event at a time
+	tally  tally
 
 	// constant after Open
 	dir  string

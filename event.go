@@ -13,7 +13,7 @@ import (
 type Event interface {
 	String() string
 	slog.LogValuer
-	level() slog.Level
+	event()
 }
 
 // FlushEnd: a memtable has become a table, or has failed to.
@@ -69,6 +69,17 @@ type Poisoned struct{ Err error }
 // NoSpace: a write was refused for want of disk space.
 type NoSpace struct{ Err error }
 
+// SlowSync: writing and syncing the log took at least SlowSyncAfter. Every
+// commit at level Sync waited as long.
+type SlowSync struct{ Duration time.Duration }
+
+// SlowSyncAfter is the duration from which a sync of the log is a SlowSync.
+const SlowSyncAfter = 100 * time.Millisecond
+
+// Reaped: collections that had ended were found and their elements deleted. The
+// next merges free the space.
+type Reaped struct{ Collections int64 }
+
 // ClockJump: the clock is more than a day ahead of the last reading the store
 // relied on. Keys with a time to live may expire early because of it.
 type ClockJump struct{ Ahead time.Duration }
@@ -117,7 +128,11 @@ func (e Recovered) String() string {
 func (e Corruption) String() string { return e.Err.Error() }
 func (e Poisoned) String() string   { return "no more writes: " + e.Err.Error() }
 func (e NoSpace) String() string    { return "write refused: " + e.Err.Error() }
-func (e ClockJump) String() string  { return "clock jumped ahead by " + e.Ahead.String() }
+func (e SlowSync) String() string   { return "slow sync of the log: " + e.Duration.String() }
+func (e Reaped) String() string {
+	return fmt.Sprintf("elements of %d ended collections deleted", e.Collections)
+}
+func (e ClockJump) String() string { return "clock jumped ahead by " + e.Ahead.String() }
 
 // LogValue is the event as attributes.
 func (e FlushEnd) LogValue() slog.Value {
@@ -158,38 +173,73 @@ func (e Poisoned) LogValue() slog.Value { return slog.GroupValue(slog.Any("error
 func (e NoSpace) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
 
 // LogValue is the event as attributes.
+func (e SlowSync) LogValue() slog.Value { return slog.GroupValue(slog.Duration("took", e.Duration)) }
+
+// LogValue is the event as attributes.
+func (e Reaped) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int64("collections", e.Collections))
+}
+
+// LogValue is the event as attributes.
 func (e ClockJump) LogValue() slog.Value { return slog.GroupValue(slog.Duration("ahead", e.Ahead)) }
 
-func (e FlushEnd) level() slog.Level {
-	if e.Err != nil {
-		return slog.LevelError
+func (FlushEnd) event()      {}
+func (CompactionEnd) event() {}
+func (StallBegin) event()    {}
+func (StallEnd) event()      {}
+func (TornTail) event()      {}
+func (Recovered) event()     {}
+func (Corruption) event()    {}
+func (Poisoned) event()      {}
+func (NoSpace) event()       {}
+func (SlowSync) event()      {}
+func (Reaped) event()        {}
+func (ClockJump) event()     {}
+
+// level is how loud an event is: routine work is for those who look for it,
+// what a person should know of is a warning, what needs one is an error.
+func level(e Event) slog.Level {
+	switch e := e.(type) {
+	case FlushEnd:
+		return levelOf(slog.LevelDebug, e.Err)
+	case CompactionEnd:
+		return levelOf(slog.LevelDebug, e.Err)
+	case Reaped:
+		return slog.LevelDebug
+	case Recovered:
+		return slog.LevelInfo
+	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump:
+		return slog.LevelWarn
 	}
-	return slog.LevelDebug
+	return slog.LevelError // Corruption, Poisoned, NoSpace
 }
 
-func (e CompactionEnd) level() slog.Level {
-	if e.Err != nil {
+// levelOf is usual, or Error for what has failed.
+func levelOf(usual slog.Level, err error) slog.Level {
+	if err != nil {
 		return slog.LevelError
 	}
-	return slog.LevelDebug
+	return usual
 }
-func (e StallBegin) level() slog.Level { return slog.LevelWarn }
-func (e StallEnd) level() slog.Level   { return slog.LevelWarn }
-func (e TornTail) level() slog.Level   { return slog.LevelWarn }
-func (e Recovered) level() slog.Level  { return slog.LevelInfo }
-func (e Corruption) level() slog.Level { return slog.LevelError }
-func (e Poisoned) level() slog.Level   { return slog.LevelError }
-func (e NoSpace) level() slog.Level    { return slog.LevelError }
-func (e ClockJump) level() slog.Level  { return slog.LevelWarn }
 
-// emit hands the event to those who asked, one event at a time.
+// emit counts the event and hands it to those who asked, one event at a time.
+// The caller may hold locks, but none that Metrics or OpenHandles take: states.mu,
+// holders.mu, reaper.mu, the locks of the log, the tables and the cache.
 func (db *DB) emit(e Event) {
+	db.tally.count(e)
 	db.events.Lock()
 	defer db.events.Unlock()
 	if db.opts.OnEvent != nil {
 		db.opts.OnEvent(e)
 	}
-	if db.opts.Logger != nil {
-		db.opts.Logger.LogAttrs(context.Background(), e.level(), e.String(), slog.Any("event", e))
+	if l := db.opts.Logger; l != nil && l.Enabled(context.Background(), level(e)) {
+		l.LogAttrs(context.Background(), level(e), e.String(), slog.Any("event", e))
+	}
+}
+
+// noteSync tells of a sync of the log that took long.
+func (db *DB) noteSync(took time.Duration) {
+	if took >= SlowSyncAfter {
+		db.emit(SlowSync{Duration: took})
 	}
 }

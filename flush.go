@@ -132,7 +132,6 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 	}
 	edit.Added, edit.Nominated = res.Tables, res.Nominated
 	e.Tables, e.Bytes = len(res.Tables), int64(res.Stats.BytesOut)
-	db.workers.flushedBytes.Add(e.Bytes)
 	return edit, nil
 }
 

@@ -1,11 +1,14 @@
 package siltstone
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // holdKind is what can be left open: each keeps files and memory from being
@@ -28,21 +31,37 @@ func (k holdKind) String() string {
 type holders struct {
 	open [holdKinds]atomic.Int64
 
-	track  bool // constant: Options.TrackOpen
-	mu     sync.Mutex
-	stacks map[any]string
+	track   bool // constant: Options.TrackOpen
+	mu      sync.Mutex
+	tracked map[any]hold
+}
+
+// hold is one open thing that is tracked.
+type hold struct {
+	kind  holdKind
+	since time.Time
+	state *readState // that it holds, or nil
+	stack string
 }
 
 func (h *holders) opened(k holdKind, what any) {
 	h.open[k].Add(1)
-	if h.track {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.stacks == nil {
-			h.stacks = map[any]string{}
-		}
-		h.stacks[what] = fmt.Sprintf("%v opened by\n%s", k, debug.Stack())
+	if !h.track {
+		return
 	}
+	o := hold{kind: k, since: time.Now(), stack: string(debug.Stack())}
+	switch w := what.(type) {
+	case *Iterator:
+		o.state = w.state
+	case *Tx:
+		o.state = w.t.view.rs
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tracked == nil {
+		h.tracked = map[any]hold{}
+	}
+	h.tracked[what] = o
 }
 
 func (h *holders) closed(k holdKind, what any) {
@@ -50,8 +69,33 @@ func (h *holders) closed(k holdKind, what any) {
 	if h.track {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.stacks, what)
+		delete(h.tracked, what)
 	}
+}
+
+// list returns what is tracked, oldest first.
+func (h *holders) list() []hold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]hold, 0, len(h.tracked))
+	for _, o := range h.tracked {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b hold) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.kind, b.kind)) })
+	return all
+}
+
+// metrics counts what is open at now.
+func (h *holders) metrics(now time.Time) OpenMetrics {
+	m := OpenMetrics{
+		Iterators: h.open[holdIterator].Load(), Snapshots: h.open[holdSnapshot].Load(), Transactions: h.open[holdTransaction].Load(),
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.tracked {
+		m.Oldest = max(m.Oldest, now.Sub(o.since))
+	}
+	return m
 }
 
 // err returns an error that lists what is still open, or nil.
@@ -65,11 +109,9 @@ func (h *holders) err() error {
 	if len(parts) == 0 {
 		return nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	var stacks strings.Builder
-	for _, s := range h.stacks {
-		stacks.WriteString("\n" + s)
+	for _, o := range h.list() {
+		fmt.Fprintf(&stacks, "\n%v opened by\n%s", o.kind, o.stack)
 	}
 	return fmt.Errorf("siltstone: closed with %s still open%s", strings.Join(parts, ", "), stacks.String())
 }

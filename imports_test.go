@@ -18,6 +18,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"compaction", "internal/base", "internal/cache", "internal/commit", "internal/iterator", "internal/keyenc",
 		"internal/rangedel", "internal/readset", "internal/record", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"debughttp":  {others: []string{modulePath}},
 	"typed":      {ours: []string{"internal/base", "internal/keyenc", "internal/record"}},
 	"codec":      {ours: []string{"internal/keyenc", "typed"}},
 	"compaction": {ours: []string{"internal/base", "internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "manifest", "sstable"}, others: []string{"github.com/cespare/xxhash/v2"}},

@@ -1,95 +1,231 @@
 package siltstone
 
 import (
-	"bytes"
+	"time"
 
-	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/internal/rangedel"
-	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/internal/commit"
 )
 
-// Metrics are figures of a store at one moment. Bytes are bytes.
+// Metrics are figures of a store at one moment. Counters count since Open and
+// are marked so; the rest are gauges. Bytes are bytes. It is a plain value: keep
+// it, compare it, encode it as JSON.
 type Metrics struct {
-	Runs, Tables int
-	TableBytes   int64 // of the tables of the current version
-
-	MemtableBytes int64 // held by memtables, full ones included
-	CacheBytes    int64 // held by cached blocks
-
-	FlushedBytes   int64 // written to tables by flushes since Open
-	CompactedBytes int64 // written to tables by compactions since Open
-
-	// DeadCollections counts collections that are suspected to have ended and not
-	// decided about yet; DeadBytes is about how many bytes of tables the elements
-	// of those, and of collections that have ended, still take. Both return to 0
-	// by themselves.
-	DeadCollections int64
-	DeadBytes       int64
+	Runs        []RunMetrics // of tables, newest first
+	Tables      TableMetrics
+	Memtables   MemtableMetrics
+	Commits     CommitMetrics
+	Log         LogMetrics
+	Flushes     FlushMetrics
+	Compactions CompactionMetrics
+	Stalls      StallMetrics
+	Memory      MemoryMetrics
+	Cache       CacheMetrics
+	Disk        DiskMetrics
+	Open        OpenMetrics
+	Dead        DeadMetrics
+	Troubles    TroubleMetrics
 }
 
-// Metrics returns the store's figures. It reads table indexes, and after Close
-// it returns zeros.
-func (db *DB) Metrics() Metrics {
-	rs, n := db.states.pin()
-	if rs == nil {
-		return Metrics{}
+// RunMetrics are of one run: tables that do not overlap. A read asks the runs in
+// their order.
+type RunMetrics struct {
+	Age    uint64 // higher is newer
+	Level  int    // 0: flushed, 6: the last
+	Tables int
+	Bytes  int64
+}
+
+// TableMetrics are of the tables of all runs.
+type TableMetrics struct {
+	Count   int
+	Bytes   int64
+	Records int64 // puts and deletes, versions that merges will drop included
+	Open    int   // files that are open
+}
+
+// MemtableMetrics are of the memtables.
+type MemtableMetrics struct {
+	Waiting int   // full, to be flushed
+	Records int64 // in all of them
+	Bytes   int64 // of memory
+}
+
+// CommitMetrics are counters.
+type CommitMetrics struct {
+	Count      int64
+	Operations int64
+	Groups     int64 // written together: Count/Groups commits share a write
+	Bytes      int64 // of payload written to the log
+	Conflicts  int64 // refused because what was read had changed; Update retries
+}
+
+// LogMetrics are of the write-ahead log.
+type LogMetrics struct {
+	Unsynced int64          // bytes committed and not durable yet
+	Syncs    LatencyMetrics // of writing and syncing a group
+}
+
+// LatencyMetrics count durations. All but Max are counters. Bucket i has those
+// below 2^i microseconds that are in no bucket before.
+type LatencyMetrics struct {
+	Count      int64
+	Total, Max time.Duration
+	Buckets    [commit.LatencyBuckets]int64
+}
+
+// Quantile returns an upper bound, within a factor of two, of the duration that
+// a share of q of all stay below; 0 if there are none.
+func (l LatencyMetrics) Quantile(q float64) time.Duration {
+	if l.Count <= 0 {
+		return 0
 	}
-	defer db.states.unpin(rs, n)
-	m := Metrics{
-		Runs: len(rs.version.Runs), MemtableBytes: rs.mem.Bytes(), CacheBytes: db.blocks.Metrics().Bytes,
-		FlushedBytes: db.workers.flushedBytes.Load(), CompactedBytes: db.workers.compactedBytes.Load(),
+	left := int64(q * float64(l.Count))
+	for i, n := range l.Buckets {
+		if left -= n; left < 0 || i == len(l.Buckets)-1 {
+			return min(time.Microsecond<<i, l.Max)
+		}
 	}
-	for _, mem := range rs.imms {
-		m.MemtableBytes += mem.Bytes()
-	}
-	for _, t := range rs.version.AllTables() {
-		m.Tables++
-		m.TableBytes += int64(t.Size)
-	}
-	for _, r := range db.reaper.undecided() {
-		m.DeadCollections += int64(r.Last - r.First + 1)
-		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
-		m.DeadBytes += rs.bytesBelow(lo, hi, base.SeqMax)
-	}
-	m.DeadBytes += rs.coveredElements()
+	return l.Max
+}
+
+// FlushMetrics are counters.
+type FlushMetrics struct {
+	Count, Failed int64
+	Records       int64
+	Bytes         int64 // written to tables
+	Duration      time.Duration
+}
+
+// CompactionMetrics are counters, but for Running.
+type CompactionMetrics struct {
+	Running            int   // now, flushes included
+	Merges             int64 // read and written
+	Moves, Drops       int64 // done without reading
+	Failed             int64
+	BytesIn, BytesOut  int64
+	Dropped            int64 // records that left
+	Duration           time.Duration
+	WriteAmplification float64 // bytes of tables written for each byte flushed, 0 before the first flush
+}
+
+// StallMetrics are of the waiting of writers for flushes. Count and Duration are
+// counters, of stalls and of those that have ended.
+type StallMetrics struct {
+	Count    int64
+	Duration time.Duration
+	Reason   string        // of the stall going on, or empty
+	Delay    time.Duration // a writer of 1 MiB is slowed by now, while merges are behind
+}
+
+// MemoryMetrics are the parts of the memory that the store holds.
+type MemoryMetrics struct {
+	Limit         int64 // Options.MemoryLimit
+	Memtables     int64
+	Blocks        int64 // cached
+	TableMetadata int64 // filters and indexes of open tables
+	LogBuffers    int64 // commits on their way to the log
+	Iterators     int64 // the open ones themselves, without what they have read
+	Transactions  int64 // the open ones themselves, without their reads and writes
+}
+
+// Total returns the sum of the parts.
+func (m MemoryMetrics) Total() int64 {
+	return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers + m.Iterators + m.Transactions
+}
+
+// CacheMetrics are of the cache of table blocks. Hits, Misses and Evictions are
+// counters; readers sample hits, so they lag.
+type CacheMetrics struct {
+	Blocks, Bytes           int64
+	Hits, Misses, Evictions int64
+}
+
+// DiskMetrics are the bytes of the store's files. Those that cannot be listed
+// count as 0.
+type DiskMetrics struct {
+	Tables   int64 // of the newest state
+	Obsolete int64 // tables that only open handles keep, or about to be removed
+	Logs     int64 // space reserved ahead included
+	Manifest int64
+	Free     int64 // on the file system; negative if not known
+}
+
+// Total returns the sum of the files.
+func (m DiskMetrics) Total() int64 { return m.Tables + m.Obsolete + m.Logs + m.Manifest }
+
+// OpenMetrics count what is open and keeps files and memory.
+type OpenMetrics struct {
+	Iterators, Snapshots, Transactions int64
+	Oldest                             time.Duration // with Options.TrackOpen, how long the oldest has been open
+}
+
+// DeadMetrics are of collections that have ended.
+type DeadMetrics struct {
+	// Collections counts those that are suspected to have ended and not decided
+	// about yet; Bytes is about how many bytes of tables the elements of those, and
+	// of collections that have ended, still take. Both return to 0 by themselves.
+	Collections int64
+	Bytes       int64
+	Reaped      int64 // counter: found dead
+}
+
+// TroubleMetrics are counters of what an operator should look at.
+type TroubleMetrics struct {
+	Corruptions, NoSpace, SlowSyncs int64
+	Poisoned                        string // why nothing is written any more, or empty
+}
+
+// Sub returns m with the counters of old, an earlier reading of the same store,
+// taken off: what was done between the two. Gauges stay m's.
+func (m Metrics) Sub(old Metrics) Metrics {
+	sub := func(n *int64, was int64) { *n -= was }
+	sub(&m.Commits.Count, old.Commits.Count)
+	sub(&m.Commits.Operations, old.Commits.Operations)
+	sub(&m.Commits.Groups, old.Commits.Groups)
+	sub(&m.Commits.Bytes, old.Commits.Bytes)
+	sub(&m.Commits.Conflicts, old.Commits.Conflicts)
+	m.Log.Syncs = m.Log.Syncs.sub(old.Log.Syncs)
+	f, c := &m.Flushes, &m.Compactions
+	sub(&f.Count, old.Flushes.Count)
+	sub(&f.Failed, old.Flushes.Failed)
+	sub(&f.Records, old.Flushes.Records)
+	sub(&f.Bytes, old.Flushes.Bytes)
+	f.Duration -= old.Flushes.Duration
+	sub(&c.Merges, old.Compactions.Merges)
+	sub(&c.Moves, old.Compactions.Moves)
+	sub(&c.Drops, old.Compactions.Drops)
+	sub(&c.Failed, old.Compactions.Failed)
+	sub(&c.BytesIn, old.Compactions.BytesIn)
+	sub(&c.BytesOut, old.Compactions.BytesOut)
+	sub(&c.Dropped, old.Compactions.Dropped)
+	c.Duration -= old.Compactions.Duration
+	c.WriteAmplification = writeAmplification(f.Bytes, c.BytesOut)
+	sub(&m.Stalls.Count, old.Stalls.Count)
+	m.Stalls.Duration -= old.Stalls.Duration
+	sub(&m.Cache.Hits, old.Cache.Hits)
+	sub(&m.Cache.Misses, old.Cache.Misses)
+	sub(&m.Cache.Evictions, old.Cache.Evictions)
+	sub(&m.Dead.Reaped, old.Dead.Reaped)
+	sub(&m.Troubles.Corruptions, old.Troubles.Corruptions)
+	sub(&m.Troubles.NoSpace, old.Troubles.NoSpace)
+	sub(&m.Troubles.SlowSyncs, old.Troubles.SlowSyncs)
 	return m
 }
 
-// undecided returns the collections that are waiting for the reaper.
-func (r *reaper) undecided() []manifest.IDRange {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append(r.pending[:len(r.pending):len(r.pending)], r.deciding...)
+func (l LatencyMetrics) sub(old LatencyMetrics) LatencyMetrics {
+	l.Count -= old.Count
+	l.Total -= old.Total
+	for i := range l.Buckets {
+		l.Buckets[i] -= old.Buckets[i]
+	}
+	return l
 }
 
-// coveredElements returns about how many bytes of tables the element rows take
-// that range tombstones cover.
-func (rs *readState) coveredElements() (sum int64) {
-	older, err := rs.olderDeletes()
-	if err != nil {
-		return 0 // the next read of the damaged table tells
+// writeAmplification is how many bytes were written to tables for each byte that
+// was flushed.
+func writeAmplification(flushed, compacted int64) float64 {
+	if flushed <= 0 {
+		return 0
 	}
-	for _, f := range rangedel.Merge(rs.mem.RangeDeletes(), older).Fragments() {
-		if _, rest, ok := keyenc.KeyspaceOf(f.Start); ok && rest[0] == keyenc.SpaceElements {
-			sum += rs.bytesBelow(f.Start, f.End, f.Seqs[0])
-		}
-	}
-	return sum
-}
-
-// bytesBelow returns about how many bytes the rows of [lo, hi) take in tables
-// that hold something older than seq.
-func (rs *readState) bytesBelow(lo, hi []byte, seq base.SeqNum) (sum int64) {
-	for i := range rs.runs {
-		for _, t := range rs.runs[i].tables {
-			if t.MinSeq >= seq || bytes.Compare(t.Smallest, hi) >= 0 || t.endsBefore(lo) || t.Records() == 0 {
-				continue
-			}
-			if r, err := t.get(); err == nil {
-				sum += r.ApproximateSize(lo, hi)
-			}
-		}
-	}
-	return sum
+	return float64(flushed+compacted) / float64(flushed)
 }

@@ -28,24 +28,24 @@ func TestMetricsTellWhatTheDeadHold(t *testing.T) {
 	_, err = db.Hash("h").SetMany(fields...)
 	must(err)
 	must(db.Flush(context.Background()))
-	if m := db.Metrics(); m.DeadBytes != 0 || m.DeadCollections != 0 || m.Tables == 0 || m.TableBytes == 0 || m.FlushedBytes == 0 {
+	if m := db.Metrics(); m.Dead.Bytes != 0 || m.Dead.Collections != 0 || m.Tables.Count == 0 || m.Tables.Bytes == 0 || m.Flushes.Bytes == 0 {
 		t.Errorf("while it lives: %+v", m)
 	}
-	held := db.Metrics().TableBytes
+	held := db.Metrics().Tables.Bytes
 	_, err = db.Key("h").Drop()
 	must(err)
-	if m := db.Metrics(); m.DeadCollections != 1 || m.DeadBytes < held/2 {
+	if m := db.Metrics(); m.Dead.Collections != 1 || m.Dead.Bytes < held/2 {
 		t.Errorf("dropped, of %d bytes: %+v", held, m)
 	}
 	if _, err := db.reapStep(); err != nil {
 		t.Fatal(err)
 	}
-	if m := db.Metrics(); m.DeadCollections != 0 || m.DeadBytes < held/2 {
+	if m := db.Metrics(); m.Dead.Collections != 0 || m.Dead.Bytes < held/2 {
 		t.Errorf("decided, of %d bytes: %+v", held, m)
 	}
 	must(db.Flush(context.Background()))
 	must(db.step())
-	if m := db.Metrics(); m.DeadBytes != 0 || m.TableBytes > held/10 {
+	if m := db.Metrics(); m.Dead.Bytes != 0 || m.Tables.Bytes > held/10 {
 		t.Errorf("merged away: %+v", m)
 	}
 }

@@ -50,13 +50,17 @@ type Options struct {
 	// Clock gives the time for expiry. It is called from several goroutines. Nil is
 	// time.Now.
 	Clock func() time.Time
-	// Logger receives the store's events. Nil is silence.
+	// Logger receives the store's events, each as one record: its text is the
+	// message, its fields are the group "event". Routine work is at level Debug.
+	// Nil is silence.
 	Logger *slog.Logger
-	// OnEvent receives the store's events, one at a time. It must not block and
-	// must not call the store. Nil is none.
+	// OnEvent receives the store's events, one at a time, in the goroutine that
+	// met them, which may hold locks. It must not block; of the store it may call
+	// Metrics, OpenHandles and Options, and nothing else. Nil is none.
 	OnEvent func(Event)
 	// TrackOpen remembers who opened each iterator, snapshot and transaction, at
-	// the cost of a stack trace each, so that the error of Close can say it.
+	// the cost of a stack trace each, so that OpenHandles and the error of Close
+	// can say it.
 	TrackOpen bool
 
 	// Extremes for tests; zero is the default.

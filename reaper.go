@@ -214,7 +214,13 @@ func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 	}
 	c.urgent = true
 	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
-	return tx.commit(nil)
+	if err := tx.commit(nil); err != nil {
+		return err
+	}
+	if len(dead) > 0 {
+		db.emit(Reaped{Collections: countIDs(dead)})
+	}
+	return nil
 }
 
 // finding is what is true of a collection that has an owner row.

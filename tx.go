@@ -354,6 +354,7 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 		c.table, c.tableFirst = t.view.mine, ownBase+1
 	}
 	if err := t.db.commit(c, d); err != nil {
+		t.db.tally.conflict(err)
 		return err
 	}
 	t.db.nominateRanges(t.dead)

@@ -71,10 +71,12 @@ type Log struct {
 	err      error    // first failure; final
 	group    int      // how many waited on the last synced group
 	syncTime time.Duration
+	stats    Stats
 
 	// constant after New
 	dbid      uint64
 	gathering func() // see New
+	synced    func(time.Duration)
 }
 
 // segment is a Segment in use. Its fields are guarded by Log.mu, but w is the
@@ -104,6 +106,10 @@ func New(dbid uint64, first Segment, gathering func()) *Log {
 	l.segs = []*segment{{Segment: first, end: wal.HeaderSize}}
 	return l
 }
+
+// OnSync has fn called with the duration of each group that was written and
+// synced, with no lock held. It is called before Activate.
+func (l *Log) OnSync(fn func(time.Duration)) { l.synced = fn }
 
 // Activate writes and syncs the first segment's header, which names what comes
 // before it: prev, zero if there is no such log, and the largest sequence so
@@ -188,6 +194,8 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	g.size += int64(len(payload))
 	s.end += int64(len(payload))
 	l.appended += Position(len(payload))
+	l.stats.Commits++
+	l.stats.Operations += int64(count)
 	pos := l.appended
 	l.mu.Unlock()
 	if idle && l.gathering != nil {
@@ -312,15 +320,20 @@ func (l *Log) leadLocked(pos Position, sync bool) {
 			err = l.finish(s)
 		}
 		took := time.Since(begin)
+		if l.synced != nil && (sync || sealed) {
+			l.synced(took)
+		}
 		l.mu.Lock()
 		if err != nil {
 			l.failLocked(err)
 			break
 		}
 		l.written = max(l.written, g.end)
+		l.stats.wrote(&g)
 		if sync || sealed {
 			l.durable = max(l.durable, g.end)
 			l.syncTime += (took - l.syncTime) / 8
+			l.stats.Syncs.Add(took)
 		}
 		l.recycleLocked(&g)
 		l.wakeLocked()

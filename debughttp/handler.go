@@ -1,0 +1,101 @@
+// Package debughttp serves a page about a store: its runs, background work,
+// memory and open handles. It is for the people who run a service; mount it
+// where only they get, as you would net/http/pprof:
+//
+//	mux.Handle("/debug/store", debughttp.Handler(db))
+package debughttp
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": size, "took": took, "share": share, "count": count}).Parse(pageText))
+
+// Report is what the page shows, and the JSON object of ?format=json.
+type Report struct {
+	Metrics siltstone.Metrics
+	// Tracked tells whether the store remembers who opened what.
+	Tracked bool
+	Handles []siltstone.OpenHandle
+	// Explanation is of ?key=, and Problem why there is none.
+	Explanation *siltstone.Explanation `json:",omitempty"`
+	Problem     string                 `json:",omitempty"`
+}
+
+// Handler returns a handler that answers GET and HEAD with one page about db, in
+// HTML or, with ?format=json, in JSON. It shows no keys and no values; with
+// ?key= it shows how the store comes to its answer about that key, which tells
+// whoever asks that the key exists. The page loads nothing and runs no script.
+// It checks nobody's rights. Each request costs one call of Metrics. Safe for
+// concurrent use, and after Close of the store too.
+func Handler(db *siltstone.DB) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+			return
+		}
+		body, kind, err := render(newReport(db, r), r.FormValue("format"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(body) // a reader who has gone away misses nothing
+	})
+}
+
+// protect keeps browsers from running, framing, guessing or keeping anything.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+func newReport(db *siltstone.DB, r *http.Request) Report {
+	rep := Report{Metrics: db.Metrics(), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles()}
+	if key := r.FormValue("key"); key != "" {
+		e, err := db.Explain([]byte(key))
+		if err != nil {
+			rep.Problem = err.Error()
+		}
+		if err == nil || len(e.Sources) > 0 {
+			rep.Explanation = &e
+		}
+	}
+	return rep
+}
+
+var errFormat = errors.New("format is html or json")
+
+// render is the report in a format, and the type of its content.
+func render(rep Report, format string) (body []byte, kind string, err error) {
+	var b bytes.Buffer
+	switch format {
+	case "json":
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		err = e.Encode(rep)
+		kind = "application/json"
+	case "", "html":
+		err = page.Execute(&b, rep)
+		kind = "text/html; charset=utf-8"
+	default:
+		err = fmt.Errorf("%w, not %q", errFormat, format)
+	}
+	return b.Bytes(), kind, err
+}

@@ -1,0 +1,165 @@
+package debughttp
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func open(t testing.TB) *siltstone.DB {
+	t.Helper()
+	db, err := siltstone.Open("db", &siltstone.Options{
+		FS: vfs.NewMem(), TrackOpen: true, MemoryLimit: 8 << 20, MemtableBytes: 256 << 10, Durability: siltstone.OS,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// busy fills a store until it has several runs and something open.
+func busy(t testing.TB, db *siltstone.DB) {
+	t.Helper()
+	for i := range 20_000 {
+		if err := db.Put(fmt.Appendf(nil, "key %06d", i*7919%20_000), make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	it, err := db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { it.Close(); snap.Close() })
+}
+
+func request(t testing.TB, db *siltstone.DB, method, target string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(db).ServeHTTP(w, httptest.NewRequest(method, target, nil))
+	return w.Result()
+}
+
+func body(t testing.TB, db *siltstone.DB, target string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(db).ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", target, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestThePageOfFixedFigures(t *testing.T) {
+	rep := Report{Tracked: true, Metrics: siltstone.Metrics{
+		Runs:   []siltstone.RunMetrics{{Age: 9, Level: 0, Tables: 1, Bytes: 1 << 20}, {Age: 2, Level: 6, Tables: 3, Bytes: 3 << 20}},
+		Tables: siltstone.TableMetrics{Count: 4, Bytes: 4 << 20},
+		Stalls: siltstone.StallMetrics{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait"},
+		Memory: siltstone.MemoryMetrics{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20},
+	}, Handles: []siltstone.OpenHandle{{Kind: "iterator", Since: time.Unix(1_700_000_000, 0), PinnedBytes: 2048, Stack: "main.<main>()"}}}
+	got, _, err := render(rep, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, content, _ := strings.Cut(string(got), "<body>")
+	const path = "testdata/page.html"
+	if *update {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content != string(want) {
+		t.Errorf("%s differs; -update rewrites it. Got:\n%s", path, content)
+	}
+}
+
+func TestHostileKeysStayText(t *testing.T) {
+	db := open(t)
+	for _, key := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</pre><h1>", "{{.}}", "\x00\xff'"} {
+		if err := db.Put([]byte(key), []byte("<b>secret</b>")); err != nil {
+			t.Fatal(err)
+		}
+		page := body(t, db, "/?key="+url.QueryEscape(key))
+		for _, bad := range []string{"<script", "<img", "</pre><h1>", "secret"} {
+			if strings.Contains(page, bad) {
+				t.Errorf("key %q: the page has %q", key, bad)
+			}
+		}
+		if !strings.Contains(page, "present: string of 13 bytes") {
+			t.Errorf("key %q is not explained", key)
+		}
+	}
+	if page := body(t, db, "/") + body(t, db, "/?format=json"); strings.Contains(page, "alert") {
+		t.Error("a key that was not asked for is on the page")
+	}
+}
+
+func TestTheJSONDecodesToTheSameReport(t *testing.T) {
+	db := open(t)
+	busy(t, db)
+	var rep Report
+	if err := json.Unmarshal([]byte(body(t, db, "/?format=json&key=key+000001")), &rep); err != nil {
+		t.Fatal(err)
+	}
+	if rep.Metrics.Tables.Count == 0 || rep.Metrics.Commits.Count != 20_000 || len(rep.Handles) != 2 || !rep.Tracked ||
+		rep.Explanation == nil || !rep.Explanation.Verdict.Present || len(rep.Metrics.Runs) == 0 {
+		t.Errorf("%+v", rep)
+	}
+}
+
+func TestOnlyReadingIsAllowedAndNothingIsKept(t *testing.T) {
+	db := open(t)
+	for method, want := range map[string]int{
+		http.MethodGet: 200, http.MethodHead: 200, http.MethodPost: 405, http.MethodPut: 405, http.MethodDelete: 405,
+	} {
+		r := request(t, db, method, "/")
+		if r.StatusCode != want {
+			t.Errorf("%s: %s", method, r.Status)
+		}
+		for header, part := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
+			"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		} {
+			if !strings.Contains(r.Header.Get(header), part) {
+				t.Errorf("%s: %s is %q", method, header, r.Header.Get(header))
+			}
+		}
+	}
+	if r := request(t, db, http.MethodGet, "/?format=xml"); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("an unknown format: %s", r.Status)
+	}
+}
+
+func TestAClosedStoreHasAPage(t *testing.T) {
+	db := open(t)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if page := body(t, db, "/?key=k"); !strings.Contains(page, "no tables yet") || !strings.Contains(page, siltstone.ErrClosed.Error()) {
+		t.Error(page)
+	}
+}

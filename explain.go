@@ -1,0 +1,226 @@
+package siltstone
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// Explanation is how the store comes to its answer about one key. String draws
+// it.
+type Explanation struct {
+	Key     []byte
+	Seq     uint64    // largest sequence number that was visible
+	Now     time.Time // on the store's clock
+	Sources []ExplainedSource
+	Verdict ExplainedVerdict
+}
+
+// ExplainedSource is a memtable, or the table of a run, that a read may ask.
+// Sources are in order of age, newest first: the first that knows the key
+// decides.
+type ExplainedSource struct {
+	Name      string // "memtable", "full memtable 1", "run 3, level 6: 000012.sst"
+	Skipped   string // why a read does not search it for the key, or empty
+	Decides   bool
+	Versions  []ExplainedVersion // newest first, at most 16
+	More      bool               // there are older ones
+	RangeDels []uint64           // sequence numbers of range deletes over the key, newest first
+}
+
+// ExplainedVersion is one record of the key.
+type ExplainedVersion struct {
+	Seq    uint64 // 0: older than every reader, and the number was dropped
+	Delete bool
+	Type   string    // "string", "hash", …
+	Bytes  int       // of the value; of a collection, of its metadata
+	Expiry time.Time // zero: none
+	value  []byte
+}
+
+// ExplainedVerdict is the answer.
+type ExplainedVerdict struct {
+	Present bool
+	Reason  string // "present", "never written or forgotten", "deleted", "range-deleted" or "expired"
+	Source  string // that decides, if one does
+	Seq     uint64 // of the record or range delete that decides
+	Type    string
+	Bytes   int
+	Expiry  time.Time // zero: none
+	TTL     time.Duration
+	// Collection is set if the key holds, or held, a collection.
+	Collection *ExplainedCollection
+}
+
+// ExplainedCollection is what a collection's metadata says.
+type ExplainedCollection struct {
+	Inline   bool      // its elements are in the metadata
+	ID       uint64    // of its element rows; 0 if inline
+	Elements uint64    // those that expired and nobody has met count too
+	Bytes    uint64    // of the elements, about
+	NextDue  time.Time // earliest expiry of an element; zero: none
+}
+
+// explainVersions bounds what is listed of a source.
+const explainVersions = 16
+
+// Explain tells where key is looked for, what each memtable and table knows of
+// it, and why the answer is what it is. It searches everything, also what a read
+// would skip, and is for people: it costs several reads. An error of a table is
+// returned with what was found before it.
+func (db *DB) Explain(key []byte) (Explanation, error) {
+	if err := checkKey(key); err != nil {
+		return Explanation{}, err
+	}
+	rs, n := db.states.pin()
+	if rs == nil {
+		return Explanation{}, ErrClosed
+	}
+	defer db.states.unpin(rs, n)
+	seq, now := base.SeqNum(db.visible.Load()), db.clock.now()
+	row := keyenc.AppendKeyRow(nil, nil, key)
+	e := Explanation{Key: bytes.Clone(key), Seq: uint64(seq), Now: time.UnixMilli(now).UTC()}
+	var err error
+	e.Sources, err = rs.explain(row, seq)
+	e.Verdict = judgeSources(e.Sources, e.Now)
+	return e, db.readError(err)
+}
+
+// explain asks every source about row.
+func (rs *readState) explain(row []byte, seq base.SeqNum) (all []ExplainedSource, err error) {
+	mem := func(name string, m *memState) {
+		s := ExplainedSource{Name: name, RangeDels: coveringSeqs(m.RangeDeletes(), row, seq)}
+		_ = s.read(m.NewIter(false), row, seq) // memory does not fail
+		all = append(all, s)
+	}
+	mem("memtable", rs.mem)
+	for i, m := range rs.imms {
+		mem(fmt.Sprintf("full memtable %d", i+1), m)
+	}
+	for i, r := range rs.version.Runs {
+		s := ExplainedSource{Name: fmt.Sprintf("run %d, level %d", r.Age, r.Level)}
+		t := rs.runs[i].find(row)
+		if t == nil {
+			s.Skipped = fmt.Sprintf("none of %s has it within its bounds", tables(len(r.Tables)))
+			all = append(all, s)
+			continue
+		}
+		s.Name += ": " + base.Filename(base.FileTable, t.Num)
+		if err := s.readTable(t, row, seq); err != nil {
+			return all, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (s *ExplainedSource) readTable(t *table, row []byte, seq base.SeqNum) error {
+	r, err := t.get()
+	if err != nil {
+		return err
+	}
+	s.RangeDels = coveringSeqs(r.RangeDeletes(), row, seq)
+	if !r.MayContain(hashRow(row)) {
+		s.Skipped = "the filter rules it out"
+	}
+	return s.read(r.NewIter(sstable.IterOptions{}), row, seq)
+}
+
+// read lists the versions of row that it, which it closes, has up to seq.
+func (s *ExplainedSource) read(it iterator.Iterator, row []byte, seq base.SeqNum) error {
+	for e := it.SeekGE(row, seq); e != nil && bytes.Equal(e.Key, row); e = it.Next() {
+		if len(s.Versions) == explainVersions {
+			s.More = true
+			break
+		}
+		v := ExplainedVersion{Seq: uint64(e.Seq), Delete: e.Attr.Kind() == base.KindDelete, Bytes: len(e.Value), Expiry: timeOf(e.Expiry)}
+		if !v.Delete {
+			v.Type = record.Type(e.Attr.Type()).String()
+			if record.Type(e.Attr.Type()).IsCollection() {
+				v.value = bytes.Clone(e.Value)
+			}
+		}
+		s.Versions = append(s.Versions, v)
+	}
+	return it.Close()
+}
+
+// coveringSeqs returns the sequences, up to seq, of range tombstones over row.
+func coveringSeqs(l *rangedel.List, row []byte, seq base.SeqNum) (seqs []uint64) {
+	if l.Empty() {
+		return nil
+	}
+	f, _, _, ok := l.At(row)
+	if !ok {
+		return nil
+	}
+	for _, s := range f.Seqs {
+		if s <= seq {
+			seqs = append(seqs, uint64(s))
+		}
+	}
+	slices.Sort(seqs)
+	slices.Reverse(seqs)
+	return seqs
+}
+
+// timeOf is a time of a record; 0 is none.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// judgeSources decides as a read does, and marks the source that decides. It is
+// a pure function of what the sources know.
+func judgeSources(sources []ExplainedSource, now time.Time) ExplainedVerdict {
+	for i := range sources {
+		s := &sources[i]
+		var cover uint64
+		if len(s.RangeDels) > 0 {
+			cover = s.RangeDels[0]
+		}
+		if len(s.Versions) > 0 && s.Versions[0].Seq >= cover {
+			s.Decides = true
+			return judgeVersion(s.Name, s.Versions[0], now)
+		}
+		if cover > 0 {
+			s.Decides = true
+			return ExplainedVerdict{Reason: "range-deleted", Source: s.Name, Seq: cover}
+		}
+	}
+	return ExplainedVerdict{Reason: "never written or forgotten"}
+}
+
+// judgeVersion is the verdict if v is the newest version.
+func judgeVersion(source string, v ExplainedVersion, now time.Time) ExplainedVerdict {
+	d := ExplainedVerdict{Source: source, Seq: v.Seq}
+	if v.Delete {
+		d.Reason = "deleted"
+		return d
+	}
+	d.Type, d.Bytes, d.Expiry = v.Type, v.Bytes, v.Expiry
+	if m, err := record.DecodeMeta(v.value); err == nil {
+		d.Collection = &ExplainedCollection{
+			Inline: m.Encoding == record.EncodingInline, ID: m.ID, Elements: m.Count, Bytes: m.Bytes, NextDue: timeOf(m.NextDue),
+		}
+	}
+	switch {
+	case v.Expiry.IsZero():
+		d.Present, d.Reason, d.TTL = true, "present", NoTTL
+	case v.Expiry.After(now):
+		d.Present, d.Reason, d.TTL = true, "present", v.Expiry.Sub(now)
+	default:
+		d.Reason = "expired"
+	}
+	return d
+}

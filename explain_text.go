@@ -1,0 +1,95 @@
+package siltstone
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// String draws the sources, newest first, an arrow at the one that decides, and
+// the verdict. Keys are quoted; values are not shown.
+func (e Explanation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "key %q at sequence %d, %s\n", e.Key, e.Seq, stamp(e.Now))
+	for _, s := range e.Sources {
+		s.write(&b)
+	}
+	fmt.Fprintf(&b, "=> %v\n", e.Verdict)
+	return b.String()
+}
+
+func (s ExplainedSource) write(b *strings.Builder) {
+	mark := "  "
+	if s.Decides {
+		mark = "->"
+	}
+	fmt.Fprintf(b, "%s %s\n", mark, s.Name)
+	if s.Skipped != "" {
+		fmt.Fprintf(b, "     %s\n", s.Skipped)
+	} else if len(s.Versions) == 0 {
+		b.WriteString("     no version\n")
+	}
+	for _, seq := range s.RangeDels {
+		fmt.Fprintf(b, "     range delete, sequence %d\n", seq)
+	}
+	for _, v := range s.Versions {
+		fmt.Fprintf(b, "     %v\n", v)
+	}
+	if s.More {
+		b.WriteString("     older versions\n")
+	}
+}
+
+// String is the version in one line.
+func (v ExplainedVersion) String() string {
+	at := fmt.Sprintf("sequence %d", v.Seq)
+	if v.Seq == 0 {
+		at = "older than every reader"
+	}
+	if v.Delete {
+		return "delete, " + at
+	}
+	text := fmt.Sprintf("put, %s: %s of %d bytes", at, v.Type, v.Bytes)
+	if !v.Expiry.IsZero() {
+		text += ", expires " + stamp(v.Expiry)
+	}
+	return text
+}
+
+// String is the verdict in one line.
+func (d ExplainedVerdict) String() string {
+	var text string
+	switch {
+	case d.Source == "":
+		return "absent: never written, or deleted and forgotten"
+	case d.Present && d.TTL == NoTTL:
+		text = fmt.Sprintf("present: %s of %d bytes, does not expire", d.Type, d.Bytes)
+	case d.Present:
+		text = fmt.Sprintf("present: %s of %d bytes, lives for %v", d.Type, d.Bytes, d.TTL)
+	case d.Reason == "expired":
+		text = fmt.Sprintf("absent: %s expired at %s", d.Type, stamp(d.Expiry))
+	default:
+		text = fmt.Sprintf("absent: %s at sequence %d", d.Reason, d.Seq)
+	}
+	if d.Collection != nil {
+		text += fmt.Sprintf(", %v", *d.Collection)
+	}
+	return text + " (" + d.Source + ")"
+}
+
+// String is the collection in one line.
+func (c ExplainedCollection) String() string {
+	text := fmt.Sprintf("%d elements of %s", c.Elements, sizeText(int64(c.Bytes)))
+	if c.Inline {
+		text += " inline"
+	} else {
+		text += fmt.Sprintf(" in rows of id %d", c.ID)
+	}
+	if !c.NextDue.IsZero() {
+		text += ", next due " + stamp(c.NextDue)
+	}
+	return text
+}
+
+// stamp is a time to the millisecond, the store's resolution.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
