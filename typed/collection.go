@@ -29,6 +29,9 @@ type collection struct {
 
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
+
+	rowCount        uint64
+	ranks, rowRanks ranks // of a sorted set: its Body, now and in the metadata row
 }
 
 // rowOverhead is what an element row takes beside its name and value, in the
@@ -66,7 +69,13 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 			return c, corrupt(name, err)
 		}
 	}
-	c.meta.Body = nil
+	if typ == record.TypeZSet {
+		if c.ranks, err = decodeRanks(c.meta.Body); err != nil {
+			return c, corrupt(name, err)
+		}
+		c.rowRanks = c.ranks
+	}
+	c.meta.Body, c.rowCount = nil, c.meta.Count
 	c.exists, c.expiry = true, trailer.Expiry
 	return c, nil
 }
@@ -119,13 +128,25 @@ func (c *collection) save(t Txn) error {
 	sc := t.Scratch()
 	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
 	m := c.meta
-	var body [listSpanLen]byte
-	if c.typ == record.TypeList {
+	var body [max(listSpanLen, ranksLen)]byte
+	switch c.typ {
+	case record.TypeList:
 		m.Body = c.list.append(body[:0])
+	case record.TypeZSet:
+		m.Body = c.ranks.append(body[:0])
+		c.rowRanks = c.ranks
 	}
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	c.exists = true
 	return t.Put(sc.key, c.typ, c.expiry, sc.out)
+}
+
+// keep saves if there is anything to say that the metadata row does not.
+func (c *collection) keep(t Txn) error {
+	if c.meta.Count == c.rowCount && c.ranks == c.rowRanks {
+		return nil
+	}
+	return c.save(t)
 }
 
 // drop ends the collection. Its elements are left to the engine.
@@ -141,6 +162,7 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta = false, 0, record.Meta{}
+	c.ranks, c.rowRanks = ranks{}, ranks{}
 	if existed {
 		sc := t.Scratch()
 		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)

@@ -78,6 +78,8 @@ type Scratch struct {
 	lo, hi []byte // bounds of a scan
 	val    []byte // a value read
 	out    []byte // a value to be written
+	place  []byte // a key of the score order
+	place2 []byte // another
 }
 
 // scratchMax is how much of a buffer a pooled transaction keeps.

@@ -56,7 +56,6 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		before := set.meta.Count
 		for _, m := range members {
 			added, changed, err := addMember(t, &set, c, m)
 			if err != nil {
@@ -66,10 +65,7 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 				n++
 			}
 		}
-		if set.meta.Count != before {
-			err = set.save(t)
-		}
-		return n, err
+		return n, keepMembers(t, &set)
 	})
 }
 
@@ -133,7 +129,36 @@ func putMember(t Txn, set *collection, m Member, old float64, exists bool) error
 	if err := t.Put(set.element(t, m.Name), record.TypeNone, 0, sc.out); err != nil {
 		return err
 	}
-	return t.Put(set.ranked(t, m.Score, m.Name), record.TypeNone, 0, nil)
+	if err := t.Put(set.ranked(t, m.Score, m.Name), record.TypeNone, 0, nil); err != nil {
+		return err
+	}
+	switch {
+	case set.ranks.levels == 0:
+		return nil
+	case exists:
+		sc.place2 = appendPlace(sc.place2[:0], old, m.Name)
+		return set.recountMove(t, sc.place2, set.place(t, m.Score, m.Name))
+	}
+	return set.recount(t, set.place(t, m.Score, m.Name), 1)
+}
+
+// keepMembers saves the metadata row if the calls before changed what it says.
+func keepMembers(t Txn, set *collection) error {
+	if err := set.fitRanks(t); err != nil {
+		return err
+	}
+	return set.keep(t)
+}
+
+// place returns the key of a member in the score order; good until the next one.
+func (c *collection) place(t Txn, score float64, member string) []byte {
+	sc := t.Scratch()
+	sc.place = appendPlace(sc.place[:0], score, member)
+	return sc.place
+}
+
+func appendPlace(dst []byte, score float64, member string) []byte {
+	return append(keyenc.AppendScore(dst, score), member...)
 }
 
 // ranked returns the row key of the member in the score order; good until the
@@ -174,10 +199,10 @@ func (z ZSet) Incr(member string, by float64) (float64, error) {
 		if exists && sum == old {
 			return sum, nil
 		}
-		if err := putMember(t, &set, Member{member, sum}, old, exists); err != nil || exists {
-			return sum, err
+		if err := putMember(t, &set, Member{member, sum}, old, exists); err != nil {
+			return 0, err
 		}
-		return sum, set.save(t)
+		return sum, keepMembers(t, &set)
 	})
 }
 
@@ -230,13 +255,13 @@ func (z ZSet) Remove(members ...string) (removed int, err error) {
 			if err := deleteMember(t, &set, m, old); err != nil {
 				return 0, err
 			}
+			if err := set.recount(t, set.place(t, old, m), -1); err != nil {
+				return 0, err
+			}
 			n++
 		}
-		if n == 0 {
-			return 0, nil
-		}
 		set.shrank(uint64(n))
-		return n, set.save(t)
+		return n, keepMembers(t, &set)
 	})
 }
 
@@ -259,15 +284,22 @@ func (z ZSet) pop(n int, r ZRange) ([]Member, error) {
 		}
 		var names nameArena
 		var popped []Member
+		gone := departures{set: &set}
 		err = eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
 			m := Member{names.name(name), score}
 			popped = append(popped, m)
-			return true, deleteMember(t, &set, m.Name, score)
+			if err := deleteMember(t, &set, m.Name, score); err != nil {
+				return false, err
+			}
+			return true, gone.leave(t, set.place(t, score, m.Name))
 		})
-		if err != nil || len(popped) == 0 {
+		if err != nil {
+			return nil, err
+		}
+		if err := gone.flush(t); err != nil {
 			return nil, err
 		}
 		set.shrank(uint64(len(popped)))
-		return popped, set.save(t)
+		return popped, keepMembers(t, &set)
 	})
 }

@@ -120,8 +120,9 @@ func (z ZSet) Range(r ZRange) iter.Seq2[Member, error] {
 	}
 }
 
-// Count returns how many members Range(r) yields, by walking them, except for
-// ranks. [ZCOUNT, ZLEXCOUNT]
+// Count returns how many members Range(r) yields. The cost grows with the logarithm
+// of the number of members; a range by name is walked if the members have
+// different scores. [ZCOUNT, ZLEXCOUNT]
 func (z ZSet) Count(r ZRange) (int64, error) {
 	return view(z.src, func(t Txn) (n int64, err error) {
 		set, err := z.open(t)
@@ -138,8 +139,7 @@ func (z ZSet) Count(r ZRange) (int64, error) {
 		if r.all() {
 			return int64(set.meta.Count), nil
 		}
-		err = eachMember(t, &set, r, func([]byte, float64) (bool, error) { n++; return true, nil })
-		return n, err
+		return countRange(t, &set, &r)
 	})
 }
 
@@ -159,6 +159,7 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 			return n, set.drop(t)
 		}
 		sc := t.Scratch()
+		gone := departures{set: &set}
 		err = eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
 			n++
 			sc.row = append(set.ranked(t, score, ""), name...)
@@ -166,13 +167,20 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 				return false, err
 			}
 			sc.row = append(set.element(t, ""), name...)
-			return true, t.Delete(sc.row)
+			if err := t.Delete(sc.row); err != nil {
+				return false, err
+			}
+			sc.place = append(set.place(t, score, ""), name...)
+			return true, gone.leave(t, sc.place)
 		})
-		if err != nil || n == 0 {
+		if err != nil {
+			return 0, err
+		}
+		if err := gone.flush(t); err != nil {
 			return 0, err
 		}
 		set.shrank(uint64(n))
-		return n, set.save(t)
+		return n, keepMembers(t, &set)
 	})
 }
 
