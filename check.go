@@ -22,7 +22,8 @@ import (
 //     digest it names; records are in order, counted and covered by the filter
 //   - runs are disjoint inside, and a newer run's records are newer
 //   - every collection's count is the number of its elements, sorted sets have
-//     both rows of every member, and no element row is left that nothing names
+//     both rows of every member, an element with a deadline stands in the order
+//     of deadlines, and no element row is left that nothing names
 //
 // The context is looked at often.
 func (db *DB) Check(ctx context.Context) error {
@@ -169,7 +170,7 @@ func (c *checker) collections() error {
 			errs = append(errs, c.judge(&cur, named))
 			cur = elementCount{prefix: bytes.Clone(prefix), id: id}
 		}
-		cur.add(rest[9], it.value)
+		cur.add(rest[9], it.value, it.trailer)
 	}
 	errs = append(errs, c.judge(&cur, named), it.err)
 	return errors.Join(errs...)
@@ -181,16 +182,22 @@ type elementCount struct {
 	id                      uint64
 	owner                   []byte
 	elements, scores, items uint64
+	volatile, due           uint64 // elements with a deadline, and deadlines
 }
 
-func (e *elementCount) add(tag byte, value []byte) {
+func (e *elementCount) add(tag byte, value []byte, t base.Trailer) {
 	switch tag {
 	case keyenc.TagOwner:
 		e.owner = bytes.Clone(value)
 	case keyenc.TagElement:
 		e.elements++
+		if record.Type(t.Attr.Type()) == record.TypeVolatile {
+			e.volatile++
+		}
 	case keyenc.TagScore:
 		e.scores++
+	case keyenc.TagDue:
+		e.due++
 	case keyenc.TagItem:
 		e.items++
 	}
@@ -279,6 +286,9 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	}
 	if m.Count != count {
 		return fault("%v %q counts %d elements and has %d", typ, e.owner, m.Count, count)
+	}
+	if e.volatile != e.due || e.due > 0 && m.NextDue == 0 {
+		return fault("%v %q has %d elements with deadlines and %d due rows", typ, e.owner, e.volatile, e.due)
 	}
 	if typ == record.TypeZSet && e.scores != e.elements {
 		return fault("sorted set %q has %d members and %d scores", e.owner, e.elements, e.scores)

@@ -154,6 +154,28 @@ func (t *txn) Peek(row []byte) (base.Trailer, error) {
 	return f.Trailer, err
 }
 
+// Head implements typed.Txn.
+func (t *txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
+	f, err := t.look(row)
+	if err == nil && !f.ok {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return dst, f.Trailer, err
+	}
+	return append(dst, f.value[:min(n, len(f.value))]...), f.Trailer, nil
+}
+
+// Until implements typed.Txn.
+func (t *txn) Until(row []byte, deadline int64) {
+	if !t.writes {
+		return
+	}
+	if _, own := t.ownWrite(row, hashRow(row)); !own {
+		t.reads.AddExpiry(row, deadline)
+	}
+}
+
 // Put implements typed.Txn.
 func (t *txn) Put(row []byte, typ record.Type, expiry int64, value []byte) error {
 	c, err := t.buffer()

@@ -50,6 +50,11 @@ func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	return append(dst, c.element...), t, nil
 }
 
+func (c *cannedTxn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
+	v, t, err := c.Get(dst, row)
+	return v[:min(len(v), len(dst)+n)], t, err
+}
+
 func (c *cannedTxn) Peek(row []byte) (base.Trailer, error) {
 	if row[0] == keyenc.SpaceKeys {
 		return base.Trailer{Attr: base.MakeAttr(base.KindPut, uint8(c.typ), false)}, nil

@@ -16,22 +16,28 @@ import (
 //
 //	01·name          metadata: save
 //	02·id·owner      → 01·name: create, Rename
-//	02·id·tag·…      elements: the types
-//	00·e·expiry·id   timer, if it expires: setExpiry, drop
+//	02·id·tag·…      elements: the types; those with deadlines: put, remove
+//	00·e·expiry·id   timer, if it or an element expires: setExpiry, save, drop
 //
 // A call that changes elements changes Count and Bytes with them and saves last;
-// save ends the collection when Count is 0.
+// save ends the collection when Count is 0. Elements that are due count until
+// they are purged: due.go.
 type collection struct {
 	name   string
 	typ    record.Type
 	exists bool  // the metadata row is there and live
+	ghost  bool  // one of another type is, whose elements are all due
 	expiry int64 // milliseconds since 1970; 0: none
 
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
-	rowCount        uint64
-	ranks, rowRanks ranks // of a sorted set: its Body, now and in the metadata row
+	ranks ranks // of a sorted set: its Body
+
+	// what the metadata row says as it stands
+	rowCount uint64
+	rowDue   int64
+	rowRanks ranks
 }
 
 // rowOverhead is what an element row takes beside its name and value, in the
@@ -55,29 +61,52 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 		return c, err
 	}
 	sc.val = value[:0]
-	if record.Type(trailer.Attr.Type()) != typ {
-		return c, base.ErrWrongType
+	if rowType := record.Type(trailer.Attr.Type()); rowType != typ {
+		err := wrongType(t, sc.key, rowType)
+		c.ghost = errors.Is(err, base.ErrNotFound)
+		return c, absentOK(err)
 	}
-	if c.meta, err = record.DecodeMeta(value); err != nil {
+	m, err := record.DecodeMeta(value)
+	if err != nil {
 		return c, corrupt(name, err)
 	}
-	if c.meta.Encoding != record.EncodingRows {
+	if m.Encoding != record.EncodingRows {
 		return c, base.ErrFormatTooNew
 	}
 	if typ == record.TypeList {
-		if c.list, err = decodeListSpan(c.meta.Body, c.meta.Count); err != nil {
+		if c.list, err = decodeListSpan(m.Body, m.Count); err != nil {
 			return c, corrupt(name, err)
 		}
 	}
 	if typ == record.TypeZSet {
-		if c.ranks, err = decodeRanks(c.meta.Body); err != nil {
+		if c.ranks, err = decodeRanks(m.Body); err != nil {
 			return c, corrupt(name, err)
 		}
 		c.rowRanks = c.ranks
 	}
-	c.meta.Body, c.rowCount = nil, c.meta.Count
+	c.decoded(m)
 	c.exists, c.expiry = true, trailer.Expiry
+	if m.NextDue != 0 {
+		c.watch(t, sc.key)
+	}
 	return c, nil
+}
+
+// decoded takes over what the metadata row says.
+func (c *collection) decoded(m record.Meta) {
+	c.meta, c.rowCount, c.rowDue = m, m.Count, m.NextDue
+	c.meta.Body = nil
+}
+
+// wrongType is the error of a call that met a row of type typ and wants another:
+// ErrNotFound if it is of a collection whose elements are all due.
+func wrongType(t Txn, row []byte, typ record.Type) error {
+	if typ.IsCollection() {
+		if _, err := peekKey(t, row); err != nil {
+			return err
+		}
+	}
+	return base.ErrWrongType
 }
 
 // openOld is openCollection for calls that have nothing to do if there is no
@@ -103,6 +132,14 @@ var errLostElement = errors.New("an element that is counted has no row")
 func (c *collection) create(t Txn) error {
 	if c.meta.ID != 0 {
 		return nil
+	}
+	if c.ghost {
+		sc := t.Scratch()
+		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
+		if _, _, err := displace(t, sc.key); err != nil {
+			return err
+		}
+		c.ghost = false
 	}
 	id, err := t.NewID()
 	if err != nil {
@@ -138,12 +175,17 @@ func (c *collection) save(t Txn) error {
 	}
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	c.exists = true
-	return t.Put(sc.key, c.typ, c.expiry, sc.out)
+	if err := t.Put(sc.key, c.typ, c.expiry, sc.out); err != nil {
+		return err
+	}
+	was := timers{c.expiry, c.rowDue}
+	c.rowCount, c.rowDue = m.Count, m.NextDue
+	return moveTimers(t, m.ID, was, timers{c.expiry, m.NextDue})
 }
 
 // keep saves if there is anything to say that the metadata row does not.
 func (c *collection) keep(t Txn) error {
-	if c.meta.Count == c.rowCount && c.ranks == c.rowRanks {
+	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue && c.ranks == c.rowRanks {
 		return nil
 	}
 	return c.save(t)
@@ -155,13 +197,11 @@ func (c *collection) drop(t Txn) error {
 		return nil
 	}
 	id := c.meta.ID
-	if c.expiry != 0 {
-		if err := deleteTimer(t, c.expiry, id); err != nil {
-			return err
-		}
+	if err := moveTimers(t, id, timers{c.expiry, c.rowDue}, timers{}); err != nil {
+		return err
 	}
 	existed := c.exists
-	c.exists, c.expiry, c.meta = false, 0, record.Meta{}
+	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
 	c.ranks, c.rowRanks = ranks{}, ranks{}
 	if existed {
 		sc := t.Scratch()
@@ -190,39 +230,6 @@ func (c *collection) shrank(n uint64) {
 	gone := uint64(float64(c.meta.Bytes) / float64(c.meta.Count) * float64(n))
 	c.meta.Bytes -= min(gone, c.meta.Bytes)
 	c.meta.Count -= n
-}
-
-// element returns the row key of the element; good until the next row.
-func (c *collection) element(t Txn, member string) []byte {
-	sc := t.Scratch()
-	sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), c.meta.ID, keyenc.TagElement, member)
-	return sc.row
-}
-
-// has reports whether the element's row is there.
-func (c *collection) has(t Txn, member string) (bool, error) {
-	return present(t, c.element(t, member))
-}
-
-func present(t Txn, row []byte) (bool, error) {
-	if _, err := t.Peek(row); err != nil {
-		if errors.Is(err, base.ErrNotFound) {
-			return false, nil
-		}
-		return false, err
-	}
-	return true, nil
-}
-
-// scan walks the elements whose names start with prefix, in order of their names.
-// The returned number is where a row key's name starts.
-func (c *collection) scan(t Txn, prefix string, o ScanOptions) (Cursor, int, error) {
-	sc := t.Scratch()
-	p := t.Prefix()
-	sc.lo = keyenc.AppendElementRow(sc.lo[:0], p, c.meta.ID, keyenc.TagElement, prefix)
-	sc.hi = appendSuccessor(sc.hi[:0], sc.lo)
-	cur, err := t.Scan(sc.lo, sc.hi, o)
-	return cur, keyenc.CollectionHeaderLen(p), err
 }
 
 // appendSuccessor appends to dst the smallest key above every key that starts

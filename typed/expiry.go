@@ -75,6 +75,9 @@ func setExpiry(t Txn, name string, at int64) (had int64, err error) {
 		}
 		return 0, err
 	}
+	if _, err := peekKey(t, sc.key); err != nil {
+		return 0, err
+	}
 	value, trailer, err := t.Get(sc.val[:0], sc.key)
 	if err != nil {
 		return 0, err
@@ -92,34 +95,23 @@ func setExpiry(t Txn, name string, at int64) (had int64, err error) {
 	if !ok {
 		return had, nil
 	}
-	if had != 0 {
-		if err := deleteTimer(t, had, id); err != nil {
-			return had, err
-		}
-	}
-	return had, putTimer(t, at, id)
+	due := nextDue(value)
+	return had, moveTimers(t, id, timers{had, due}, timers{at, due})
 }
 
-// putTimer has the engine look after collection id at the deadline: its elements
-// outlive the metadata row, which is all that expires.
-func putTimer(t Txn, at int64, id uint64) error {
-	if at == 0 {
-		return nil
+// nextDue returns the next due of the collection with this metadata.
+func nextDue(value []byte) int64 {
+	m, err := record.DecodeMeta(value)
+	if err != nil {
+		return 0
 	}
-	sc := t.Scratch()
-	sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
-	return t.Put(sc.row, record.TypeNone, 0, t.Prefix())
-}
-
-func deleteTimer(t Txn, at int64, id uint64) error {
-	sc := t.Scratch()
-	sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
-	return t.Delete(sc.row)
+	return m.NextDue
 }
 
 // displace makes room for a new value of the key row: if a collection is there,
 // it is given up, its metadata row not yet overwritten. The trailer is that of
-// the old record, of type none if there was no live one.
+// the old record, of type none if there was no live one, which includes
+// a collection whose elements are all due: the row of that is deleted here.
 func displace(t Txn, row []byte) (base.Trailer, bool, error) {
 	old, err := t.Peek(row)
 	if errors.Is(err, base.ErrNotFound) {
@@ -132,6 +124,10 @@ func displace(t Txn, row []byte) (base.Trailer, bool, error) {
 	if !typ.IsCollection() {
 		return old, true, nil
 	}
+	_, live := peekKey(t, row)
+	if absentOK(live) != nil {
+		return old, false, live
+	}
 	sc := t.Scratch()
 	value, _, err := t.Get(sc.val[:0], row)
 	if err != nil {
@@ -140,12 +136,13 @@ func displace(t Txn, row []byte) (base.Trailer, bool, error) {
 	sc.val = value[:0]
 	// A damaged metadata row names no collection and can still be overwritten.
 	if id, ok := record.CollectionID(typ, value); ok {
-		if old.Expiry != 0 {
-			if err := deleteTimer(t, old.Expiry, id); err != nil {
-				return old, false, err
-			}
+		if err := moveTimers(t, id, timers{old.Expiry, nextDue(value)}, timers{}); err != nil {
+			return old, false, err
 		}
 		t.Dead(id)
+	}
+	if live != nil {
+		return base.Trailer{}, false, t.Delete(row)
 	}
 	return old, true, nil
 }

@@ -125,6 +125,7 @@ type fakeTxn struct {
 	ids      map[uint64]bool           // allocated here
 	dead     []uint64
 	now      int64
+	until    []int64 // deadlines of what it read alive
 	readOnly bool
 	scratch  typed.Scratch
 }
@@ -196,6 +197,20 @@ func (tx *fakeTxn) Peek(row []byte) (base.Trailer, error) {
 		return r.Trailer, nil
 	}
 	return base.Trailer{}, base.ErrNotFound
+}
+
+func (tx *fakeTxn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
+	v, tr, err := tx.Get(nil, row)
+	return append(dst, v[:min(n, len(v))]...), tr, err
+}
+
+func (tx *fakeTxn) Until(row []byte, deadline int64) {
+	if deadline <= tx.now {
+		tx.db.t.Errorf("row %q is read alive until %d at %d", row, deadline, tx.now)
+	}
+	if _, own := tx.own[string(row)]; !own {
+		tx.until = append(tx.until, deadline)
+	}
 }
 
 func (tx *fakeTxn) write() error {

@@ -1,7 +1,6 @@
 package typed
 
 import (
-	"errors"
 	"iter"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -21,12 +20,14 @@ type Field struct {
 	Value []byte
 }
 
-func (h Hash) open(t Txn) (collection, error) { return openCollection(t, h.name, record.TypeHash) }
+func (h Hash) openToWrite(t Txn) (collection, error) {
+	return openToWrite(t, h.name, record.TypeHash)
+}
 
 func (h Hash) openOld(t Txn) (collection, bool, error) { return openOld(t, h.name, record.TypeHash) }
 
-// Set sets the field and reports whether it is new. It does not touch the time to
-// live. [HSET]
+// Set sets the field and reports whether it is new. It does not touch the
+// hash's time to live, and clears the field's. [HSET]
 func (h Hash) Set(field string, value []byte) (added bool, err error) {
 	return h.setOne(field, value, false)
 }
@@ -41,15 +42,15 @@ func (h Hash) setOne(field string, value []byte, nx bool) (bool, error) {
 		if err := checkField(field, value); err != nil {
 			return false, err
 		}
-		c, err := h.open(t)
+		c, err := h.openToWrite(t)
 		if err != nil {
 			return false, err
 		}
 		added, err := putElement(t, &c, field, value, nx)
-		if err != nil || !added {
+		if err != nil {
 			return false, err
 		}
-		return true, c.save(t)
+		return added, c.keep(t)
 	})
 }
 
@@ -62,7 +63,7 @@ func (h Hash) SetMany(fields ...Field) (added int, err error) {
 				return 0, err
 			}
 		}
-		c, err := h.open(t)
+		c, err := h.openToWrite(t)
 		if err != nil || len(fields) == 0 {
 			return 0, err
 		}
@@ -75,10 +76,7 @@ func (h Hash) SetMany(fields ...Field) (added int, err error) {
 				n++
 			}
 		}
-		if n == 0 {
-			return 0, nil // metadata says nothing of values
-		}
-		return n, c.save(t)
+		return n, c.keep(t) // metadata says nothing of values
 	})
 }
 
@@ -106,7 +104,7 @@ func (h Hash) AppendGet(dst []byte, field string) ([]byte, error) {
 		if !found {
 			return nil, base.ErrNotFound
 		}
-		v, _, err := t.Get(dst, c.element(t, field))
+		v, _, err := c.get(t, dst, field)
 		return v, err
 	})
 	if err != nil {
@@ -129,7 +127,7 @@ func (h Hash) GetMany(fields ...string) ([][]byte, error) {
 			return values, err
 		}
 		for i, f := range fields {
-			v, _, err := t.Get(nil, c.element(t, f))
+			v, _, err := c.get(t, nil, f)
 			if err == nil {
 				values[i] = owned(v)
 			} else if absentOK(err) != nil {
@@ -176,8 +174,8 @@ func (h Hash) Prefix(prefix string) iter.Seq2[Field, error] {
 				return err
 			}
 			var names nameArena
-			return eachElement(t, &c, prefix, ScanOptions{}, func(name []byte, cur Cursor) bool {
-				return each(Field{names.name(name), owned(cur.Value())})
+			return eachElement(t, &c, prefix, ScanOptions{}, func(e *elements) bool {
+				return each(Field{names.name(e.member()), owned(e.value)})
 			})
 		})
 	}
@@ -219,20 +217,14 @@ func change[T any](h Hash, field string, compute func(sc *Scratch, old []byte) (
 		if err := checkMember(field); err != nil {
 			return v, err
 		}
-		c, err := h.open(t)
+		c, err := h.openToWrite(t)
 		if err != nil {
 			return v, err
 		}
 		sc := t.Scratch()
-		var old []byte
-		if c.exists {
-			value, _, err := t.Get(sc.val[:0], c.element(t, field))
-			switch {
-			case err == nil:
-				sc.val, old = value[:0], owned(value)
-			case !errors.Is(err, base.ErrNotFound):
-				return v, err
-			}
+		old, deadline, err := c.load(t, field)
+		if err != nil {
+			return v, err
 		}
 		if v, err = compute(sc, old); err != nil {
 			return v, err
@@ -240,13 +232,31 @@ func change[T any](h Hash, field string, compute func(sc *Scratch, old []byte) (
 		if err := c.create(t); err != nil {
 			return v, err
 		}
-		if err := t.Put(c.element(t, field), record.TypeNone, 0, sc.out); err != nil {
+		if err := c.put(t, field, sc.out, deadline, deadline); err != nil {
 			return v, err
 		}
-		if old != nil {
-			return v, nil
+		if old == nil {
+			c.grew(len(field) + len(sc.out))
 		}
-		c.grew(len(field) + len(sc.out))
-		return v, c.save(t)
+		return v, c.keep(t)
 	})
+}
+
+// load reads the field into scratch, which the value is borrowed from; it is nil
+// if there is none. One that is due is evicted.
+func (c *collection) load(t Txn, field string) (value []byte, deadline int64, err error) {
+	if !c.exists {
+		return nil, 0, nil
+	}
+	sc := t.Scratch()
+	value, deadline, err = c.get(t, sc.val[:0], field)
+	if err == nil {
+		sc.val = value[:0]
+		return owned(value), deadline, nil
+	}
+	if err = absentOK(err); err == nil && deadline != 0 {
+		c.shrank(1)
+		err = c.evict(t, field, deadline)
+	}
+	return nil, 0, err
 }

@@ -37,7 +37,7 @@ func (k Key) Exists() (bool, error) {
 		if err := checkName(k.name); err != nil {
 			return false, err
 		}
-		return present(t, k.row(t))
+		return keyExists(t, k.row(t))
 	})
 }
 
@@ -174,7 +174,7 @@ func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
 		_, _, err = displace(t, sc.key)
 	} else {
 		var taken bool
-		if taken, err = present(t, sc.key); taken {
+		if taken, err = keyExists(t, sc.key); taken {
 			return false, err
 		}
 	}
@@ -195,9 +195,8 @@ func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
 }
 
 // copyCollection copies metadata and elements under a new id: two live metadata
-// rows never share one.
+// rows never share one. Elements that are due are left out.
 func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value []byte) error {
-	sc := t.Scratch()
 	m, err := record.DecodeMeta(value)
 	if err != nil {
 		return corrupt(from, err)
@@ -205,42 +204,60 @@ func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value
 	if m.Encoding != record.EncodingRows {
 		return base.ErrFormatTooNew
 	}
-	source := m.ID
+	source := collection{name: from, typ: typ}
+	source.decoded(m)
 	if m.ID, err = t.NewID(); err != nil {
-		return err
-	}
-	sc.out = record.AppendMeta(sc.out[:0], m)
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-	if err := t.Put(sc.key, typ, expiry, sc.out); err != nil {
 		return err
 	}
 	if err := putOwner(t, m.ID, to); err != nil {
 		return err
 	}
-	if err := putTimer(t, expiry, m.ID); err != nil {
+	due, err := copyElements(t, &source, m.ID)
+	if err != nil {
 		return err
 	}
-	return copyElements(t, source, m.ID)
+	source.shrank(due)
+	m.Count, m.Bytes = source.meta.Count, source.meta.Bytes
+	sc := t.Scratch()
+	sc.out = record.AppendMeta(sc.out[:0], m)
+	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	if err := t.Put(sc.key, typ, expiry, sc.out); err != nil {
+		return err
+	}
+	return moveTimers(t, m.ID, timers{}, timers{expiry, m.NextDue})
 }
 
-func copyElements(t Txn, source, target uint64) error {
+// copyElements copies the rows of the elements that are not due, and returns how
+// many are.
+func copyElements(t Txn, source *collection, target uint64) (due uint64, err error) {
 	sc := t.Scratch()
-	lo, hi := keyenc.CollectionRange(t.Prefix(), source, source)
+	lo, hi := keyenc.CollectionRange(t.Prefix(), source.meta.ID, source.meta.ID)
 	lo = append(lo, keyenc.TagOwner+1) // everything but the owner row
 	cur, err := t.Scan(lo, hi, ScanOptions{})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer cur.Close()
 	tagAt := len(lo) - 1
 	for cur.Next() {
+		gone, err := source.isDue(t, cur, cur.Key()[tagAt])
+		if err != nil {
+			return 0, err
+		}
+		if gone {
+			if cur.Key()[tagAt] == keyenc.TagElement {
+				due++
+			}
+			continue
+		}
 		sc.row = keyenc.AppendCollection(sc.row[:0], t.Prefix(), target)
 		sc.row = append(sc.row, cur.Key()[tagAt:]...)
-		if err := t.Put(sc.row, record.TypeNone, cur.Trailer().Expiry, cur.Value()); err != nil {
-			return err
+		typ := record.Type(cur.Trailer().Attr.Type())
+		if err := t.Put(sc.row, typ, cur.Trailer().Expiry, cur.Value()); err != nil {
+			return 0, err
 		}
 	}
-	return cur.Err()
+	return due, cur.Err()
 }
 
 // row returns the row key; good until the next key row.
@@ -254,5 +271,5 @@ func (k Key) peek(t Txn) (base.Trailer, error) {
 	if err := checkName(k.name); err != nil {
 		return base.Trailer{}, err
 	}
-	return t.Peek(k.row(t))
+	return peekKey(t, k.row(t))
 }

@@ -97,7 +97,7 @@ func (k Keys) Exists(names ...string) (n int, err error) {
 		for _, name := range names {
 			ok := false
 			if err = checkName(name); err == nil {
-				ok, err = present(t, Key{name: name}.row(t))
+				ok, err = keyExists(t, Key{name: name}.row(t))
 			}
 			if err != nil {
 				return 0, err

@@ -2,7 +2,6 @@ package typed
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -15,8 +14,6 @@ type Set struct{ Key }
 // NewSet returns a handle of the set called name.
 func NewSet(src Source, name string) Set { return Set{Key{src, name}} }
 
-func (s Set) open(t Txn) (collection, error) { return openCollection(t, s.name, record.TypeSet) }
-
 func (s Set) openOld(t Txn) (collection, bool, error) { return openOld(t, s.name, record.TypeSet) }
 
 // Add adds the members and returns how many are new. [SADD]
@@ -25,7 +22,7 @@ func (s Set) Add(members ...string) (added int, err error) {
 		if err := checkMembers(members); err != nil {
 			return 0, err
 		}
-		c, err := s.open(t)
+		c, err := openToWrite(t, s.name, record.TypeSet)
 		if err != nil {
 			return 0, err
 		}
@@ -38,10 +35,7 @@ func (s Set) Add(members ...string) (added int, err error) {
 				n++
 			}
 		}
-		if n == 0 {
-			return 0, nil
-		}
-		return n, c.save(t)
+		return n, c.keep(t)
 	})
 }
 
@@ -73,9 +67,6 @@ func (s Set) Len() (int64, error) { return length(s.Key, record.TypeSet) }
 // All yields the members in bytewise order. [SMEMBERS, SSCAN]
 func (s Set) All() iter.Seq2[string, error] { return elementNames(s.Key, record.TypeSet) }
 
-// maxRepeated bounds the memory that one Random takes.
-const maxRepeated = 1 << 24
-
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of
 // which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: a walk of part
@@ -86,13 +77,9 @@ func (s Set) Random(n int) ([]string, error) {
 		if !found || n == 0 {
 			return nil, err
 		}
-		if n < 0 {
-			if n < -maxRepeated {
-				return nil, base.ErrOutOfRange
-			}
-			return pickRepeated(t, &c, -n)
-		}
-		return pick(t, &c, n)
+		return draw(t, &c, n, ScanOptions{KeysOnly: true}, func(e *elements, names *nameArena) string {
+			return names.name(e.member())
+		})
 	})
 }
 
@@ -103,11 +90,13 @@ func (s Set) Pop(n int) ([]string, error) {
 		if n < 0 {
 			return nil, base.ErrOutOfRange
 		}
-		c, found, err := s.openOld(t)
+		c, found, err := openOldToWrite(t, s.name, record.TypeSet)
 		if !found || n == 0 {
 			return nil, err
 		}
-		popped, err := pick(t, &c, n)
+		popped, err := draw(t, &c, n, ScanOptions{KeysOnly: true}, func(e *elements, names *nameArena) string {
+			return names.name(e.member())
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -115,91 +104,22 @@ func (s Set) Pop(n int) ([]string, error) {
 			return popped, c.drop(t)
 		}
 		for _, m := range popped {
-			if err := t.Delete(c.element(t, m)); err != nil {
+			deadline, _, err := c.find(t, m)
+			if err == nil {
+				err = c.remove(t, m, deadline)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
 		c.shrank(uint64(len(popped)))
-		return popped, c.save(t)
+		return popped, c.keep(t)
 	})
-}
-
-// pick returns n different members by selection sampling: a member is taken with
-// the chance (still wanted)/(still to come), which makes every choice of n
-// equally likely in one walk and no memory but the result's.
-func pick(t Txn, c *collection, n int) ([]string, error) {
-	toCome := c.meta.Count
-	wanted := min(uint64(n), toCome)
-	if wanted == 1 {
-		return pickRepeated(t, c, 1)
-	}
-	var names nameArena
-	var picked []string
-	err := eachElement(t, c, "", ScanOptions{KeysOnly: true}, func(name []byte, _ Cursor) bool {
-		if uniform(t, toCome) < wanted {
-			picked = append(picked, names.name(name))
-			wanted--
-		}
-		toCome--
-		return wanted > 0 && toCome > 0
-	})
-	for i := len(picked) - 1; i > 0; i-- {
-		j := uniform(t, uint64(i+1))
-		picked[i], picked[j] = picked[j], picked[i]
-	}
-	return picked, err
-}
-
-// pickRepeated returns n members, each drawn from all: it draws positions, sorts
-// them and meets them in one walk from the end that is nearer to the farthest.
-func pickRepeated(t Txn, c *collection, n int) ([]string, error) {
-	type draw struct {
-		at  uint64 // position in the walk
-		out int    // position in the result
-	}
-	draws := make([]draw, n)
-	for i := range draws {
-		draws[i] = draw{uniform(t, c.meta.Count), i}
-	}
-	slices.SortFunc(draws, func(a, b draw) int {
-		switch {
-		case a.at < b.at:
-			return -1
-		case a.at > b.at:
-			return 1
-		}
-		return 0
-	})
-	last := c.meta.Count - 1
-	reverse := last-draws[0].at < draws[n-1].at
-	if reverse {
-		slices.Reverse(draws)
-		for i := range draws {
-			draws[i].at = last - draws[i].at
-		}
-	}
-	var names nameArena
-	picked := make([]string, n)
-	met, at := 0, uint64(0)
-	o := ScanOptions{KeysOnly: true, Reverse: reverse}
-	err := eachElement(t, c, "", o, func(name []byte, _ Cursor) bool {
-		if draws[met].at == at {
-			for m := names.name(name); met < n && draws[met].at == at; met++ {
-				picked[draws[met].out] = m
-			}
-		}
-		at++
-		return met < n
-	})
-	if err == nil && met < n {
-		err = corrupt(c.name, errLostElement)
-	}
-	return picked, err
 }
 
 // MoveTo moves the member to the set called dst and reports whether it was here.
-// If dst is this set nothing changes; if it has the member already, it is still
-// removed here. ErrWrongType if either key holds another type. [SMOVE]
+// Its time to live goes with it. If dst is this set nothing changes; if it has the
+// member already, that stays as it is and the member here is still removed. ErrWrongType if either key holds another type. [SMOVE]
 func (s Set) MoveTo(dst, member string) (moved bool, err error) {
 	return update(s.src, "", func(t Txn) (bool, error) {
 		if err := checkName(dst); err != nil {
@@ -211,33 +131,43 @@ func (s Set) MoveTo(dst, member string) (moved bool, err error) {
 		if err := checkMember(member); err != nil {
 			return false, err
 		}
-		from, found, err := s.openOld(t)
+		from, found, err := openOldToWrite(t, s.name, record.TypeSet)
 		if !found {
 			return false, err
 		}
-		to, err := openCollection(t, dst, record.TypeSet)
+		to, err := openToWrite(t, dst, record.TypeSet)
 		if err != nil {
 			return false, err
 		}
-		if found, err = from.has(t, member); !found {
-			return false, err
+		deadline, found, err := from.find(t, member)
+		if err == nil && found {
+			err = move(t, &from, &to, member, deadline)
 		}
-		return true, move(t, &from, &to, member)
+		if err == nil {
+			err = from.keep(t)
+		}
+		return found, err
 	})
 }
 
-// move moves a member that from has.
-func move(t Txn, from, to *collection, member string) error {
-	if err := t.Delete(from.element(t, member)); err != nil {
+// move moves a member that from has; the caller keeps from.
+func move(t Txn, from, to *collection, member string, deadline int64) error {
+	if err := from.remove(t, member, deadline); err != nil {
 		return err
 	}
 	from.shrank(1)
-	if err := from.save(t); err != nil {
+	_, exists, err := to.find(t, member)
+	if err != nil {
 		return err
 	}
-	added, err := putElement(t, to, member, nil, true)
-	if err != nil || !added {
-		return err
+	if !exists {
+		if err := to.create(t); err != nil {
+			return err
+		}
+		if err := to.put(t, member, nil, 0, deadline); err != nil {
+			return err
+		}
+		to.grew(len(member))
 	}
-	return to.save(t)
+	return to.keep(t)
 }

@@ -152,19 +152,19 @@ func sift(t Txn, walked *collection, others []collection, keep bool, each func([
 			return err
 		}
 	}
-	for w.next() {
-		passed, err := passes(t, tests, w.member, keep)
+	for w.step() {
+		passed, err := passes(t, tests, w.at, keep)
 		if err != nil {
 			return err
 		}
 		if !passed {
 			continue
 		}
-		if more, err := each(w.member); err != nil || !more {
+		if more, err := each(w.at); err != nil || !more {
 			return err
 		}
 	}
-	return w.cur.Err()
+	return w.err()
 }
 
 func passes(t Txn, tests []membership, member []byte, want bool) (bool, error) {

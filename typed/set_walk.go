@@ -8,29 +8,22 @@ import (
 
 // setWalk walks the members of one set in order.
 type setWalk struct {
-	cur    Cursor
-	head   int    // where a row key's member starts
-	member []byte // borrowed from the cursor; nil at the end
+	elements
+	at []byte // the member it stands on, borrowed; nil at the end
 }
 
 func openWalk(t Txn, c *collection) (w setWalk, err error) {
-	w.cur, w.head, err = c.scan(t, "", ScanOptions{KeysOnly: true})
+	w.elements, err = c.scan(t, "", ScanOptions{KeysOnly: true})
 	return w, err
 }
 
-func (w *setWalk) next() bool {
-	if !w.cur.Next() {
-		w.member = nil
+func (w *setWalk) step() bool {
+	if !w.next() {
+		w.at = nil
 		return false
 	}
-	w.member = w.cur.Key()[w.head:]
+	w.at = w.member()
 	return true
-}
-
-func (w *setWalk) close() {
-	if w.cur != nil {
-		w.cur.Close()
-	}
 }
 
 // membership answers whether a set has the members asked for, which must come in
@@ -61,11 +54,11 @@ func openMembership(t Txn, c *collection, asked uint64) (m membership, err error
 }
 
 func (m *membership) step() error {
-	if m.walk.next() {
+	if m.walk.step() {
 		return nil
 	}
 	m.done = true
-	return m.walk.cur.Err()
+	return m.walk.err()
 }
 
 func (m *membership) has(t Txn, member []byte) (bool, error) {
@@ -76,10 +69,11 @@ func (m *membership) has(t Txn, member []byte) (bool, error) {
 		sc := t.Scratch()
 		sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), m.set.meta.ID, keyenc.TagElement, "")
 		sc.row = append(sc.row, member...)
-		return present(t, sc.row)
+		deadline, found, err := m.set.peek(t, sc.row, false)
+		return found && (deadline == 0 || deadline > t.Now()), err
 	}
 	for {
-		switch c := bytes.Compare(m.walk.member, member); {
+		switch c := bytes.Compare(m.walk.at, member); {
 		case c == 0:
 			return true, nil
 		case c > 0:
@@ -110,8 +104,8 @@ func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
 		if err != nil {
 			return err
 		}
-		if !heap[len(heap)-1].next() {
-			if err := w.cur.Err(); err != nil {
+		if !heap[len(heap)-1].step() {
+			if err := heap[len(heap)-1].err(); err != nil {
 				return err
 			}
 			w.close()
@@ -123,15 +117,15 @@ func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
 	}
 	var last []byte // the member yielded last
 	for first := true; len(heap) > 0; {
-		if m := heap[0].member; first || !bytes.Equal(m, last) {
+		if m := heap[0].at; first || !bytes.Equal(m, last) {
 			first = false
 			last = append(last[:0], m...)
 			if more, err := each(last); err != nil || !more {
 				return err
 			}
 		}
-		if !heap[0].next() {
-			if err := heap[0].cur.Err(); err != nil {
+		if !heap[0].step() {
+			if err := heap[0].err(); err != nil {
 				return err
 			}
 			n := len(heap) - 1
@@ -148,7 +142,7 @@ func siftDown(heap []setWalk, i int) {
 	for {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
-			if bytes.Compare(heap[child].member, heap[least].member) < 0 {
+			if bytes.Compare(heap[child].at, heap[least].at) < 0 {
 				least = child
 			}
 		}

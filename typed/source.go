@@ -33,6 +33,12 @@ type Txn interface {
 	Get(dst, row []byte) (value []byte, t base.Trailer, err error)
 	// Peek is Get without the value.
 	Peek(row []byte) (t base.Trailer, err error)
+	// Head is Get of the first n bytes of the value, or of all if it is shorter.
+	Head(dst, row []byte, n int) (value []byte, t base.Trailer, err error)
+	// Until says that the transaction rests on what it read of row, which stops
+	// being true at the deadline: a commit after that loses, unless the row is its
+	// own write.
+	Until(row []byte, deadline int64)
 	// Put writes a row; expiry 0 is none.
 	Put(row []byte, typ record.Type, expiry int64, value []byte) error
 	Delete(row []byte) error
@@ -78,6 +84,7 @@ type Scratch struct {
 	lo, hi []byte // bounds of a scan
 	val    []byte // a value read
 	out    []byte // a value to be written
+	vol    []byte // a volatile row's value, read or to be written
 	place  []byte // a key of the score order
 	place2 []byte // another
 }
@@ -91,6 +98,9 @@ func (s *Scratch) shrink() {
 	}
 	if cap(s.out) > scratchMax {
 		s.out = nil
+	}
+	if cap(s.vol) > scratchMax {
+		s.vol = nil
 	}
 }
 

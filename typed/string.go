@@ -42,8 +42,8 @@ func (s String) load(t Txn, dst []byte) ([]byte, base.Trailer, error) {
 	if err != nil {
 		return dst, trailer, err
 	}
-	if record.Type(trailer.Attr.Type()) != record.TypeString {
-		return dst, trailer, base.ErrWrongType
+	if typ := record.Type(trailer.Attr.Type()); typ != record.TypeString {
+		return dst, trailer, wrongType(t, s.row(t), typ)
 	}
 	return v, trailer, nil
 }
@@ -131,7 +131,7 @@ func (s String) set(t Txn, value []byte, o SetOptions, at int64) (r SetResult, e
 	}
 	row := s.row(t)
 	if o.Cond != 0 {
-		if r.Existed, err = present(t, row); err != nil {
+		if r.Existed, err = keyExists(t, row); err != nil {
 			return r, err
 		}
 		if r.Existed != (o.Cond == XX) {

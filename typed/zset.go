@@ -177,6 +177,26 @@ func deleteMember(t Txn, set *collection, member string, score float64) error {
 	return t.Delete(set.element(t, member))
 }
 
+// evictMember removes the rows of a member that is due; the caller accounts for
+// it.
+func evictMember(t Txn, set *collection, member string, deadline int64) error {
+	sc := t.Scratch()
+	value, _, err := t.Get(sc.vol[:0], set.element(t, member))
+	if err != nil {
+		return err
+	}
+	sc.vol = value[:0]
+	_, rest, ok := record.CutDeadline(value)
+	score, scored := keyenc.DecodeScore(rest)
+	if !ok || !scored {
+		return corrupt(set.name, errScore)
+	}
+	if err := t.Delete(set.ranked(t, score, member)); err != nil {
+		return err
+	}
+	return set.remove(t, member, deadline)
+}
+
 // Incr adds by to the member's score, which is 0 if it is new, and returns the
 // sum. ErrNaN if by or the sum is NaN, as of +Inf and −Inf. [ZINCRBY]
 func (z ZSet) Incr(member string, by float64) (float64, error) {

@@ -8,8 +8,9 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 )
 
-// draw is a member to be found by its position in the score order.
-type draw struct {
+// position is a place in the score order and that of the result to put what
+// stands there.
+type position struct {
 	at  uint64
 	out int // place in the result
 }
@@ -33,16 +34,16 @@ func (z ZSet) Random(n int) ([]Member, error) {
 
 // drawPositions draws n different positions below count, or −n that may be the
 // same, and returns them in order, to be put out in the order they were drawn in.
-func drawPositions(t Txn, count uint64, n int) []draw {
-	var draws []draw
+func drawPositions(t Txn, count uint64, n int) []position {
+	var draws []position
 	if n < 0 {
-		draws = make([]draw, -n)
+		draws = make([]position, -n)
 		for i := range draws {
-			draws[i] = draw{uniform(t, count), i}
+			draws[i] = position{uniform(t, count), i}
 		}
 	} else {
 		wanted := min(uint64(n), count)
-		draws = make([]draw, 0, wanted)
+		draws = make([]position, 0, wanted)
 		drawn := make(map[uint64]struct{}, wanted)
 		// Floyd's sample: j stands in for a number that was drawn before, which
 		// makes every choice equally likely with one draw a number.
@@ -52,19 +53,19 @@ func drawPositions(t Txn, count uint64, n int) []draw {
 				at = j
 			}
 			drawn[at] = struct{}{}
-			draws = append(draws, draw{at: at})
+			draws = append(draws, position{at: at})
 		}
 		for i := range draws {
 			k := uniform(t, uint64(i+1))
 			draws[i].out, draws[k].out = draws[k].out, i
 		}
 	}
-	slices.SortFunc(draws, func(a, b draw) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(draws, func(a, b position) int { return cmp.Compare(a.at, b.at) })
 	return draws
 }
 
 // drawMembers finds the members at the positions, which ascend.
-func drawMembers(t Txn, set *collection, draws []draw) ([]Member, error) {
+func drawMembers(t Txn, set *collection, draws []position) ([]Member, error) {
 	if set.ranks.levels > 0 && uint64(len(draws)) < set.meta.Count/(2*near) {
 		return jumpToMembers(t, set, draws)
 	}
@@ -87,7 +88,7 @@ func drawMembers(t Txn, set *collection, draws []draw) ([]Member, error) {
 	return members, err
 }
 
-func jumpToMembers(t Txn, set *collection, draws []draw) ([]Member, error) {
+func jumpToMembers(t Txn, set *collection, draws []position) ([]Member, error) {
 	members := make([]Member, len(draws))
 	var names nameArena
 	head := levelLen(t, 0)

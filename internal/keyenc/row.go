@@ -13,7 +13,8 @@ import (
 // prefix, so that one range tombstone drops it whole.
 //
 //	0x00 · 'k' · name                          keyspace registry
-//	0x00 · 'e' · expiry(8 BE) · id(8 BE)       timer of a collection that expires
+//	0x00 · 'e' · expiry(8 BE) · id(8 BE)       timer of a collection that expires,
+//	                                           or has elements that do
 //	                                           → prefix of its keyspace
 //	0x01 · key                                 string, or metadata of a collection
 //	0x02 · id(8 BE) · tag · …                  rows of a collection
@@ -86,6 +87,14 @@ func AppendElementRow(dst, prefix []byte, id uint64, tag byte, rest string) []by
 func AppendScoreRow(dst, prefix []byte, id, score uint64, member string) []byte {
 	dst = append(AppendCollection(dst, prefix, id), TagScore)
 	dst = binary.BigEndian.AppendUint64(dst, score)
+	return append(dst, member...)
+}
+
+// AppendDueRow appends the row key of member in the order of deadlines of
+// a collection.
+func AppendDueRow(dst, prefix []byte, id uint64, deadline int64, member string) []byte {
+	dst = append(AppendCollection(dst, prefix, id), TagDue)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(deadline))
 	return append(dst, member...)
 }
 

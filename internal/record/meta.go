@@ -30,7 +30,7 @@ type Meta struct {
 	ID       uint64 // never reused, never shared by two live rows
 	Count    uint64 // elements, counting due ones that nobody has purged yet
 	Bytes    uint64 // estimate of the bytes the element rows take
-	NextDue  int64  // earliest expiry of any element, ms; 0: none has one
+	NextDue  int64  // no element's deadline is before this, ms; 0: none has one
 	Body     []byte // borrowed from the decoded value
 }
 

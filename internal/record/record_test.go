@@ -139,12 +139,12 @@ func TestDecodersAllocateNothing(t *testing.T) {
 }
 
 func TestTypesHaveTheNamesOfRedis(t *testing.T) {
-	want := []string{"none", "string", "hash", "set", "zset", "list", "unknown"}
+	want := []string{"none", "string", "hash", "set", "zset", "list", "volatile", "unknown"}
 	for typ, name := range want {
 		if got := Type(typ).String(); got != name {
 			t.Errorf("type %d is %q", typ, got)
 		}
-		if Type(typ).IsCollection() != (typ >= 2 && typ <= 5) || Type(typ).Known() != (typ <= 5) {
+		if Type(typ).IsCollection() != (typ >= 2 && typ <= 5) || Type(typ).Known() != (typ <= 6) {
 			t.Errorf("type %d is misplaced", typ)
 		}
 	}

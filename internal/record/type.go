@@ -1,7 +1,8 @@
 package record
 
 // Type is the type of the value a key holds. The numbers are on disk and
-// frozen. Element rows, system rows and tombstones have TypeNone.
+// frozen. Element rows, system rows and tombstones have TypeNone; an element with
+// a time to live has TypeVolatile, which no key has.
 type Type uint8
 
 const (
@@ -11,13 +12,15 @@ const (
 	TypeSet    Type = 3
 	TypeZSet   Type = 4
 	TypeList   Type = 5
+
+	TypeVolatile Type = 6
 )
 
 // IsCollection reports whether a put of type t is a metadata row.
 func (t Type) IsCollection() bool { return t >= TypeHash && t <= TypeList }
 
 // Known reports whether this version writes t.
-func (t Type) Known() bool { return t <= TypeList }
+func (t Type) Known() bool { return t <= TypeVolatile }
 
 func (t Type) String() string {
 	switch t {
@@ -33,6 +36,8 @@ func (t Type) String() string {
 		return "zset"
 	case TypeList:
 		return "list"
+	case TypeVolatile:
+		return "volatile"
 	}
 	return "unknown"
 }

@@ -17,8 +17,8 @@ type Row struct {
 }
 
 // CheckRows recounts collections: each has its owner row, exactly the elements
-// its metadata counts, a score row per member, items without a gap, and a timer
-// if it expires; and no row is without a collection, except for those that dead
+// its metadata counts, a score row per member, items without a gap, a due row per
+// deadline, none before its next due, and a timer for that and for its expiry; and no row is without a collection, except for those that dead
 // allows: ids that were given up and whose rows are not removed yet. A live
 // collection must not be among those. rows are all live rows at now.
 func CheckRows(rows []Row, now int64, dead func(id uint64) bool) error {
@@ -54,11 +54,13 @@ type tally struct {
 	elements map[string][]byte
 	scores   map[string][]byte // member to score
 	items    []uint64
+	volatile map[string]bool // deadline and name of an element, as in its due row
+	due      map[string]bool
 }
 
 func (c *checker) tally(id uint64) *tally {
 	if c.ids[id] == nil {
-		c.ids[id] = &tally{elements: map[string][]byte{}, scores: map[string][]byte{}}
+		c.ids[id] = &tally{elements: map[string][]byte{}, scores: map[string][]byte{}, volatile: map[string]bool{}, due: map[string]bool{}}
 	}
 	return c.ids[id]
 }
@@ -107,7 +109,16 @@ func (c *checker) addElement(r Row, rest []byte) error {
 	case keyenc.TagOwner:
 		t.owner = r.Value
 	case keyenc.TagElement:
+		if record.Type(r.Attr.Type()) == record.TypeVolatile {
+			if _, _, ok := record.CutDeadline(r.Value); !ok {
+				return fmt.Errorf("row %q has no deadline: %x", r.Key, r.Value)
+			}
+			t.volatile[string(r.Value[:record.DeadlineLen])+string(name)] = true
+			r.Value = r.Value[record.DeadlineLen:]
+		}
 		t.elements[string(name)] = r.Value
+	case keyenc.TagDue:
+		t.due[string(name)] = true
 	case keyenc.TagScore:
 		t.scores[string(name[keyenc.ScoreLen:])] = name[:keyenc.ScoreLen]
 	case keyenc.TagItem:
@@ -131,13 +142,34 @@ func (c *checker) collection(id uint64, t *tally, dead func(uint64) bool) error 
 	if !bytes.Equal(t.owner, t.row) {
 		return fmt.Errorf("owner is %q, metadata at %q", t.owner, t.row)
 	}
-	if t.expiry != 0 {
-		v, ok := c.timers[string(keyenc.AppendTimerRow(nil, t.expiry, id))]
-		if !ok || !bytes.Equal(v, t.prefix) {
-			return fmt.Errorf("%q expires and has no timer", t.row)
+	for _, at := range []int64{t.expiry, t.meta.NextDue} {
+		v, ok := c.timers[string(keyenc.AppendTimerRow(nil, at, id))]
+		if at != 0 && (!ok || !bytes.Equal(v, t.prefix)) {
+			return fmt.Errorf("%q expires, or its elements do, at %d and has no timer", t.row, at)
 		}
 	}
+	if err := t.deadlines(); err != nil {
+		return err
+	}
 	return t.count()
+}
+
+// deadlines compares the elements' deadlines with the order of deadlines and the
+// metadata.
+func (t *tally) deadlines() error {
+	for name := range t.due {
+		if len(name) < record.DeadlineLen || !t.volatile[name] {
+			return fmt.Errorf("%q has a due row %q of no element", t.row, name)
+		}
+		deadline := int64(binary.BigEndian.Uint64([]byte(name)))
+		if t.meta.NextDue == 0 || deadline < t.meta.NextDue {
+			return fmt.Errorf("%q has an element due at %d, and says %d", t.row, deadline, t.meta.NextDue)
+		}
+	}
+	if len(t.due) != len(t.volatile) {
+		return fmt.Errorf("%q has %d elements with deadlines and %d due rows", t.row, len(t.volatile), len(t.due))
+	}
+	return nil
 }
 
 // count compares the metadata with the elements found.

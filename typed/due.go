@@ -1,0 +1,339 @@
+package typed
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// An element may have a deadline. It is due from that millisecond on: no call
+// shows it any more, but its rows stay and metadata counts them until a writing
+// call or the engine's reaper purges them in an ordinary commit.
+//
+//	01·name                       count, next due    save
+//	02·id·element·member          deadline · value   put, of TypeVolatile
+//	02·id·due·deadline·member     →                  put
+//	00·e·next due·id              timer              save
+//
+// Next due is a lower bound, so that renewing the earliest deadline leaves the
+// metadata row alone: while it is in the future nothing is due, and a collection
+// where it is 0 pays for none of this. Once it is over, the due rows at or before
+// now are exactly what counts are too high by.
+
+// purgeLimit is how many elements one purge removes at most.
+const purgeLimit = 1000
+
+// errDue says that the rows of elements with deadlines contradict each other.
+var errDue = errors.New("deadline of an element is malformed")
+
+// mayBeDue reports whether there may be elements that are due and not purged.
+func (c *collection) mayBeDue(t Txn) bool {
+	return c.meta.NextDue != 0 && c.meta.NextDue <= t.Now()
+}
+
+// dueRow returns the row key of the element in the order of deadlines; good until
+// the next row.
+func (c *collection) dueRow(t Txn, deadline int64, member string) []byte {
+	sc := t.Scratch()
+	sc.row = keyenc.AppendDueRow(sc.row[:0], t.Prefix(), c.meta.ID, deadline, member)
+	return sc.row
+}
+
+// scanDue walks the elements that have deadlines in the order of those.
+func (c *collection) scanDue(t Txn, reverse bool) (Cursor, error) {
+	sc := t.Scratch()
+	sc.lo = append(sc.lo[:0], c.dueRow(t, 0, "")...)
+	sc.hi = append(sc.hi[:0], c.dueRow(t, maxExpiry+1, "")...)
+	return t.Scan(sc.lo, sc.hi, ScanOptions{Reverse: reverse, KeysOnly: true})
+}
+
+// parseDue takes the key of a row of scanDue apart; member is borrowed from it.
+func (c *collection) parseDue(t Txn, row []byte) (deadline int64, member []byte, err error) {
+	rest := row[keyenc.CollectionHeaderLen(t.Prefix()):]
+	if len(rest) < record.DeadlineLen {
+		return 0, nil, corrupt(c.name, errDue)
+	}
+	return int64(binary.BigEndian.Uint64(rest)), rest[record.DeadlineLen:], nil
+}
+
+// eachDue calls each for the elements that are due, earliest first, until it
+// returns false, which leaves that element out. next is the deadline of the first
+// element that was not taken, due or not; 0 if there is none. member is borrowed;
+// each may delete rows.
+func (c *collection) eachDue(t Txn, each func(member []byte, deadline int64) (bool, error)) (next int64, err error) {
+	cur, err := c.scanDue(t, false)
+	if err != nil {
+		return 0, err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		deadline, member, err := c.parseDue(t, cur.Key())
+		if err != nil {
+			return 0, err
+		}
+		if deadline > t.Now() {
+			t.Until(cur.Key(), deadline)
+			return deadline, nil
+		}
+		if more, err := each(member, deadline); err != nil || !more {
+			return deadline, err
+		}
+	}
+	return 0, cur.Err()
+}
+
+// isDue reports whether the row of the given tag that the cursor is on belongs to
+// an element that is due.
+func (c *collection) isDue(t Txn, cur Cursor, tag byte) (bool, error) {
+	if !c.mayBeDue(t) {
+		return false, nil
+	}
+	deadline := int64(0)
+	var err error
+	switch {
+	case tag == keyenc.TagDue:
+		deadline, _, err = c.parseDue(t, cur.Key())
+	case isVolatile(cur.Trailer()):
+		ok := false
+		if deadline, _, ok = record.CutDeadline(cur.Value()); !ok {
+			err = corrupt(c.name, errDue)
+		}
+	}
+	if deadline > t.Now() {
+		t.Until(cur.Key(), deadline)
+	}
+	return deadline != 0 && deadline <= t.Now(), err
+}
+
+// dueCount returns how many elements are due, by walking them.
+func (c *collection) dueCount(t Txn) (n uint64, err error) {
+	if !c.mayBeDue(t) {
+		return 0, nil
+	}
+	_, err = c.eachDue(t, func([]byte, int64) (bool, error) { n++; return true, nil })
+	if err == nil && n > c.meta.Count {
+		err = corrupt(c.name, errDue)
+	}
+	return n, err
+}
+
+// live returns how many elements there are that are not due.
+func (c *collection) live(t Txn) (uint64, error) {
+	due, err := c.dueCount(t)
+	return c.meta.Count - min(due, c.meta.Count), err
+}
+
+// anyLive reports whether some element is not due: otherwise there is no such
+// collection. It looks for the latest deadline and then for the first live
+// element, so it walks far only if nearly all are due.
+func (c *collection) anyLive(t Txn) (bool, error) {
+	if !c.exists || !c.mayBeDue(t) {
+		return c.exists, nil
+	}
+	cur, err := c.scanDue(t, true)
+	if err != nil {
+		return false, err
+	}
+	defer cur.Close()
+	if cur.Next() {
+		deadline, _, err := c.parseDue(t, cur.Key())
+		if err != nil {
+			return false, err
+		}
+		if deadline > t.Now() {
+			t.Until(cur.Key(), deadline)
+			return true, nil
+		}
+	}
+	if err := cur.Err(); err != nil {
+		return false, err
+	}
+	e, err := c.scan(t, "", ScanOptions{})
+	if err != nil {
+		return false, err
+	}
+	defer e.close()
+	return e.next(), e.err()
+}
+
+// openToWrite is openCollection for calls that write: it purges first, and what
+// has no live element left is gone, with its time to live.
+func openToWrite(t Txn, name string, typ record.Type) (c collection, err error) {
+	if c, err = openCollection(t, name, typ); err != nil || !c.mayBeDue(t) {
+		return c, err
+	}
+	_, err = c.purge(t)
+	return c, err
+}
+
+// openOldToWrite is openToWrite for calls that have nothing to do if there is no
+// such collection.
+func openOldToWrite(t Txn, name string, typ record.Type) (c collection, found bool, err error) {
+	c, err = openToWrite(t, name, typ)
+	return c, c.exists && err == nil, err
+}
+
+// purge removes up to purgeLimit elements that are due, and saves. more reports
+// whether due ones are left; then some element is live.
+func (c *collection) purge(t Txn) (more bool, err error) {
+	n := uint64(0)
+	next, err := c.eachDue(t, func(member []byte, deadline int64) (bool, error) {
+		if n == purgeLimit {
+			return false, nil
+		}
+		n++
+		return true, c.evict(t, string(member), deadline)
+	})
+	if err != nil {
+		return false, err
+	}
+	if n > c.meta.Count {
+		return false, corrupt(c.name, errDue)
+	}
+	c.shrank(n)
+	c.meta.NextDue = next
+	if c.mayBeDue(t) {
+		if more, err = c.anyLive(t); err != nil {
+			return false, err
+		}
+		if !more {
+			return false, c.drop(t)
+		}
+	}
+	return more, c.save(t)
+}
+
+// evict removes the rows of an element that is due; the caller accounts for it.
+func (c *collection) evict(t Txn, member string, deadline int64) error {
+	if c.typ == record.TypeZSet {
+		return evictMember(t, c, member, deadline)
+	}
+	return c.remove(t, member, deadline)
+}
+
+// Purge removes up to a thousand due elements of the collection whose metadata
+// row is given, and reports whether more are left. It is for engines, who call it
+// when a timer is due for a collection that lives; if there is none under that
+// row, it does nothing.
+func Purge(t Txn, row []byte) (more bool, err error) {
+	head := len(t.Prefix()) + 1
+	if len(row) <= head || row[head-1] != keyenc.SpaceKeys {
+		return false, nil
+	}
+	c, err := loadCollection(t, row)
+	if err != nil || !c.exists || !c.mayBeDue(t) {
+		return false, absentOK(err)
+	}
+	return c.purge(t)
+}
+
+// metaHead is enough of a metadata row's value for all but a list's body.
+const metaHead = 64
+
+// loadCollection reads a collection of whatever type; one that is missing, or is
+// a string, or a list, none of which has deadlines inside, is the zero one.
+func loadCollection(t Txn, row []byte) (c collection, err error) {
+	sc := t.Scratch()
+	value, trailer, err := t.Head(sc.vol[:0], row, metaHead)
+	if err != nil {
+		return c, err
+	}
+	sc.vol = value[:0]
+	typ := record.Type(trailer.Attr.Type())
+	if !typ.IsCollection() || typ == record.TypeList {
+		return c, nil
+	}
+	m, err := record.DecodeMeta(value)
+	name := ""
+	if err != nil || m.NextDue != 0 {
+		name = string(row[len(t.Prefix())+1:])
+	}
+	if err != nil {
+		return c, corrupt(name, err)
+	}
+	c = collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
+	c.decoded(m)
+	if typ == record.TypeZSet {
+		if c.ranks, err = decodeRanks(m.Body); err != nil {
+			return c, corrupt(name, err)
+		}
+		c.rowRanks = c.ranks
+	}
+	return c, nil
+}
+
+// peekKey is Peek of a key row: a collection whose elements are all due is not
+// there. It reads no more than the metadata unless some may be.
+func peekKey(t Txn, row []byte) (base.Trailer, error) {
+	sc := t.Scratch()
+	value, trailer, err := t.Head(sc.vol[:0], row, metaHead)
+	if err != nil {
+		return trailer, err
+	}
+	sc.vol = value[:0]
+	typ := record.Type(trailer.Attr.Type())
+	if !typ.IsCollection() || typ == record.TypeList {
+		return trailer, nil
+	}
+	// A damaged metadata row is for the call that opens it to refuse.
+	m, err := record.DecodeMeta(value)
+	if err != nil || m.NextDue == 0 {
+		return trailer, nil
+	}
+	c := collection{name: string(row[len(t.Prefix())+1:]), typ: typ, exists: true}
+	c.decoded(m)
+	c.watch(t, row)
+	if alive, err := c.anyLive(t); err != nil || alive {
+		return trailer, err
+	}
+	return base.Trailer{}, base.ErrNotFound
+}
+
+// watch has a commit lose once elements may be due that were not when the
+// metadata row was read.
+func (c *collection) watch(t Txn, row []byte) {
+	if c.meta.NextDue > t.Now() {
+		t.Until(row, c.meta.NextDue)
+	}
+}
+
+// keyExists reports whether the key with the given row is there.
+func keyExists(t Txn, row []byte) (bool, error) {
+	_, err := peekKey(t, row)
+	return err == nil, absentOK(err)
+}
+
+// timers are what the engine looks after for a collection. Equal ones share
+// a row.
+type timers struct {
+	key int64 // its expiry; 0: none
+	due int64 // its next due; 0: none
+}
+
+// moveTimers replaces the timer rows of collection id. The metadata row expires
+// alone, and elements do not expire at all: without a timer nobody would look.
+func moveTimers(t Txn, id uint64, from, to timers) error {
+	sc := t.Scratch()
+	for _, at := range [...]int64{from.key, from.due} {
+		if at == 0 || at == to.key || at == to.due {
+			continue
+		}
+		sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
+		if err := t.Delete(sc.row); err != nil {
+			return err
+		}
+	}
+	for _, at := range [...]int64{to.key, to.due} {
+		if at == 0 || at == from.key || at == from.due {
+			continue
+		}
+		sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
+		if err := t.Put(sc.row, record.TypeNone, 0, t.Prefix()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
