@@ -37,7 +37,7 @@ func drawDistinct[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 	toCome, wanted := count, min(uint64(n), count)
 	var names nameArena
 	var drawn []T
-	err := eachElement(t, c, "", o, func(e *elements) bool {
+	err := eachElement(t, c, part{}, o, func(e *elements) bool {
 		if uniform(t, toCome) < wanted {
 			drawn = append(drawn, take(e, &names))
 			wanted--
@@ -85,7 +85,7 @@ func drawRepeated[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 	var names nameArena
 	drawn := make([]T, n)
 	met, at := 0, uint64(0)
-	err := eachElement(t, c, "", o, func(e *elements) bool {
+	err := eachElement(t, c, part{}, o, func(e *elements) bool {
 		if positions[met].at == at {
 			for v := take(e, &names); met < n && positions[met].at == at; met++ {
 				drawn[positions[met].out] = v

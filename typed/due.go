@@ -151,7 +151,7 @@ func (c *collection) anyLive(t Txn) (bool, error) {
 	if err := cur.Err(); err != nil {
 		return false, err
 	}
-	e, err := c.scan(t, "", ScanOptions{})
+	e, err := c.scan(t, part{}, ScanOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -304,6 +304,18 @@ func (c *collection) watch(t Txn, row []byte) {
 func keyExists(t Txn, row []byte) (bool, error) {
 	_, err := peekKey(t, row)
 	return err == nil, absentOK(err)
+}
+
+// anyTimerDue reports whether there may be a collection whose elements are all
+// due: otherwise a walk of keys need not ask any. Timers that are due do not last.
+func anyTimerDue(t Txn) (bool, error) {
+	lo, hi := keyenc.TimerRange(t.Now())
+	cur, err := t.Scan(lo, hi, ScanOptions{KeysOnly: true})
+	if err != nil {
+		return false, err
+	}
+	defer cur.Close()
+	return cur.Next(), cur.Err()
 }
 
 // timers are what the engine looks after for a collection. Equal ones share

@@ -202,7 +202,7 @@ func removeElements(k Key, typ record.Type, members []string) (removed int, err 
 }
 
 // elementNames yields the names of a collection's elements.
-func elementNames(k Key, typ record.Type) iter.Seq2[string, error] {
+func elementNames(k Key, typ record.Type, p part) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		stream(k.src, yield, func(t Txn, each func(string) bool) error {
 			c, found, err := openOld(t, k.name, typ)
@@ -210,20 +210,29 @@ func elementNames(k Key, typ record.Type) iter.Seq2[string, error] {
 				return err
 			}
 			var names nameArena
-			return eachElement(t, &c, "", ScanOptions{KeysOnly: true}, func(e *elements) bool {
+			return eachElement(t, &c, p, ScanOptions{KeysOnly: true}, func(e *elements) bool {
 				return each(names.name(e.member()))
 			})
 		})
 	}
 }
 
-// eachElement calls each for the elements whose names start with prefix until it
-// returns false.
-func eachElement(t Txn, c *collection, prefix string, o ScanOptions, each func(e *elements) bool) error {
-	if err := checkMember(prefix); err != nil {
+// part chooses among the elements of a collection; the zero part is all of them.
+type part struct {
+	prefix string // whose names start with it
+	after  string // whose names are above it, if above is set
+	above  bool
+}
+
+// eachElement calls each for the elements of the part until it returns false.
+func eachElement(t Txn, c *collection, p part, o ScanOptions, each func(e *elements) bool) error {
+	if err := checkMember(p.prefix); err != nil {
 		return err
 	}
-	e, err := c.scan(t, prefix, o)
+	if err := checkMember(p.after); err != nil {
+		return err
+	}
+	e, err := c.scan(t, p, o)
 	if err != nil {
 		return err
 	}
@@ -249,16 +258,19 @@ type elements struct {
 	failed   error
 }
 
-// scan walks the elements whose names start with prefix.
-func (c *collection) scan(t Txn, prefix string, o ScanOptions) (e elements, err error) {
+// scan walks the elements of the part.
+func (c *collection) scan(t Txn, p part, o ScanOptions) (e elements, err error) {
 	e = elements{t: t, name: c.name, head: keyenc.CollectionHeaderLen(t.Prefix()), mayBeDue: c.mayBeDue(t)}
 	if e.mayBeDue {
 		o.KeysOnly = false // deadlines stand in the values
 	}
 	e.values = !o.KeysOnly
 	sc := t.Scratch()
-	sc.lo = keyenc.AppendElementRow(sc.lo[:0], t.Prefix(), c.meta.ID, keyenc.TagElement, prefix)
+	sc.lo = keyenc.AppendElementRow(sc.lo[:0], t.Prefix(), c.meta.ID, keyenc.TagElement, p.prefix)
 	sc.hi = appendSuccessor(sc.hi[:0], sc.lo)
+	if p.above {
+		sc.lo = append(append(sc.lo[:0], c.element(t, p.after)...), 0)
+	}
 	e.cur, err = t.Scan(sc.lo, sc.hi, o)
 	return e, err
 }

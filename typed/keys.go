@@ -67,8 +67,21 @@ func eachKey(t Txn, o KeyOptions, each func(name []byte) bool) error {
 		return err
 	}
 	defer cur.Close()
+	look, err := anyTimerDue(t)
+	if err != nil {
+		return err
+	}
 	for cur.Next() {
 		name := cur.Key()[len(prefix)+1:]
+		if typ := record.Type(cur.Trailer().Attr.Type()); look && typ.IsCollection() {
+			there, err := keyExists(t, cur.Key())
+			if err != nil {
+				return err
+			}
+			if !there {
+				continue
+			}
+		}
 		if o.Type != TypeNone && o.Type != Type(cur.Trailer().Attr.Type()) {
 			continue
 		}

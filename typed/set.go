@@ -16,7 +16,8 @@ func NewSet(src Source, name string) Set { return Set{Key{src, name}} }
 
 func (s Set) openOld(t Txn) (collection, bool, error) { return openOld(t, s.name, record.TypeSet) }
 
-// Add adds the members and returns how many are new. [SADD]
+// Add adds the members and returns how many are new; members that were there stay
+// as they are, with their times to live. [SADD]
 func (s Set) Add(members ...string) (added int, err error) {
 	return update(s.src, s.name, func(t Txn) (n int, err error) {
 		if err := checkMembers(members); err != nil {
@@ -61,11 +62,45 @@ func (s Set) has(t Txn, member string) (bool, error) {
 	return c.has(t, member)
 }
 
-// Len returns how many members there are, at the same cost for any number. [SCARD]
+// HasMany reports for each of the members, in their order, whether it is in the
+// set. [SMISMEMBER]
+func (s Set) HasMany(members ...string) ([]bool, error) {
+	return view(s.src, func(t Txn) ([]bool, error) {
+		if err := checkMembers(members); err != nil {
+			return nil, err
+		}
+		has := make([]bool, len(members))
+		c, found, err := s.openOld(t)
+		if !found {
+			return has, err
+		}
+		for i, m := range members {
+			if has[i], err = c.has(t, m); err != nil {
+				return nil, err
+			}
+		}
+		return has, nil
+	})
+}
+
+// Len returns how many members there are, at the same cost for any number; members
+// whose time to live is over and that are not purged yet are counted one by one.
+// [SCARD]
 func (s Set) Len() (int64, error) { return length(s.Key, record.TypeSet) }
 
-// All yields the members in bytewise order. [SMEMBERS, SSCAN]
-func (s Set) All() iter.Seq2[string, error] { return elementNames(s.Key, record.TypeSet) }
+// All yields the members in bytewise order. [SMEMBERS]
+func (s Set) All() iter.Seq2[string, error] { return elementNames(s.Key, record.TypeSet, part{}) }
+
+// Prefix yields the members that start with prefix, as All does.
+func (s Set) Prefix(prefix string) iter.Seq2[string, error] {
+	return elementNames(s.Key, record.TypeSet, part{prefix: prefix})
+}
+
+// After yields the members above the given one, which need not exist, as All does:
+// a loop that was broken off goes on behind the last member it met. [SSCAN]
+func (s Set) After(member string) iter.Seq2[string, error] {
+	return elementNames(s.Key, record.TypeSet, part{after: member, above: true})
+}
 
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of

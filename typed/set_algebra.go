@@ -23,6 +23,22 @@ func (s Set) Inter(others ...string) iter.Seq2[string, error] {
 	return s.streamed(opInter, others)
 }
 
+// InterLen returns how many members Inter would yield, but counts to limit at
+// most; 0 is no limit, a negative one is ErrOutOfRange. [SINTERCARD]
+func (s Set) InterLen(limit int64, others ...string) (n int64, err error) {
+	if limit < 0 {
+		return 0, base.ErrOutOfRange
+	}
+	return view(s.src, func(t Txn) (n int64, err error) {
+		sources := append([]string{s.name}, others...)
+		err = combine(t, opInter, sources, func([]byte) (bool, error) {
+			n++
+			return n != limit, nil
+		})
+		return n, err
+	})
+}
+
 // Diff yields the members that are in this set and none of the others. [SDIFF]
 func (s Set) Diff(others ...string) iter.Seq2[string, error] {
 	return s.streamed(opDiff, others)
@@ -30,7 +46,8 @@ func (s Set) Diff(others ...string) iter.Seq2[string, error] {
 
 // StoreUnion makes this key the union of the sources and returns how many members
 // that has. What the key held before, of whatever type, is dropped, and so is its
-// time to live; an empty result leaves no key. The key may be a source itself.
+// time to live; an empty result leaves no key, and the members of the result have no
+// times to live. The key may be a source itself.
 // Unlike in Union, the set it is called on is not a source unless it is named; no
 // source at all is ErrSyntax. [SUNIONSTORE]
 func (s Set) StoreUnion(sources ...string) (n int64, err error) { return s.store(opUnion, sources) }

@@ -13,7 +13,7 @@ type setWalk struct {
 }
 
 func openWalk(t Txn, c *collection) (w setWalk, err error) {
-	w.elements, err = c.scan(t, "", ScanOptions{KeysOnly: true})
+	w.elements, err = c.scan(t, part{}, ScanOptions{KeysOnly: true})
 	return w, err
 }
 

@@ -1,0 +1,62 @@
+package typed
+
+import (
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// SetTTL sets the field, gives it a time to live of ttl from now, rounded up to
+// a millisecond, and reports whether it is new. The field is gone when that is
+// over, and the hash with its last field; Set on it takes the time to live away
+// again, Incr leaves it. A ttl of 0 or less is ErrBadTTL, NoTTL is none; a value
+// of more than 1 GiB − 8 bytes is ErrValueTooLarge. [HSETEX]
+func (h Hash) SetTTL(field string, value []byte, ttl time.Duration) (added bool, err error) {
+	return update(h.src, h.name, func(t Txn) (bool, error) {
+		if err := checkField(field, value); err != nil {
+			return false, err
+		}
+		if err := checkElementTTL(ttl, value); err != nil {
+			return false, err
+		}
+		c, err := h.openToWrite(t)
+		if err != nil {
+			return false, err
+		}
+		added, err := putUntil(t, &c, field, value, ttl)
+		if err != nil {
+			return false, err
+		}
+		return added, c.keep(t)
+	})
+}
+
+// FieldTTL returns how long the field still lives, NoTTL if it has no time to live
+// of its own, or ErrNotFound. It is never 0 or negative, and says nothing of the
+// hash's. [HPTTL]
+func (h Hash) FieldTTL(field string) (time.Duration, error) {
+	return elementTTL(h.Key, record.TypeHash, field)
+}
+
+// FieldDeadline returns when the field is gone, from the first moment of that
+// millisecond; the zero time if never, or ErrNotFound. [HPEXPIRETIME]
+func (h Hash) FieldDeadline(field string) (time.Time, error) {
+	return elementDeadlineTime(h.Key, record.TypeHash, field)
+}
+
+// ExpireFields gives the fields a deadline and returns for how many it did: not
+// for fields that are missing or that the condition leaves out. NX is for fields
+// without one, XX for those with one, GT and LT for those whose deadline becomes
+// later or earlier, none being later than any; NX with another condition, and GT
+// with LT, are ErrSyntax. A past deadline removes the fields, the zero time is
+// none. The value is written anew. Refused as in Key.ExpireAt, and as in SetTTL
+// for long values. [HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT]
+func (h Hash) ExpireFields(deadline time.Time, c Cond, fields ...string) (int, error) {
+	return expireElements(h.Key, record.TypeHash, deadline, c, fields)
+}
+
+// PersistFields takes the times to live of the fields away and returns how many
+// had one. [HPERSIST]
+func (h Hash) PersistFields(fields ...string) (int, error) {
+	return persistElements(h.Key, record.TypeHash, fields)
+}
