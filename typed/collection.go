@@ -185,6 +185,11 @@ func (c *collection) save(t Txn) error {
 
 // keep saves if there is anything to say that the metadata row does not.
 func (c *collection) keep(t Txn) error {
+	if c.typ == record.TypeZSet {
+		if err := c.fitRanks(t); err != nil {
+			return err
+		}
+	}
 	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue && c.ranks == c.rowRanks {
 		return nil
 	}

@@ -44,11 +44,12 @@ var (
 type rankShape struct {
 	build, drop uint64 // count above that, stop below this many members
 	bucket, fan uint64 // members of a bucket, children of a node: at most
+	near        int64  // rows that a walk passes at the cost of a look-up
 }
 
 // shape: a set of fewer members is walked as fast as counted. Bucket and fan are
 // about what costs a look-up as much as the step to another level.
-var shape = rankShape{build: 256, drop: 64, bucket: 192, fan: 96}
+var shape = rankShape{build: 256, drop: 64, bucket: 192, fan: 96, near: 128}
 
 func (r ranks) append(dst []byte) []byte {
 	if r.levels == 0 {

@@ -28,7 +28,11 @@ func (z ZSet) Random(n int) ([]Member, error) {
 		if n < -maxRepeated {
 			return nil, base.ErrOutOfRange
 		}
-		return drawMembers(t, &set, drawPositions(t, set.meta.Count, n))
+		live, err := set.live(t)
+		if err != nil || live == 0 {
+			return nil, err
+		}
+		return drawMembers(t, &set, drawPositions(t, live, n))
 	})
 }
 
@@ -66,17 +70,17 @@ func drawPositions(t Txn, count uint64, n int) []position {
 
 // drawMembers finds the members at the positions, which ascend.
 func drawMembers(t Txn, set *collection, draws []position) ([]Member, error) {
-	if set.ranks.levels > 0 && uint64(len(draws)) < set.meta.Count/(2*near) {
+	if set.ranks.levels > 0 && !set.mayBeDue(t) && uint64(len(draws)) < set.meta.Count/uint64(2*shape.near) {
 		return jumpToMembers(t, set, draws)
 	}
 	members := make([]Member, len(draws))
 	var names nameArena
 	at, met := draws[0].at, 0
 	r := ByRank(int64(at), int64(draws[len(draws)-1].at))
-	err := eachMember(t, set, r, func(name []byte, score float64) (bool, error) {
+	err := eachMember(t, set, r, func(name []byte, v memberValue) (bool, error) {
 		if draws[met].at == at {
 			for m := names.name(name); met < len(draws) && draws[met].at == at; met++ {
-				members[draws[met].out] = Member{m, score}
+				members[draws[met].out] = Member{m, v.score}
 			}
 		}
 		at++

@@ -2,6 +2,8 @@ package typed
 
 import (
 	"encoding/binary"
+	"math"
+	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 )
@@ -25,22 +27,51 @@ func (z ZSet) rank(member string, reverse bool) (int64, error) {
 			return 0, err
 		}
 		below, err := rankOf(t, &set, member, score)
-		if reverse {
-			below = int64(set.meta.Count) - 1 - below
+		if err != nil || !reverse {
+			return below, err
 		}
-		return below, err
+		live, err := set.live(t)
+		return int64(live) - 1 - below, err
 	})
 }
 
-func rankOf(t Txn, set *collection, member string, score float64) (int64, error) {
+// rankOf returns how many members that are not due stand below one that is in the
+// set.
+func rankOf(t Txn, set *collection, member string, score float64) (n int64, err error) {
 	if set.ranks.levels == 0 {
-		return countBelow(t, set, member, score)
+		n, err = countBelow(t, set, member, score)
+	} else {
+		var below uint64
+		below, err = set.rankOf(t, set.place(t, score, member))
+		n = int64(below)
 	}
-	n, err := set.rankOf(t, set.place(t, score, member))
-	return int64(n), err
+	if err != nil || !set.mayBeDue(t) {
+		return n, err
+	}
+	due, err := duePlaces(t, set)
+	return n - below(due, string(appendPlace(nil, score, member))), err
 }
 
-// countBelow returns how many members stand below one that is in the set.
+// duePlaces returns the keys in the score order of the members that are due, in
+// order.
+func duePlaces(t Txn, set *collection) (places []string, err error) {
+	_, err = set.eachDue(t, func(member []byte, _ int64) (bool, error) {
+		score, err := dueScore(t, set, string(member))
+		places = append(places, string(appendPlace(nil, score, string(member))))
+		return true, err
+	})
+	slices.Sort(places)
+	return places, err
+}
+
+// below returns how many of the sorted places stand below one.
+func below(places []string, place string) int64 {
+	i, _ := slices.BinarySearch(places, place)
+	return int64(i)
+}
+
+// countBelow returns how many rows of the score order stand below that of
+// a member that is in the set.
 func countBelow(t Txn, set *collection, member string, score float64) (int64, error) {
 	sc := t.Scratch()
 	o := ScanOptions{KeysOnly: true}
@@ -79,25 +110,24 @@ func rankedBounds(t Txn, set *collection) (lo, hi []byte) {
 	return sc.lo, sc.hi
 }
 
-// near is how many rows a walk passes at about the cost of a look-up in the
-// counted order.
-const near = 128
-
 // resolveRank turns positions into a scan from the row that is first. That is
 // looked up in a counted order, or, if it lies in the far half of the walk, found
 // by another walk from the far end.
 func resolveRank(t Txn, set *collection, r *ZRange) (s zspan, err error) {
-	count := int64(set.meta.Count)
+	live, err := set.live(t)
+	if err != nil {
+		return s, err
+	}
+	count := int64(live)
 	s.reverse = r.reverse
 	if s.skip, s.n = span(r.start, r.stop, count); s.n == 0 {
 		return s, nil
 	}
 	var row []byte
-	far := count - 1 - s.skip
-	switch {
-	case set.ranks.levels > 0 && min(s.skip, far) > near:
-		row, err = set.rankedAt(t, uint64(either(r.reverse, far, s.skip)))
-	case s.skip > count/2:
+	switch far := count - 1 - s.skip; {
+	case set.ranks.levels > 0 && min(s.skip, far) > shape.near:
+		row, err = rowAt(t, set, either(r.reverse, far, s.skip))
+	case live == set.meta.Count && s.skip > count/2:
 		row, err = nth(t, set, far, !r.reverse)
 	}
 	if err != nil {
@@ -115,6 +145,30 @@ func resolveRank(t Txn, set *collection, r *ZRange) (s zspan, err error) {
 	}
 	s.lo, s.hi = sc.lo, sc.hi
 	return s, nil
+}
+
+// rowAt returns the row of the member that has so many before it, in scratch.
+// Among a few members that are due it finds its way; with many, the row is nil and
+// a walk has to leave them out.
+func rowAt(t Txn, set *collection, rank int64) ([]byte, error) {
+	if !set.mayBeDue(t) {
+		return set.rankedAt(t, uint64(rank))
+	}
+	due, err := duePlaces(t, set)
+	if err != nil || int64(len(due)) > shape.near {
+		return nil, err
+	}
+	for _, place := range due {
+		n, err := set.rankOf(t, []byte(place))
+		if err != nil {
+			return nil, err
+		}
+		if int64(n) > rank {
+			break
+		}
+		rank++
+	}
+	return set.rankedAt(t, uint64(rank))
 }
 
 func either(cond bool, yes, no int64) int64 {
@@ -149,13 +203,18 @@ func nth(t Txn, set *collection, n int64, reverse bool) ([]byte, error) {
 // countRange counts the members that r chooses: by a walk if they are few or the
 // order is not counted, else as the difference of two ranks.
 func countRange(t Txn, set *collection, r *ZRange) (n int64, err error) {
-	done := true
-	err = eachMember(t, set, *r, func([]byte, float64) (bool, error) {
-		n++
-		done = set.ranks.levels == 0 || n < near
-		return done, nil
-	})
-	if err != nil || done {
+	most := shape.near
+	if set.ranks.levels == 0 {
+		most = math.MaxInt64
+	}
+	walk := func() error {
+		n = 0
+		return eachMember(t, set, *r, func([]byte, memberValue) (bool, error) {
+			n++
+			return n < most, nil
+		})
+	}
+	if err := walk(); err != nil || n < most {
 		return n, err
 	}
 	lo, hi, ok, err := orderBounds(t, set, r)
@@ -163,10 +222,16 @@ func countRange(t Txn, set *collection, r *ZRange) (n int64, err error) {
 		return 0, err
 	}
 	if !ok {
-		n = 0
-		err = eachMember(t, set, *r, func([]byte, float64) (bool, error) { n++; return true, nil })
+		most = math.MaxInt64
+		err = walk()
 		return n, err
 	}
+	return countBetween(t, set, r, lo, hi)
+}
+
+// countBetween counts the members that r chooses, which lie between two keys of
+// the counted order.
+func countBetween(t Txn, set *collection, r *ZRange, lo, hi []byte) (int64, error) {
 	first, err := set.rankOf(t, lo)
 	if err != nil {
 		return 0, err
@@ -175,7 +240,15 @@ func countRange(t Txn, set *collection, r *ZRange) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	n = int64(end) - int64(first)
+	n := int64(end) - int64(first)
+	if set.mayBeDue(t) {
+		from, to := string(lo), string(hi)
+		due, err := duePlaces(t, set)
+		if err != nil {
+			return 0, err
+		}
+		n -= below(due, to) - below(due, from)
+	}
 	if !r.limited {
 		return n, nil
 	}
