@@ -33,6 +33,7 @@ type collection struct {
 	list listSpan    // of a list: its Body
 
 	ranks ranks // of a sorted set: its Body
+	pages rankPages
 
 	// what the metadata row says as it stands
 	rowCount uint64
@@ -172,6 +173,9 @@ func (c *collection) save(t Txn) error {
 	case record.TypeZSet:
 		m.Body = c.ranks.append(body[:0])
 		c.rowRanks = c.ranks
+		if err := c.writePages(t); err != nil {
+			return err
+		}
 	}
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	c.exists = true
@@ -187,6 +191,9 @@ func (c *collection) save(t Txn) error {
 func (c *collection) keep(t Txn) error {
 	if c.typ == record.TypeZSet {
 		if err := c.fitRanks(t); err != nil {
+			return err
+		}
+		if err := c.writePages(t); err != nil {
 			return err
 		}
 	}
@@ -207,7 +214,7 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
-	c.ranks, c.rowRanks = ranks{}, ranks{}
+	c.ranks, c.rowRanks, c.pages = ranks{}, ranks{}, rankPages{}
 	if existed {
 		sc := t.Scratch()
 		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)

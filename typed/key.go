@@ -224,6 +224,9 @@ func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value
 		if err := copied.fitRanks(t); err != nil {
 			return err
 		}
+		if err := copied.writePages(t); err != nil {
+			return err
+		}
 		m.Body = copied.ranks.append(body[:0])
 	}
 	sc := t.Scratch()

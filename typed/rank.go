@@ -6,33 +6,38 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// ranks is a counted tree over the score order of a sorted set, which finds a
-// position without a walk from either end. Its nodes are bucket rows: one of
-// level 1 covers a stretch of the order, from its boundary to the boundary of the
-// next one, and says how many rows that has; one of level n covers a stretch of
-// level n−1. It is part of the metadata's Body:
+// ranks says how the score order of a sorted set is counted: by a tree, which
+// finds a position without a walk from either end. An entry of a page of level 1
+// counts the members of a bucket, a stretch of the order from the entry's boundary
+// up to the next one's; an entry of level n counts those of a page of level n−1.
+// It is the metadata's Body, empty if the order is not counted:
 //
-//	+----------+------------+-------------+
-//	| form 1 B | levels 1 B | top uvarint |     empty: not counted
-//	+----------+------------+-------------+
+//	+----------+------------+
+//	| form 1 B | levels 1 B |
+//	+----------+------------+
 //
-//	02·id·bucket·level(1)·boundary → members uvarint [· children uvarint]
+// A page is a row, found by its level and the boundary of its first entry; the
+// one page of the highest level has the empty boundary, as every first one:
 //
-// A boundary is a prefix of a key of the order: the first one of a level is empty,
-// so that every key has a bucket, and every node of a level above 1 has the
-// boundary of its first child. Members that are due count until they are purged.
+//	02·id·bucket·level(1)·boundary → entries
+//
+//	+--------------------+----------+-----------------+
+//	| boundary len uvar. | boundary | members uvarint |   each, ascending
+//	+--------------------+----------+-----------------+
+//
+// Members that are due count until they are purged. Pages are read by point and
+// never scanned, because the ones far up are written by nearly every call: a scan
+// would meet all the versions that are in memory.
 type ranks struct {
-	levels uint8  // 0: not counted
-	top    uint64 // nodes of the highest level
+	levels uint8 // 0: not counted
 }
 
 const (
 	ranksForm     = 1
-	ranksLen      = 1 + 1 + binary.MaxVarintLen64
-	maxRankLevels = 16 // at 16 children a node more than a set can have members
+	ranksLen      = 1 + 1
+	maxRankLevels = 32
 )
 
 var (
@@ -40,22 +45,23 @@ var (
 	errBucket = errors.New("buckets and members contradict each other")
 )
 
-// rankShape says when an order is counted and how large its nodes get.
+// rankShape says when an order is counted and how large its parts get.
 type rankShape struct {
 	build, drop uint64 // count above that, stop below this many members
-	bucket, fan uint64 // members of a bucket, children of a node: at most
+	bucket, fan int    // members of a bucket, entries of a page: at most
 	near        int64  // rows that a walk passes at the cost of a look-up
 }
 
-// shape: a set of fewer members is walked as fast as counted. Bucket and fan are
-// about what costs a look-up as much as the step to another level.
-var shape = rankShape{build: 256, drop: 64, bucket: 192, fan: 96, near: 128}
+// shape: a set of few members is walked as fast as counted. A page is written
+// whole for each member that comes or goes, so it is kept small; a bucket is
+// walked by every look-up.
+var shape = rankShape{build: 256, drop: 64, bucket: 128, fan: 32, near: 128}
 
 func (r ranks) append(dst []byte) []byte {
 	if r.levels == 0 {
 		return dst
 	}
-	return binary.AppendUvarint(append(dst, ranksForm, r.levels), r.top)
+	return append(dst, ranksForm, r.levels)
 }
 
 func decodeRanks(body []byte) (r ranks, err error) {
@@ -65,265 +71,135 @@ func decodeRanks(body []byte) (r ranks, err error) {
 	if body[0] != ranksForm {
 		return r, base.ErrFormatTooNew
 	}
-	if len(body) < 3 || body[1] == 0 || body[1] > maxRankLevels {
+	if len(body) != ranksLen || body[1] == 0 || body[1] > maxRankLevels {
 		return r, errRanks
 	}
-	top, n := binary.Uvarint(body[2:])
-	if n != len(body)-2 || top == 0 {
-		return r, errRanks
-	}
-	return ranks{body[1], top}, nil
+	return ranks{body[1]}, nil
 }
 
-// rankNode is a node as it was read.
-type rankNode struct {
-	members  uint64
-	children uint64 // of level 1: members
+// nextRankEntry takes the first entry of a page apart; boundary points into it.
+func nextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, ok bool) {
+	size, n := binary.Uvarint(page)
+	if n <= 0 || size > uint64(len(page)-n) {
+		return nil, 0, nil, false
+	}
+	boundary, page = page[n:n+int(size)], page[n+int(size):]
+	if members, n = binary.Uvarint(page); n <= 0 || members > 1<<62 {
+		return nil, 0, nil, false
+	}
+	return boundary, members, page[n:], true
 }
 
-func appendRankNode(dst []byte, level uint8, n rankNode) []byte {
-	dst = binary.AppendUvarint(dst, n.members)
-	if level > 1 {
-		dst = binary.AppendUvarint(dst, n.children)
-	}
-	return dst
-}
-
-func decodeRankNode(value []byte, level uint8) (n rankNode, ok bool) {
-	if level == 0 {
-		return rankNode{1, 1}, true
-	}
-	v, i := binary.Uvarint(value)
-	if i <= 0 || v > 1<<62 {
-		return n, false
-	}
-	n.members, n.children = v, v
-	if value = value[i:]; level > 1 {
-		if n.children, i = binary.Uvarint(value); i <= 0 || n.children == 0 {
-			return n, false
-		}
-		value = value[i:]
-	}
-	return n, len(value) == 0
-}
-
-// appendLevel appends the start of the rows of a level of the tree; level 0 is
-// the order itself.
-func (c *collection) appendLevel(dst []byte, t Txn, level uint8) []byte {
-	if level == 0 {
-		return keyenc.AppendElementRow(dst, t.Prefix(), c.meta.ID, keyenc.TagScore, "")
-	}
-	return append(keyenc.AppendElementRow(dst, t.Prefix(), c.meta.ID, keyenc.TagBucket, ""), level)
-}
-
-// levelLen returns how many bytes of a row of the level stand before its key.
-func levelLen(t Txn, level uint8) int {
-	n := keyenc.CollectionHeaderLen(t.Prefix())
-	if level > 0 {
-		n++
-	}
-	return n
-}
-
-// scanLevel walks the rows of a level from the key from on and, if to is not nil,
-// up to the key to itself.
-func (c *collection) scanLevel(t Txn, level uint8, from, to []byte, reverse bool) (Cursor, error) {
+// pageRow returns the row key of a page of the counted order; good until the next
+// row.
+func (c *collection) pageRow(t Txn, level uint8, boundary []byte) []byte {
 	sc := t.Scratch()
-	head := c.appendLevel(sc.lo[:0], t, level)
-	if to == nil {
-		sc.hi = appendSuccessor(sc.hi[:0], head)
-	} else {
-		sc.hi = append(append(append(sc.hi[:0], head...), to...), 0)
-	}
-	sc.lo = append(head, from...)
-	return t.Scan(sc.lo, sc.hi, ScanOptions{Reverse: reverse, KeysOnly: level == 0})
+	sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), c.meta.ID, keyenc.TagBucket, "")
+	sc.row = append(append(sc.row, level), boundary...)
+	return sc.row
 }
 
-// rankNodeAt decodes the node of the level the cursor is on.
-func (c *collection) rankNodeAt(cur Cursor, level uint8) (rankNode, error) {
-	n, ok := decodeRankNode(cur.Value(), level)
-	if !ok {
-		return n, corrupt(c.name, errBucket)
+// readPage returns the entries of a page, in scratch.
+func (c *collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, error) {
+	sc := t.Scratch()
+	row := c.pageRow(t, level, boundary) // boundary may lie in what is overwritten
+	value, _, err := t.Get(sc.val[:0], row)
+	if errors.Is(err, base.ErrNotFound) || err == nil && len(value) == 0 {
+		err = corrupt(c.name, errBucket)
 	}
-	return n, nil
-}
-
-// floor returns the node of the level that covers the key; its row key is in
-// scratch.
-func (c *collection) floor(t Txn, level uint8, key []byte) (n rankNode, err error) {
-	cur, err := c.scanLevel(t, level, nil, key, true)
 	if err != nil {
-		return n, err
+		return nil, err
 	}
-	defer cur.Close()
-	if !cur.Next() {
-		if err = cur.Err(); err == nil {
-			err = corrupt(c.name, errBucket)
-		}
-		return n, err
-	}
-	sc := t.Scratch()
-	sc.row = append(sc.row[:0], cur.Key()...)
-	return c.rankNodeAt(cur, level)
-}
-
-// putRankNode writes the node of the row in scratch.
-func (c *collection) putRankNode(t Txn, level uint8, n rankNode) error {
-	sc := t.Scratch()
-	sc.out = appendRankNode(sc.out[:0], level, n)
-	return t.Put(sc.row, record.TypeNone, 0, sc.out)
-}
-
-// recount says that by members came into the bucket of key, or left it if that is
-// negative; their rows are already written. Cost: a search and a write per level.
-func (c *collection) recount(t Txn, key []byte, by int64) error {
-	fits := true
-	for level := uint8(1); level <= c.ranks.levels; level++ {
-		n, err := c.floor(t, level, key)
-		if err != nil {
-			return err
-		}
-		ok, err := c.addToNode(t, level, n, by)
-		if err != nil {
-			return err
-		}
-		fits = fits && ok
-	}
-	if fits {
-		return nil
-	}
-	return c.reshape(t, key)
-}
-
-// addToNode adds by to the members of the node whose row is in scratch, and
-// reports whether its size is still right; only that of a bucket depends on it.
-func (c *collection) addToNode(t Txn, level uint8, n rankNode, by int64) (fits bool, err error) {
-	if n.members += uint64(by); n.members > 1<<62 {
-		return false, corrupt(c.name, errBucket)
-	}
-	if level > 1 {
-		return true, c.putRankNode(t, level, n)
-	}
-	// A bucket that found nobody to merge with asks again now and then.
-	small := n.members < shape.bucket/4 && (by < -1 || n.members%16 == 0)
-	return n.members <= shape.bucket && !small, c.putRankNode(t, level, n)
-}
-
-// recountMove says that a member went from one key of the order to another. From
-// the level on where both have the same node nothing changes.
-func (c *collection) recountMove(t Txn, from, to []byte) error {
-	fromFits, toFits := true, true
-	for level := uint8(1); level <= c.ranks.levels; level++ {
-		left, err := c.floor(t, level, from)
-		if err != nil {
-			return err
-		}
-		sc := t.Scratch()
-		sc.out = append(sc.out[:0], sc.row...)
-		entered, err := c.floor(t, level, to)
-		if err != nil {
-			return err
-		}
-		if string(sc.out) == string(sc.row) {
-			break
-		}
-		sc.val = append(sc.val[:0], sc.out...) // the row that was left
-		ok, err := c.addToNode(t, level, entered, 1)
-		if err != nil {
-			return err
-		}
-		toFits = toFits && ok
-		sc.row, sc.val = append(sc.row[:0], sc.val...), sc.val[:0]
-		if ok, err = c.addToNode(t, level, left, -1); err != nil {
-			return err
-		}
-		fromFits = fromFits && ok
-	}
-	if !fromFits {
-		if err := c.reshape(t, from); err != nil {
-			return err
-		}
-	}
-	if !toFits {
-		return c.reshape(t, to)
-	}
-	return nil
+	sc.val = value[:0]
+	return value, nil
 }
 
 // rankOf returns how many rows of the order stand before key, which need not be
-// there. Cost: at most a node's children per level and a bucket.
+// there. Cost: a page per level and a walk in a bucket.
 func (c *collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
-	var from []byte // boundary of the node that covers key
-	for level := int(c.ranks.levels); level >= 0; level-- {
-		cur, err := c.scanLevel(t, uint8(level), from, key, false)
+	var boundary []byte
+	for level := c.ranks.levels; level > 0; level-- {
+		page, err := c.readPage(t, level, boundary)
 		if err != nil {
 			return 0, err
 		}
-		head, last := levelLen(t, uint8(level)), uint64(0)
-		for cur.Next() {
-			if level == 0 {
-				if string(cur.Key()[head:]) == string(key) {
-					break
-				}
-				rank++
-				continue
+		boundary = nil
+		for last := uint64(0); len(page) > 0; {
+			b, members, rest, ok := nextRankEntry(page)
+			if !ok {
+				return 0, corrupt(c.name, errBucket)
 			}
-			n, err := c.rankNodeAt(cur, uint8(level))
-			if err != nil {
-				cur.Close()
-				return 0, err
+			if string(b) > string(key) {
+				break
 			}
-			rank += last
-			last = n.members
-			from = append(from[:0], cur.Key()[head:]...)
-		}
-		if err := firstError(cur.Err(), cur.Close()); err != nil {
-			return 0, err
+			rank, last, boundary, page = rank+last, members, b, rest
 		}
 	}
-	return rank, nil
+	if string(boundary) == string(key) {
+		return rank, nil
+	}
+	cur, err := c.scanOrder(t, boundary, key)
+	if err != nil {
+		return 0, err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		rank++
+	}
+	return rank, cur.Err()
 }
 
 // rankedAt returns the row of the order with so many before it; it is in scratch.
 // The cost is that of rankOf.
 func (c *collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
-	sc := t.Scratch()
-	var from []byte
-	for level := int(c.ranks.levels); level >= 0; level-- {
-		cur, err := c.scanLevel(t, uint8(level), from, nil, false)
+	var boundary []byte
+	for level := c.ranks.levels; level > 0; level-- {
+		page, err := c.readPage(t, level, boundary)
 		if err != nil {
 			return nil, err
 		}
-		found := false
-		for !found && cur.Next() {
-			n, err := c.rankNodeAt(cur, uint8(level))
-			if err != nil {
-				cur.Close()
-				return nil, err
+		for {
+			b, members, rest, ok := nextRankEntry(page)
+			if !ok {
+				return nil, corrupt(c.name, errBucket)
 			}
-			if found = rank < n.members; !found {
-				rank -= n.members
+			if boundary = b; rank < members {
+				break
 			}
-		}
-		if found {
-			sc.row = append(sc.row[:0], cur.Key()...)
-			from = append(from[:0], sc.row[levelLen(t, uint8(level)):]...)
-		}
-		if err := firstError(cur.Err(), cur.Close()); err != nil {
-			return nil, err
-		}
-		if !found {
-			return nil, corrupt(c.name, errBucket)
+			rank, page = rank-members, rest
 		}
 	}
-	return sc.row, nil
+	cur, err := c.scanOrder(t, boundary, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		if rank == 0 {
+			sc := t.Scratch()
+			sc.row = append(sc.row[:0], cur.Key()...)
+			return sc.row, nil
+		}
+		rank--
+	}
+	return nil, c.orCorrupt(cur.Err())
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+func (c *collection) orCorrupt(err error) error {
+	if err == nil {
+		err = corrupt(c.name, errBucket)
 	}
-	return nil
+	return err
+}
+
+// scanOrder walks the rows of the score order from one key up to another; nil is
+// the end.
+func (c *collection) scanOrder(t Txn, from, to []byte) (Cursor, error) {
+	sc := t.Scratch()
+	sc.lo, sc.hi = rankedBounds(t, c)
+	if to != nil {
+		sc.hi = append(append(sc.hi[:0], sc.lo...), to...)
+	}
+	sc.lo = append(sc.lo, from...)
+	return t.Scan(sc.lo, sc.hi, ScanOptions{KeysOnly: true})
 }

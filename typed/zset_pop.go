@@ -52,15 +52,11 @@ func (z ZSet) popIn(t Txn, n int, r ZRange) ([]Member, error) {
 	}
 	var names nameArena
 	var popped []Member
-	gone := departures{set: &set}
 	err = eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
 		m := Member{names.name(name), v.score}
 		popped = append(popped, m)
-		return true, gone.remove(t, m.Name, v)
+		return true, removeMember(t, &set, m.Name, v)
 	})
-	if err == nil {
-		err = gone.flush(t)
-	}
 	if err != nil {
 		return nil, err
 	}

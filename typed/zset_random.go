@@ -95,7 +95,7 @@ func drawMembers(t Txn, set *collection, draws []position) ([]Member, error) {
 func jumpToMembers(t Txn, set *collection, draws []position) ([]Member, error) {
 	members := make([]Member, len(draws))
 	var names nameArena
-	head := levelLen(t, 0)
+	head := keyenc.CollectionHeaderLen(t.Prefix())
 	for i, d := range draws {
 		if i > 0 && d.at == draws[i-1].at {
 			members[d.out] = members[draws[i-1].out]

@@ -162,14 +162,10 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 			}
 			return int(min(live, math.MaxInt)), set.drop(t)
 		}
-		gone := departures{set: &set}
 		err = eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
 			n++
-			return true, gone.remove(t, string(name), v)
+			return true, removeMember(t, &set, string(name), v)
 		})
-		if err == nil {
-			err = gone.flush(t)
-		}
 		if err != nil {
 			return 0, err
 		}

@@ -263,7 +263,7 @@ func countBetween(t Txn, set *collection, r *ZRange, lo, hi []byte) (int64, erro
 // by name has such only if all members have one score.
 func orderBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte, ok bool, err error) {
 	sc := t.Scratch()
-	head := levelLen(t, 0)
+	head := keyenc.CollectionHeaderLen(t.Prefix())
 	if r.by == byScore {
 		lo, hi = scoreBounds(t, set, r)
 		sc.place = append(sc.place[:0], lo[head:]...)
@@ -287,7 +287,7 @@ func orderBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte, ok bool, err
 // oneScore reports whether all members have the same score, and which, in the
 // form that is ordered.
 func oneScore(t Txn, set *collection) (score uint64, same bool, err error) {
-	head := levelLen(t, 0)
+	head := keyenc.CollectionHeaderLen(t.Prefix())
 	var ends [2]uint64
 	for i := range ends {
 		row, err := nth(t, set, 0, i == 1)

@@ -54,9 +54,9 @@ type tally struct {
 	elements map[string][]byte
 	scores   map[string][]byte // member to score
 	items    []uint64
-	places   map[string][]byte  // score and member to the deadline in the row
-	buckets  map[uint8][]bucket // by level
-	volatile map[string]bool // deadline and name of an element, as in its due row
+	places   map[string][]byte    // score and member to the deadline in the row
+	pages    map[uint8][][]bucket // by level
+	volatile map[string]bool      // deadline and name of an element, as in its due row
 	due      map[string]bool
 }
 
@@ -125,7 +125,7 @@ func (c *checker) addElement(r Row, rest []byte) error {
 		t.scores[string(name[keyenc.ScoreLen:])] = name[:keyenc.ScoreLen]
 		t.places[string(name)] = r.Value
 	case keyenc.TagBucket:
-		return t.addBucket(name, r.Value)
+		return t.addPage(name, r.Value)
 	case keyenc.TagItem:
 		t.items = append(t.items, binary.BigEndian.Uint64(name))
 	default:
