@@ -51,7 +51,11 @@ func (c *collection) page(t Txn, level uint8, boundary string) (*rankPage, error
 		if !ok || len(p.entries) > 0 && string(b) <= p.entries[len(p.entries)-1].boundary {
 			return nil, corrupt(c.name, errBucket)
 		}
-		p.entries = append(p.entries, rankEntry{string(b), members})
+		if p.entries == nil {
+			p.entries = make([]rankEntry, 0, shape.fan+2)
+		}
+		start := cap(value) - cap(b) // boundaries are parts of stored
+		p.entries = append(p.entries, rankEntry{p.stored[start : start+len(b)], members})
 		rest = next
 	}
 	if p.entries[0].boundary != boundary {
