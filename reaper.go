@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/typed"
 )
 
 // reaper decides about collections that may be dead and frees the rows of those
@@ -23,7 +24,9 @@ import (
 //	the owner's row is live and carries the id → alive
 //	otherwise                                 → range tombstone over the id's rows
 //
-// A timer leaves in the commit of the verdict it asked for, and a nomination of
+// A timer leaves in the commit of the verdict it asked for, unless that is that
+// the collection lives and some of its elements may be due: then it is purged, and
+// the timer moves with its next due. A nomination leaves
 // the manifest with the flush that makes the verdict durable, unless the
 // collection was nominated again since. Duplicates are harmless. Safe for
 // concurrent use.
@@ -132,9 +135,13 @@ func (db *DB) reapStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	due, timers, err := db.sortTimers(timers)
+	if err != nil {
+		return false, err
+	}
 	ids := db.reaper.take()
 	if len(ids)+len(timers) == 0 {
-		return false, nil
+		return len(due) > 0, db.purge(due)
 	}
 	for {
 		err = db.reap(ids, timers)
@@ -144,8 +151,36 @@ func (db *DB) reapStep() (did bool, err error) {
 	}
 	if err != nil {
 		db.reaper.giveBack(ids)
+		return false, err
 	}
-	return err == nil, err
+	return true, db.purge(due)
+}
+
+// sortTimers tells the timers of collections that live and are to be purged from
+// those that reap decides about. Writers change the metadata of the former all the
+// time, so that a decision about many at once would hardly ever commit.
+func (db *DB) sortTimers(timers []timer) (due, rest []timer, err error) {
+	if len(timers) == 0 {
+		return nil, nil, nil
+	}
+	tx, err := db.Begin(db.workers.ctx, ReadOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer tx.Rollback()
+	for _, at := range timers {
+		v, err := tx.t.inspect(at.keyspace, at.id)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case v.alive && v.due == at.at:
+			at.metadata = v.row
+			due = append(due, at)
+		default:
+			rest = append(rest, at)
+		}
+	}
+	return due, rest, nil
 }
 
 // reap decides about ids, and the collections of timers, in one transaction, and
@@ -195,34 +230,97 @@ func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 	return tx.commit(nil)
 }
 
-// judge reports whether collection id is dead and has rows left. A row that has
-// expired becomes a tombstone, so that no slow writer revives it.
-func (t *txn) judge(keyspace uint32, id uint64) (dead bool, err error) {
-	prefix := keyspacePrefix(keyspace)
-	owner := keyenc.AppendElementRow(nil, prefix, id, keyenc.TagOwner, "")
+// finding is what is true of a collection that has an owner row.
+type finding struct {
+	row     []byte // key row of the owner; nil: no owner row, dead already
+	alive   bool   // that row carries the id and has not expired
+	expired bool   // it carries the id
+	due     int64  // next due, if it is alive; 0: none
+}
+
+// inspect finds out about collection id.
+func (t *txn) inspect(keyspace uint32, id uint64) (v finding, err error) {
+	owner := keyenc.AppendElementRow(nil, keyspacePrefix(keyspace), id, keyenc.TagOwner, "")
 	row, _, err := t.Get(nil, owner)
 	if errors.Is(err, ErrNotFound) {
-		return false, nil
+		return v, nil
 	}
 	if err != nil {
-		return false, err
+		return v, err
 	}
 	f, err := t.look(row)
 	if err != nil {
-		return false, err
+		return v, err
 	}
+	v.row = row
 	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.value)
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut
-	if carries && f.ok {
-		return false, nil
+	v.alive, v.expired = carries && f.ok, carries && !f.ok
+	if v.alive {
+		// Metadata that is damaged is left to those who open it.
+		m, _ := record.DecodeMeta(f.value)
+		v.due = m.NextDue
 	}
-	if carries {
-		if err := t.Delete(row); err != nil {
+	return v, nil
+}
+
+// judge reports whether collection id is dead and has rows left. A row that has
+// expired becomes a tombstone, so that no slow writer revives it.
+func (t *txn) judge(keyspace uint32, id uint64) (dead bool, err error) {
+	v, err := t.inspect(keyspace, id)
+	if err != nil || v.row == nil || v.alive {
+		return false, err
+	}
+	if v.expired {
+		if err := t.Delete(v.row); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
+
+// purge removes what is due from collections that live, in transactions of
+// a thousand elements each. Who loses to a writer leaves the rest to it: writers
+// purge what they write to, and the timer is still there.
+func (db *DB) purge(due []timer) error {
+	var errs []error
+	for _, d := range due {
+		for more := true; more; {
+			var err error
+			if more, err = db.purgeSome(d); err != nil && !errors.Is(err, ErrConflict) {
+				errs = append(errs, err) // the others are purged all the same
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (db *DB) purgeSome(d timer) (more bool, err error) {
+	tx, err := db.Begin(db.workers.ctx, ReadWrite)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	if more, err = typed.Purge(spaceTxn{&tx.t, keyspacePrefix(d.keyspace)}, d.metadata); err != nil {
+		return false, err
+	}
+	if tx.t.change == nil {
+		return false, nil // somebody else was faster
+	}
+	tx.t.change.urgent = true
+	if err := tx.commit(nil); err != nil {
+		return false, err
+	}
+	return more, nil
+}
+
+// spaceTxn is a transaction over the rows of another keyspace.
+type spaceTxn struct {
+	*txn
+	prefix []byte
+}
+
+func (t spaceTxn) Prefix() []byte { return t.prefix }
 
 // keyspacePrefix is the prefix of rows of a numbered keyspace.
 func keyspacePrefix(n uint32) []byte {
@@ -258,8 +356,10 @@ func joinNeighbours(r []manifest.IDRange) []manifest.IDRange {
 // timer is a timer row, of a collection.
 type timer struct {
 	row      []byte
+	at       int64
 	keyspace uint32
 	id       uint64
+	metadata []byte // row of the collection, if it is to be purged
 }
 
 // dueTimers returns timers that are due, at most reapBatch.
@@ -278,8 +378,8 @@ func (db *DB) dueTimers() (due []timer, err error) {
 	}
 	defer it.release()
 	for ok := it.first(); ok && len(due) < reapBatch; ok = it.next() {
-		_, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
-		due = append(due, timer{row: bytes.Clone(it.key), keyspace: keyspaceNumber(it.value), id: id})
+		at, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
+		due = append(due, timer{row: bytes.Clone(it.key), at: at, keyspace: keyspaceNumber(it.value), id: id})
 	}
 	return due, it.err
 }

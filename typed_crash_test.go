@@ -76,7 +76,7 @@ func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.
 	s.done(s.Update(func(tx typedtest.API) error {
 		for _, call := range typedtest.Changes() {
 			switch call.Name { // the others end what these change, or fail behind them
-			case "Expire", "Append", "Hash.Set", "Set.Add", "Set.MoveTo", "ZSet.Add", "PopMin", "PushFront", "Trim":
+			case "Expire", "Append", "Hash.Set", "ExpireFields", "Set.Add", "Set.AddTTL", "Set.MoveTo", "ZSet.Add", "PopMin", "PushFront", "Trim":
 				if err := call.Run(tx); err != nil {
 					return fmt.Errorf("%s: %w", call.Name, err)
 				}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"iter"
 	"math"
 	"strconv"
 
@@ -43,6 +44,58 @@ var hashCommands = []command{
 		return one(count(a.Hash(k).Incr(f, by)), nil, "HINCRBY", k, f, by)
 	},
 	callHashIncrFloat,
+	func(g *gen, a typedtest.API) []exchange {
+		k, f := g.key(), g.member()
+		return one(count(a.Hash(k).StrLen(f)), nil, "HSTRLEN", k, f)
+	},
+	callHashRandom,
+	func(g *gen, a typedtest.API) []exchange {
+		k, f := g.key(), g.member()
+		ex := one(loop(a.Hash(k).Prefix(""), fieldText), pairs, "HGETALL", k)
+		if _, err := a.Hash(k).Len(); err == nil {
+			// HSCAN goes on behind a cursor, After behind a name: both meet the rest.
+			ex = append(ex, exchange{args("HGETALL", k), loop(resumed(a.Hash(k), f), fieldText), pairs})
+		}
+		return ex
+	},
+}
+
+// resumed is a walk of all fields that is broken off at a name and goes on.
+func resumed(h typed.Hash, at string) iter.Seq2[typed.Field, error] {
+	return func(yield func(typed.Field, error) bool) {
+		for f, err := range h.All() {
+			if err == nil && f.Name > at {
+				break
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+		for f, err := range h.After(at) {
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// callHashRandom compares how many there are, and whether Redis has them with
+// these values.
+func callHashRandom(g *gen, a typedtest.API) []exchange {
+	k, n := g.key(), g.IntN(16)-6
+	some, err := a.Hash(k).Random(n)
+	if err != nil {
+		return one(refusal(err), nil, "HRANDFIELD", k, n)
+	}
+	ex := one(count(len(some), nil), many, "HRANDFIELD", k, n)
+	if len(some) > 0 {
+		cmd := args("HMGET", k)
+		for _, f := range some {
+			cmd = append(cmd, f.Name)
+		}
+		ex = append(ex, exchange{cmd, list(some, nil, func(f typed.Field) string { return strconv.Quote(string(f.Value)) }), nil})
+	}
+	return ex
 }
 
 func callHashSet(g *gen, a typedtest.API) []exchange {

@@ -27,6 +27,37 @@ var setCommands = []command{
 		return one(flag(a.Set(k).MoveTo(dst, m)), nil, "SMOVE", k, dst, m)
 	},
 	callSetCombine, callSetStore,
+	func(g *gen, a typedtest.API) []exchange {
+		k, members := g.key(), several(g, g.member)
+		has, err := a.Set(k).HasMany(members...)
+		bit := func(in bool) string { return flag(in, nil) }
+		return one(list(has, err, bit), nil, with(args("SMISMEMBER", k), members...)...)
+	},
+	func(g *gen, a typedtest.API) []exchange {
+		k, others, limit := g.key(), several(g, g.key), int64(g.IntN(4))
+		cmd := with(args("SINTERCARD", 1+len(others), k), others...)
+		return one(count(a.Set(k).InterLen(limit, others...)), nil, append(cmd, "LIMIT", limit)...)
+	},
+	func(g *gen, a typedtest.API) []exchange {
+		k, m := g.key(), g.member()
+		below := func(yield func(string, error) bool) {
+			for x, err := range a.Set(k).All() {
+				if err == nil && x > m || !yield(x, err) {
+					return
+				}
+			}
+		}
+		both := func(yield func(string, error) bool) {
+			for _, part := range []iter.Seq2[string, error]{below, a.Set(k).After(m)} {
+				for x, err := range part {
+					if !yield(x, err) {
+						return
+					}
+				}
+			}
+		}
+		return one(loop(both, strconv.Quote), sorted, "SMEMBERS", k)
+	},
 }
 
 func callSetAdd(g *gen, a typedtest.API) []exchange {

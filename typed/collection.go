@@ -209,7 +209,7 @@ func (c *collection) drop(t Txn) error {
 		return nil
 	}
 	id := c.meta.ID
-	if err := moveTimers(t, id, timers{c.expiry, c.rowDue}, timers{}); err != nil {
+	if err := dropTimers(t, id, timers{c.expiry, c.rowDue}); err != nil {
 		return err
 	}
 	existed := c.exists

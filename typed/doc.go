@@ -23,6 +23,11 @@
 //     give empty or 0; conditional writes give a bool.
 //   - A collection without elements does not exist: removing the last element
 //     removes the key, and with it the time to live.
+//   - A field of a hash, or a member of a set, may have a time to live of its own.
+//     Once that is over no call shows or counts it, and a collection without
+//     another element does not exist. Its rows leave with the next writing call
+//     on the key, or soon after by themselves; until then the raw calls of the
+//     engine, which know keys and not elements, still show the key.
 //   - Names (of keys, fields, members) are any bytes up to 64 KiB, a key's at
 //     least one. Values are any bytes up to 1 GiB; [][]byte and []byte results
 //     are yours, what a loop lends is good until its next step.

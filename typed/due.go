@@ -23,8 +23,8 @@ import (
 // where it is 0 pays for none of this. Once it is over, the due rows at or before
 // now are exactly what counts are too high by.
 
-// purgeLimit is how many elements one purge removes at most.
-const purgeLimit = 1000
+// purgeLimit is how many elements one purge removes at most. Tests lower it.
+var purgeLimit uint64 = 1000
 
 // errDue says that the rows of elements with deadlines contradict each other.
 var errDue = errors.New("deadline of an element is malformed")
@@ -348,4 +348,15 @@ func moveTimers(t Txn, id uint64, from, to timers) error {
 		}
 	}
 	return nil
+}
+
+// dropTimers is moveTimers for a collection that ends. A timer that is due stays:
+// the engine is about to look, and then finds it dead, also if a crash loses the
+// hint that Dead is.
+func dropTimers(t Txn, id uint64, from timers) error {
+	to := timers{}
+	if from.due != 0 && from.due <= t.Now() {
+		to.due = from.due
+	}
+	return moveTimers(t, id, from, to)
 }

@@ -136,7 +136,7 @@ func displace(t Txn, row []byte) (base.Trailer, bool, error) {
 	sc.val = value[:0]
 	// A damaged metadata row names no collection and can still be overwritten.
 	if id, ok := record.CollectionID(typ, value); ok {
-		if err := moveTimers(t, id, timers{old.Expiry, nextDue(value)}, timers{}); err != nil {
+		if err := dropTimers(t, id, timers{old.Expiry, nextDue(value)}); err != nil {
 			return old, false, err
 		}
 		t.Dead(id)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
@@ -28,6 +29,7 @@ func TestHistoriesAnswerLikeTheModel(t *testing.T) {
 	for seed := range seeds {
 		db := newFake(t, seed)
 		db.unkind = true
+		typed.SetPurgeLimit(t, []uint64{1000, 1}[seed/2%2])
 		if seed%2 == 1 {
 			db.prefix = keyenc.AppendKeyspacePrefix(nil, 7)
 		}

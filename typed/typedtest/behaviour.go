@@ -51,6 +51,15 @@ var behaviours = []behaviour{
 	{"TenHighestAreRanksInReverse", reverseRanks},
 	{"FractionsAddAsDecimals", fractionsAdd},
 	{"TrimOfALongListKeepsItsMiddle", trimLongList},
+	{"LastFieldExpiredMeansNoKey", lastFieldExpired},
+	{"NextValueOverExpiredElementsStartsAnew", nextValueOverExpired},
+	{"CountsAreExactWhileElementsExpire", countsAreExact},
+	{"SetClearsAFieldsTimeToLiveAndIncrKeepsIt", callsAndTimesToLive},
+	{"DeadlinesGoAlongWithElements", deadlinesGoAlong},
+	{"ThousandsThatAreDueAtOnceAreGoneAtOnce", manyDue},
+	{"KeyAndElementMayExpireTogether", equalDeadlines},
+	{"ConditionsOfDeadlinesAreThoseOfRedis", conditionsOfDeadlines},
+	{"LoopGoesOnBehindAName", resumedLoops},
 }
 
 // test is a *testing.T that compares answers.
@@ -103,9 +112,29 @@ func image(t test, a API) string {
 			held, err = collect(a.List(name).Range(0, -1), ownBytes)
 		}
 		t.done(err)
-		fmt.Fprintf(&b, " %v\n", held)
+		fmt.Fprintf(&b, " %v %v\n", held, deadlines(t, a, k.Name(), typ))
 	}
 	return b.String()
+}
+
+// deadlines returns those of a key's elements, in order of the elements.
+func deadlines(t test, a API, k string, typ typed.Type) (all []int64) {
+	t.Helper()
+	elements, deadline := a.Hash(k).Fields(), a.Hash(k).FieldDeadline
+	switch typ {
+	case typed.TypeHash:
+	case typed.TypeSet:
+		elements, deadline = a.Set(k).All(), a.Set(k).MemberDeadline
+	default:
+		return nil
+	}
+	for e, err := range elements {
+		t.done(err)
+		at, err := deadline(e)
+		t.done(err)
+		all = append(all, at.UnixMilli())
+	}
+	return all
 }
 
 // populate gives the store what Populate does.

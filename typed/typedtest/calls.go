@@ -56,6 +56,17 @@ func Changes() []Call {
 		{"Hash.Set of an old field", func(a API) error { return second(a.Hash("hash").Set("f", nil)) }},
 		{"Hash.Remove of all", func(a API) error { return second(a.Hash("hash").Remove("f", "g")) }},
 		{"Hash.Incr", func(a API) error { return second(a.Hash("hash").Incr("f", 1)) }},
+		{"Hash.SetTTL", func(a API) error { return second(a.Hash("hash").SetTTL("new", nil, time.Minute)) }},
+		{"ExpireFields", func(a API) error {
+			return second(a.Hash("hash").ExpireFields(time.UnixMilli(1<<50), 0, "f", "g"))
+		}},
+		{"ExpireFields of all at once", func(a API) error {
+			return second(a.Hash("hash").ExpireFields(time.UnixMilli(1), 0, "f", "g"))
+		}},
+		{"Set.AddTTL", func(a API) error { return second(a.Set("set").AddTTL(time.Minute, "a", "new")) }},
+		{"ExpireMembers", func(a API) error {
+			return second(a.Set("set").ExpireMembers(time.UnixMilli(1<<50), 0, "a", "b"))
+		}},
 		{"Set.Add", func(a API) error { return second(a.Set("set").Add("d")) }},
 		{"Set.Remove", func(a API) error { return second(a.Set("set").Remove("a")) }},
 		{"Set.Pop", func(a API) error { return second(a.Set("set").Pop(1)) }},
@@ -96,6 +107,13 @@ func Reads() []Call {
 		{"Hash.Len", func(a API) error { return second(a.Hash("hash").Len()) }},
 		{"Hash.All", func(a API) error { return second(collect(a.Hash("hash").All(), ownField)) }},
 		{"Hash.Fields", func(a API) error { return second(collect(a.Hash("hash").Fields(), asIs)) }},
+		{"Hash.After", func(a API) error { return second(collect(a.Hash("hash").After("f"), ownField)) }},
+		{"Hash.StrLen", func(a API) error { return second(a.Hash("hash").StrLen("f")) }},
+		{"Hash.Random", func(a API) error { return second(a.Hash("hash").Random(2)) }},
+		{"Hash.FieldTTL", func(a API) error { return second(a.Hash("hash").FieldTTL("f")) }},
+		{"Set.MemberTTL", func(a API) error { return second(a.Set("set").MemberTTL("a")) }},
+		{"Set.HasMany", func(a API) error { return second(a.Set("set").HasMany("a", "none")) }},
+		{"Set.InterLen", func(a API) error { return second(a.Set("set").InterLen(0, "set")) }},
 		{"Set.Has", func(a API) error { return second(a.Set("set").Has("a")) }},
 		{"Set.All", func(a API) error { return second(collect(a.Set("set").All(), asIs)) }},
 		{"Set.Random", func(a API) error { return second(a.Set("set").Random(2)) }},

@@ -12,7 +12,8 @@ import (
 
 var hashCalls = []func(*run, API) error{
 	callHashSet, callHashSet, callHashSetMany, callHashGet, callHashGetMany, callHashRemove, callHashAll,
-	callHashIncr, callHashIncrFloat,
+	callHashIncr, callHashIncrFloat, callHashSetTTL, callFieldTTL, callExpireFields, callPersistFields,
+	callHashStrLen, callHashRandom, callHashAfter,
 }
 
 func callHashSet(r *run, a API) error {
@@ -23,6 +24,7 @@ func callHashSet(r *run, a API) error {
 		_, had := e.hash[f]
 		if want = !had; want || !nx {
 			e.hash[f] = v
+			delete(e.due, f)
 			r.model.save(k, e)
 		}
 	}
@@ -43,6 +45,7 @@ func callHashSetMany(r *run, a API) error {
 		want = -len(e.hash)
 		for _, f := range fields {
 			e.hash[f.Name] = f.Value
+			delete(e.due, f.Name)
 		}
 		want += len(e.hash)
 		r.model.save(k, e)
@@ -95,7 +98,7 @@ func (r *run) removeFrom(k string, typ typed.Type, members []string) (removed in
 	}
 	removed = len(e.hash)
 	for _, m := range members {
-		delete(e.hash, m)
+		e.remove(m)
 	}
 	removed -= len(e.hash)
 	r.model.save(k, e)

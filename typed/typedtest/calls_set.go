@@ -12,7 +12,8 @@ import (
 
 var setCalls = []func(*run, API) error{
 	callSetAdd, callSetAdd, callSetRemove, callSetAll, callSetRandom, callSetPop, callSetMove,
-	callSetCombine, callSetStore,
+	callSetCombine, callSetStore, callSetAddTTL, callMemberTTL, callExpireMembers, callPersistMembers,
+	callSetHasMany, callSetInterLen, callSetAfter,
 }
 
 func callSetAdd(r *run, a API) error {
@@ -122,9 +123,13 @@ func callSetMove(r *run, a API) error {
 		var to *entry
 		if to, wantErr = r.model.open(dst, typed.TypeSet); wantErr == nil {
 			if _, want = from.hash[m]; want && k != dst {
-				delete(from.hash, m)
+				at := from.due[m]
+				from.remove(m)
 				r.model.save(k, from)
-				to.hash[m] = nil
+				if _, had := to.hash[m]; !had {
+					to.hash[m] = nil
+					r.model.setDue(to, m, at)
+				}
 				r.model.save(dst, to)
 			}
 		}

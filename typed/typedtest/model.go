@@ -28,6 +28,7 @@ type entry struct {
 	hash   map[string][]byte // set members map to nil
 	zset   map[string]float64
 	list   [][]byte
+	due    map[string]int64 // deadlines of elements that have one
 }
 
 // NewModel returns an empty model with the given clock.
@@ -47,7 +48,7 @@ func (m *Model) Clone() *Model {
 func (e *entry) clone() *entry {
 	c := *e
 	c.hash, c.zset = maps.Clone(e.hash), maps.Clone(e.zset)
-	c.list = slices.Clone(e.list)
+	c.list, c.due = slices.Clone(e.list), maps.Clone(e.due)
 	return &c
 }
 
@@ -55,14 +56,44 @@ func (e *entry) empty() bool {
 	return e.typ != typed.TypeString && len(e.hash)+len(e.zset)+len(e.list) == 0
 }
 
-// get returns the live entry of a key or nil.
+// get returns the live entry of a key, with the elements that are not due, or nil.
 func (m *Model) get(key string) *entry {
 	e := m.keys[key]
-	if e != nil && e.expiry != 0 && e.expiry <= m.now() {
+	if e == nil {
+		return nil
+	}
+	for name, at := range e.due {
+		if at <= m.now() {
+			e.remove(name)
+		}
+	}
+	if e.expiry != 0 && e.expiry <= m.now() || e.empty() {
 		delete(m.keys, key)
 		return nil
 	}
 	return e
+}
+
+// remove removes an element of a hash, set or sorted set.
+func (e *entry) remove(name string) {
+	delete(e.hash, name)
+	delete(e.zset, name)
+	delete(e.due, name)
+}
+
+// setDue gives an element a deadline; 0 is none, a past one removes it.
+func (m *Model) setDue(e *entry, name string, at int64) {
+	switch {
+	case at == 0:
+		delete(e.due, name)
+	case at <= m.now():
+		e.remove(name)
+	default:
+		if e.due == nil {
+			e.due = map[string]int64{}
+		}
+		e.due[name] = at
+	}
 }
 
 // open returns the entry for a call of type typ; an empty one, not yet stored, if

@@ -1,0 +1,430 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// fillDue makes two sets of n members that live for a minute: "all", which lives
+// for an hour, and "some", which has a member more that stays.
+func fillDue(t testing.TB, a typedtest.API, n int) {
+	t.Helper()
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf("member %05d", i)
+	}
+	want(t, n)(a.Set("all").AddTTL(time.Minute, members...))
+	want(t, n)(a.Set("some").AddTTL(time.Minute, members...))
+	want(t, 1)(a.Set("some").Add("stays"))
+	if err := a.Key("all").Expire(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rowsOf counts the rows of collections by their tags, and the timers.
+func rowsOf(t testing.TB, db *DB) (tags map[byte]int, timers int) {
+	t.Helper()
+	rows, err := liveRows(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags = map[byte]int{}
+	for _, r := range rows {
+		if _, _, ok := keyenc.ParseTimerRow(r.Key); ok {
+			timers++
+		}
+		if _, tag, _, ok := keyenc.ParseCollectionRow(r.Key); ok {
+			tags[tag]++
+		}
+	}
+	return tags, timers
+}
+
+// purged fails the test unless of fillDue's rows those of "stays" are left.
+func purged(t testing.TB, db *DB) {
+	t.Helper()
+	tags, timers := rowsOf(t, db)
+	if tags[keyenc.TagElement] != 1 || tags[keyenc.TagDue] != 0 || timers != 0 {
+		t.Errorf("%d elements, %d deadlines and %d timers are left", tags[keyenc.TagElement], tags[keyenc.TagDue], timers)
+	}
+	want(t, false)(db.Has([]byte("all")))
+	want(t, int64(1))(db.Set("some").Len())
+}
+
+func TestIdleCollectionsArePurged(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 2500)
+	s.reapAll()
+	tags, timers := rowsOf(t, s.db)
+	if tags[keyenc.TagElement] != 5001 || tags[keyenc.TagDue] != 5000 || timers != 3 {
+		t.Fatalf("before their time: %v, %d timers", tags, timers)
+	}
+	s.Advance(time.Minute.Milliseconds())
+	s.reapAll()
+	purged(t, s.db)
+	s.settle()
+}
+
+// TestIdleCollectionsArePurgedWithinTheReapersCadence leaves it to the workers.
+func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	clock := newHandClock()
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	fillDue(t, db, 1500)
+	clock.advance(time.Minute)
+	begin := time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for time.Since(begin) < time.Minute {
+		tags, timers := rowsOf(t, db)
+		if tags[keyenc.TagElement] == 1 && timers == 0 {
+			break
+		}
+		<-tick.C
+	}
+	purged(t, db)
+}
+
+func TestRenewedDeadlineIsPurgedAtTheNewTime(t *testing.T) {
+	s := newTypedStore(t, 1)
+	want(t, 2)(s.Set("s").AddTTL(time.Minute, "renewed", "goes"))
+	want(t, 1)(s.Set("s").AddTTL(time.Hour, "later"))
+	want(t, 0)(s.Set("s").AddTTL(2*time.Minute, "renewed"))
+	for _, left := range []int{2, 1, 1} {
+		s.Advance(time.Minute.Milliseconds())
+		s.reapAll()
+		s.done(s.recount(true))
+		if tags, timers := rowsOf(t, s.db); tags[keyenc.TagElement] != left || timers != 1 {
+			t.Errorf("%v and %d timers, want %d elements", tags, timers, left)
+		}
+	}
+	want(t, int64(1))(s.Set("s").Len())
+}
+
+func TestMergesLeaveDueElementsToThePurge(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 300)
+	s.done(s.db.Flush(context.Background()))
+	s.Advance(time.Minute.Milliseconds())
+	s.done(s.db.Compact(context.Background(), Range{}))
+	if tags, _ := rowsOf(t, s.db); tags[keyenc.TagElement] != 601 || tags[keyenc.TagDue] != 600 {
+		t.Fatalf("a merge left %v", tags)
+	}
+	s.done(s.recount(true))
+	s.done(s.db.Check(context.Background()))
+	want(t, int64(1))(s.Set("some").Len())
+	want(t, false)(s.Key("all").Exists())
+	want(t, 1)(s.Set("some").Add("new"))
+	s.reapAll()
+	s.done(s.db.Check(context.Background()))
+	want(t, int64(2))(s.Set("some").Len())
+}
+
+func TestTimeThatPassedWhileTheStoreWasClosedIsOver(t *testing.T) {
+	for name, end := range map[string]func(*typedStore){
+		"closed": func(s *typedStore) { s.reopen() },
+		"cut":    func(s *typedStore) { s.crash(vfstest.P1) },
+	} {
+		s := newTypedStore(t, 1)
+		fillDue(t, s, 50)
+		end(s)
+		want(t, int64(51))(s.Set("some").Len())
+		before := s.db
+		s.done(before.Close())
+		s.Advance(time.Minute.Milliseconds())
+		s.open()
+		if n, err := s.Set("some").Len(); n != 1 || err != nil {
+			t.Errorf("%s: %d members, %v", name, n, err)
+		}
+		want(t, false)(s.Key("all").Exists())
+		s.reapAll()
+		purged(t, s.db)
+		s.settle()
+	}
+}
+
+func TestPurgeCutAnywhereLosesNoCount(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 1200)
+	s.done(s.db.Compact(context.Background(), Range{}))
+	s.Advance(time.Minute.Milliseconds())
+	var images []*vfstest.Disk
+	s.disk.OnOp(func(vfstest.Op) { images = append(images, s.disk.Image(vfstest.P0, nil)) })
+	s.reapAll()
+	s.done(s.db.Sync())
+	s.disk.OnOp(nil)
+	if len(images) < 3 {
+		t.Fatalf("the purge wrote %d times", len(images))
+	}
+	for i, image := range images {
+		o := denseOptions(image, s.clock)
+		db, err := Open("db", &o)
+		s.done(err)
+		again := &typedStore{t: t, clock: s.clock, db: db}
+		if n, err := db.Set("some").Len(); n != 1 || err != nil {
+			t.Errorf("cut before write %d: %d members, %v", i+1, n, err)
+		}
+		want(t, false)(db.Key("all").Exists())
+		err = again.recount(false)
+		again.reapAll()
+		if err = errors.Join(err, again.recount(true)); err != nil {
+			t.Errorf("cut before write %d: %v", i+1, err)
+		}
+		s.done(db.Close())
+	}
+}
+
+func TestClockThatGoesBackRevivesNoElement(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 3)
+	s.Advance(time.Minute.Milliseconds())
+	want(t, int64(1))(s.Set("some").Len())
+	want(t, 1)(s.Set("other").Add("m")) // the log has the reading
+	s.Advance(-10 * time.Minute.Milliseconds())
+	want(t, false)(s.Set("some").Has("member 00001"))
+	s.reopen()
+	want(t, false)(s.Set("some").Has("member 00001"))
+	want(t, int64(1))(s.Set("some").Len())
+	s.reapAll()
+	purgedBut(t, s.db, 2)
+	s.Advance(1000 * time.Hour.Milliseconds())
+	want(t, int64(1))(s.Set("some").Len())
+}
+
+// purgedBut fails the test unless that many elements are left.
+func purgedBut(t testing.TB, db *DB, elements int) {
+	t.Helper()
+	if tags, _ := rowsOf(t, db); tags[keyenc.TagElement] != elements || tags[keyenc.TagDue] != 0 {
+		t.Errorf("left are %v, want %d elements", tags, elements)
+	}
+}
+
+func TestSnapshotShowsElementsPurgedSince(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 20)
+	snap, err := s.db.NewSnapshot()
+	s.done(err)
+	defer snap.Close()
+	tx, err := s.db.Begin(context.Background(), ReadOnly)
+	s.done(err)
+	defer tx.Rollback()
+	s.Advance(time.Minute.Milliseconds())
+	s.reapAll()
+	purged(t, s.db)
+	s.settle()
+	for name, a := range map[string]Typed{"snapshot": snap, "transaction": tx} {
+		want(t, int64(21))(a.Set("some").Len())
+		want(t, true)(a.Set("all").Has("member 00003"))
+		want(t, time.Minute)(a.Set("all").MemberTTL("member 00003"))
+		if all, err := a.Set("some").Random(100); len(all) != 21 || err != nil {
+			t.Errorf("%s: %d members, %v", name, len(all), err)
+		}
+	}
+	late, err := s.db.NewSnapshot()
+	s.done(err)
+	defer late.Close()
+	want(t, int64(1))(late.Set("some").Len())
+}
+
+// TestTransactionThatReadALiveElementLosesOnceItIsDue asks every way of reading,
+// before anything was due and beside an element that is due and not purged.
+func TestTransactionThatReadALiveElementLosesOnceItIsDue(t *testing.T) {
+	reads := map[string]func(a Typed) error{
+		"Get":       func(a Typed) error { _, err := a.Hash("h").Get("f"); return err },
+		"GetMany":   func(a Typed) error { _, err := a.Hash("h").GetMany("f", "none"); return err },
+		"Has":       func(a Typed) error { _, err := a.Hash("h").Has("f"); return err },
+		"Len":       func(a Typed) error { _, err := a.Hash("h").Len(); return err },
+		"FieldTTL":  func(a Typed) error { _, err := a.Hash("h").FieldTTL("f"); return err },
+		"Random":    func(a Typed) error { _, err := a.Hash("h").Random(2); return err },
+		"Fields":    func(a Typed) error { return drain(a.Hash("h").Fields()) },
+		"All":       func(a Typed) error { return drain(a.Hash("h").All()) },
+		"Exists":    func(a Typed) error { _, err := a.Key("h").Exists(); return err },
+		"Set.Inter": func(a Typed) error { return drain(a.Set("s").Inter("s")) },
+		"Remove":    func(a Typed) error { _, err := a.Hash("h").Remove("none"); return err },
+		"Incr":      func(a Typed) error { _, err := a.Hash("h").Incr("f", 1); return err },
+		"CopyTo":    func(a Typed) error { _, err := a.Key("h").CopyTo("copy", true); return err },
+	}
+	for name, read := range reads {
+		for _, unpurged := range []bool{false, true} {
+			s := newTypedStore(t, 1)
+			if unpurged {
+				want(t, true)(s.Hash("h").SetTTL("gone", nil, time.Second))
+				want(t, 1)(s.Set("s").AddTTL(time.Second, "gone"))
+			}
+			want(t, true)(s.Hash("h").SetTTL("f", []byte("1"), time.Minute))
+			want(t, 1)(s.Set("s").AddTTL(time.Minute, "m"))
+			s.Advance(2000)
+			for _, late := range []bool{false, true} {
+				tx, err := s.db.Begin(context.Background(), ReadWrite)
+				s.done(err)
+				s.done(read(tx))
+				s.done(tx.Put([]byte("result"), nil))
+				if late {
+					s.Advance(time.Minute.Milliseconds())
+				}
+				err = tx.Commit()
+				var conflict *ConflictError
+				if late != (errors.As(err, &conflict) && conflict.Expired) {
+					t.Errorf("%s, unpurged %v, late %v: %v", name, unpurged, late, err)
+				}
+			}
+		}
+	}
+}
+
+func drain[T any](seq func(func(T, error) bool)) (err error) {
+	for _, err = range seq {
+		if err != nil {
+			break
+		}
+	}
+	return err
+}
+
+func TestTransactionDoesNotRestOnItsOwnDeadlines(t *testing.T) {
+	s := newTypedStore(t, 1)
+	attempts := 0
+	s.done(s.db.Update(context.Background(), func(tx *Tx) error {
+		attempts = tx.Attempt()
+		if _, err := tx.Hash("h").SetTTL("f", nil, time.Millisecond); err != nil {
+			return err
+		}
+		want(t, int64(1))(tx.Hash("h").Len())
+		want(t, true)(tx.Hash("h").Has("f"))
+		want(t, time.Millisecond)(tx.Hash("h").FieldTTL("f"))
+		s.Advance(5)
+		return nil
+	}))
+	if attempts != 1 {
+		t.Errorf("%d attempts", attempts)
+	}
+	want(t, false)(s.Key("h").Exists())
+	s.reapAll()
+	s.settle()
+}
+
+func TestRawWriteOverAVolatileCollectionLeavesNothingBehind(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 20)
+	s.done(s.db.Put([]byte("all"), nil))
+	s.done(s.db.Delete([]byte("some")))
+	s.Advance(time.Minute.Milliseconds())
+	s.reapAll()
+	purgedBut(t, s.db, 0)
+	s.settle()
+	want(t, typed.TypeString)(s.Key("all").Type())
+}
+
+func TestDamagedCollectionKeepsNoOtherFromThePurge(t *testing.T) {
+	s := newTypedStore(t, 1)
+	want(t, 1)(s.Set("damaged").AddTTL(time.Second, "m"))
+	fillDue(t, s, 3)
+	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	s.done(err)
+	row := keyenc.AppendDueRow(nil, nil, 1, 1, "m")
+	s.done(tx.t.Put(row, record.TypeNone, 0, nil))
+	s.done(tx.t.Put(keyenc.AppendDueRow(nil, nil, 1, 2, "m"), record.TypeNone, 0, nil))
+	s.done(tx.Commit())
+	s.Advance(time.Minute.Milliseconds())
+	if _, err := s.db.reapStep(); !errors.Is(err, ErrCorruption) {
+		t.Errorf("more deadlines than elements: %v", err)
+	}
+	want(t, false)(s.db.Has([]byte("all")))
+	want(t, true)(s.db.Has([]byte("damaged")))
+	want(t, false)(s.Key("damaged").Drop()) // its member is due, too
+	s.reapAll()
+	purged(t, s.db)
+}
+
+// TestElementsExpireBesideWritersAndTheReaper has all of them work on the same few
+// sets while the clock runs on, and recounts at the end.
+func TestElementsExpireBesideWritersAndTheReaper(t *testing.T) {
+	clock := newHandClock()
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, MemoryLimit: leastMemory, MemtableBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1))
+			for range 500 {
+				k, m := fmt.Sprint("s", rng.IntN(3)), fmt.Sprint(rng.IntN(40))
+				var err error
+				switch rng.IntN(8) {
+				case 0:
+					_, err = db.Set(k).Remove(m)
+				case 1:
+					_, err = db.Set(k).Pop(1)
+				case 2:
+					_, err = db.Set(k).PersistMembers(m)
+				case 3:
+					err = db.Update(context.Background(), func(tx *Tx) error { return consistentSet(tx, k) })
+				case 4:
+					err = errors.Join(db.Key(k).Rename("s"+m[:1]), nil)
+					if errors.Is(err, ErrNotFound) {
+						err = nil
+					}
+				default:
+					_, err = db.Set(k).AddTTL(time.Duration(1+rng.IntN(50))*time.Millisecond, m, m+"x")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				clock.advance(time.Millisecond)
+				if rng.IntN(10) == 0 {
+					wake(db.workers.reap)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	clock.advance(time.Hour)
+	s := &typedStore{t: t, clock: clock, db: db}
+	s.reapAll()
+	s.done(s.recount(false))
+	s.done(db.Check(context.Background()))
+	if tags, _ := rowsOf(t, db); tags[keyenc.TagDue] != 0 {
+		t.Errorf("%d deadlines are left", tags[keyenc.TagDue])
+	}
+}
+
+// consistentSet compares what several calls of one transaction say of a set.
+func consistentSet(tx *Tx, k string) error {
+	n, err := tx.Set(k).Len()
+	if err != nil {
+		return err
+	}
+	walked := int64(0)
+	for m, err := range tx.Set(k).All() {
+		if err != nil {
+			return err
+		}
+		if ttl, err := tx.Set(k).MemberTTL(m); err != nil || ttl <= 0 {
+			return fmt.Errorf("member %q of %q has %v to live, %w", m, k, ttl, err)
+		}
+		walked++
+	}
+	exists, err := tx.Key(k).Exists()
+	if err == nil && (n != walked || exists != (n > 0)) {
+		err = fmt.Errorf("%q has %d members and shows %d, exists %v", k, n, walked, exists)
+	}
+	return errors.Join(err, tx.Put([]byte("seen"), nil))
+}

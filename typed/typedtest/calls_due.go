@@ -1,0 +1,271 @@
+package typedtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// The calls on deadlines of elements, of which hashes and sets have the same.
+
+func callHashSetTTL(r *run, a API) error {
+	k, f, v, ms := r.key(), r.member(), r.value(), int64(r.rng.IntN(300)-10)
+	e, wantErr := r.model.open(k, typed.TypeHash)
+	want := false
+	if ms <= 0 {
+		wantErr = base.ErrBadTTL
+	}
+	if wantErr == nil {
+		_, had := e.hash[f]
+		want = !had
+		e.hash[f] = v
+		r.model.setDue(e, f, r.now()+ms)
+		r.model.save(k, e)
+	}
+	got, err := a.Hash(k).SetTTL(f, v, time.Duration(ms)*time.Millisecond)
+	return check(r, fmt.Sprintf("Hash(%q).SetTTL(%q, %.20q, %d ms)", k, f, v, ms), got, err, want, wantErr)
+}
+
+func callSetAddTTL(r *run, a API) error {
+	k, members, ms := r.key(), several(r, r.member), int64(r.rng.IntN(300)-10)
+	e, wantErr := r.model.open(k, typed.TypeSet)
+	want := 0
+	if ms <= 0 {
+		wantErr = base.ErrBadTTL
+	}
+	if wantErr == nil {
+		want = -len(e.hash)
+		for _, m := range members {
+			e.hash[m] = nil
+			r.model.setDue(e, m, r.now()+ms)
+		}
+		want += len(e.hash)
+		r.model.save(k, e)
+	}
+	got, err := a.Set(k).AddTTL(time.Duration(ms)*time.Millisecond, members...)
+	return check(r, fmt.Sprintf("Set(%q).AddTTL(%d ms, %q)", k, ms, members), got, err, want, wantErr)
+}
+
+// allowed says whether a deadline may follow another, 0 being none.
+func allowed(c typed.Cond, had, at int64) bool {
+	switch c {
+	case typed.NX:
+		return had == 0
+	case typed.XX:
+		return had != 0
+	case typed.GT:
+		return had != 0 && (at == 0 || at > had)
+	case typed.LT:
+		return at != 0 && (had == 0 || at < had)
+	case typed.XX | typed.GT:
+		return had != 0 && (at == 0 || at > had)
+	case typed.XX | typed.LT:
+		return had != 0 && at != 0 && at < had
+	}
+	return true
+}
+
+// expireElements is ExpireFields and ExpireMembers.
+func expireElements(r *run, typ typed.Type, name string,
+	call func(k string, deadline time.Time, c typed.Cond, members ...string) (int, error)) error {
+	k, members, at := r.key(), several(r, r.member), r.now()+int64(r.rng.IntN(300)-20)
+	deadline := time.UnixMilli(at)
+	if r.rng.IntN(8) == 0 {
+		at, deadline = 0, time.Time{}
+	}
+	c := choose(r, []typed.Cond{0, 0, 0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.XX | typed.LT,
+		typed.NX | typed.GT, typed.GT | typed.LT, typed.CH})
+	e, wantErr := r.model.open(k, typ)
+	want := 0
+	if c == typed.NX|typed.GT || c == typed.GT|typed.LT || c == typed.CH {
+		wantErr = base.ErrSyntax
+	}
+	if wantErr == nil {
+		for _, m := range members {
+			if _, in := e.hash[m]; in && allowed(c, e.due[m], at) {
+				r.model.setDue(e, m, at)
+				want++
+			}
+		}
+		r.model.save(k, e)
+	}
+	got, err := call(k, deadline, c, members...)
+	return check(r, fmt.Sprintf("%s(%q, %d, %d, %q)", name, k, at, c, members), got, err, want, wantErr)
+}
+
+func callExpireFields(r *run, a API) error {
+	return expireElements(r, typed.TypeHash, "ExpireFields", func(k string, d time.Time, c typed.Cond, fields ...string) (int, error) {
+		return a.Hash(k).ExpireFields(d, c, fields...)
+	})
+}
+
+func callExpireMembers(r *run, a API) error {
+	return expireElements(r, typed.TypeSet, "ExpireMembers", func(k string, d time.Time, c typed.Cond, members ...string) (int, error) {
+		return a.Set(k).ExpireMembers(d, c, members...)
+	})
+}
+
+// persistElements returns what PersistFields and PersistMembers are to.
+func (r *run) persistElements(k string, typ typed.Type, members []string) (want int, err error) {
+	e, err := r.model.open(k, typ)
+	if err != nil {
+		return 0, err
+	}
+	want = len(e.due)
+	for _, m := range members {
+		delete(e.due, m)
+	}
+	return want - len(e.due), nil
+}
+
+func callPersistFields(r *run, a API) error {
+	k, fields := r.key(), several(r, r.member)
+	want, wantErr := r.persistElements(k, typed.TypeHash, fields)
+	got, err := a.Hash(k).PersistFields(fields...)
+	return check(r, fmt.Sprintf("Hash(%q).PersistFields(%q)", k, fields), got, err, want, wantErr)
+}
+
+func callPersistMembers(r *run, a API) error {
+	k, members := r.key(), several(r, r.member)
+	want, wantErr := r.persistElements(k, typed.TypeSet, members)
+	got, err := a.Set(k).PersistMembers(members...)
+	return check(r, fmt.Sprintf("Set(%q).PersistMembers(%q)", k, members), got, err, want, wantErr)
+}
+
+// ttlOf returns what the model says of an element's time to live.
+func (r *run) ttlOf(k string, typ typed.Type, member string) (ttl time.Duration, at time.Time, err error) {
+	e, err := r.model.open(k, typ)
+	if err != nil {
+		return 0, at, err
+	}
+	if _, in := e.hash[member]; !in {
+		return 0, at, base.ErrNotFound
+	}
+	if ms := e.due[member]; ms != 0 {
+		return time.Duration(ms-r.now()) * time.Millisecond, time.UnixMilli(ms), nil
+	}
+	return typed.NoTTL, at, nil
+}
+
+func callFieldTTL(r *run, a API) error {
+	k, f := r.key(), r.member()
+	ttl, at, wantErr := r.ttlOf(k, typed.TypeHash, f)
+	got, err := a.Hash(k).FieldTTL(f)
+	if err := check(r, fmt.Sprintf("Hash(%q).FieldTTL(%q)", k, f), got, err, ttl, wantErr); err != nil {
+		return err
+	}
+	deadline, err := a.Hash(k).FieldDeadline(f)
+	return check(r, fmt.Sprintf("Hash(%q).FieldDeadline(%q)", k, f), deadline, err, at, wantErr)
+}
+
+func callMemberTTL(r *run, a API) error {
+	k, m := r.key(), r.member()
+	ttl, at, wantErr := r.ttlOf(k, typed.TypeSet, m)
+	got, err := a.Set(k).MemberTTL(m)
+	if err := check(r, fmt.Sprintf("Set(%q).MemberTTL(%q)", k, m), got, err, ttl, wantErr); err != nil {
+		return err
+	}
+	deadline, err := a.Set(k).MemberDeadline(m)
+	return check(r, fmt.Sprintf("Set(%q).MemberDeadline(%q)", k, m), deadline, err, at, wantErr)
+}
+
+// The long tail of both types.
+
+func callHashStrLen(r *run, a API) error {
+	k, f := r.key(), r.member()
+	e, wantErr := r.model.open(k, typed.TypeHash)
+	want := int64(0)
+	if wantErr == nil {
+		want = int64(len(e.hash[f]))
+	}
+	got, err := a.Hash(k).StrLen(f)
+	return check(r, fmt.Sprintf("Hash(%q).StrLen(%q)", k, f), got, err, want, wantErr)
+}
+
+func callHashRandom(r *run, a API) error {
+	k, n := r.key(), r.rng.IntN(14)-5
+	e, wantErr := r.model.open(k, typed.TypeHash)
+	want := 0
+	if wantErr == nil {
+		want = min(n, len(e.hash))
+		if n < 0 {
+			want = min(-n, -n*len(e.hash))
+		}
+	}
+	fields, err := a.Hash(k).Random(n)
+	call := fmt.Sprintf("Hash(%q).Random(%d)", k, n)
+	r.note("%s → %q %v", call, fields, err)
+	var names []string
+	for _, f := range fields {
+		if wantErr == nil && string(e.hash[f.Name]) != string(f.Value) {
+			return fmt.Errorf("%s: field %q has %q, want %q", call, f.Name, f.Value, e.hash[f.Name])
+		}
+		names = append(names, f.Name)
+	}
+	return sampled(call, names, err, e, wantErr, want, n > 0)
+}
+
+func callHashAfter(r *run, a API) error {
+	k, f := r.key(), r.member()
+	e, wantErr := r.model.open(k, typed.TypeHash)
+	var want []typed.Field
+	if wantErr == nil {
+		want = slices.DeleteFunc(fieldsOf(e, ""), func(x typed.Field) bool { return x.Name <= f })
+	}
+	got, err := collect(a.Hash(k).After(f), ownField)
+	return check(r, fmt.Sprintf("Hash(%q).After(%q)", k, f), got, err, want, wantErr)
+}
+
+func callSetAfter(r *run, a API) error {
+	k, m, prefix := r.key(), r.member(), choose(r, []string{"", "a", "\xff", "m"})
+	e, wantErr := r.model.open(k, typed.TypeSet)
+	var after, starting []string
+	if wantErr == nil {
+		for _, x := range slices.Sorted(maps.Keys(e.hash)) {
+			if x > m {
+				after = append(after, x)
+			}
+			if strings.HasPrefix(x, prefix) {
+				starting = append(starting, x)
+			}
+		}
+	}
+	got, err := collect(a.Set(k).After(m), asIs)
+	if err := check(r, fmt.Sprintf("Set(%q).After(%q)", k, m), got, err, after, wantErr); err != nil {
+		return err
+	}
+	got, err = collect(a.Set(k).Prefix(prefix), asIs)
+	return check(r, fmt.Sprintf("Set(%q).Prefix(%q)", k, prefix), got, err, starting, wantErr)
+}
+
+func callSetHasMany(r *run, a API) error {
+	k, members := r.key(), several(r, r.member)
+	e, wantErr := r.model.open(k, typed.TypeSet)
+	want := make([]bool, len(members))
+	for i, m := range members {
+		if wantErr == nil {
+			_, want[i] = e.hash[m]
+		}
+	}
+	got, err := a.Set(k).HasMany(members...)
+	return check(r, fmt.Sprintf("Set(%q).HasMany(%q)", k, members), got, err, want, wantErr)
+}
+
+func callSetInterLen(r *run, a API) error {
+	k, others, limit := r.key(), several(r, r.key), int64(r.rng.IntN(5)-1)
+	members, wantErr := r.model.combine('i', append([]string{k}, others...))
+	want := int64(len(members))
+	if limit > 0 {
+		want = min(want, limit)
+	}
+	if limit < 0 {
+		wantErr = base.ErrOutOfRange
+	}
+	got, err := a.Set(k).InterLen(limit, others...)
+	return check(r, fmt.Sprintf("Set(%q).InterLen(%d, %q)", k, limit, others), got, err, want, wantErr)
+}
