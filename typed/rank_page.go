@@ -54,7 +54,7 @@ func (c *collection) page(t Txn, level uint8, boundary string) (*rankPage, error
 		if p.entries == nil {
 			p.entries = make([]rankEntry, 0, shape.fan+2)
 		}
-		start := cap(value) - cap(b) // boundaries are parts of stored
+		start := cap(value) - cap(b) // where b begins: boundaries are parts of stored
 		p.entries = append(p.entries, rankEntry{p.stored[start : start+len(b)], members})
 		rest = next
 	}

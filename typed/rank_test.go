@@ -287,3 +287,26 @@ func TestHistoriesWithCountedOrdersAnswerLikeTheModel(t *testing.T) {
 		}
 	}
 }
+
+func TestPositionsDrawnAreUniform(t *testing.T) {
+	const count, cells = 1_000_000, 1000
+	for _, n := range []int{-1_000_000, 500_000} {
+		tx := newFake(t, 7).newTxn()
+		var hits [cells]float64
+		drawn := typed.DrawPositions(tx, count, n)
+		for i, at := range drawn {
+			if n > 0 && i > 0 && at == drawn[i-1] {
+				t.Fatalf("%d was drawn twice", at)
+			}
+			hits[at/(count/cells)]++
+		}
+		chi, each := 0.0, float64(len(drawn))/cells
+		for _, h := range hits {
+			chi += (h - each) * (h - each) / each
+		}
+		// 999 degrees of freedom: below 1144 but for one seed in a thousand.
+		if chi > 1144 || len(drawn) != max(n, -n) {
+			t.Errorf("%d draws: chi-square %.0f", len(drawn), chi)
+		}
+	}
+}

@@ -24,7 +24,8 @@ const (
 //
 // An inline record has no id field; its body is the type's own business. A
 // list's body is the index of its first item and one past its last, 8 bytes
-// big-endian each, and a flag byte (0: the indexes in use are contiguous).
+// big-endian each, and a flag byte (0: the indexes in use are contiguous). That
+// of a sorted set with a counted order is a form byte (1) and the number of levels.
 type Meta struct {
 	Encoding Encoding
 	ID       uint64 // never reused, never shared by two live rows
