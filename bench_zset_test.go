@@ -4,24 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"sync"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// benchZSet is a store with a sorted set "z" of a million members, made once; the
-// benchmarks only add to it.
-var benchZSet = sync.OnceValues(func() (*DB, error) {
-	dir, err := os.MkdirTemp("", "zset")
-	if err != nil {
-		return nil, err
-	}
-	db, err := Open(dir, &Options{MemoryLimit: 1 << 30, MemtableBytes: 64 << 20, Durability: Buffered})
-	if err != nil {
-		return nil, err
-	}
+// benchZSet returns a store with a sorted set "z" of a million members.
+func benchZSet(b *testing.B) *DB {
+	b.Helper()
+	db := benchStore(b, false)
 	const batch = 10_000
 	members := make([]typed.Member, batch)
 	for at := 0; at < benchKeys; at += batch {
@@ -29,11 +20,14 @@ var benchZSet = sync.OnceValues(func() (*DB, error) {
 			members[i] = benchMember(at + i)
 		}
 		if _, err := db.ZSet("z").AddMany(0, members...); err != nil {
-			return nil, err
+			b.Fatal(err)
 		}
 	}
-	return db, db.Compact(context.Background(), Range{})
-})
+	if err := db.Compact(context.Background(), Range{}); err != nil {
+		b.Fatal(err)
+	}
+	return db
+}
 
 func benchMember(i int) typed.Member {
 	score := float64(uint64(i)*0x9E3779B97F4A7C15>>20) / (1 << 20)
@@ -43,10 +37,7 @@ func benchMember(i int) typed.Member {
 // BenchmarkZSet: what positions cost beside a look-up, in a sorted set of a
 // million members.
 func BenchmarkZSet(b *testing.B) {
-	db, err := benchZSet()
-	if err != nil {
-		b.Fatal(err)
-	}
+	db := benchZSet(b)
 	z, rng := db.ZSet("z"), rand.New(rand.NewPCG(1, 2))
 	names := make([]string, 4096)
 	for i := range names {
