@@ -158,13 +158,13 @@ func TestTimersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {
 	ok(t, s.DropKeyspace("ks"))
 	s.clock.advance(time.Hour)
 	s.step()
-	if n := s.Metrics().DeadCollections; n != 0 {
+	if n := s.Metrics().Dead.Collections; n != 0 {
 		t.Errorf("%d collections are undecided", n)
 	}
 	s.reopen()
 	s.compact()
 	s.step()
-	if n := s.Metrics().DeadCollections; n != 0 {
+	if n := s.Metrics().Dead.Collections; n != 0 {
 		t.Errorf("%d collections are undecided after reopening", n)
 	}
 	s.check()

@@ -120,17 +120,19 @@ type StallMetrics struct {
 // MemoryMetrics are the parts of the memory that the store holds.
 type MemoryMetrics struct {
 	Limit         int64 // Options.MemoryLimit
-	Memtables     int64
+	Memtables     int64 // that anything open still reads included
 	Blocks        int64 // cached
 	TableMetadata int64 // filters and indexes of open tables
 	LogBuffers    int64 // commits on their way to the log
+	ReadAhead     int64 // lent to iterators
+	Spare         int64 // an emptied memtable and table writers, kept for the next flush
 	Iterators     int64 // the open ones themselves, without what they have read
 	Transactions  int64 // the open ones themselves, without their reads and writes
 }
 
 // Total returns the sum of the parts.
 func (m MemoryMetrics) Total() int64 {
-	return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers + m.Iterators + m.Transactions
+	return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
 }
 
 // CacheMetrics are of the cache of table blocks. Hits, Misses and Evictions are

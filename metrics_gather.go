@@ -24,7 +24,7 @@ func (db *DB) Metrics() Metrics {
 	db.tally.into(&m)
 	m.Compactions.Running = db.running()
 	m.Compactions.WriteAmplification = writeAmplification(m.Flushes.Bytes, m.Compactions.BytesOut)
-	m.Stalls.Delay = delayPerByte(len(rs.version.Runs)) << 20
+	m.Stalls.Delay = delayPerByte(db.debt()) << 20
 	rs.measure(&m)
 	if db.log != nil {
 		s := db.log.Stats()
@@ -34,8 +34,9 @@ func (db *DB) Metrics() Metrics {
 	}
 	c := db.blocks.Metrics()
 	m.Cache = CacheMetrics{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
-	m.Memory.Limit, m.Memory.Memtables, m.Memory.Blocks = db.opts.MemoryLimit, m.Memtables.Bytes, c.Bytes
-	m.Disk = db.disk(m.Tables.Bytes, rs.version)
+	m.Memory.Limit, m.Memory.Blocks, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Lent
+	m.Memory.Memtables, m.Memory.Spare = db.states.memtableBytes(), db.spares.held()+db.writers.Bytes()
+	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.version)
 	m.Open = db.holders.metrics(time.Now())
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rowIter{}))
 	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
@@ -46,6 +47,23 @@ func (db *DB) Metrics() Metrics {
 	}
 	m.Dead.Bytes += rs.coveredElements()
 	return m
+}
+
+// memtableBytes returns what the memtables hold that any state in use lists: an
+// iterator left open keeps those of its beginning.
+func (s *states) memtableBytes() (sum int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[*memState]bool{}
+	for rs := range s.alive {
+		rs.eachMem(func(m *memState) {
+			if !seen[m] {
+				seen[m] = true
+				sum += m.Bytes()
+			}
+		})
+	}
+	return sum
 }
 
 // running returns how many merges and flushes run.
@@ -78,8 +96,8 @@ func (rs *readState) measure(m *Metrics) {
 	}
 }
 
-// disk measures the store's files; those of live tables are known.
-func (db *DB) disk(tables int64, v *manifest.Version) DiskMetrics {
+// diskMetrics measures the store's files; those of live tables are known.
+func (db *DB) diskMetrics(tables int64, v *manifest.Version) DiskMetrics {
 	m := DiskMetrics{Tables: tables, Free: db.opts.FS.Free(db.dir)}
 	live := map[base.FileNum]bool{}
 	for _, t := range v.AllTables() {

@@ -77,6 +77,16 @@ func (p *Writers) give(w *sstable.Writer) {
 	}
 }
 
+// Bytes returns what the writers that are kept hold.
+func (p *Writers) Bytes() (sum int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.free {
+		sum += w.MemoryBytes()
+	}
+	return sum
+}
+
 // Drop forgets the writers that are kept.
 func (p *Writers) Drop() {
 	p.mu.Lock()

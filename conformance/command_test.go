@@ -111,7 +111,7 @@ var commands = []struct {
 	list []command
 }{
 	{"key", keyCommands}, {"string", stringCommands}, {"hash", hashCommands},
-	{"set", setCommands}, {"zset", zsetCommands}, {"list", listCommands},
+	{"set", setCommands}, {"zset", zsetCommands}, {"zset", zsetMoreCommands}, {"list", listCommands},
 }
 
 // any makes any command.

@@ -180,6 +180,12 @@ func (w *Writer) AddRangeDelete(f rangedel.Fragment) error {
 // eight bytes for each.
 func (w *Writer) Keys() int { return len(w.hashes) }
 
+// MemoryBytes returns about how many bytes the Writer's buffers hold.
+func (w *Writer) MemoryBytes() int64 {
+	b := &w.block
+	return int64(cap(w.buf) + 8*cap(w.hashes) + cap(b.keys) + cap(b.values) + 25*cap(b.seqs) + cap(w.packer.buf))
+}
+
 // Size returns about how long the file would be if it were finished now, for
 // cutting: values not yet compressed count in full.
 func (w *Writer) Size() int64 {

@@ -32,9 +32,13 @@ type collection struct {
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
+	ranks ranks // of a sorted set: its Body
+	pages rankPages
+
 	// what the metadata row says as it stands
 	rowCount uint64
 	rowDue   int64
+	rowRanks ranks
 }
 
 // rowOverhead is what an element row takes beside its name and value, in the
@@ -74,6 +78,12 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 		if c.list, err = decodeListSpan(m.Body, m.Count); err != nil {
 			return c, corrupt(name, err)
 		}
+	}
+	if typ == record.TypeZSet {
+		if c.ranks, err = decodeRanks(m.Body); err != nil {
+			return c, corrupt(name, err)
+		}
+		c.rowRanks = c.ranks
 	}
 	c.decoded(m)
 	c.exists, c.expiry = true, trailer.Expiry
@@ -156,9 +166,16 @@ func (c *collection) save(t Txn) error {
 	sc := t.Scratch()
 	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
 	m := c.meta
-	var body [listSpanLen]byte
-	if c.typ == record.TypeList {
+	var body [max(listSpanLen, ranksLen)]byte
+	switch c.typ {
+	case record.TypeList:
 		m.Body = c.list.append(body[:0])
+	case record.TypeZSet:
+		m.Body = c.ranks.append(body[:0])
+		c.rowRanks = c.ranks
+		if err := c.writePages(t); err != nil {
+			return err
+		}
 	}
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	c.exists = true
@@ -172,7 +189,15 @@ func (c *collection) save(t Txn) error {
 
 // keep saves if there is anything to say that the metadata row does not.
 func (c *collection) keep(t Txn) error {
-	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue {
+	if c.typ == record.TypeZSet {
+		if err := c.fitRanks(t); err != nil {
+			return err
+		}
+		if err := c.writePages(t); err != nil {
+			return err
+		}
+	}
+	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue && c.ranks == c.rowRanks {
 		return nil
 	}
 	return c.save(t)
@@ -189,6 +214,7 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
+	c.ranks, c.rowRanks, c.pages = ranks{}, ranks{}, rankPages{}
 	if existed {
 		sc := t.Scratch()
 		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)

@@ -8,8 +8,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// The deadlines of single elements, for the types whose elements are no more
-// than an element row: hashes and sets.
+// The deadlines of single elements. Those of hashes and sets are no more than an
+// element row; what members of sorted sets need besides is in zset_ttl.go.
 
 // allows reports whether a deadline may be replaced by at under the condition;
 // 0 is none, which is later than any.
@@ -132,6 +132,8 @@ func (c *collection) setDeadline(t Txn, member string, had, at int64) error {
 	switch {
 	case at == had:
 		return nil
+	case c.typ == record.TypeZSet:
+		return setMemberDeadline(t, c, member, at)
 	case at != 0 && at <= t.Now():
 		c.shrank(1)
 		return c.remove(t, member, had)

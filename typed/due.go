@@ -256,6 +256,12 @@ func loadCollection(t Txn, row []byte) (c collection, err error) {
 	}
 	c = collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
 	c.decoded(m)
+	if typ == record.TypeZSet {
+		if c.ranks, err = decodeRanks(m.Body); err != nil {
+			return c, corrupt(name, err)
+		}
+		c.rowRanks = c.ranks
+	}
 	return c, nil
 }
 

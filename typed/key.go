@@ -275,6 +275,17 @@ func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value
 	}
 	source.shrank(due)
 	m.Count, m.Bytes = source.meta.Count, source.meta.Bytes
+	var body [ranksLen]byte
+	if source.mayBeDue(t) && typ == record.TypeZSet {
+		copied := collection{name: to, typ: typ, meta: m}
+		if err := copied.fitRanks(t); err != nil {
+			return err
+		}
+		if err := copied.writePages(t); err != nil {
+			return err
+		}
+		m.Body = copied.ranks.append(body[:0])
+	}
 	sc := t.Scratch()
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
@@ -306,6 +317,9 @@ func copyElements(t Txn, source *collection, target uint64) (due uint64, err err
 				due++
 			}
 			continue
+		}
+		if cur.Key()[tagAt] == keyenc.TagBucket && source.mayBeDue(t) {
+			continue // they count what is due
 		}
 		sc.row = keyenc.AppendCollection(sc.row[:0], t.Prefix(), target)
 		sc.row = append(sc.row, cur.Key()[tagAt:]...)

@@ -85,6 +85,8 @@ type Scratch struct {
 	val    []byte // a value read
 	out    []byte // a value to be written
 	vol    []byte // a volatile row's value, read or to be written
+	place  []byte // a key of the score order
+	place2 []byte // another
 }
 
 // scratchMax is how much of a buffer a pooled transaction keeps.

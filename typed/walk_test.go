@@ -153,8 +153,8 @@ func TestInterWithAMuchLargerSetLooksMembersUp(t *testing.T) {
 	}
 }
 
-func TestRanksAreWalkedFromTheNearerEnd(t *testing.T) {
-	const size = 1000
+func TestRanksTakeFewSteps(t *testing.T) {
+	const size = 1000 // seven buckets
 	db := newFake(t, 1)
 	var members []typed.Member
 	for i := range size {
@@ -180,11 +180,15 @@ func TestRanksAreWalkedFromTheNearerEnd(t *testing.T) {
 		"reverse, lowest":  {8, walk(typed.ByRank(-2, -1).Reverse())},
 		"reverse, highest": {3, walk(typed.ByRank(0, 1).Reverse())},
 		"all":              {size + 1, walk(typed.ByRank(0, -1))},
+		"middle":           {10 + 144, walk(typed.ByRank(size/2, size/2))},
 		"rank of lowest":   {4, func() { must[int64](t)(z.Rank("m001")) }},
-		"rank of highest":  {6, func() { must[int64](t)(z.Rank("m998")) }},
+		"rank of highest":  {10 + 144, func() { must[int64](t)(z.Rank("m998")) }},
+		"count by score":   {2*(10+144) + 130, func() { must[int64](t)(z.Count(typed.ByScore(1, 998))) }},
+		"one at random":    {10 + 144, func() { must[[]typed.Member](t)(z.Random(1)) }},
+		"add":              {2, func() { must[bool](t)(z.Add("m500", 501.5)) }},
 		"count by rank":    {0, func() { must[int64](t)(z.Count(typed.ByRank(5, 900))) }},
 		"count of all":     {0, func() { must[int64](t)(z.Count(typed.ByLexFrom(""))) }},
-		"pop":              {2, func() { must[[]typed.Member](t)(z.PopMax(1)) }},
+		"pop":              {3, func() { must[[]typed.Member](t)(z.PopMax(1)) }},
 	} {
 		db.steps = 0
 		if c.call(); db.steps > c.most {

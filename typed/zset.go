@@ -1,11 +1,10 @@
 package typed
 
 import (
-	"errors"
+	"iter"
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -27,6 +26,14 @@ func (z ZSet) open(t Txn) (collection, error) { return openCollection(t, z.name,
 
 func (z ZSet) openOld(t Txn) (collection, bool, error) { return openOld(t, z.name, record.TypeZSet) }
 
+func (z ZSet) openToWrite(t Txn) (collection, error) {
+	return openToWrite(t, z.name, record.TypeZSet)
+}
+
+func (z ZSet) openOldToWrite(t Txn) (collection, bool, error) {
+	return openOldToWrite(t, z.name, record.TypeZSet)
+}
+
 // Add gives the member this score and reports whether it is new. NaN is ErrNaN.
 // [ZADD]
 func (z ZSet) Add(member string, score float64) (added bool, err error) {
@@ -44,19 +51,13 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 		return 0, base.ErrSyntax
 	}
 	return update(z.src, z.name, func(t Txn) (n int, err error) {
-		for _, m := range members {
-			if err := checkMember(m.Name); err != nil {
-				return 0, err
-			}
-			if math.IsNaN(m.Score) {
-				return 0, base.ErrNaN
-			}
+		if err := checkScored(members); err != nil {
+			return 0, err
 		}
-		set, err := z.open(t)
+		set, err := z.openToWrite(t)
 		if err != nil {
 			return 0, err
 		}
-		before := set.meta.Count
 		for _, m := range members {
 			added, changed, err := addMember(t, &set, c, m)
 			if err != nil {
@@ -66,17 +67,25 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 				n++
 			}
 		}
-		if set.meta.Count != before {
-			err = set.save(t)
-		}
-		return n, err
+		return n, set.keep(t)
 	})
 }
 
-// addMember gives one member its score if c allows; the caller saves if one was
-// added.
+func checkScored(members []Member) error {
+	for _, m := range members {
+		if err := checkMember(m.Name); err != nil {
+			return err
+		}
+		if math.IsNaN(m.Score) {
+			return base.ErrNaN
+		}
+	}
+	return nil
+}
+
+// addMember gives one member its score if c allows; the caller keeps.
 func addMember(t Txn, set *collection, c Cond, m Member) (added, changed bool, err error) {
-	old, exists, err := score(t, set, m.Name)
+	old, exists, err := findMember(t, set, m.Name)
 	if err != nil {
 		return false, false, err
 	}
@@ -84,121 +93,64 @@ func addMember(t Txn, set *collection, c Cond, m Member) (added, changed bool, e
 		if c&XX != 0 {
 			return false, false, nil
 		}
-		return true, false, putMember(t, set, m, 0, false)
+		return true, false, addNew(t, set, m, 0)
 	}
-	if c&NX != 0 || m.Score == old || c&GT != 0 && m.Score < old || c&LT != 0 && m.Score > old {
+	if m.Score == old.score || !c.scores(old.score, m.Score) {
 		return false, false, nil
 	}
-	return false, true, putMember(t, set, m, old, true)
+	return false, true, changeScore(t, set, m.Name, old, m.Score)
 }
 
-// score looks the member's score up.
-func score(t Txn, set *collection, member string) (score float64, exists bool, err error) {
-	if set.meta.Count == 0 {
-		return 0, false, nil
-	}
-	sc := t.Scratch()
-	value, _, err := t.Get(sc.val[:0], set.element(t, member))
-	if errors.Is(err, base.ErrNotFound) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	sc.val = value[:0]
-	score, ok := keyenc.DecodeScore(value)
-	if !ok || len(value) != keyenc.ScoreLen {
-		return 0, false, corrupt(set.name, errScore)
-	}
-	return score, true, nil
-}
-
-var errScore = errors.New("score of a member is malformed")
-
-// putMember writes both rows of a member, and takes the old one out of the score
-// order if it had another score. A new member is accounted for.
-func putMember(t Txn, set *collection, m Member, old float64, exists bool) error {
-	if err := set.create(t); err != nil {
-		return err
-	}
-	sc := t.Scratch()
-	if exists {
-		if err := t.Delete(set.ranked(t, old, m.Name)); err != nil {
-			return err
-		}
-	} else {
-		set.grew(2*len(m.Name) + 2*keyenc.ScoreLen + rowOverhead)
-	}
-	sc.out = keyenc.AppendScore(sc.out[:0], m.Score)
-	if err := t.Put(set.element(t, m.Name), record.TypeNone, 0, sc.out); err != nil {
-		return err
-	}
-	return t.Put(set.ranked(t, m.Score, m.Name), record.TypeNone, 0, nil)
-}
-
-// ranked returns the row key of the member in the score order; good until the
-// next row.
-func (c *collection) ranked(t Txn, score float64, member string) []byte {
-	sc := t.Scratch()
-	sc.row = keyenc.AppendScoreRow(sc.row[:0], t.Prefix(), c.meta.ID, keyenc.OrderScore(score), member)
-	return sc.row
-}
-
-// deleteMember deletes both rows of a member; the caller accounts for it.
-func deleteMember(t Txn, set *collection, member string, score float64) error {
-	if err := t.Delete(set.ranked(t, score, member)); err != nil {
-		return err
-	}
-	return t.Delete(set.element(t, member))
-}
-
-// evictMember removes the rows of a member that is due; the caller accounts for
-// it.
-func evictMember(t Txn, set *collection, member string, deadline int64) error {
-	sc := t.Scratch()
-	value, _, err := t.Get(sc.vol[:0], set.element(t, member))
-	if err != nil {
-		return err
-	}
-	sc.vol = value[:0]
-	_, rest, ok := record.CutDeadline(value)
-	score, scored := keyenc.DecodeScore(rest)
-	if !ok || !scored {
-		return corrupt(set.name, errScore)
-	}
-	if err := t.Delete(set.ranked(t, score, member)); err != nil {
-		return err
-	}
-	return set.remove(t, member, deadline)
+// scores reports whether the score old of a member that exists may become score.
+func (c Cond) scores(old, score float64) bool {
+	return c&NX == 0 && (c&GT == 0 || score > old) && (c&LT == 0 || score < old)
 }
 
 // Incr adds by to the member's score, which is 0 if it is new, and returns the
 // sum. ErrNaN if by or the sum is NaN, as of +Inf and −Inf. [ZINCRBY]
 func (z ZSet) Incr(member string, by float64) (float64, error) {
-	return update(z.src, z.name, func(t Txn) (float64, error) {
+	sum, _, err := z.IncrIf(0, member, by)
+	return sum, err
+}
+
+// IncrIf is Incr as far as the conditions of AddMany allow: NX only adds a member,
+// XX only changes one, GT and LT change a score only upwards or downwards. It
+// reports whether it did; otherwise the sum is 0. [ZADD INCR]
+func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool, err error) {
+	if c.excludes(NX | XX | GT | LT) {
+		return 0, false, base.ErrSyntax
+	}
+	sum, err = update(z.src, z.name, func(t Txn) (float64, error) {
+		done = false
 		if err := checkMember(member); err != nil {
 			return 0, err
 		}
-		set, err := z.open(t)
+		set, err := z.openToWrite(t)
 		if err != nil {
 			return 0, err
 		}
-		old, exists, err := score(t, &set, member)
+		old, exists, err := findMember(t, &set, member)
 		if err != nil {
 			return 0, err
 		}
-		sum := old + by
-		if math.IsNaN(sum) {
+		sum := old.score + by + 0 // −0 is 0
+		switch {
+		case !exists && c&XX != 0, exists && !c.scores(old.score, sum):
+			return 0, set.keep(t)
+		case math.IsNaN(sum):
 			return 0, base.ErrNaN
+		case !exists:
+			err = addNew(t, &set, Member{member, sum}, 0)
+		case sum != old.score:
+			err = changeScore(t, &set, member, old, sum)
 		}
-		if exists && sum == old {
-			return sum, nil
+		if err != nil {
+			return 0, err
 		}
-		if err := putMember(t, &set, Member{member, sum}, old, exists); err != nil || exists {
-			return sum, err
-		}
-		return sum, set.save(t)
+		done = true
+		return sum, set.keep(t)
 	})
+	return sum, done && err == nil, err
 }
 
 // Score returns the member's score or ErrNotFound. [ZSCORE]
@@ -209,23 +161,53 @@ func (z ZSet) Score(member string) (float64, error) {
 	})
 }
 
+// Scores returns the scores of the members in the order given, NaN for those that
+// are missing. [ZMSCORE]
+func (z ZSet) Scores(members ...string) ([]float64, error) {
+	return view(z.src, func(t Txn) ([]float64, error) {
+		if err := checkMembers(members); err != nil {
+			return nil, err
+		}
+		set, err := z.open(t)
+		if err != nil {
+			return nil, err
+		}
+		scores := make([]float64, len(members))
+		for i, m := range members {
+			v, exists, err := lookUpMember(t, &set, m)
+			if err != nil {
+				return nil, err
+			}
+			if scores[i] = v.score; !exists {
+				scores[i] = math.NaN()
+			}
+		}
+		return scores, nil
+	})
+}
+
 // find opens the set and looks the member up; without it the error is
 // ErrNotFound.
-func (z ZSet) find(t Txn, member string) (set collection, old float64, err error) {
+func (z ZSet) find(t Txn, member string) (set collection, score float64, err error) {
 	if err := checkMember(member); err != nil {
 		return set, 0, err
 	}
 	if set, err = z.open(t); err != nil {
 		return set, 0, err
 	}
-	old, exists, err := score(t, &set, member)
+	v, exists, err := lookUpMember(t, &set, member)
 	if err == nil && !exists {
 		err = base.ErrNotFound
 	}
-	return set, old, err
+	return set, v.score, err
 }
 
-// Len returns how many members there are, at the same cost for any number. [ZCARD]
+// All yields the members in the order of their scores, as Range(ByRank(0, -1))
+// does. [ZSCAN]
+func (z ZSet) All() iter.Seq2[Member, error] { return z.Range(ByRank(0, -1)) }
+
+// Len returns how many members there are, at the same cost for any number but of
+// those that are due. [ZCARD]
 func (z ZSet) Len() (int64, error) { return length(z.Key, record.TypeZSet) }
 
 // Remove removes the members and returns how many there were. Without members
@@ -235,59 +217,20 @@ func (z ZSet) Remove(members ...string) (removed int, err error) {
 		if err := checkMembers(members); err != nil {
 			return 0, err
 		}
-		set, found, err := z.openOld(t)
+		set, found, err := z.openOldToWrite(t)
 		if !found {
 			return 0, err
 		}
 		for _, m := range members {
-			old, exists, err := score(t, &set, m)
+			v, exists, err := findMember(t, &set, m)
+			if err == nil && exists {
+				n++
+				err = removeMember(t, &set, m, v)
+			}
 			if err != nil {
 				return 0, err
 			}
-			if !exists {
-				continue
-			}
-			if err := deleteMember(t, &set, m, old); err != nil {
-				return 0, err
-			}
-			n++
 		}
-		if n == 0 {
-			return 0, nil
-		}
-		set.shrank(uint64(n))
-		return n, set.save(t)
-	})
-}
-
-// PopMin removes up to n members with the lowest scores and returns them, lowest
-// first. A negative n is ErrOutOfRange. [ZPOPMIN]
-func (z ZSet) PopMin(n int) ([]Member, error) { return z.pop(n, ByRank(0, int64(n)-1)) }
-
-// PopMax removes up to n members with the highest scores and returns them, highest
-// first. A negative n is ErrOutOfRange. [ZPOPMAX]
-func (z ZSet) PopMax(n int) ([]Member, error) { return z.pop(n, ByRank(0, int64(n)-1).Reverse()) }
-
-func (z ZSet) pop(n int, r ZRange) ([]Member, error) {
-	return update(z.src, z.name, func(t Txn) ([]Member, error) {
-		if n < 0 {
-			return nil, base.ErrOutOfRange
-		}
-		set, found, err := z.openOld(t)
-		if !found || n == 0 {
-			return nil, err
-		}
-		var names nameArena
-		var popped []Member
-		err = eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
-			m := Member{names.name(name), score}
-			popped = append(popped, m)
-			return true, deleteMember(t, &set, m.Name, score)
-		})
-		if err != nil || len(popped) == 0 {
-			return nil, err
-		}
-		set.shrank(uint64(len(popped)))
-		return popped, set.save(t)
+		return n, set.keep(t)
 	})
 }

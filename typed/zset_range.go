@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // ZRange chooses members of a sorted set: by rank, by score or by name, all of
@@ -113,15 +114,16 @@ func (z ZSet) Range(r ZRange) iter.Seq2[Member, error] {
 				return err
 			}
 			var names nameArena
-			return eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
-				return each(Member{names.name(name), score}), nil
+			return eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
+				return each(Member{names.name(name), v.score}), nil
 			})
 		})
 	}
 }
 
-// Count returns how many members Range(r) yields, by walking them, except for
-// ranks. [ZCOUNT, ZLEXCOUNT]
+// Count returns how many members Range(r) yields. The cost grows with the logarithm
+// of the number of members; a range by name is walked if the members have
+// different scores. [ZCOUNT, ZLEXCOUNT]
 func (z ZSet) Count(r ZRange) (int64, error) {
 	return view(z.src, func(t Txn) (n int64, err error) {
 		set, err := z.open(t)
@@ -131,15 +133,14 @@ func (z ZSet) Count(r ZRange) (int64, error) {
 		if err := r.check(); err != nil {
 			return 0, err
 		}
-		if r.by == byRank {
-			_, n = span(r.start, r.stop, int64(set.meta.Count))
-			return n, nil
+		if r.by == byRank || r.all() {
+			live, err := set.live(t)
+			if n = int64(live); r.by == byRank {
+				_, n = span(r.start, r.stop, n)
+			}
+			return n, err
 		}
-		if r.all() {
-			return int64(set.meta.Count), nil
-		}
-		err = eachMember(t, &set, r, func([]byte, float64) (bool, error) { n++; return true, nil })
-		return n, err
+		return countRange(t, &set, &r)
 	})
 }
 
@@ -150,29 +151,25 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 		if err := r.check(); err != nil {
 			return 0, err
 		}
-		set, found, err := z.openOld(t)
+		set, found, err := z.openOldToWrite(t)
 		if !found {
 			return 0, err
 		}
 		if r.all() {
-			n = int(min(set.meta.Count, math.MaxInt))
-			return n, set.drop(t)
-		}
-		sc := t.Scratch()
-		err = eachMember(t, &set, r, func(name []byte, score float64) (bool, error) {
-			n++
-			sc.row = append(set.ranked(t, score, ""), name...)
-			if err := t.Delete(sc.row); err != nil {
-				return false, err
+			live, err := set.live(t)
+			if err != nil {
+				return 0, err
 			}
-			sc.row = append(set.element(t, ""), name...)
-			return true, t.Delete(sc.row)
+			return int(min(live, math.MaxInt)), set.drop(t)
+		}
+		err = eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
+			n++
+			return true, removeMember(t, &set, string(name), v)
 		})
-		if err != nil || n == 0 {
+		if err != nil {
 			return 0, err
 		}
-		set.shrank(uint64(n))
-		return n, set.save(t)
+		return n, set.keep(t)
 	})
 }
 
@@ -184,8 +181,8 @@ type zspan struct {
 }
 
 // eachMember calls each for the members that r chooses until it returns false or
-// an error.
-func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, score float64) (bool, error)) error {
+// an error; name is borrowed. It may remove them.
+func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, v memberValue) (bool, error)) error {
 	if err := r.check(); err != nil || !set.exists {
 		return err
 	}
@@ -193,22 +190,29 @@ func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, score f
 	if err != nil || s.n == 0 || string(s.lo) >= string(s.hi) {
 		return err
 	}
-	cur, err := t.Scan(s.lo, s.hi, ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex})
+	// Deadlines stand in the values of both orders.
+	o := ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex && set.meta.NextDue == 0}
+	cur, err := t.Scan(s.lo, s.hi, o)
 	if err != nil {
 		return err
 	}
 	defer cur.Close()
-	head := keyenc.CollectionHeaderLen(t.Prefix())
 	for cur.Next() {
+		name, v, err := memberAt(t, set, cur, r.by == byLex)
+		if err != nil {
+			return err
+		}
+		if v.deadline != 0 && set.mayBeDue(t) {
+			if v.deadline <= t.Now() {
+				continue
+			}
+			t.Until(cur.Key(), v.deadline)
+		}
 		if s.skip > 0 {
 			s.skip--
 			continue
 		}
-		name, score, ok := memberAt(cur, head, r.by == byLex)
-		if !ok {
-			return corrupt(set.name, errScore)
-		}
-		if more, err := each(name, score); err != nil || !more {
+		if more, err := each(name, v); err != nil || !more {
 			return err
 		}
 		if s.n--; s.n == 0 {
@@ -219,16 +223,27 @@ func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, score f
 }
 
 // memberAt decodes the element row, or row of the score order, the cursor is on.
-func memberAt(cur Cursor, head int, element bool) (name []byte, score float64, ok bool) {
-	name = cur.Key()[head:]
-	if element {
-		score, ok = keyenc.DecodeScore(cur.Value())
-		return name, score, ok
+// The deadline is left out if nobody asked for values.
+func memberAt(t Txn, set *collection, cur Cursor, element bool) (name []byte, v memberValue, err error) {
+	name = cur.Key()[keyenc.CollectionHeaderLen(t.Prefix()):]
+	var value []byte
+	ok := true
+	if element || set.meta.NextDue != 0 {
+		if value = cur.Value(); isVolatile(cur.Trailer()) {
+			if v.deadline, value, ok = record.CutDeadline(value); !ok {
+				return nil, v, corrupt(set.name, errDue)
+			}
+		}
 	}
-	if score, ok = keyenc.DecodeScore(name); ok {
+	if element {
+		v.score, ok = keyenc.DecodeScore(value)
+	} else if v.score, ok = keyenc.DecodeScore(name); ok {
 		name = name[keyenc.ScoreLen:]
 	}
-	return name, score, ok
+	if !ok {
+		return nil, v, corrupt(set.name, errScore)
+	}
+	return name, v, nil
 }
 
 func resolve(t Txn, set *collection, r *ZRange) (s zspan, err error) {

@@ -50,7 +50,9 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Unsynced = int64(l.appended - l.durable)
-	s.Buffered = int64(cap(l.spare))
+	for _, buf := range l.spares {
+		s.Buffered += int64(cap(buf))
+	}
 	for _, seg := range l.segs {
 		s.Buffered += max(int64(cap(seg.pending.buf)), seg.pending.size)
 	}

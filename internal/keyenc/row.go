@@ -26,7 +26,7 @@ import (
 //	owner    0x01 ·                        → row key of the metadata that owns the id
 //	element  0x02 · member                 → hash value, zset score(8), set: empty
 //	score    0x03 · score(8) · member      →
-//	bucket   0x04 · …                      rank buckets (reserved)
+//	bucket   0x04 · level(1) · boundary    → counts of the score order
 //	due      0x05 · expiry(8 BE) · member  →
 //	item     0x06 · index(8 BE)            → list value
 const (

@@ -25,7 +25,8 @@ const (
 // An inline record has no id field; its body is the type's own business. A
 // list's body is two indexes, 8 bytes big-endian each, and a flag byte. Flag 0:
 // the items have every index a stride apart from the first up to, without it, the
-// second. Flag 1: they have any indexes between these, and there are gaps.
+// second. Flag 1: they have any indexes between these, and there are gaps. That
+// of a sorted set with a counted order is a form byte (1) and the number of levels.
 type Meta struct {
 	Encoding Encoding
 	ID       uint64 // never reused, never shared by two live rows

@@ -1,6 +1,7 @@
 package typedtest
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
@@ -91,6 +92,21 @@ func Changes() []Call {
 		{"ZSet.Remove", func(a API) error { return second(a.ZSet("zset").Remove("a")) }},
 		{"RemoveRange", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByScore(2, 3))) }},
 		{"RemoveRange of all", func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1))) }},
+		{"ZSet.AddTTL", func(a API) error {
+			return second(a.ZSet("zset").AddTTL(time.Hour, typed.Member{Name: "d", Score: 4}))
+		}},
+		{"ZSet.ExpireMembers", func(a API) error {
+			return second(a.ZSet("zset").ExpireMembers(time.UnixMilli(1), 0, "a"))
+		}},
+		{"ZSet.StoreUnion", func(a API) error { return second(a.ZSet("set").StoreUnion(typed.ZOptions{}, "zset", "set")) }},
+		{"ZSet.StoreRange", func(a API) error { return second(a.ZSet("hash").StoreRange("zset", typed.ByRank(1, -1))) }},
+		{"ZSet.Add of many", func(a API) error {
+			many := make([]typed.Member, 300)
+			for i := range many {
+				many[i] = typed.Member{Name: strconv.Itoa(i), Score: float64(i)}
+			}
+			return second(a.ZSet("zset").AddMany(0, many...))
+		}},
 		{"PopMin", func(a API) error { return second(a.ZSet("zset").PopMin(1)) }},
 		{"PushFront", func(a API) error { return second(a.List("list").PushFront(nil)) }},
 		{"PopBack", func(a API) error { return second(a.List("list").PopBack()) }},
@@ -157,6 +173,13 @@ func Reads() []Call {
 		{"ZSet.Score", func(a API) error { return second(a.ZSet("zset").Score("a")) }},
 		{"ZSet.Rank", func(a API) error { return second(a.ZSet("zset").Rank("c")) }},
 		{"ZSet.Count", func(a API) error { return second(a.ZSet("zset").Count(typed.ByScore(2, 3))) }},
+		{"ZSet.Scores", func(a API) error { return second(a.ZSet("zset").Scores("a", "none")) }},
+		{"ZSet.MemberTTL", func(a API) error { return second(a.ZSet("zset").MemberTTL("a")) }},
+		{"ZSet.Random", func(a API) error { return second(a.ZSet("zset").Random(-3)) }},
+		{"ZSet.Union", func(a API) error { return second(a.ZSet("zset").Union(typed.ZOptions{}, "set")) }},
+		{"ZSet.Inter", func(a API) error { return second(a.ZSet("zset").Inter(typed.ZOptions{}, "set")) }},
+		{"ZSet.Diff", func(a API) error { return second(a.ZSet("zset").Diff("set")) }},
+		{"ZSet.InterLen", func(a API) error { return second(a.ZSet("zset").InterLen(0, "set")) }},
 		{"ZSet.Range by rank", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByRank(2, 2)), asIs)) }},
 		{"ZSet.Range by score", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByScore(1, 2)), asIs)) }},
 		{"ZSet.Range by name", func(a API) error { return second(collect(a.ZSet("zset").Range(typed.ByLexFrom("b")), asIs)) }},

@@ -87,7 +87,7 @@ func expireElements(r *run, typ typed.Type, name string,
 	}
 	if wantErr == nil {
 		for _, m := range members {
-			if _, in := e.hash[m]; in && allowed(c, e.due[m], at) {
+			if e.has(m) && allowed(c, e.due[m], at) {
 				r.model.setDue(e, m, at)
 				want++
 			}
@@ -143,7 +143,7 @@ func (r *run) ttlOf(k string, typ typed.Type, member string) (ttl time.Duration,
 	if err != nil {
 		return 0, at, err
 	}
-	if _, in := e.hash[member]; !in {
+	if !e.has(member) {
 		return 0, at, base.ErrNotFound
 	}
 	if ms := e.due[member]; ms != 0 {

@@ -11,7 +11,9 @@ import (
 
 var zsetCalls = []func(*run, API) error{
 	callZAdd, callZAdd, callZIncr, callZScore, callZRank, callZRange, callZRange, callZRange,
-	callZRemove, callZRemoveRange, callZPop,
+	callZRemove, callZRemoveRange, callZPop, callZIncrIf, callZScores, callZPopFrom, callZRandom, callZStoreRange,
+	callZCombine, callZCombine, callZStore, callZInterLen, callZAddTTL, callZExpireMembers, callZPersistMembers, callZMemberTTL,
+	callZGrow,
 }
 
 func callZAdd(r *run, a API) error {
@@ -219,7 +221,7 @@ func callZRemove(r *run, a API) error {
 	if wantErr == nil {
 		want = len(e.zset)
 		for _, m := range members {
-			delete(e.zset, m)
+			e.remove(m)
 		}
 		want -= len(e.zset)
 		r.model.save(k, e)
@@ -236,7 +238,7 @@ func callZRemoveRange(r *run, a API) error {
 	if wantErr == nil {
 		gone := choose(e)
 		for want = range gone {
-			delete(e.zset, gone[want].Name)
+			e.remove(gone[want].Name)
 		}
 		want = len(gone)
 		r.model.save(k, e)
@@ -259,7 +261,7 @@ func callZPop(r *run, a API) error {
 		}
 		want = all[:min(n, len(all))]
 		for _, m := range want {
-			delete(e.zset, m.Name)
+			e.remove(m.Name)
 		}
 		r.model.save(k, e)
 	}

@@ -74,6 +74,13 @@ func (m *Model) get(key string) *entry {
 	return e
 }
 
+// has reports whether there is such an element of a hash, set or sorted set.
+func (e *entry) has(name string) bool {
+	_, in := e.hash[name]
+	_, scored := e.zset[name]
+	return in || scored
+}
+
 // remove removes an element of a hash, set or sorted set.
 func (e *entry) remove(name string) {
 	delete(e.hash, name)

@@ -17,9 +17,10 @@ type Row struct {
 }
 
 // CheckRows recounts collections: each has its owner row, exactly the elements
-// its metadata counts, a score row per member, items where it says they are, a due
-// row per deadline, none before its next due, and a timer for that and for its
-// expiry; and no row is without a collection, except for those that dead
+// its metadata counts, a score row per member and buckets that count those, items
+// where it says they are, a due row per deadline, none before its next due, and
+// a timer for that and for its expiry; and no row is without a collection, except
+// for those that dead
 // allows: ids that were given up and whose rows are not removed yet. A live
 // collection must not be among those. rows are all live rows at now.
 func CheckRows(rows []Row, now int64, dead func(id uint64) bool) error {
@@ -55,13 +56,15 @@ type tally struct {
 	elements map[string][]byte
 	scores   map[string][]byte // member to score
 	items    []uint64
-	volatile map[string]bool // deadline and name of an element, as in its due row
+	places   map[string][]byte    // score and member to the deadline in the row
+	pages    map[uint8][][]bucket // by level
+	volatile map[string]bool      // deadline and name of an element, as in its due row
 	due      map[string]bool
 }
 
 func (c *checker) tally(id uint64) *tally {
 	if c.ids[id] == nil {
-		c.ids[id] = &tally{elements: map[string][]byte{}, scores: map[string][]byte{}, volatile: map[string]bool{}, due: map[string]bool{}}
+		c.ids[id] = &tally{elements: map[string][]byte{}, scores: map[string][]byte{}, places: map[string][]byte{}, volatile: map[string]bool{}, due: map[string]bool{}}
 	}
 	return c.ids[id]
 }
@@ -122,6 +125,9 @@ func (c *checker) addElement(r Row, rest []byte) error {
 		t.due[string(name)] = true
 	case keyenc.TagScore:
 		t.scores[string(name[keyenc.ScoreLen:])] = name[:keyenc.ScoreLen]
+		t.places[string(name)] = r.Value
+	case keyenc.TagBucket:
+		return t.addPage(name, r.Value)
 	case keyenc.TagItem:
 		t.items = append(t.items, binary.BigEndian.Uint64(name))
 	default:
@@ -186,9 +192,23 @@ func (t *tally) count() error {
 		return fmt.Errorf("%v %q counts %d but has %d elements, %d scores, %d items",
 			t.typ, t.row, t.meta.Count, len(t.elements), len(t.scores), len(t.items))
 	}
+	volatile := 0
 	for m, s := range t.scores {
 		if !bytes.Equal(t.elements[m], s) {
 			return fmt.Errorf("member %q of %q has score %x and stands at %x", m, t.row, t.elements[m], s)
+		}
+		if deadline := t.places[string(s)+m]; len(deadline) > 0 && !t.volatile[string(deadline)+m] {
+			return fmt.Errorf("member %q of %q is due at %x in the score order alone", m, t.row, deadline)
+		} else if len(deadline) > 0 {
+			volatile++
+		}
+	}
+	if t.typ == record.TypeZSet {
+		if volatile != len(t.volatile) {
+			return fmt.Errorf("%q has %d deadlines, %d in the score order", t.row, len(t.volatile), volatile)
+		}
+		if err := t.counted(); err != nil {
+			return err
 		}
 	}
 	return t.countItems()

@@ -1,0 +1,205 @@
+package typed
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// ranks says how the score order of a sorted set is counted: by a tree, which
+// finds a position without a walk from either end. An entry of a page of level 1
+// counts the members of a bucket, a stretch of the order from the entry's boundary
+// up to the next one's; an entry of level n counts those of a page of level n−1.
+// It is the metadata's Body, empty if the order is not counted:
+//
+//	+----------+------------+
+//	| form 1 B | levels 1 B |
+//	+----------+------------+
+//
+// A page is a row, found by its level and the boundary of its first entry; the
+// one page of the highest level has the empty boundary, as every first one:
+//
+//	02·id·bucket·level(1)·boundary → entries
+//
+//	+--------------------+----------+-----------------+
+//	| boundary len uvar. | boundary | members uvarint |   each, ascending
+//	+--------------------+----------+-----------------+
+//
+// Members that are due count until they are purged. Pages are read by point and
+// never scanned, because the ones far up are written by nearly every call: a scan
+// would meet all the versions that are in memory.
+type ranks struct {
+	levels uint8 // 0: not counted
+}
+
+const (
+	ranksForm     = 1
+	ranksLen      = 1 + 1
+	maxRankLevels = 32
+)
+
+var (
+	errRanks  = errors.New("form of the counted order is malformed")
+	errBucket = errors.New("buckets and members contradict each other")
+)
+
+// rankShape says when an order is counted and how large its parts get.
+type rankShape struct {
+	build, drop uint64 // count above that, stop below this many members
+	bucket, fan int    // members of a bucket, entries of a page: at most
+	near        int64  // rows that a walk passes at the cost of a look-up
+}
+
+// shape: a set of few members is walked as fast as counted. A page is written
+// whole for each member that comes or goes, so it is kept small; a bucket is
+// walked by every look-up.
+var shape = rankShape{build: 256, drop: 64, bucket: 128, fan: 32, near: 128}
+
+func (r ranks) append(dst []byte) []byte {
+	if r.levels == 0 {
+		return dst
+	}
+	return append(dst, ranksForm, r.levels)
+}
+
+func decodeRanks(body []byte) (r ranks, err error) {
+	if len(body) == 0 {
+		return r, nil
+	}
+	if body[0] != ranksForm {
+		return r, base.ErrFormatTooNew
+	}
+	if len(body) != ranksLen || body[1] == 0 || body[1] > maxRankLevels {
+		return r, errRanks
+	}
+	return ranks{body[1]}, nil
+}
+
+// nextRankEntry takes the first entry of a page apart; boundary points into it.
+func nextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, ok bool) {
+	size, n := binary.Uvarint(page)
+	if n <= 0 || size > uint64(len(page)-n) {
+		return nil, 0, nil, false
+	}
+	boundary, page = page[n:n+int(size)], page[n+int(size):]
+	if members, n = binary.Uvarint(page); n <= 0 || members > 1<<62 {
+		return nil, 0, nil, false
+	}
+	return boundary, members, page[n:], true
+}
+
+// pageRow returns the row key of a page of the counted order; good until the next
+// row.
+func (c *collection) pageRow(t Txn, level uint8, boundary []byte) []byte {
+	sc := t.Scratch()
+	sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), c.meta.ID, keyenc.TagBucket, "")
+	sc.row = append(append(sc.row, level), boundary...)
+	return sc.row
+}
+
+// readPage returns the entries of a page, in scratch.
+func (c *collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, error) {
+	sc := t.Scratch()
+	row := c.pageRow(t, level, boundary) // boundary may lie in what is overwritten
+	value, _, err := t.Get(sc.val[:0], row)
+	if errors.Is(err, base.ErrNotFound) || err == nil && len(value) == 0 {
+		err = corrupt(c.name, errBucket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sc.val = value[:0]
+	return value, nil
+}
+
+// rankOf returns how many rows of the order stand before key, which need not be
+// there. Cost: a page per level and a walk in a bucket.
+func (c *collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
+	var boundary []byte
+	for level := c.ranks.levels; level > 0; level-- {
+		page, err := c.readPage(t, level, boundary)
+		if err != nil {
+			return 0, err
+		}
+		boundary = nil
+		for last := uint64(0); len(page) > 0; {
+			b, members, rest, ok := nextRankEntry(page)
+			if !ok {
+				return 0, corrupt(c.name, errBucket)
+			}
+			if string(b) > string(key) {
+				break
+			}
+			rank, last, boundary, page = rank+last, members, b, rest
+		}
+	}
+	if string(boundary) == string(key) {
+		return rank, nil
+	}
+	cur, err := c.scanOrder(t, boundary, key)
+	if err != nil {
+		return 0, err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		rank++
+	}
+	return rank, cur.Err()
+}
+
+// rankedAt returns the row of the order with so many before it; it is in scratch.
+// The cost is that of rankOf.
+func (c *collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
+	var boundary []byte
+	for level := c.ranks.levels; level > 0; level-- {
+		page, err := c.readPage(t, level, boundary)
+		if err != nil {
+			return nil, err
+		}
+		for {
+			b, members, rest, ok := nextRankEntry(page)
+			if !ok {
+				return nil, corrupt(c.name, errBucket)
+			}
+			if boundary = b; rank < members {
+				break
+			}
+			rank, page = rank-members, rest
+		}
+	}
+	cur, err := c.scanOrder(t, boundary, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	for cur.Next() {
+		if rank == 0 {
+			sc := t.Scratch()
+			sc.row = append(sc.row[:0], cur.Key()...)
+			return sc.row, nil
+		}
+		rank--
+	}
+	return nil, c.orCorrupt(cur.Err())
+}
+
+func (c *collection) orCorrupt(err error) error {
+	if err == nil {
+		err = corrupt(c.name, errBucket)
+	}
+	return err
+}
+
+// scanOrder walks the rows of the score order from one key up to another; nil is
+// the end.
+func (c *collection) scanOrder(t Txn, from, to []byte) (Cursor, error) {
+	sc := t.Scratch()
+	sc.lo, sc.hi = rankedBounds(t, c)
+	if to != nil {
+		sc.hi = append(append(sc.hi[:0], sc.lo...), to...)
+	}
+	sc.lo = append(sc.lo, from...)
+	return t.Scan(sc.lo, sc.hi, ScanOptions{KeysOnly: true})
+}

@@ -1,0 +1,157 @@
+package typed
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// Aggregate says which score a member gets that several sources have.
+type Aggregate uint8
+
+const (
+	Sum Aggregate = iota // of their scores
+	Min                  // the lowest
+	Max                  // the highest
+)
+
+// ZOptions say how the scores of several sources become one. The zero value sums
+// them.
+type ZOptions struct {
+	// Weights has one factor per source, in their order, that its scores are
+	// multiplied with; nil: 1 for each.
+	Weights   []float64
+	Aggregate Aggregate
+}
+
+func (o *ZOptions) check(sources int) error {
+	if o.Aggregate > Max || o.Weights != nil && len(o.Weights) != sources {
+		return base.ErrSyntax
+	}
+	if slices.ContainsFunc(o.Weights, math.IsNaN) {
+		return base.ErrNaN
+	}
+	return nil
+}
+
+func (o *ZOptions) weight(source int) float64 {
+	if o.Weights == nil {
+		return 1
+	}
+	return o.Weights[source]
+}
+
+// join returns the score of a member with scores a and b. Infinities that cancel
+// each other out make 0.
+func (a Aggregate) join(x, y float64) float64 {
+	switch a {
+	case Min:
+		return min(x, y)
+	case Max:
+		return max(x, y)
+	}
+	return number(x + y)
+}
+
+// number is f, or 0 for NaN and −0.
+func number(f float64) float64 {
+	if math.IsNaN(f) {
+		return 0
+	}
+	return f + 0
+}
+
+// Union returns the members that are in this sorted set or any of the others, with
+// their scores weighted and aggregated, in the order of those. A source may be
+// a set, whose members score 1; a missing one is empty, here and below. An infinite
+// score times 0, and a sum of +Inf and −Inf, are 0. Weights that are not as many as
+// the sources, this one first, are ErrSyntax; NaN among them is ErrNaN. It takes
+// memory for the result alone. [ZUNION]
+func (z ZSet) Union(o ZOptions, others ...string) ([]Member, error) {
+	return z.combined(opUnion, o, others)
+}
+
+// Inter is Union of the members that are in this sorted set and all of the others.
+// [ZINTER]
+func (z ZSet) Inter(o ZOptions, others ...string) ([]Member, error) {
+	return z.combined(opInter, o, others)
+}
+
+// Diff returns the members that are in this sorted set and none of the others, with
+// the scores they have here, in the order of those. [ZDIFF]
+func (z ZSet) Diff(others ...string) ([]Member, error) {
+	return z.combined(opDiff, ZOptions{}, others)
+}
+
+// InterLen returns how many members Inter has, and stops counting at the limit; 0
+// is none. A negative limit is ErrOutOfRange. [ZINTERCARD]
+func (z ZSet) InterLen(limit int64, others ...string) (int64, error) {
+	return view(z.src, func(t Txn) (n int64, err error) {
+		if limit < 0 {
+			return 0, base.ErrOutOfRange
+		}
+		err = combineScored(t, opInter, ZOptions{}, append([]string{z.name}, others...), func([]byte, float64) (bool, error) {
+			n++
+			return n != limit, nil
+		})
+		return n, err
+	})
+}
+
+// StoreUnion makes this key the union of the sources and returns how many members
+// that has. What the key held before, of whatever type, is dropped, and so is its
+// time to live; an empty result leaves no key. The key may be a source itself, and
+// is one only if it is named. No source at all is ErrSyntax. [ZUNIONSTORE]
+func (z ZSet) StoreUnion(o ZOptions, sources ...string) (int64, error) {
+	return z.store(opUnion, o, sources)
+}
+
+// StoreInter is StoreUnion with the members that are in all of the sources.
+// [ZINTERSTORE]
+func (z ZSet) StoreInter(o ZOptions, sources ...string) (int64, error) {
+	return z.store(opInter, o, sources)
+}
+
+// StoreDiff is StoreUnion with the members of the first source that are in none
+// of the others. [ZDIFFSTORE]
+func (z ZSet) StoreDiff(sources ...string) (int64, error) {
+	return z.store(opDiff, ZOptions{}, sources)
+}
+
+// StoreRange makes this key what r chooses from the sorted set called src, and
+// returns how many members that has; what it held before is dropped as by
+// StoreUnion. Reverse matters to positions and limits only. [ZRANGESTORE]
+func (z ZSet) StoreRange(src string, r ZRange) (int64, error) {
+	return z.storeMembers(func(t Txn, put func([]byte, float64) (bool, error)) error {
+		set, err := NewZSet(z.src, src).open(t)
+		if err != nil {
+			return err
+		}
+		return eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
+			return put(name, v.score)
+		})
+	})
+}
+
+func (z ZSet) combined(op setOp, o ZOptions, others []string) ([]Member, error) {
+	return view(z.src, func(t Txn) (all []Member, err error) {
+		var names nameArena
+		err = combineScored(t, op, o, append([]string{z.name}, others...), func(m []byte, score float64) (bool, error) {
+			all = append(all, Member{names.name(m), score})
+			return true, nil
+		})
+		slices.SortStableFunc(all, func(a, b Member) int { return cmp.Compare(a.Score, b.Score) }) // names ascend
+		return all, err
+	})
+}
+
+func (z ZSet) store(op setOp, o ZOptions, sources []string) (int64, error) {
+	if len(sources) == 0 {
+		return 0, base.ErrSyntax
+	}
+	return z.storeMembers(func(t Txn, put func([]byte, float64) (bool, error)) error {
+		return combineScored(t, op, o, sources, put)
+	})
+}

@@ -1,0 +1,244 @@
+package typed
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// storeMembers makes the key the sorted set of the members that fill puts, each
+// once. The result grows under an id of its own; the key, which may be a source,
+// changes last.
+func (z ZSet) storeMembers(fill func(t Txn, put func(name []byte, score float64) (bool, error)) error) (int64, error) {
+	return update(z.src, "", func(t Txn) (int64, error) {
+		if err := checkName(z.name); err != nil {
+			return 0, err
+		}
+		result := collection{name: z.name, typ: record.TypeZSet}
+		err := fill(t, func(name []byte, score float64) (bool, error) {
+			if err := result.create(t); err != nil {
+				return false, err
+			}
+			result.grew(memberBytes(len(name)))
+			return true, putMember(t, &result, Member{string(name), score}, 0, 0)
+		})
+		if err != nil {
+			return 0, err
+		}
+		row := z.row(t)
+		_, existed, err := displace(t, row)
+		if err != nil {
+			return 0, err
+		}
+		if n := int64(result.meta.Count); n > 0 {
+			return n, result.keep(t)
+		}
+		if existed {
+			err = t.Delete(row)
+		}
+		return 0, err
+	})
+}
+
+// scoredSource is a sorted set, or a set, whose members are met in the order of
+// their names: by a walk, or by look-ups if it is much larger than what is asked.
+type scoredSource struct {
+	set    collection
+	weight float64
+	walk   setWalk // cur nil: by look-up, or there is nothing
+}
+
+// openScored opens a sorted set, or a set, that is a source.
+func openScored(t Txn, name string) (collection, error) {
+	c, err := openCollection(t, name, record.TypeZSet)
+	if errors.Is(err, base.ErrWrongType) {
+		c, err = openCollection(t, name, record.TypeSet)
+	}
+	return c, err
+}
+
+// begin puts the walk on the first member.
+func (s *scoredSource) begin(t Txn) (err error) {
+	if !s.set.exists {
+		return nil
+	}
+	s.walk.elements, err = s.set.scan(t, part{}, ScanOptions{KeysOnly: s.set.typ == record.TypeSet})
+	if err != nil {
+		return err
+	}
+	return s.step()
+}
+
+func (s *scoredSource) step() error {
+	if s.walk.step() {
+		return nil
+	}
+	return s.walk.err()
+}
+
+// score returns the weighted score of the member the walk is on.
+func (s *scoredSource) score() (float64, error) { return s.weighted(s.walk.value) }
+
+func (s *scoredSource) weighted(value []byte) (float64, error) {
+	if s.set.typ == record.TypeSet {
+		return number(s.weight), nil
+	}
+	score, ok := keyenc.DecodeScore(value)
+	if !ok {
+		return 0, corrupt(s.set.name, errScore)
+	}
+	return number(s.weight * score), nil
+}
+
+// find returns the weighted score of a member, asked for in order.
+func (s *scoredSource) find(t Txn, member []byte) (score float64, found bool, err error) {
+	if s.set.exists && s.walk.cur == nil {
+		v, exists, err := []byte(nil), false, error(nil)
+		if s.set.typ == record.TypeSet {
+			exists, err = s.set.has(t, string(member))
+		} else {
+			sc := t.Scratch()
+			v, _, err = s.set.get(t, sc.val[:0], string(member))
+			exists, err = err == nil, absentOK(err)
+		}
+		if err != nil || !exists {
+			return 0, false, err
+		}
+		score, err = s.weighted(v)
+		return score, true, err
+	}
+	for s.walk.at != nil && bytes.Compare(s.walk.at, member) < 0 {
+		if err := s.step(); err != nil {
+			return 0, false, err
+		}
+	}
+	if s.walk.at == nil || !bytes.Equal(s.walk.at, member) {
+		return 0, false, nil
+	}
+	score, err = s.score()
+	return score, true, err
+}
+
+// combineScored calls each for every member of the result, in the order of names,
+// until it returns false or an error. All sources are opened, and refused, before
+// the first call.
+func combineScored(t Txn, op setOp, o ZOptions, names []string, each func(name []byte, score float64) (bool, error)) error {
+	if err := o.check(len(names)); err != nil {
+		return err
+	}
+	sources := make([]scoredSource, len(names))
+	for i, name := range names {
+		set, err := openScored(t, name)
+		if err != nil {
+			return err
+		}
+		sources[i] = scoredSource{set: set, weight: o.weight(i)}
+	}
+	defer func() {
+		for i := range sources {
+			sources[i].walk.close()
+		}
+	}()
+	if op == opUnion {
+		return uniteScored(t, o.Aggregate, sources, each)
+	}
+	walked := 0
+	for i := range sources {
+		if op == opInter && sources[i].set.meta.Count < sources[walked].set.meta.Count {
+			walked = i
+		}
+	}
+	asked := sources[walked].set.meta.Count
+	for i := range sources {
+		if i != walked && sources[i].set.meta.Count/lookUpFactor > asked {
+			continue
+		}
+		if err := sources[i].begin(t); err != nil {
+			return err
+		}
+	}
+	return siftScored(t, op, o.Aggregate, sources, walked, each)
+}
+
+// siftScored calls each for the members of one source that all, or none, of the
+// others have.
+func siftScored(t Txn, op setOp, a Aggregate, sources []scoredSource, walked int, each func([]byte, float64) (bool, error)) error {
+	w := &sources[walked]
+	for w.walk.at != nil {
+		passed, score := true, 0.0
+		for i := range sources {
+			v, found, err := 0.0, true, error(nil)
+			if i == walked {
+				v, err = w.score()
+			} else if v, found, err = sources[i].find(t, w.walk.at); err == nil && found != (op == opInter) {
+				passed = false
+			}
+			if err != nil {
+				return err
+			}
+			if !passed {
+				break
+			}
+			switch {
+			case i == 0:
+				score = v
+			case op == opInter:
+				score = a.join(score, v)
+			}
+		}
+		if passed {
+			if more, err := each(w.walk.at, score); err != nil || !more {
+				return err
+			}
+		}
+		if err := w.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uniteScored walks all sources side by side.
+func uniteScored(t Txn, a Aggregate, sources []scoredSource, each func([]byte, float64) (bool, error)) error {
+	for i := range sources {
+		if err := sources[i].begin(t); err != nil {
+			return err
+		}
+	}
+	var member []byte
+	for {
+		first := -1
+		for i := range sources {
+			at := sources[i].walk.at
+			if at != nil && (first < 0 || bytes.Compare(at, sources[first].walk.at) < 0) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return nil
+		}
+		member = append(member[:0], sources[first].walk.at...)
+		score := 0.0
+		for i := first; i < len(sources); i++ {
+			v, found, err := sources[i].find(t, member)
+			if err != nil {
+				return err
+			}
+			if !found {
+				continue
+			}
+			if score = a.join(score, v); i == first {
+				score = v
+			}
+			if err := sources[i].step(); err != nil {
+				return err
+			}
+		}
+		if more, err := each(member, score); err != nil || !more {
+			return err
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package typed
+
+import (
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// AddTTL gives each member its score and, also if it was there, a time to live of
+// ttl from now, rounded up to a millisecond; it returns how many are new. A member
+// is gone when that is over, and the set with its last member. Add and Incr leave
+// the time to live of a member alone. A ttl of 0 or less is ErrBadTTL, NoTTL is
+// none; a NaN among the scores is ErrNaN.
+func (z ZSet) AddTTL(ttl time.Duration, members ...Member) (added int, err error) {
+	return update(z.src, z.name, func(t Txn) (n int, err error) {
+		if err := checkScored(members); err != nil {
+			return 0, err
+		}
+		if err := checkElementTTL(ttl, nil); err != nil {
+			return 0, err
+		}
+		set, err := z.openToWrite(t)
+		if err != nil {
+			return 0, err
+		}
+		deadline := deadlineIn(t.Now(), ttl)
+		for _, m := range members {
+			old, exists, err := findMember(t, &set, m.Name)
+			switch {
+			case err != nil:
+			case !exists:
+				n++
+				err = addNew(t, &set, m, deadline)
+			default:
+				err = rewriteMember(t, &set, m, old, deadline)
+			}
+			if err != nil {
+				return 0, err
+			}
+		}
+		return n, set.keep(t)
+	})
+}
+
+// rewriteMember gives a member that is there a score and a deadline.
+func rewriteMember(t Txn, set *collection, m Member, old memberValue, deadline int64) error {
+	if m.Score != old.score {
+		if err := changeScore(t, set, m.Name, old, m.Score); err != nil {
+			return err
+		}
+	}
+	if deadline == old.deadline {
+		return nil
+	}
+	return putMember(t, set, m, old.deadline, deadline)
+}
+
+// MemberTTL returns how long the member still lives, NoTTL if it has no time to
+// live of its own, or ErrNotFound. It is never 0 or negative, and says nothing of
+// the set's.
+func (z ZSet) MemberTTL(member string) (time.Duration, error) {
+	return elementTTL(z.Key, record.TypeZSet, member)
+}
+
+// MemberDeadline returns when the member is gone, from the first moment of that
+// millisecond; the zero time if never, or ErrNotFound.
+func (z ZSet) MemberDeadline(member string) (time.Time, error) {
+	return elementDeadlineTime(z.Key, record.TypeZSet, member)
+}
+
+// ExpireMembers gives the members a deadline as Hash.ExpireFields does, and returns
+// for how many it did.
+func (z ZSet) ExpireMembers(deadline time.Time, c Cond, members ...string) (int, error) {
+	return expireElements(z.Key, record.TypeZSet, deadline, c, members)
+}
+
+// PersistMembers takes the times to live of the members away and returns how many
+// had one.
+func (z ZSet) PersistMembers(members ...string) (int, error) {
+	return persistElements(z.Key, record.TypeZSet, members)
+}
+
+// setMemberDeadline is setDeadline for a member of a sorted set.
+func setMemberDeadline(t Txn, set *collection, member string, at int64) error {
+	v, exists, err := lookUpMember(t, set, member)
+	if err != nil || !exists {
+		return err
+	}
+	if at != 0 && at <= t.Now() {
+		return removeMember(t, set, member, v)
+	}
+	return putMember(t, set, Member{member, v.score}, v.deadline, at)
+}
