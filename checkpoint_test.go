@@ -115,6 +115,8 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	}
 	ctx, stop := context.WithCancel(background)
 	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer stop()
 	for range 2 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
