@@ -94,6 +94,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
+	k.takeSample()
 	return x, x.check(uint64(dataEnd))
 }
 

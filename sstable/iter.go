@@ -41,6 +41,7 @@ type Iter struct {
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Run
+	bounded     bool   // they are those of block
 }
 
 // NewIter returns an Iter over r. The Reader must stay open while it is used.
@@ -144,13 +145,17 @@ func (it *Iter) Prev() *iterator.Entry {
 }
 
 // Run describes the block the iterator stands in. Its keys are borrowed until
-// the next call of Run. It costs the assembly of two keys.
+// the iterator stands in another block. It costs the assembly of two keys, once a
+// block.
 func (it *Iter) Run() (run iterator.Run, ok bool) {
 	if it.block == nil {
 		return run, false
 	}
-	it.first = it.block.keys.appendKey(it.first[:0], 0)
-	it.last = it.block.keys.appendKey(it.last[:0], it.n-1)
+	if !it.bounded {
+		it.first = it.block.keys.appendKey(it.first[:0], 0)
+		it.last = it.block.keys.appendKey(it.last[:0], it.n-1)
+		it.bounded = true
+	}
 	return iterator.Run{
 		First: it.first, Last: it.last,
 		MaxSeq: it.r.index.maxSeq(it.number),
@@ -182,7 +187,7 @@ func (it *Iter) at(i int) *iterator.Entry {
 // enter makes b, which has the given number, the block the iterator stands in.
 func (it *Iter) enter(b *block, number int) {
 	k := &b.keys
-	it.block, it.number, it.n = b, number, k.n
+	it.block, it.number, it.n, it.bounded = b, number, k.n, false
 	if need := max(k.longest, k.prefixLen+8); cap(it.key) < need {
 		it.key = make([]byte, 0, 2*need)
 	}

@@ -131,7 +131,7 @@ func (r *Reader) decodeSections(tail []byte, f footer) error {
 // account makes the slots and reserves what the Reader holds.
 func (r *Reader) account() {
 	const slotSize, fixed = 16, 1 << 10
-	r.memory = fixed + r.index.bytes + int64(8*len(r.filter.words))
+	r.memory = fixed + r.index.bytes + int64(8*len(r.index.keys.sample)) + int64(8*len(r.filter.words))
 	for _, f := range r.ranges.Fragments() {
 		r.memory += int64(len(f.Start)+len(f.End)+8*len(f.Seqs)) + 72
 	}

@@ -224,6 +224,7 @@ func (m *Merging) arrange(reverse bool) *Entry {
 		return nil
 	}
 	m.rerank()
+	m.streak = streamAfter - 1 // whoever moves on from here is likely to move further
 	return m.kids[m.order[0].kid].entry
 }
 
