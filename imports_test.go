@@ -28,7 +28,7 @@ var importTable = map[string]struct{ ours, others []string }{
 			"github.com/bits-and-blooms/bloom/v3", "github.com/cespare/xxhash/v2",
 			"github.com/klauspost/compress/s2", "github.com/klauspost/compress/zstd",
 		}},
-	"memtable":          {ours: []string{"internal/base", "internal/iterator", "internal/rangedel"}, others: []string{"github.com/huandu/skiplist"}},
+	"memtable":          {ours: []string{"internal/base", "internal/iterator", "internal/prefetch", "internal/rangedel"}, others: []string{"github.com/huandu/skiplist"}},
 	"wal":               {ours: []string{"internal/base"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"vfs":               {others: []string{"golang.org/x/sys/unix", "golang.org/x/sys/windows"}},
 	"vfs/vfstest":       {ours: []string{"vfs"}, others: []string{"github.com/cespare/xxhash/v2"}},

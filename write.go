@@ -38,6 +38,7 @@ func (db *DB) commit(c *change, d Durability) error {
 		}
 		return db.waitFor(db.log.Appended(), d)
 	}
+	db.fetch(c)
 	var sealed *memtable.Table
 	if memtable.Footprint(len(c.ops), c.bytes) > db.opts.MemtableBytes/4 {
 		sealed = c.sealedTable()
@@ -47,6 +48,22 @@ func (db *DB) commit(c *change, d Durability) error {
 		return db.named(err, c)
 	}
 	return db.waitFor(pos, d)
+}
+
+// fetchAhead is how many operations' hash slots are asked for ahead: more would
+// push the first ones out of the cache again.
+const fetchAhead = 256
+
+// fetch asks for the hash slots that the memtable will look into, so that they are
+// there when the commit section needs them.
+func (db *DB) fetch(c *change) {
+	rs := db.states.current.Load()
+	if rs == nil || len(c.ops) > fetchAhead {
+		return
+	}
+	for i := range c.ops {
+		rs.mem.Fetch(c.ops[i].hash)
+	}
 }
 
 // enter brings the change into the commit section, making room first as often

@@ -103,6 +103,10 @@ func (t *Table) Reserve(keys int) {
 	}
 }
 
+// Fetch has the processor bring what a look-up or an insertion of a key with this
+// hash will need first, and does not wait for it. Any goroutine may call it.
+func (t *Table) Fetch(hash uint64) { t.index.table.Load().fetch(hash) }
+
 // Add adds a record; hash is xxhash.Sum64(key). Key and value are copied. The
 // caller has checked them against base.MaxRowKeyLen and base.MaxValueLen. The
 // cost is logarithmic in the number of keys for a new key, constant for another

@@ -1,0 +1,19 @@
+package prefetch
+
+import (
+	"testing"
+	"unsafe"
+)
+
+func TestAnyAddressMayBeAskedFor(t *testing.T) {
+	var x [128]byte
+	Line(unsafe.Pointer(&x[77]))
+	Line(nil)
+}
+
+func BenchmarkLine(b *testing.B) {
+	var x [1 << 10]byte
+	for i := range b.N {
+		Line(unsafe.Pointer(&x[i&1023]))
+	}
+}
