@@ -146,6 +146,18 @@ func (c *change) rebuild() {
 	}
 }
 
+// touch prepares the insertion of a one-shot change of several rows, so that the
+// commit section waits for memory once and not for each. Other changes hold no
+// memtable.
+func (c *change) touch() {
+	if c.state == nil || len(c.ops) == 1 {
+		return
+	}
+	for i := range c.ops {
+		c.state.mem.Touch(c.ops[i].hash)
+	}
+}
+
 // expiryAt returns now plus ttl in milliseconds, bounded to what a record can
 // hold.
 func expiryAt(now, ttl int64) int64 {

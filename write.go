@@ -62,6 +62,7 @@ func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) 
 	if !c.urgent && !db.opts.manualWork {
 		db.throttle(c.bytes)
 	}
+	c.touch()
 	for {
 		db.section.Lock()
 		next, err := db.admit(c, sealed, checked)

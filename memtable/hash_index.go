@@ -73,6 +73,11 @@ func (h *hashTable) find(a *arena, hash uint64, key []byte) (node uint32, free i
 	return 0, -1
 }
 
+// touch fetches the line where the search for a hash begins.
+func (h *hashTable) touch(hash uint64) {
+	h.slots[h.home(uint32(hash>>32))&h.mask].Load()
+}
+
 // insert puts the node of a new key into the free slot that find named.
 func (x *hashIndex) insert(free int, hash uint64, node uint32) {
 	h := x.table.Load()

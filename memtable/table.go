@@ -239,6 +239,11 @@ func (t *Table) takeProbe() *fence {
 // limit turns a sequence to read at into one as records hold it; −1 sees nothing.
 func (t *Table) limit(seq base.SeqNum) int64 { return max(-1, int64(seq)-int64(t.first)) }
 
+// Touch brings what a search for each hash begins with into the processor's
+// cache, all at the same time, where searches one after the other wait for one
+// at a time. It changes nothing.
+func (t *Table) Touch(hash uint64) { t.index.table.Load().touch(hash) }
+
 // Get returns the newest point record of key with a sequence of at most seq; ok
 // is false if there is none. hash is xxhash.Sum64(key). The value is borrowed
 // from the table: it never changes and stays readable for as long as it is kept.
