@@ -95,3 +95,29 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 	}
 	wantAllocs(t, "Keyspace of one that is there", 0, func() { _, _ = s.Keyspace("ks") })
 }
+
+// A call that creates a collection is left out: the memtable grows by its rows.
+func TestOneShotsOnTypedValuesAllocateNothing(t *testing.T) {
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes, o.Durability = 16<<20, siltstone.Buffered })
+	value, dst := make([]byte, 100), make([]byte, 0, 256)
+	calls := []struct {
+		name string
+		call func() error
+	}{
+		{"String.Set", func() error { return s.String("s").Set(value) }},
+		{"String.AppendGet", func() error { _, err := s.String("s").AppendGet(dst[:0]); return err }},
+		{"String.Incr", func() error { _, err := s.String("n").Incr(1); return err }},
+		{"Hash.Set", func() error { _, err := s.Hash("h").Set("field", value); return err }},
+		{"Hash.AppendGet", func() error { _, err := s.Hash("h").AppendGet(dst[:0], "field"); return err }},
+		{"Set.Add", func() error { _, err := s.Set("m").Add("member"); return err }},
+		{"ZSet.Incr", func() error { _, err := s.ZSet("z").Incr("member", 1); return err }},
+	}
+	for _, c := range calls {
+		ok(t, c.call())
+		wantAllocs(t, c.name, 0, func() {
+			if err := c.call(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

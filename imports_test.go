@@ -37,6 +37,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/commit":   {ours: []string{"internal/base", "wal"}},
 	"internal/iterator": {ours: []string{"internal/base"}},
 	"internal/leaktest": {},
+	"internal/prefetch": {},
 	"internal/keyenc":   {ours: []string{"internal/base"}},
 	"internal/rangedel": {ours: []string{"internal/base"}},
 	"internal/readset":  {ours: []string{"internal/base"}},

@@ -90,8 +90,8 @@ func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
 	s.FileLimit, s.Clock = next, r.clock
 	s.LastSeq = min((r.lastSeq/base.SeqGap+1)*base.SeqGap, base.SeqMax)
 	for n, id := range r.ids {
-		if id < math.MaxUint64-idBlock {
-			s.IDLimit = max(s.IDLimit, id+idBlock)
+		if id < math.MaxUint64-idBlockLast {
+			s.IDLimit = max(s.IDLimit, id+idBlockLast)
 		}
 		if n > 0 && n < math.MaxUint32 {
 			s.KeyspaceLimit = max(s.KeyspaceLimit, n+1)

@@ -19,14 +19,16 @@ type manifestState struct {
 	state *manifest.State
 	next  base.FileNum // next file number to hand out; below state.FileLimit
 
-	ids     sync.Mutex // guards the two below; never held together with mu by its taker
+	ids     sync.Mutex // guards those below; never held together with mu by its taker
 	nextID  uint64
 	idLimit uint64
+	idBlock uint64 // how many ids the last reservation was for
 }
 
 const (
 	fileBlock    = 64
-	idBlock      = 4096
+	idBlockFirst = 4 << 10
+	idBlockLast  = 1 << 20
 	manifestSize = 4 << 20 // a longer manifest is replaced by a snapshot of the state
 )
 
@@ -110,17 +112,20 @@ func (db *DB) newFileNum() (base.FileNum, error) {
 }
 
 // newID hands out a collection id, from blocks reserved like file numbers. Ids
-// are never reused.
+// are never reused; what is left of a block when the store closes is lost. Whoever
+// needs a new block waits for a sync and everybody else who creates a collection
+// with it, so each block is twice as large as the one before.
 func (db *DB) newID() (uint64, error) {
 	m := &db.store
 	m.ids.Lock()
 	defer m.ids.Unlock()
 	if m.nextID >= m.idLimit {
-		limit := m.nextID + idBlock
+		block := min(max(2*m.idBlock, idBlockFirst), idBlockLast)
+		limit := m.nextID + block
 		if err := db.applyEdit(&manifest.Edit{IDLimit: limit}, nil); err != nil {
 			return 0, err
 		}
-		m.idLimit = limit
+		m.idLimit, m.idBlock = limit, block
 	}
 	id := m.nextID
 	m.nextID++

@@ -16,4 +16,9 @@
 //	go -C bench run . compare -engines siltstone,pebble -rows 'read|seek' -runs 5
 //	go -C bench run . table            # the documents again, from out/results.jsonl
 //	go -C bench run . list             # rows and engines
+//
+// The typed command compares the calls on typed values with redis-server, whose
+// programs it needs, and writes out/typed.md.
+//
+//	go -C bench run . typed -quick
 package main

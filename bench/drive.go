@@ -26,6 +26,7 @@ type worker struct {
 	key    []byte // scratch
 	value  []byte // scratch
 	pairs  []Pair // scratch
+	number uint64 // of the key that was named last
 	timing histogram
 	stall  time.Duration // longest time between two clock readings
 	done   int64

@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-const usage = "usage: bench compare|table|list [flags]; bench compare -h tells the flags"
+const usage = "usage: bench compare|table|list|typed [flags]; bench compare -h tells the flags"
 
 func command(args []string) error {
 	if len(args) == 0 {
@@ -31,6 +31,10 @@ func command(args []string) error {
 		return tableCommand(rest)
 	case "list":
 		return listCommand()
+	case "typed":
+		return typedCommand(rest)
+	case "typed-run":
+		return typedRunCommand(rest)
 	case "run":
 		return runCommand(rest)
 	case "fill-and-die":

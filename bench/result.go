@@ -27,6 +27,9 @@ type result struct {
 	P999    time.Duration `json:",omitempty"`
 	Stall   time.Duration `json:",omitempty"` // the longest
 
+	Allocs     float64 `json:",omitempty"` // allocations per unit
+	AllocBytes float64 `json:",omitempty"`
+
 	Err string `json:",omitempty"` // the row, or the whole scenario if Row is empty, failed
 }
 

@@ -23,7 +23,7 @@ import (
 type keyColumns struct {
 	p8        []uint64
 	sample    []uint64 // every sampleEvery-th p8, if there are many: see takeSample
-	data      []byte // the block; offsets below point into it
+	data      []byte   // the block; offsets below point into it
 	n         int
 	prefixLen int
 	tailBase  int // the shortest tail; each other is it plus a column

@@ -38,17 +38,25 @@ type Set struct {
 	last      []byte // the row noted last: many calls read one row twice in a row
 }
 
-// Reset empties the set for a read at another point, keeping its memory.
+// Reset empties the set for a read at another point, keeping its memory: what it
+// handed out is overwritten by what is noted next.
 func (s *Set) Reset(seq base.SeqNum, clock int64) {
 	clear(s.points)
 	clear(s.intervals)
-	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0]}
+	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0]}
+	if cap(s.arena) > arenaMax {
+		s.arena = nil
+	}
 }
+
+// arenaMax is the largest arena that is made unless a single row needs more, and
+// the largest that Reset keeps.
+const arenaMax = 64 << 10
 
 // keep copies b into the set's own memory.
 func (s *Set) keep(b []byte) []byte {
 	if len(s.arena)+len(b) > cap(s.arena) {
-		s.arena = make([]byte, 0, max(1024, len(b), min(2*cap(s.arena), 64<<10)))
+		s.arena = make([]byte, 0, max(1024, len(b), min(2*cap(s.arena), arenaMax)))
 	}
 	at := len(s.arena)
 	s.arena = append(s.arena, b...)

@@ -62,3 +62,27 @@ func TestAResetSetRemembersNothing(t *testing.T) {
 		t.Error("the row noted last before Reset is taken for noted")
 	}
 }
+
+func TestAResetSetKeepsItsMemoryUpToABound(t *testing.T) {
+	var s Set
+	row := make([]byte, 100)
+	note := func() {
+		s.Reset(1, 1)
+		row[0]++
+		s.AddPoint(1, row)
+		row[0]++
+		s.AddPoint(2, row)
+	}
+	note()
+	if n := testing.AllocsPerRun(100, note); n != 0 {
+		t.Errorf("%v allocations for two rows", n)
+	}
+	if a, b := s.Points()[0].Row[0], s.Points()[1].Row[0]; b != a+1 {
+		t.Errorf("rows %d and %d overlap", a, b)
+	}
+	s.AddPoint(3, make([]byte, 1<<20))
+	s.Reset(1, 1)
+	if cap(s.arena) > arenaMax {
+		t.Errorf("%d bytes are kept", cap(s.arena))
+	}
+}
