@@ -23,7 +23,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"codec":      {ours: []string{"internal/keyenc", "typed"}},
 	"compaction": {ours: []string{"internal/base", "internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "manifest", "sstable"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"manifest":   {ours: []string{"internal/base", "vfs", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
-	"sstable": {ours: []string{"internal/base", "internal/cache", "internal/iterator", "internal/rangedel", "internal/record"},
+	"sstable": {ours: []string{"internal/base", "internal/cache", "internal/iterator", "internal/prefetch", "internal/rangedel", "internal/record"},
 		others: []string{
 			"github.com/bits-and-blooms/bloom/v3", "github.com/cespare/xxhash/v2",
 			"github.com/klauspost/compress/s2", "github.com/klauspost/compress/zstd",

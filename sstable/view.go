@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/prefetch"
 )
 
 // This file is the only one of the package that uses unsafe.
@@ -25,6 +26,14 @@ func uint64s(b []byte) []uint64 {
 		v[i] = binary.LittleEndian.Uint64(b[8*i:])
 	}
 	return v
+}
+
+// fetch asks for the lines that a search in the keys will visit.
+func (k *keyColumns) fetch() {
+	prefetch.Line(unsafe.Pointer(unsafe.SliceData(k.data[k.prefixOff:])))
+	for i := 0; i < len(k.p8); i += 16 { // processors bring lines in pairs
+		prefetch.Line(unsafe.Pointer(&k.p8[i]))
+	}
 }
 
 // blockOf returns the block whose cache entry is e. Every entry that this
