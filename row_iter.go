@@ -242,7 +242,7 @@ func (it *rowIter) setKey(key []byte) {
 // next moves to the next row; it must stand on one.
 func (it *rowIter) next() bool {
 	if it.stretch.left > 0 && !it.backward {
-		return it.stride(it.stretch.table.Next())
+		return it.strideOn(1)
 	}
 	it.leaveStretch()
 	if it.backward {
@@ -256,7 +256,7 @@ func (it *rowIter) next() bool {
 // prev moves to the previous row; it must stand on one.
 func (it *rowIter) prev() bool {
 	if it.stretch.left > 0 && it.backward {
-		return it.stride(it.stretch.table.Prev())
+		return it.strideOn(-1)
 	}
 	on := it.leaveStretch()
 	switch {

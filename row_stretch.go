@@ -15,6 +15,8 @@ import (
 type stretch struct {
 	table *sstable.Iter
 	left  int  // moves in the direction of travel
+	flat  bool // keys change in place, trailers not at all
+	key   bool // and the row's key is the table's
 	on    bool // backward: the row is of a stretch, merge stands on it
 }
 
@@ -27,7 +29,22 @@ func (it *rowIter) stride(e *iterator.Entry) bool {
 		return it.ended()
 	}
 	it.key, it.value, it.trailer = e.Key, e.Value, e.Trailer
+	it.stretch.key = it.stretch.flat
 	return true
+}
+
+// strideOn moves within a stretch, d is 1 or −1, the direction of travel.
+func (it *rowIter) strideOn(d int) bool {
+	s := &it.stretch
+	if s.key {
+		s.left--
+		it.value = s.table.Stride(d)
+		return true
+	}
+	if d > 0 {
+		return it.stride(s.table.Next())
+	}
+	return it.stride(s.table.Prev())
 }
 
 // leaveStretch makes the last row of a stretch an ordinary one, before merge or
@@ -64,7 +81,8 @@ func (it *rowIter) enterStretch() bool {
 	}
 	n--
 	kid := it.merge.Lend(n)
-	it.stretch = stretch{table: it.runs[kid-it.firstRun].table, left: n, on: it.backward}
+	table := it.runs[kid-it.firstRun].table
+	it.stretch = stretch{table: table, left: n, on: it.backward, flat: table.Flat()}
 	return true
 }
 

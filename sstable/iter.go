@@ -144,6 +144,24 @@ func (it *Iter) Prev() *iterator.Entry {
 	return it.at(it.n - 1)
 }
 
+// Flat reports whether within the block the iterator stands in nothing differs
+// from record to record but eight bytes of the key and the value: then Stride may
+// take the place of Next and Prev.
+func (it *Iter) Flat() bool { return it.flat && it.block != nil }
+
+// Stride moves by one record, d is 1 or −1, to one of the same flat block, of
+// which the caller has counted the records. It rewrites the entry's key in place
+// and returns the value.
+func (it *Iter) Stride(d int) []byte {
+	b, i := it.block, it.pos+d
+	it.pos = i
+	binary.BigEndian.PutUint64(it.tail, b.keys.p8[i])
+	if !it.o.KeysOnly {
+		it.entry.Value = b.value(i)
+	}
+	return it.entry.Value
+}
+
 // Run describes the block the iterator stands in. Its keys are borrowed until
 // the iterator stands in another block. It costs the assembly of two keys, once a
 // block.
