@@ -6,7 +6,7 @@
 //
 // What is in use is what the runtime calls heap in use, garbage included; the
 // store maps nothing. It exits 1 if that went above one and a half times the
-// limit.
+// limit, or if the parts in Metrics().Memory are not what the heap holds.
 package main
 
 import (
@@ -69,8 +69,12 @@ func run(s settings) error {
 		}
 		peak := w.take()
 		worst = max(worst, peak)
-		fmt.Printf("%s: %v, peak heap in use %.1f MiB\n%v\n", step.name, time.Since(begin).Round(time.Millisecond), float64(peak)/(1<<20), db.Metrics())
+		fmt.Printf("%s: %v, peak heap in use %.1f MiB\n", step.name, time.Since(begin).Round(time.Millisecond), mib(peak))
+		if err = compare(db); err != nil {
+			break
+		}
 	}
+	fmt.Println(db.Metrics())
 	w.stop()
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
@@ -79,6 +83,28 @@ func run(s settings) error {
 		return fmt.Errorf("%d bytes were in use, more than one and a half times the limit of %d", worst, s.limit)
 	}
 	return nil
+}
+
+func mib(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
+
+// compare holds the parts of Metrics().Memory to what the heap has: they sum to
+// within a tenth of it once background work has ended.
+func compare(db *siltstone.DB) error {
+	var m runtime.MemStats
+	var said uint64
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if db.Metrics().Compactions.Running > 0 {
+			continue
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		said = uint64(db.Metrics().Memory.Total())
+		if off := float64(said)/float64(m.HeapAlloc) - 1; off > -0.1 && off < 0.1 {
+			fmt.Printf("  live heap %.1f MiB, the parts of Metrics().Memory %.1f MiB\n", mib(m.HeapAlloc), mib(said))
+			return nil
+		}
+	}
+	return fmt.Errorf("the live heap has %d bytes and the parts of Metrics().Memory sum to %d: %+v", m.HeapAlloc, said, db.Metrics().Memory)
 }
 
 func key(dst []byte, i uint64) []byte {
