@@ -51,11 +51,25 @@ const (
 // where they belong, joined by exclusive or. A block moved to another place of
 // its file, or to another file, does not verify.
 func checksum(payload []byte, id uint64, offset int64, s section) uint64 {
+	return xxhash.Sum64(payload) ^ placeHash(id, offset, s)
+}
+
+// checksumPieces is checksum of a payload in pieces.
+func checksumPieces(id uint64, offset int64, s section, pieces ...[]byte) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	for _, p := range pieces {
+		_, _ = d.Write(p)
+	}
+	return d.Sum64() ^ placeHash(id, offset, s)
+}
+
+func placeHash(id uint64, offset int64, s section) uint64 {
 	var place [24]byte
 	binary.LittleEndian.PutUint64(place[0:], id)
 	binary.LittleEndian.PutUint64(place[8:], uint64(offset))
 	binary.LittleEndian.PutUint64(place[16:], uint64(s))
-	return xxhash.Sum64(payload) ^ xxhash.Sum64(place[:])
+	return xxhash.Sum64(place[:])
 }
 
 // seal ends the block that starts at dst[start:] and will stand at offset of the

@@ -2,6 +2,7 @@ package sstable
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -103,7 +104,8 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 }
 
 // Add appends a record. Records come in strictly rising internal order. The
-// entry is copied. A tombstone's value is not stored.
+// entry is copied, but for a value of a whole block that is not Volatile: that
+// must not change before the next call. A tombstone's value is not stored.
 func (w *Writer) Add(e *iterator.Entry) error {
 	if w.err != nil {
 		return w.err
@@ -135,7 +137,8 @@ func (w *Writer) Add(e *iterator.Entry) error {
 		w.lastHash = xxhash.Sum64(e.Key)
 		w.hashes = append(w.hashes, w.lastHash)
 	}
-	w.block.add(e, value, w.lastHash, again)
+	alone := !e.Volatile && w.block.len() == 0 && len(value) >= w.o.BlockSize // the next record finds the block full
+	w.block.add(e, value, w.lastHash, again, alone)
 	countRecord(&w.props, e.Key, value, e.Trailer, again)
 	return nil
 }
@@ -257,11 +260,15 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	}
 	start := len(w.buf)
 	offset := w.offset + int64(start)
-	buf, err := b.finish(w.buf, &w.packer)
+	buf, apart, err := b.finish(w.buf, &w.packer)
 	if err != nil {
 		return w.fail(err)
 	}
-	w.buf = seal(buf, start, w.o.ID, offset, sectionData)
+	if w.buf = buf; apart == nil {
+		w.buf = seal(buf, start, w.o.ID, offset, sectionData)
+	} else if err := w.sealApart(start, offset, apart); err != nil {
+		return err
+	}
 	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
 	b.reset()
 	if len(w.buf) >= writeSize {
@@ -270,17 +277,41 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	return nil
 }
 
-// flush gives the buffer to the sink.
-func (w *Writer) flush() error {
-	n, err := w.sink.Write(w.buf)
-	if err == nil && n != len(w.buf) {
+// sealApart ends the data block that begins at buf[start:], stands at offset of
+// the file and goes on with apart, which is written from where it is.
+func (w *Writer) sealApart(start int, offset int64, apart []byte) error {
+	var zeros [alignment]byte
+	padding := zeros[:-(len(w.buf)-start+len(apart))&(alignment-1)]
+	sum := checksumPieces(w.o.ID, offset, sectionData, w.buf[start:], apart, padding)
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.write(apart); err != nil {
+		return err
+	}
+	w.buf = binary.LittleEndian.AppendUint64(append(w.buf, padding...), sum)
+	return nil
+}
+
+// write gives b to the sink.
+func (w *Writer) write(b []byte) error {
+	n, err := w.sink.Write(b)
+	if err == nil && n != len(b) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		return w.fail(fmt.Errorf("sstable: write: %w", err))
 	}
-	w.digest.Write(w.buf)
+	w.digest.Write(b)
 	w.offset += int64(n)
+	return nil
+}
+
+// flush gives the buffer to the sink.
+func (w *Writer) flush() error {
+	if err := w.write(w.buf); err != nil {
+		return err
+	}
 	w.buf = w.buf[:0]
 	if cap(w.buf) > 2*keepBuffer {
 		w.buf = nil
