@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 )
 
@@ -97,5 +99,40 @@ func TestVolatileAndLastingValuesMakeTheSameTable(t *testing.T) {
 				t.Errorf("%v, %s: %v", c, fill, err)
 			}
 		}
+	}
+}
+
+// A block larger than half of what is read ahead is read once, straight to where
+// it stays; one that was read ahead with others is not read again.
+func TestAScanReadsLargeBlocksOnceAndToTheirPlace(t *testing.T) {
+	scan := func(sizes ...int) (f *counting, data int, buffer int) {
+		var recs []rec
+		for i, n := range sizes {
+			recs = append(recs, put(fmt.Sprintf("key-%06d", i), 1, strings.Repeat("v", n)))
+		}
+		file, _ := build(t, WriterOptions{}, recs)
+		f = &counting{ReaderAt: bytes.NewReader(file)}
+		r, err := Open(f, int64(len(file)), ReaderOptions{Name: "000001.sst", Cache: cache.New(64 << 20)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.reads, f.bytes = 0, 0
+		it, n := r.NewIter(IterOptions{}), 0
+		for e := it.First(); e != nil; e = it.Next() {
+			if len(e.Value) != sizes[n] {
+				t.Fatalf("value %d has %d bytes", n, len(e.Value))
+			}
+			n++
+		}
+		offset, length := r.index.handle(r.index.blocks() - 1)
+		return f, int(offset + length), cap(it.window.buf)
+	}
+	large := []int{1 << 20, 300 << 10, 1 << 20, 200 << 10, 1 << 20}
+	if f, data, buffer := scan(large...); f.reads != len(large) || f.bytes != data || buffer != 0 {
+		t.Errorf("%d reads of %d bytes for %d blocks of %d, with a window of %d", f.reads, f.bytes, len(large), data, buffer)
+	}
+	mixed := []int{20 << 10, 20 << 10, 20 << 10, 20 << 10, 20 << 10, 20 << 10, 180 << 10, 20 << 10, 20 << 10}
+	if f, data, _ := scan(mixed...); f.bytes != data {
+		t.Errorf("%d bytes read of %d", f.bytes, data)
 	}
 }
