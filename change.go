@@ -113,7 +113,7 @@ func (c *change) refusal() error {
 // put fills c with one put of a user key.
 func (c *change) put(ks *Keyspace, key, value []byte, a base.Attr, expiry int64) error {
 	c.name(ks)
-	c.reserve(len(ks.prefix()) + len(key) + len(value))
+	c.own(len(ks.prefix()) + len(key) + len(value))
 	c.payload = appendRowOp(c.payload, a, expiry, ks.prefix(), key)
 	c.payload = record.AppendOpValue(c.payload, value)
 	return c.add(0)
@@ -122,25 +122,34 @@ func (c *change) put(ks *Keyspace, key, value []byte, a base.Attr, expiry int64)
 // delete fills c with one delete of a user key.
 func (c *change) delete(ks *Keyspace, key []byte) error {
 	c.name(ks)
-	c.reserve(len(ks.prefix()) + len(key))
+	c.own(len(ks.prefix()) + len(key))
 	c.payload = appendRowOp(c.payload, base.MakeAttr(base.KindDelete, 0, false), 0, ks.prefix(), key)
 	return c.add(0)
 }
 
-// reserve makes room, so that a large payload is copied exactly once and may be
-// referenced from then on.
+// own begins a payload of about n bytes. If that is large enough to be referenced
+// it gets memory of its own, which is not made here: most of it is appended in
+// one piece, that allocates once, and what an append fills is not cleared before.
+func (c *change) own(n int) {
+	if n+record.MaxOpOverhead+1 >= referenceFrom {
+		c.payload, c.owned = nil, true
+	}
+}
+
+// reserve is own for a payload that is appended piece by piece.
 func (c *change) reserve(n int) {
-	if n += record.MaxOpOverhead + 1; n >= referenceFrom {
-		c.payload = make([]byte, 0, n)
-		c.owned = true
+	if c.own(n); c.owned {
+		c.payload = make([]byte, 0, n+record.MaxOpOverhead+1)
 	}
 }
 
 // fill copies the operations of a batch, counting times to live from now.
 func (c *change) fill(b *Batch, now int64) error {
 	c.spaces = append(c.spaces, b.spaces...)
-	c.reserve(len(b.ops) + 9*b.count)
-	if !b.relative {
+	if b.relative {
+		c.reserve(len(b.ops) + 9*b.count)
+	} else {
+		c.own(len(b.ops))
 		c.payload = append(c.payload, b.ops...)
 	}
 	for rest := b.ops; len(rest) > 0; {

@@ -55,7 +55,13 @@ const (
 	flagsNotPlain = flagExpiry | flagTombstone | flagVersions
 )
 
-const blockHeaderLen = 40
+// What compression decides stands in the header at these offsets.
+const (
+	storedOff      = 28
+	compressionOff = 32
+	flagsOff       = 33
+	blockHeaderLen = 40
+)
 
 var (
 	errBlockHeader = errors.New("data block header is malformed")

@@ -29,6 +29,7 @@ type blockWriter struct {
 	attrs     []base.Attr
 	expiries  []int64
 	values    []byte
+	lent      []byte // the only record's value instead, not copied
 	valueEnds []uint32
 
 	flags          blockFlags
@@ -39,6 +40,11 @@ type blockWriter struct {
 
 // keepBuffer is the largest buffer that is kept for the next block.
 const keepBuffer = 4 << 20
+
+// apartFrom is the size from which a value is given to the sink by itself,
+// instead of being copied behind the others for one write. Below it copying is
+// cheaper than another system call.
+const apartFrom = 64 << 10
 
 func (w *blockWriter) reset() {
 	if cap(w.values) > keepBuffer {
@@ -56,12 +62,14 @@ func (w *blockWriter) reset() {
 func (w *blockWriter) len() int { return len(w.keyEnds) }
 
 // size returns the bytes of keys and values so far.
-func (w *blockWriter) size() int { return len(w.keys) + len(w.values) }
+func (w *blockWriter) size() int { return len(w.keys) + len(w.values) + len(w.lent) }
 
 func (w *blockWriter) lastKey() []byte { return keyAt(w.keys, w.keyEnds, len(w.keyEnds)-1) }
 
-// add appends a record, which is behind the last one in internal order.
-func (w *blockWriter) add(e *iterator.Entry, value []byte, hash uint64, again bool) {
+// add appends a record, which is behind the last one in internal order. With
+// alone it stays the only one, and its value is not copied: it must not change
+// before finish.
+func (w *blockWriter) add(e *iterator.Entry, value []byte, hash uint64, again, alone bool) {
 	first := len(w.keyEnds) == 0
 	if first {
 		w.minSeq, w.maxSeq = e.Seq, e.Seq
@@ -76,31 +84,55 @@ func (w *blockWriter) add(e *iterator.Entry, value []byte, hash uint64, again bo
 	w.flags |= recordFlags(e.Attr)
 	w.keys = append(w.keys, e.Key...)
 	w.keyEnds = append(w.keyEnds, uint32(len(w.keys)))
-	w.values = append(w.values, value...)
-	w.valueEnds = append(w.valueEnds, uint32(len(w.values)))
+	if alone {
+		w.lent = value
+	} else {
+		w.values = append(w.values, value...)
+	}
+	w.valueEnds = append(w.valueEnds, uint32(len(w.values)+len(w.lent)))
 	w.tags = append(w.tags, byte(hash>>56))
 	w.seqs = append(w.seqs, e.Seq)
 	w.attrs = append(w.attrs, e.Attr)
 	w.expiries = append(w.expiries, e.Expiry)
 }
 
-// finish appends the encoded block to dst, without its values, padding and
-// checksum, and returns the values as they are to be stored behind it: borrowed
-// until the next call of anything here.
-func (w *blockWriter) finish(dst []byte, p *packer) (head, stored []byte, err error) {
-	stored, compression, err := p.pack(w.values)
-	if err != nil {
+// finish appends the encoded block to dst, without padding and checksum. Values
+// that are stored as they are and large enough to be written by themselves are
+// not appended: they are apart, and the block's bytes go on with them.
+func (w *blockWriter) finish(dst []byte, p *packer) (out, apart []byte, err error) {
+	start := len(dst)
+	values := w.values
+	if w.lent != nil {
+		values = w.lent
+	}
+	dst = w.appendColumns(dst, len(values))
+	columnsEnd := len(dst)
+	dst, compression, err := p.pack(dst, values)
+	switch {
+	case err != nil:
 		return dst, nil, err
-	}
-	if compression != NoCompression {
+	case compression != NoCompression:
 		w.flags |= flagPacked
+	case len(w.lent) >= apartFrom:
+		apart = w.lent
+	default:
+		dst = append(dst, values...)
 	}
+	le := binary.LittleEndian
+	le.PutUint32(dst[start+storedOff:], uint32(len(dst)-columnsEnd+len(apart)))
+	dst[start+compressionOff], dst[start+flagsOff] = byte(compression), byte(w.flags)
+	return dst, apart, nil
+}
+
+// appendColumns appends all that stands before the values, of which there are so
+// many bytes. finish fills in what their compression decides.
+func (w *blockWriter) appendColumns(dst []byte, values int) []byte {
 	start := len(dst)
 	shape := shapeOf(w.keys, w.keyEnds)
 	seqWidth := columnWidth(uint64(w.maxSeq - w.minSeq))
 	var valueWidth, attrWidth uint8
 	if w.valuesDiffer {
-		valueWidth = max(2, columnWidth(uint64(len(w.values))))
+		valueWidth = max(2, columnWidth(uint64(values)))
 	}
 	attr := w.attrs[0]
 	if w.attrsDiffer {
@@ -112,9 +144,8 @@ func (w *blockWriter) finish(dst []byte, p *packer) (head, stored []byte, err er
 	dst = le.AppendUint32(dst, uint32(shape.tailBase))
 	dst = le.AppendUint32(dst, uint32(shape.restLen))
 	dst = le.AppendUint64(dst, uint64(w.minSeq))
-	dst = le.AppendUint32(dst, uint32(len(w.values)))
-	dst = le.AppendUint32(dst, uint32(len(stored)))
-	dst = append(dst, byte(compression), byte(w.flags), byte(attr),
+	dst = le.AppendUint32(dst, uint32(values))
+	dst = append(dst, 0, 0, 0, 0, 0, 0, byte(attr),
 		shape.tailWidth, shape.restWidth, seqWidth, valueWidth, attrWidth)
 
 	dst = pad(append(dst, w.keys[:shape.prefixLen]...), start)
@@ -133,7 +164,7 @@ func (w *blockWriter) finish(dst []byte, p *packer) (head, stored []byte, err er
 			dst = append(dst, byte(a))
 		}
 	}
-	return shape.appendRest(dst, w.keys, w.keyEnds), stored, nil
+	return shape.appendRest(dst, w.keys, w.keyEnds)
 }
 
 // appendTrailers appends the columns of expiries and sequences.

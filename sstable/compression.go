@@ -3,6 +3,7 @@ package sstable
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -57,81 +58,80 @@ func mayUnpack(raw, stored uint64) bool { return raw <= freeGrowth || raw/maxGro
 var errUnpack = errors.New("values do not unpack to their size")
 
 // packer compresses the values of one table. After a block that did not shrink
-// it lets the next ones pass: one, two, four, up to maxPause. Its buffers and
-// encoder are kept for the next table. It is not safe for concurrent use.
+// it lets the next ones pass: one, two, four, up to maxPause. Its encoder is kept
+// for the next table. It is not safe for concurrent use.
 type packer struct {
 	kind   Compression
-	buf    []byte
 	zstd   *zstd.Encoder
 	pause  int // blocks to let pass
 	failed int // the pause after the next failure
 }
 
 // reset prepares p for another table.
-func (p *packer) reset(kind Compression) {
-	p.kind, p.pause, p.failed = kind, 0, 1
-	if cap(p.buf) > keepBuffer {
-		p.buf = nil
-	}
-}
+func (p *packer) reset(kind Compression) { p.kind, p.pause, p.failed = kind, 0, 1 }
 
-// sample reports whether any of a few parts of values shrinks enough.
-func (p *packer) sample(values []byte) (worth bool, err error) {
+// sample reports whether any of a few parts of values shrinks enough. It uses what
+// is behind dst and returns dst, which may have moved.
+func (p *packer) sample(dst, values []byte) (_ []byte, worth bool, err error) {
+	start := len(dst)
 	for i := range samples {
 		at := (len(values) - sampleLen) / (samples - 1) * i
-		out, err := p.encode(values[at:][:sampleLen])
-		if err != nil || len(out) <= sampleLen-sampleLen/minSaving {
-			return err == nil, err
+		dst, err = p.encode(dst[:start], values[at:][:sampleLen])
+		if worth = len(dst)-start <= sampleLen-sampleLen/minSaving; worth || err != nil {
+			return dst[:start], worth && err == nil, err
 		}
 	}
-	return false, nil
+	return dst[:start], false, nil
 }
 
-// pack returns values as they are to be stored. The result is values itself or
-// borrowed until the next call.
-func (p *packer) pack(values []byte) ([]byte, Compression, error) {
+// pack appends values to dst, compressed, and says how. NoCompression: they are
+// to be stored as they are, and nothing was appended.
+func (p *packer) pack(dst, values []byte) ([]byte, Compression, error) {
 	if p.kind == NoCompression || len(values) < minPack {
-		return values, NoCompression, nil
+		return dst, NoCompression, nil
 	}
 	if p.pause > 0 {
 		p.pause--
-		return values, NoCompression, nil
+		return dst, NoCompression, nil
 	}
+	start := len(dst)
 	if len(values) >= sampleFrom {
-		if worth, err := p.sample(values); !worth || err != nil {
-			return values, NoCompression, err
+		var worth bool
+		var err error
+		if dst, worth, err = p.sample(dst, values); !worth || err != nil {
+			return dst, NoCompression, err
 		}
 	}
-	out, err := p.encode(values)
+	dst, err := p.encode(dst, values)
 	if err != nil {
-		return nil, NoCompression, err
+		return dst, NoCompression, err
 	}
-	if len(out) > len(values)-len(values)/minSaving || !mayUnpack(uint64(len(values)), uint64(len(out))) {
+	stored := len(dst) - start
+	if stored > len(values)-len(values)/minSaving || !mayUnpack(uint64(len(values)), uint64(stored)) {
 		p.pause, p.failed = p.failed, min(2*p.failed, maxPause)
-		return values, NoCompression, nil
+		return dst[:start], NoCompression, nil
 	}
 	p.failed = 1
-	return out, p.kind, nil
+	return dst, p.kind, nil
 }
 
-func (p *packer) encode(values []byte) ([]byte, error) {
+// encode appends values to dst, compressed.
+func (p *packer) encode(dst, values []byte) ([]byte, error) {
 	if p.kind == S2 {
-		if need := s2.MaxEncodedLen(len(values)); cap(p.buf) < need {
-			p.buf = make([]byte, need)
-		}
-		p.buf = s2.Encode(p.buf[:cap(p.buf)], values)
-		return p.buf, nil
+		need, start := s2.MaxEncodedLen(len(values)), len(dst)
+		dst = slices.Grow(dst, need)
+		out := s2.Encode(dst[start:start+need], values)
+		return dst[:start+len(out)], nil
 	}
 	if p.zstd == nil {
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithLowerEncoderMem(true))
 		if err != nil {
-			return nil, fmt.Errorf("zstd encoder: %w", err)
+			return dst, fmt.Errorf("zstd encoder: %w", err)
 		}
 		p.zstd = enc
 	}
-	p.buf = p.zstd.EncodeAll(values, p.buf[:0])
-	return p.buf, nil
+	return p.zstd.EncodeAll(values, dst), nil
 }
 
 // unpacker decompresses the values of a table's blocks. Its decoder is made when

@@ -100,10 +100,9 @@ func TestCraftedBlocksNeitherPanicNorAllocateBeyondTheirSize(t *testing.T) {
 		p.reset(c)
 		for _, r := range tinyRecords() {
 			r.value += strings.Repeat("x", 40)
-			w.add(r.entry(), []byte(r.value), 1<<56, false)
+			w.add(r.entry(), []byte(r.value), 1<<56, false, false)
 		}
-		head, stored, err := w.finish(nil, &p)
-		good := append(head, stored...)
+		good, _, err := w.finish(nil, &p)
 		if err != nil {
 			t.Fatal(err)
 		}

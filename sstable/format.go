@@ -51,11 +51,20 @@ const (
 // where they belong, joined by exclusive or. A block moved to another place of
 // its file, or to another file, does not verify.
 func checksum(payload []byte, id uint64, offset int64, s section) uint64 {
-	return xxhash.Sum64(payload) ^ placeSum(id, offset, s)
+	return xxhash.Sum64(payload) ^ placeHash(id, offset, s)
 }
 
-// placeSum is the xxhash of where a block belongs.
-func placeSum(id uint64, offset int64, s section) uint64 {
+// checksumPieces is checksum of a payload in pieces.
+func checksumPieces(id uint64, offset int64, s section, pieces ...[]byte) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	for _, p := range pieces {
+		_, _ = d.Write(p)
+	}
+	return d.Sum64() ^ placeHash(id, offset, s)
+}
+
+func placeHash(id uint64, offset int64, s section) uint64 {
 	var place [24]byte
 	binary.LittleEndian.PutUint64(place[0:], id)
 	binary.LittleEndian.PutUint64(place[8:], uint64(offset))
@@ -118,7 +127,7 @@ func decodeFooter(b []byte, size int64) (f footer, err error) {
 		return f, fmt.Errorf("footer checksum is %016x, want %016x", want, got)
 	}
 	if v := binary.LittleEndian.Uint32(b[40:]); v != formatVersion {
-		return f, fmt.Errorf("table has format %d, this version reads %d: %w", v, formatVersion, base.ErrFormatTooNew)
+		return f, fmt.Errorf("table format %d: %w", v, base.ErrFormatTooNew)
 	}
 	if binary.LittleEndian.Uint32(b[44:]) != 0 {
 		return f, fmt.Errorf("reserved bytes of the footer are not zero")

@@ -23,12 +23,17 @@ func (w *window) forget() {
 	}
 }
 
+// holds reports whether the window has the bytes of a block.
+func (w *window) holds(offset, length int64) bool {
+	return offset >= w.offset && offset+length <= w.offset+int64(len(w.buf))
+}
+
 // block returns the bytes of data block i, which it reads if the window does not
 // hold them: as many blocks as fit size bytes, from i on or, backward, up to i.
 // They are borrowed until the next read.
 func (w *window) block(r *Reader, i int, backward bool, size int) ([]byte, error) {
 	offset, length := r.index.handle(i)
-	if offset < w.offset || offset+length > w.offset+int64(len(w.buf)) {
+	if !w.holds(offset, length) {
 		if err := w.read(r, i, backward, size); err != nil {
 			w.forget()
 			return nil, err
@@ -119,11 +124,14 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		it.enter(b, number)
 		return true
 	}
-	if _, length := r.index.handle(number); it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
+	offset, length := r.index.handle(number)
+	if it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
 		return it.loadOwn(number, seek, backward)
 	}
 	o := fetchOptions{hot: seek, keysOnly: it.o.KeysOnly}
-	if it.ahead > firstAhead {
+	// A block of more than half the window would be alone there, and copied for
+	// nothing: it is read to where it stays.
+	if it.ahead > firstAhead && (2*length <= int64(it.ahead) || it.window.holds(offset, length)) {
 		sealed, err := it.window.block(r, number, backward, it.ahead)
 		if err != nil {
 			return it.fail(err)

@@ -104,7 +104,8 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 }
 
 // Add appends a record. Records come in strictly rising internal order. The
-// entry is copied. A tombstone's value is not stored.
+// entry is copied, but for a value of a whole block that is not Volatile: that
+// must not change before the next call. A tombstone's value is not stored.
 func (w *Writer) Add(e *iterator.Entry) error {
 	if w.err != nil {
 		return w.err
@@ -136,7 +137,8 @@ func (w *Writer) Add(e *iterator.Entry) error {
 		w.lastHash = xxhash.Sum64(e.Key)
 		w.hashes = append(w.hashes, w.lastHash)
 	}
-	w.block.add(e, value, w.lastHash, again)
+	alone := !e.Volatile && w.block.len() == 0 && len(value) >= w.o.BlockSize // the next record finds the block full
+	w.block.add(e, value, w.lastHash, again, alone)
 	countRecord(&w.props, e.Key, value, e.Trailer, again)
 	return nil
 }
@@ -183,7 +185,7 @@ func (w *Writer) Keys() int { return len(w.hashes) }
 // MemoryBytes returns about how many bytes the Writer's buffers hold.
 func (w *Writer) MemoryBytes() int64 {
 	b := &w.block
-	return int64(cap(w.buf) + 8*cap(w.hashes) + cap(b.keys) + cap(b.values) + 25*cap(b.seqs) + cap(w.packer.buf))
+	return int64(cap(w.buf) + 8*cap(w.hashes) + cap(b.keys) + cap(b.values) + 25*cap(b.seqs))
 }
 
 // Size returns about how long the file would be if it were finished now, for
@@ -264,14 +266,13 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	}
 	start := len(w.buf)
 	offset := w.offset + int64(start)
-	head, stored, err := b.finish(w.buf, &w.packer)
+	buf, apart, err := b.finish(w.buf, &w.packer)
 	if err != nil {
 		return w.fail(err)
 	}
-	w.buf = head
-	if len(stored) < writeSize {
-		w.buf = seal(append(w.buf, stored...), start, w.o.ID, offset, sectionData)
-	} else if err := w.sealLarge(start, offset, stored); err != nil {
+	if w.buf = buf; apart == nil {
+		w.buf = seal(buf, start, w.o.ID, offset, sectionData)
+	} else if err := w.sealApart(start, offset, apart); err != nil {
 		return err
 	}
 	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
@@ -282,29 +283,24 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	return nil
 }
 
-// sealLarge is seal for the block at w.buf[start:] whose values are so large that
-// they go to the sink as they are.
-func (w *Writer) sealLarge(start int, offset int64, values []byte) error {
-	var sum xxhash.Digest
-	sum.Reset()
-	_, _ = sum.Write(w.buf[start:])
-	_, _ = sum.Write(values)
-	length := len(w.buf) - start + len(values)
+// sealApart ends the data block that begins at buf[start:], stands at offset of
+// the file and goes on with apart, which is written from where it is.
+func (w *Writer) sealApart(start int, offset int64, apart []byte) error {
+	var zeros [alignment]byte
+	padding := zeros[:-(len(w.buf)-start+len(apart))&(alignment-1)]
+	sum := checksumPieces(w.o.ID, offset, sectionData, w.buf[start:], apart, padding)
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if err := w.put(values); err != nil {
+	if err := w.write(apart); err != nil {
 		return err
 	}
-	var zeros [alignment]byte
-	w.buf = append(w.buf, zeros[:-length&(alignment-1)]...)
-	_, _ = sum.Write(w.buf)
-	w.buf = binary.LittleEndian.AppendUint64(w.buf, sum.Sum64()^placeSum(w.o.ID, offset, sectionData))
+	w.buf = binary.LittleEndian.AppendUint64(append(w.buf, padding...), sum)
 	return nil
 }
 
-// put gives b to the sink.
-func (w *Writer) put(b []byte) error {
+// write gives b to the sink.
+func (w *Writer) write(b []byte) error {
 	n, err := w.sink.Write(b)
 	if err == nil && n != len(b) {
 		err = io.ErrShortWrite
@@ -319,7 +315,7 @@ func (w *Writer) put(b []byte) error {
 
 // flush gives the buffer to the sink.
 func (w *Writer) flush() error {
-	if err := w.put(w.buf); err != nil {
+	if err := w.write(w.buf); err != nil {
 		return err
 	}
 	w.buf = w.buf[:0]

@@ -13,7 +13,6 @@ package commit
 import (
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 
@@ -66,10 +65,10 @@ type Log struct {
 	written  Position // in the file: survives the process
 	durable  Position // synced: survives power loss
 	busy     bool     // somebody leads
-	waiting  []*waiter
+	waiting  waitList
 	spares   [][]byte // emptied group buffers
 	err      error    // first failure; final
-	group    int      // how many waited on the last synced group
+	callers  int      // how many waited when the last group was done
 	syncTime time.Duration
 	stats    Stats
 
@@ -88,15 +87,6 @@ type segment struct {
 	end     int64 // offset behind everything written, taken or pending
 	clock   int64 // largest reading of any frame written
 }
-
-type waiter struct {
-	pos  Position
-	sync bool
-	lead bool // woken to lead, not because it is done
-	wake chan struct{}
-}
-
-var waiterPool = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
 
 // New returns a log that will begin with segment first; see Activate.
 // gathering, if not nil, is called inside Append each time the first bytes
@@ -234,128 +224,37 @@ func (l *Log) Err() error {
 	return l.err
 }
 
-// Level says what a caller of Wait waits for.
-type Level uint8
-
-const (
-	Gathered Level = iota // in memory, bounded
-	Written               // in the operating system's hands
-	Durable               // synced
-)
-
-// Wait returns when everything up to pos has reached the level, or with the
-// failure after which it may never have. The caller may become the leader
-// and do the work for everybody.
-func (l *Log) Wait(pos Position, level Level) error {
+// writeGroupLocked writes the oldest segment's pending group, synced if asked or
+// if the segment is sealed. It releases mu meanwhile.
+func (l *Log) writeGroupLocked(sync bool) {
+	s := l.segs[0]
+	g := l.takeLocked(s)
+	sealed := len(l.segs) > 1
+	l.mu.Unlock()
+	begin := time.Now()
+	err := l.write(s, &g, sync || sealed)
+	if err == nil && sealed {
+		err = l.finish(s)
+	}
+	took := time.Since(begin)
+	if l.synced != nil && (sync || sealed) {
+		l.synced(took)
+	}
 	l.mu.Lock()
-	if level == Gathered {
-		if l.appended-l.written < gatherLimit || l.err != nil {
-			err := l.err
-			l.mu.Unlock()
-			return err
+	if err != nil {
+		if l.err == nil {
+			l.err = err
 		}
-		if l.busy && l.appended-l.written < backlogLimit {
-			l.mu.Unlock()
-			return nil
-		}
-		level = Written
-	}
-	return l.waitLocked(pos, level == Durable)
-}
-
-// WriteOut writes what has gathered, without syncing it.
-func (l *Log) WriteOut() error { return l.Wait(l.Appended(), Written) }
-
-func (l *Log) reached(pos Position, sync bool) bool {
-	if sync {
-		return l.durable >= pos
-	}
-	return l.written >= pos
-}
-
-// waitLocked is called with mu held and releases it.
-func (l *Log) waitLocked(pos Position, sync bool) error {
-	for {
-		if l.reached(pos, sync) || l.err != nil {
-			err := l.err
-			if l.reached(pos, sync) {
-				err = nil
-			}
-			l.mu.Unlock()
-			return err
-		}
-		if l.busy {
-			w := waiterPool.Get().(*waiter)
-			w.pos, w.sync, w.lead = pos, sync, false
-			l.waiting = append(l.waiting, w)
-			l.mu.Unlock()
-			<-w.wake
-			lead := w.lead
-			waiterPool.Put(w)
-			l.mu.Lock()
-			if !lead {
-				continue
-			}
-		}
-		l.busy = true
-		l.leadLocked(pos, sync)
-	}
-}
-
-// leadLocked writes groups, oldest segment first, until pos has been reached or
-// the log has failed, and hands the lead over. It is called with mu held and
-// returns with it held.
-func (l *Log) leadLocked(pos Position, sync bool) {
-	for l.err == nil && !l.reached(pos, sync) {
-		if sync {
-			l.settleLocked()
-		}
-		s := l.segs[0]
-		g := l.takeLocked(s)
-		sealed := len(l.segs) > 1
-		l.mu.Unlock()
-		begin := time.Now()
-		err := l.write(s, &g, sync || sealed)
-		if err == nil && sealed {
-			err = l.finish(s)
-		}
-		took := time.Since(begin)
-		if l.synced != nil && (sync || sealed) {
-			l.synced(took)
-		}
-		l.mu.Lock()
-		if err != nil {
-			l.failLocked(err)
-			break
-		}
-		l.written = max(l.written, g.end)
-		l.stats.wrote(&g)
-		if sync || sealed {
-			l.durable = max(l.durable, g.end)
-			l.syncTime += (took - l.syncTime) / 8
-			l.stats.Syncs.Add(took)
-		}
-		l.recycleLocked(&g)
-		l.wakeLocked()
-	}
-	l.handOverLocked()
-}
-
-// settleLocked waits a moment, a fraction of a sync, for the callers who waited
-// on the last group to come back with their next commits, so that a sync
-// carries all of them and not every other half. It releases mu while it
-// yields.
-func (l *Log) settleLocked() {
-	want := l.group
-	if want < 3 {
 		return
 	}
-	begin := time.Now()
-	for len(l.waiting)+1 < want && time.Since(begin) < l.syncTime/8 {
-		l.mu.Unlock()
-		runtime.Gosched()
-		l.mu.Lock()
+	l.written = max(l.written, g.end)
+	l.stats.wrote(&g)
+	if sync || sealed {
+		l.durable = max(l.durable, g.end)
+		l.syncTime += (took - l.syncTime) / 8
+		l.stats.Syncs.Add(took)
 	}
+	l.recycleLocked(&g)
 }
 
 // takeLocked takes the segment's pending group and leaves an empty one.
@@ -445,48 +344,13 @@ func (l *Log) takeSpareLocked() (buf []byte) {
 	return buf
 }
 
-// wakeLocked wakes everybody whose wait is over.
-func (l *Log) wakeLocked() {
-	kept := l.waiting[:0]
-	woken := 1
-	for _, w := range l.waiting {
-		if l.err == nil && !l.reached(w.pos, w.sync) {
-			kept = append(kept, w)
-			continue
-		}
-		woken++
-		w.wake <- struct{}{}
-	}
-	clear(l.waiting[len(kept):])
-	l.waiting = kept
-	l.group = woken
-}
-
-// handOverLocked makes one of those who still wait the leader.
-func (l *Log) handOverLocked() {
-	l.busy = false
-	if len(l.waiting) == 0 {
-		return
-	}
-	w := l.waiting[0]
-	l.waiting = append(l.waiting[:0], l.waiting[1:]...)
-	w.lead = true
-	l.busy = true
-	w.wake <- struct{}{}
-}
-
 func (l *Log) fail(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failLocked(err)
-	return l.err
-}
-
-func (l *Log) failLocked(err error) {
 	if l.err == nil {
 		l.err = err
 	}
-	l.wakeLocked()
+	return l.err
 }
 
 var (

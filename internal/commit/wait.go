@@ -1,0 +1,211 @@
+package commit
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// waiter is one caller of Wait who has to. Whoever wakes it has filled in the
+// outcome before, so that it returns without the log's lock: as many callers as
+// shared a sync would meet there.
+type waiter struct {
+	pos  Position
+	sync bool
+	next *waiter
+
+	lead bool  // woken to lead, not because it is done
+	err  error // outcome, unless it is to lead
+	wake chan struct{}
+}
+
+var waiterPool = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
+
+// waitList is waiters in the order in which they came. Log.mu guards it, but
+// anybody may ask for its size.
+type waitList struct {
+	first, last *waiter
+	count       atomic.Int32
+}
+
+func (q *waitList) size() int { return int(q.count.Load()) }
+
+func (q *waitList) push(w *waiter) {
+	w.next = nil
+	if q.last != nil {
+		q.last.next = w
+	} else {
+		q.first = w
+	}
+	q.last = w
+	q.count.Add(1)
+}
+
+// pop takes the first waiter; the list is not empty.
+func (q *waitList) pop() *waiter {
+	w := q.first
+	if q.first = w.next; q.first == nil {
+		q.last = nil
+	}
+	q.count.Add(-1)
+	return w
+}
+
+// Level says what a caller of Wait waits for.
+type Level uint8
+
+const (
+	Gathered Level = iota // in memory, bounded
+	Written               // in the operating system's hands
+	Durable               // synced
+)
+
+// Wait returns when everything up to pos has reached the level, or with the
+// failure after which it may never have. The caller may become the leader
+// and do the work for everybody.
+func (l *Log) Wait(pos Position, level Level) error {
+	l.mu.Lock()
+	if level == Gathered {
+		if l.appended-l.written < gatherLimit || l.err != nil {
+			err := l.err
+			l.mu.Unlock()
+			return err
+		}
+		if l.busy && l.appended-l.written < backlogLimit {
+			l.mu.Unlock()
+			return nil
+		}
+		level = Written
+	}
+	return l.waitLocked(pos, level == Durable)
+}
+
+// WriteOut writes what has gathered, without syncing it.
+func (l *Log) WriteOut() error { return l.Wait(l.Appended(), Written) }
+
+func (l *Log) reached(pos Position, sync bool) bool {
+	if sync {
+		return l.durable >= pos
+	}
+	return l.written >= pos
+}
+
+// outcome returns what a wait for pos ends with, if it has ended.
+func (l *Log) outcome(pos Position, sync bool) (err error, ended bool) {
+	if l.reached(pos, sync) {
+		return nil, true
+	}
+	return l.err, l.err != nil
+}
+
+// waitLocked is called with mu held and releases it.
+func (l *Log) waitLocked(pos Position, sync bool) error {
+	if err, ended := l.outcome(pos, sync); ended {
+		l.mu.Unlock()
+		return err
+	}
+	if l.busy {
+		w := waiterPool.Get().(*waiter)
+		w.pos, w.sync, w.lead, w.err = pos, sync, false, nil
+		l.waiting.push(w)
+		l.mu.Unlock()
+		<-w.wake
+		lead, err := w.lead, w.err
+		waiterPool.Put(w)
+		if !lead {
+			return err
+		}
+		l.mu.Lock()
+	}
+	l.busy = true
+	return l.leadLocked(pos, sync)
+}
+
+// leadLocked writes groups, oldest segment first, until pos has been reached or
+// the log has failed, and hands the lead over. It is called with mu held and
+// releases it: nobody is woken under it.
+func (l *Log) leadLocked(pos Position, sync bool) error {
+	var done *waiter
+	err, ended := l.outcome(pos, sync)
+	for ; !ended; err, ended = l.outcome(pos, sync) {
+		if done != nil { // of a group before, while there are more to write
+			l.mu.Unlock()
+			wake(done)
+			l.mu.Lock()
+		}
+		if sync {
+			l.settleLocked()
+		}
+		l.writeGroupLocked(sync)
+		done = l.takeDoneLocked()
+	}
+	next := l.handOverLocked()
+	l.mu.Unlock()
+	wake(next)
+	wake(done)
+	return err
+}
+
+// settleLocked waits a moment, a fraction of a sync, for the callers who were
+// there when the last group was done to come back with their next commits, so
+// that a sync carries all of them and not every other half. It releases mu
+// meanwhile: those who come need it.
+func (l *Log) settleLocked() {
+	want := l.callers
+	if want < 3 || l.waiting.size()+1 >= want {
+		return
+	}
+	limit := l.syncTime / settleShare
+	l.mu.Unlock()
+	begin := time.Now()
+	for l.waiting.size()+1 < want && time.Since(begin) < limit {
+		runtime.Gosched()
+	}
+	l.mu.Lock()
+}
+
+// settleShare is the part of a sync that the leader waits for others at most.
+const settleShare = 8
+
+// takeDoneLocked takes everybody whose wait is over out of the list, with the
+// outcome, and returns them chained.
+func (l *Log) takeDoneLocked() (done *waiter) {
+	before := l.waiting.size()
+	l.callers = before + 1
+	tail := &done
+	for range before {
+		w := l.waiting.pop()
+		err, ended := l.outcome(w.pos, w.sync)
+		if !ended {
+			l.waiting.push(w)
+			continue
+		}
+		w.err = err
+		*tail, tail = w, &w.next
+	}
+	*tail = nil
+	return done
+}
+
+// handOverLocked makes the first of those who still wait the leader, and returns
+// it to be woken; nil if nobody waits.
+func (l *Log) handOverLocked() *waiter {
+	l.busy = l.waiting.first != nil
+	if !l.busy {
+		return nil
+	}
+	w := l.waiting.pop()
+	w.lead, w.next = true, nil
+	return w
+}
+
+// wake wakes the chain of waiters that begins with w. Each may be in use again,
+// elsewhere, as soon as it is woken.
+func wake(w *waiter) {
+	for w != nil {
+		next := w.next
+		w.wake <- struct{}{}
+		w = next
+	}
+}
