@@ -23,7 +23,7 @@ type replay struct {
 	db   *DB
 	logs []replayLog
 
-	mem       *memtable.Table
+	mem       *memtable.Builder
 	mems      []*memState // full memtables, oldest first
 	tables    []*manifest.Table
 	nominated []manifest.IDRange
@@ -173,17 +173,19 @@ func (r *replay) room(ops int, bytes int64) {
 		return
 	}
 	r.seal()
-	r.mem = memtable.New(int(r.db.opts.MemtableBytes))
-	if !r.mem.Fits(ops, bytes) {
-		r.mem = memtable.NewSized(ops, bytes)
-	}
+	size := max(r.db.opts.MemtableBytes, memtable.Footprint(ops, bytes))
+	r.mem = memtable.NewBuilder(size, int(size/usualRecord))
 }
+
+// usualRecord is about what a record takes of a memtable, with a small value.
+const usualRecord = 256
 
 // seal sets the full memtable aside.
 func (r *replay) seal() {
-	if m := r.mem; m != nil && !m.Empty() {
-		r.mems = append(r.mems, &memState{Table: m})
+	if r.mem == nil {
+		return
 	}
+	r.mems = append(r.mems, &memState{Table: r.mem.Table()})
 	r.mem = nil
 }
 

@@ -185,9 +185,16 @@ func (db *DB) publish(first base.SeqNum, n int) {
 	db.visible.Store(uint64(db.section.lastSeq))
 }
 
+// recordSink is a memtable, or the Builder of one.
+type recordSink interface {
+	Add(hash uint64, key []byte, tr base.Trailer, value []byte)
+	AddReferenced(hash uint64, key []byte, tr base.Trailer, value []byte)
+	AddRangeDelete(start, end []byte, seq base.SeqNum)
+}
+
 // insertInto adds the operation to t at seq. An owned value, which nobody will
 // change, may be referenced instead of copied.
-func (p *preparedOp) insertInto(t *memtable.Table, seq base.SeqNum, owned bool) {
+func (p *preparedOp) insertInto(t recordSink, seq base.SeqNum, owned bool) {
 	switch {
 	case p.op.Attr.Kind() == base.KindRangeDelete:
 		t.AddRangeDelete(p.op.Key, p.op.Value, seq)
@@ -204,11 +211,11 @@ func (c *change) sealedTable() *memtable.Table {
 	if c.table != nil {
 		return c.table
 	}
-	t := memtable.NewSized(len(c.ops), c.bytes)
+	b := memtable.NewBuilder(memtable.Footprint(len(c.ops), c.bytes), len(c.ops))
 	for i := range c.ops {
-		c.ops[i].insertInto(t, base.SeqNum(i), c.owned)
+		c.ops[i].insertInto(b, base.SeqNum(i), c.owned)
 	}
-	return t
+	return b.Table()
 }
 
 // insertSealed links the change's own table between the current memtable and a
