@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -189,21 +190,29 @@ func (r *replay) seal() {
 	r.mem = nil
 }
 
-// flush writes what was replayed to tables. No edit names them yet.
+// flush writes what was replayed to tables and makes them durable. No edit names
+// them yet.
 func (r *replay) flush() error {
+	late := lateSyncs{db: r.db}
+	env := r.db.mergeEnv(context.Background())
+	env.NewTable = late.newTable
 	v := r.db.store.state.Version
 	for i, m := range r.mems {
 		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: nextAge(v) + uint64(i), Span: memSpan(m)}
-		res, err := r.db.writeMemtable(m, v, at, r.tables)
+		job := r.db.flushJob(m, v, at)
+		job.Older.AddTables(r.tables) // of the memtables before
+		res, err := compaction.Merge(job, env)
 		if err != nil {
+			_ = late.wait() // nobody is at work on a file that is removed
+			r.db.discard(res)
 			return err
 		}
 		r.tables = append(r.tables, res.Tables...)
 		r.nominated = append(r.nominated, res.Nominated...)
 	}
 	r.mems = nil
-	if len(r.tables) == 0 {
-		return nil
+	if err := late.wait(); err != nil || len(r.tables) == 0 {
+		return err
 	}
 	return r.db.opts.FS.SyncDir(r.db.dir)
 }
