@@ -169,6 +169,9 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
 	mem := db.section.mem
 	for i := range c.ops {
+		if i%memtable.WarmKeys == 0 && len(c.ops)-i >= leastWarmed {
+			warm(mem.Table, c.ops[i:])
+		}
 		p := &c.ops[i]
 		p.insertInto(mem.Table, first+base.SeqNum(i), c.owned)
 		if p.op.Attr.Kind() != base.KindPut {
@@ -177,6 +180,19 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	}
 	db.publish(first, len(c.ops))
 	return pos
+}
+
+// leastWarmed is how many operations are worth warming the memtable for.
+const leastWarmed = 4
+
+// warm prepares the memtable for the first of the operations.
+func warm(t *memtable.Table, ops []preparedOp) {
+	var hashes [memtable.WarmKeys]uint64
+	ops = ops[:min(len(ops), len(hashes))]
+	for i := range ops {
+		hashes[i] = ops[i].hash
+	}
+	t.Warm(hashes[:len(ops)])
 }
 
 // publish makes the n operations from first on visible.
