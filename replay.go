@@ -21,11 +21,12 @@ import (
 // memtables, reading only, and then, unless the store is read-only, into tables.
 // It belongs to Open.
 type replay struct {
-	db   *DB
-	logs []replayLog
+	db    *DB
+	logs  []replayLog
+	bytes int64 // of their files
 
-	mem       *memtable.Builder
-	mems      []*memState // full memtables, oldest first
+	mem       *memtable.Builder // being filled
+	mems      []*memState       // full memtables, oldest first
 	tables    []*manifest.Table
 	nominated []manifest.IDRange
 
@@ -72,6 +73,7 @@ func (r *replay) open(numbers []base.FileNum) error {
 			}
 			return err
 		}
+		r.bytes += st.Size()
 		r.logs = append(r.logs, replayLog{number: n, file: f, reader: rd})
 		if n >= state.FileLimit {
 			return base.Corruptf(name, -1, "manifest is older than the directory: number was never reserved")
@@ -175,7 +177,7 @@ func (r *replay) room(ops int, bytes int64) {
 	}
 	r.seal()
 	size := max(r.db.opts.MemtableBytes, memtable.Footprint(ops, bytes))
-	r.mem = memtable.NewBuilder(size, int(size/usualRecord))
+	r.mem = memtable.NewBuilder(size, int(min(size, r.bytes)/usualRecord))
 }
 
 // usualRecord is about what a record takes of a memtable, with a small value.

@@ -2,6 +2,7 @@ package memtable
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 )
@@ -30,7 +31,7 @@ type Builder struct {
 // Fits counts them. It makes itself ready for so many operations, which may be a
 // guess.
 func NewBuilder(arenaBytes int64, ops int) *Builder {
-	t := New(int(min(arenaBytes, maxArena)))
+	t := New(int(min(arenaBytes, math.MaxInt)))
 	return &Builder{t: t, run: make([]runRecord, 0, ops), minSeq: base.SeqMax}
 }
 
