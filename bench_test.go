@@ -65,6 +65,25 @@ func BenchmarkPutRandom(b *testing.B) {
 	}
 }
 
+func BenchmarkApplyRandom(b *testing.B) {
+	const size = 100
+	db := benchStore(b, false)
+	v := benchValue(rand.New(rand.NewPCG(1, 2)))
+	var key []byte
+	var batch Batch
+	b.ReportAllocs()
+	for i := range uint64(b.N) {
+		key = benchKey(key, i)
+		batch.Put(key, v)
+		if i%size == size-1 {
+			if err := db.Apply(&batch, Buffered); err != nil {
+				b.Fatal(err)
+			}
+			batch.Reset()
+		}
+	}
+}
+
 func BenchmarkPutRising(b *testing.B) {
 	db := benchStore(b, false)
 	v := benchValue(rand.New(rand.NewPCG(1, 2)))

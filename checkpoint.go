@@ -272,7 +272,9 @@ func (c *checkpoint) memtables() error {
 		v := c.state.Version
 		age := nextAge(v) + uint64(len(c.rs.imms)-i)
 		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: age, Span: memSpan(m)}
-		res, err := compaction.Merge(db.memtableJob(m, v, at, edit.Added), env)
+		job := db.flushJob(m, v, at)
+		job.Older.AddTables(edit.Added)
+		res, err := compaction.Merge(job, env)
 		if err != nil {
 			return err
 		}

@@ -123,8 +123,9 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 	if mem.Empty() {
 		return edit, nil
 	}
-	res, err := db.writeMemtable(mem, v, at, nil)
+	res, err := compaction.Merge(db.flushJob(mem, v, at), db.mergeEnv(context.Background()))
 	if err != nil {
+		db.discard(res)
 		return nil, err
 	}
 	if err := db.opts.FS.SyncDir(db.dir); err != nil {
@@ -135,24 +136,14 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 	return edit, nil
 }
 
-// writeMemtable writes the records of mem to tables at the given place. rest are
-// tables that belong to the store and are in no version yet.
-func (db *DB) writeMemtable(mem *memState, v *manifest.Version, at *compaction.Compaction, rest []*manifest.Table) (*compaction.Result, error) {
-	res, err := compaction.Merge(db.memtableJob(mem, v, at, rest), db.mergeEnv(context.Background()))
-	if err != nil {
-		db.discard(res)
-	}
-	return res, err
-}
-
-// memtableJob is the merge that writes the records of mem to tables.
-func (db *DB) memtableJob(mem *memState, v *manifest.Version, at *compaction.Compaction, rest []*manifest.Table) compaction.Job {
+// flushJob is the merge that writes the records of mem to tables at the given
+// place.
+func (db *DB) flushJob(mem *memState, v *manifest.Version, at *compaction.Compaction) compaction.Job {
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
 		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
 		TableSize: db.mergeConfig().SizeAt(at.Level), Guards: at.Guards(v, db.mergeConfig(), mem.Bytes()), Writer: db.tableOptions(at.Level),
 	}
-	job.Older.AddTables(rest)
 	job.ReadPoints, job.Now = db.points.capture()
 	return job
 }

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,11 +21,12 @@ import (
 // memtables, reading only, and then, unless the store is read-only, into tables.
 // It belongs to Open.
 type replay struct {
-	db   *DB
-	logs []replayLog
+	db    *DB
+	logs  []replayLog
+	bytes int64 // of their files
 
-	mem       *memtable.Table
-	mems      []*memState // full memtables, oldest first
+	mem       *memtable.Builder // being filled
+	mems      []*memState       // full memtables, oldest first
 	tables    []*manifest.Table
 	nominated []manifest.IDRange
 
@@ -71,6 +73,7 @@ func (r *replay) open(numbers []base.FileNum) error {
 			}
 			return err
 		}
+		r.bytes += st.Size()
 		r.logs = append(r.logs, replayLog{number: n, file: f, reader: rd})
 		if n >= state.FileLimit {
 			return base.Corruptf(name, -1, "manifest is older than the directory: number was never reserved")
@@ -181,35 +184,45 @@ func (r *replay) room(ops int, bytes int64) {
 		return
 	}
 	r.seal()
-	r.mem = memtable.New(int(r.db.opts.MemtableBytes))
-	if !r.mem.Fits(ops, bytes) {
-		r.mem = memtable.NewSized(ops, bytes)
-	}
+	size := max(r.db.opts.MemtableBytes, memtable.Footprint(ops, bytes))
+	r.mem = memtable.NewBuilder(size, int(min(size, r.bytes)/usualRecord))
 }
+
+// usualRecord is about what a record takes of a memtable, with a small value.
+const usualRecord = 256
 
 // seal sets the full memtable aside.
 func (r *replay) seal() {
-	if m := r.mem; m != nil && !m.Empty() {
-		r.mems = append(r.mems, &memState{Table: m})
+	if r.mem == nil {
+		return
 	}
+	r.mems = append(r.mems, &memState{Table: r.mem.Table()})
 	r.mem = nil
 }
 
-// flush writes what was replayed to tables. No edit names them yet.
+// flush writes what was replayed to tables and makes them durable. No edit names
+// them yet.
 func (r *replay) flush() error {
+	late := lateSyncs{db: r.db}
+	env := r.db.mergeEnv(context.Background())
+	env.NewTable = late.newTable
 	v := r.db.store.state.Version
 	for i, m := range r.mems {
 		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: nextAge(v) + uint64(i), Span: memSpan(m)}
-		res, err := r.db.writeMemtable(m, v, at, r.tables)
+		job := r.db.flushJob(m, v, at)
+		job.Older.AddTables(r.tables) // of the memtables before
+		res, err := compaction.Merge(job, env)
 		if err != nil {
+			_ = late.wait() // nobody is at work on a file that is removed
+			r.db.discard(res)
 			return err
 		}
 		r.tables = append(r.tables, res.Tables...)
 		r.nominated = append(r.nominated, res.Nominated...)
 	}
 	r.mems = nil
-	if len(r.tables) == 0 {
-		return nil
+	if err := late.wait(); err != nil || len(r.tables) == 0 {
+		return err
 	}
 	return r.db.opts.FS.SyncDir(r.db.dir)
 }

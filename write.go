@@ -192,6 +192,9 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
 	mem := db.section.mem
 	for i := range c.ops {
+		if i%memtable.WarmKeys == 0 && len(c.ops)-i >= leastWarmed {
+			warm(mem.Table, c.ops[i:])
+		}
 		p := &c.ops[i]
 		p.insertInto(mem.Table, first+base.SeqNum(i), c.owned)
 		if p.op.Attr.Kind() != base.KindPut {
@@ -202,15 +205,35 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	return pos
 }
 
+// leastWarmed is how many operations are worth warming the memtable for.
+const leastWarmed = 4
+
+// warm prepares the memtable for the first of the operations.
+func warm(t *memtable.Table, ops []preparedOp) {
+	var hashes [memtable.WarmKeys]uint64
+	ops = ops[:min(len(ops), len(hashes))]
+	for i := range ops {
+		hashes[i] = ops[i].hash
+	}
+	t.Warm(hashes[:len(ops)])
+}
+
 // publish makes the n operations from first on visible.
 func (db *DB) publish(first base.SeqNum, n int) {
 	db.section.lastSeq = first + base.SeqNum(n) - 1
 	db.visible.Store(uint64(db.section.lastSeq))
 }
 
+// recordSink is a memtable, or the Builder of one.
+type recordSink interface {
+	Add(hash uint64, key []byte, tr base.Trailer, value []byte)
+	AddReferenced(hash uint64, key []byte, tr base.Trailer, value []byte)
+	AddRangeDelete(start, end []byte, seq base.SeqNum)
+}
+
 // insertInto adds the operation to t at seq. An owned value, which nobody will
 // change, may be referenced instead of copied.
-func (p *preparedOp) insertInto(t *memtable.Table, seq base.SeqNum, owned bool) {
+func (p *preparedOp) insertInto(t recordSink, seq base.SeqNum, owned bool) {
 	switch {
 	case p.op.Attr.Kind() == base.KindRangeDelete:
 		t.AddRangeDelete(p.op.Key, p.op.Value, seq)
@@ -227,11 +250,11 @@ func (c *change) sealedTable() *memtable.Table {
 	if c.table != nil {
 		return c.table
 	}
-	t := memtable.NewSized(len(c.ops), c.bytes)
+	b := memtable.NewBuilder(memtable.Footprint(len(c.ops), c.bytes), len(c.ops))
 	for i := range c.ops {
-		c.ops[i].insertInto(t, base.SeqNum(i), c.owned)
+		c.ops[i].insertInto(b, base.SeqNum(i), c.owned)
 	}
-	return t
+	return b.Table()
 }
 
 // insertSealed links the change's own table between the current memtable and a

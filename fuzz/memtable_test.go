@@ -28,7 +28,8 @@ func compareMemRecords(a, b memRecord) int {
 //	what │ key length │ key …
 //
 // The low bits of what choose put, delete, expiring put, a look-up, a seek, or
-// a run of rising keys.
+// a run of rising keys. What was added is added to a Builder too, and its table has
+// to give the same answers.
 func FuzzMemtable(f *testing.F) {
 	f.Add([]byte("\x00\x01a\x00\x02a\x00\x03\x01a\x04\x01a"))
 	f.Add([]byte("\x05\x04user\x05\x04usex\x03\x06user\x00\x00"))
@@ -41,6 +42,7 @@ func FuzzMemtable(f *testing.F) {
 			input = input[2+n:]
 		}
 		m.checkWalk()
+		m.checkBuilt()
 	})
 }
 
@@ -48,6 +50,7 @@ type memModel struct {
 	t       *testing.T
 	table   *memtable.Table
 	records []memRecord // sorted
+	added   []memRecord // as they came
 	seq     base.SeqNum
 }
 
@@ -94,6 +97,26 @@ func (m *memModel) add(key string, tr base.Trailer) {
 	m.table.Add(memHash(key), []byte(key), tr, []byte(r.value))
 	at, _ := slices.BinarySearchFunc(m.records, r, compareMemRecords)
 	m.records = slices.Insert(m.records, at, r)
+	m.added = append(m.added, r)
+}
+
+// checkBuilt compares the answers of a table that was built of the first records
+// at once and then added to.
+func (m *memModel) checkBuilt() {
+	b := memtable.NewBuilder(1<<20, 0)
+	half := len(m.added) - len(m.added)/4
+	for _, r := range m.added[:half] {
+		b.Add(memHash(r.key), []byte(r.key), r.Trailer, []byte(r.value))
+	}
+	m.table = b.Table()
+	for _, r := range m.added[half:] {
+		m.table.Add(memHash(r.key), []byte(r.key), r.Trailer, []byte(r.value))
+	}
+	m.checkWalk()
+	for _, r := range m.added {
+		m.checkPoint(r.key)
+		m.checkSeek(r.key)
+	}
 }
 
 // ge returns the index of the first record at or after (key, seq).

@@ -31,6 +31,7 @@
 //   - What the table hands out is borrowed: it does not change until the table is
 //     reset, and never faults, for the arena is ordinary Go memory. Only bounds of
 //     range tombstones may be kept beyond that.
+//   - A Builder sorts and indexes a table of records that come before any reader does.
 //   - Reset takes a table that nobody reads any more back to empty, with its memory.
 //
 // Part of the engine; no compatibility promise.

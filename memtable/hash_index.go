@@ -129,6 +129,25 @@ func (x *hashIndex) resize(n int) {
 	x.table.Store(bigger)
 }
 
+// fill puts the nodes of a run, each of another key, into the index, which is
+// empty, and returns how many bytes it grew by. Nobody reads it yet.
+func (x *hashIndex) fill(run []runRecord) (grown int64) {
+	before := len(x.table.Load().slots)
+	n := before
+	for n/8*5 < len(run) {
+		n *= 2
+	}
+	if n > before {
+		x.table.Store(newHashTable(n))
+	}
+	h := x.table.Load()
+	for _, r := range run {
+		x.place(h, uint64(r.tag)<<32|uint64(r.node))
+	}
+	h.leaves.Store(len(x.leftOut) > 0)
+	return int64(n-before) * 8
+}
+
 // place puts a slot's value where a search for it will pass, or leaves it out if
 // there is no room. The table is not published yet.
 func (x *hashIndex) place(h *hashTable, v uint64) {

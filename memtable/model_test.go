@@ -94,7 +94,25 @@ var keyMakers = map[string]func(r *rand.Rand, i int) string{
 
 // fill adds n random records of the given shape and returns the model of them.
 func fill(t *Table, r *rand.Rand, n int, maker func(*rand.Rand, int) string) model {
-	var m model
+	m := randomRecords(r, n, maker)
+	for _, rec := range m {
+		rec.addTo(t)
+	}
+	slices.SortFunc(m, compareRecords)
+	return m
+}
+
+// adder is a Table or a Builder.
+type adder interface {
+	Add(hash uint64, key []byte, tr base.Trailer, value []byte)
+}
+
+func (r record) addTo(t adder) {
+	t.Add(xxhash.Sum64String(r.key), []byte(r.key), r.Trailer, []byte(r.value))
+}
+
+// randomRecords returns n random records of the given shape, by sequence.
+func randomRecords(r *rand.Rand, n int, maker func(*rand.Rand, int) string) (m model) {
 	seq := base.SeqNum(0)
 	for i := range n {
 		seq += base.SeqNum(1 + r.IntN(3))
@@ -108,10 +126,8 @@ func fill(t *Table, r *rand.Rand, n int, maker func(*rand.Rand, int) string) mod
 		default:
 			rec.value = fmt.Sprint("value ", seq)
 		}
-		t.Add(xxhash.Sum64String(rec.key), []byte(rec.key), rec.Trailer, []byte(rec.value))
 		m = append(m, rec)
 	}
-	slices.SortFunc(m, compareRecords)
 	return m
 }
 

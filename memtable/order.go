@@ -186,11 +186,20 @@ func (o *order) learn() {
 	if o.count&(o.count-1) != 0 || o.count < 4 || o.count > 1024 {
 		return
 	}
-	lo, hi := o.branches.next.key, o.tail.key // the first one's fence is empty
-	shared := lo[:base.CommonPrefix(lo, hi)]
-	if bytes.Equal(shared, o.learned) {
-		return
+	shared := o.shared()
+	if !bytes.Equal(shared, o.learned) {
+		o.relist(shared)
 	}
+}
+
+// shared returns what all fences share but the first, which is empty.
+func (o *order) shared() []byte {
+	lo, hi := o.branches.next.key, o.tail.key
+	return lo[:base.CommonPrefix(lo, hi)]
+}
+
+// relist makes the skiplist anew, with scores that leave out what is shared.
+func (o *order) relist(shared []byte) {
 	o.learned = shared
 	o.list = newFenceList(shared, &o.coin)
 	for b := o.branches; b != nil; b = b.next {

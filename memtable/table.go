@@ -1,7 +1,6 @@
 package memtable
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -67,14 +66,6 @@ func (t *Table) Reset(arenaBytes int) {
 	t.outside.Store(int64(slots)*8 + int64(leaves)*leafBytes + branchBytes)
 }
 
-// NewSized returns an empty table into which that many operations, with so many
-// bytes of keys and values together, are sure to fit.
-func NewSized(ops int, bytes int64) *Table {
-	t := New(int(min(bytes+int64(ops)*opOverhead, math.MaxInt)))
-	t.Reserve(ops)
-	return t
-}
-
 // Footprint returns the most a batch of that many operations, with so many bytes
 // of keys and values together, takes of a table's room.
 func Footprint(ops int, bytes int64) int64 { return bytes + int64(ops)*opOverhead }
@@ -133,12 +124,7 @@ func (t *Table) AddReferenced(hash uint64, key []byte, tr base.Trailer, value []
 		t.count(tr.Seq)
 		return
 	}
-	size := versionBytes(tr.Attr, false) + inlineBytes(len(value))
-	node, version := a.newNode(key, size)
-	t.writeValue(version, a.writeVersion(version, 0, tr, len(value), false), value)
-	n := a.spot(node)
-	*n.word(nodeVersions) = 1
-	*n.word(nodeHead) = version // nobody sees the node yet: the indexes publish it
+	node = t.writeNode(key, tr, value)
 	if grown := t.order.insert(node, tr.Seq); grown > 0 {
 		t.outside.Add(grown)
 	}
@@ -148,6 +134,19 @@ func (t *Table) AddReferenced(hash uint64, key []byte, tr base.Trailer, value []
 		t.outside.Add(int64(now-slots) * 8)
 	}
 	t.count(tr.Seq)
+}
+
+// writeNode writes a node for key with one version. Nobody sees it yet: the
+// indexes publish it.
+func (t *Table) writeNode(key []byte, tr base.Trailer, value []byte) (node uint32) {
+	a := &t.arena
+	size := versionBytes(tr.Attr, false) + inlineBytes(len(value))
+	node, version := a.newNode(key, size)
+	t.writeValue(version, a.writeVersion(version, 0, tr, len(value), false), value)
+	n := a.spot(node)
+	*n.word(nodeVersions) = 1
+	*n.word(nodeHead) = version
+	return node
 }
 
 // addVersion hangs a record in front of the others of its key.

@@ -295,16 +295,6 @@ func randomSize(r *rand.Rand, most int) int {
 	return 1 + r.IntN(200)
 }
 
-func TestSizedTableTakesExactlyItsBatch(t *testing.T) {
-	table := NewSized(1000, 1000*116)
-	if !table.Fits(1000, 1000*116) {
-		t.Fatal("does not fit")
-	}
-	if table.Fits(1001, 1001*116) {
-		t.Fatal("more fits than was asked for")
-	}
-}
-
 func TestRebaseMovesEverySequence(t *testing.T) {
 	table := New(1 << 20)
 	set(table, "a", 0, "first")
