@@ -36,6 +36,7 @@ func (db *DB) Close() error {
 	db.closing.Store(true)
 	db.workers.stop()
 	db.long.Lock() // Check and Checkpoint end early
+	//lint:ignore SA2001 to have waited is all that is wanted
 	db.long.Unlock()
 
 	var err error

@@ -431,7 +431,8 @@ func TestKeyLocksTellKeyspacesApart(t *testing.T) {
 	if l.of(nil, "k") == l.of(&Keyspace{number: 1}, "k") {
 		t.Error("the same key of two keyspaces has one lock")
 	}
-	if l.of(&Keyspace{number: 1}, "k") != l.of(&Keyspace{number: 1}, "k") {
+	first, again := l.of(&Keyspace{number: 1}, "k"), l.of(&Keyspace{number: 1}, "k")
+	if first != again {
 		t.Error("one key has two locks")
 	}
 }

@@ -229,6 +229,28 @@ func TestByPrefixChoosesTheMembersThatStartSo(t *testing.T) {
 	}
 }
 
+// What follows a prefix that ends in high bytes is found by the last byte that is
+// not the highest, whether or not the bytes are text.
+func TestByPrefixTakesBytesThatAreNoText(t *testing.T) {
+	db := openTest(t)
+	z := codec.ZSetOf(db.ZSet("z"), codec.String)
+	for i, s := range []string{"\x7f\xff", "\x80", "\x80\xfe\xff", "\x80\xff", "\x80\xff\x00", "\x81", "\xff", "\xff\xff"} {
+		want(t, true)(z.Add(s, float64(i)))
+	}
+	for p, starting := range map[string]int{"\x80": 4, "\x80\xff": 2, "\x80\xfe": 1, "\xff": 2, "\xff\xff": 1, "\x7f": 1} {
+		n := 0
+		for _, err := range z.Range(z.ByPrefix(codec.StartsWith(p))) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != starting {
+			t.Errorf("prefix %q: %d members, want %d", p, n, starting)
+		}
+	}
+}
+
 func TestHandlesEmbedTheirKey(t *testing.T) {
 	db := openTest(t)
 	m := codec.MapOf(db.Hash("m"), codec.Int, codec.Raw)

@@ -3,7 +3,6 @@ package codec
 import (
 	"errors"
 	"iter"
-	"strings"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -123,7 +122,10 @@ func (z ZSet[T]) bound(v T) string {
 // ByPrefix chooses the members that have the prefix, in the order of T, whatever
 // their scores.
 func (z ZSet[T]) ByPrefix(p Prefix[T]) typed.ZRange {
-	above := strings.TrimRight(p.bytes, "\xff")
+	above := p.bytes
+	for len(above) > 0 && above[len(above)-1] == 0xFF {
+		above = above[:len(above)-1]
+	}
 	if above == "" {
 		return typed.ByLexFrom(p.bytes)
 	}
