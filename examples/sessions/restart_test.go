@@ -6,15 +6,20 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/siltstonedb/siltstone"
 )
 
 // started is the address in the line with which the service begins.
@@ -110,9 +115,17 @@ func TestRequestsInProgressAreAnsweredBeforeTheEnd(t *testing.T) {
 	go func() { answered <- p.ask("GET", "/", nil, nil) }()
 	<-entered
 	cancel()
+	for { // until it takes no more connections
+		c, err := net.DialTimeout("tcp", slow.Addr, time.Second)
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
 	select {
 	case err := <-ended:
-		t.Errorf("it ended before it had answered: %v", err)
+		close(leave)
+		t.Fatalf("it ended before it had answered: %v", err)
 	case leave <- true:
 	}
 	if err := <-answered; err != nil {
@@ -178,6 +191,36 @@ func TestWhatWasAcknowledgedOutlivesKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
+}
+
+func TestASignalEndsTheServiceInGoodOrder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be sent SIGTERM there")
+	}
+	dir := t.TempDir()
+	child, addr := startChild(t, dir)
+	p := newPlayer("ada", addr)
+	if err := p.login(); err != nil { // and keeps its connection open
+		t.Fatal(err)
+	}
+	if err := child.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err != nil {
+		t.Error(err)
+	}
+	p.http.CloseIdleConnections()
+	db, err := siltstone.Open(dir, &siltstone.Options{ReadOnly: true, OnEvent: func(e siltstone.Event) {
+		if _, ok := e.(siltstone.Recovered); ok {
+			t.Errorf("the store was not closed: %v", e)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // checkAfterKill looks for the session and the points of a player.
