@@ -170,13 +170,15 @@ func TestWhatWasAcknowledgedOutlivesKill(t *testing.T) {
 			}
 		})
 	}
+	go func() { all.Wait(); close(steps) }()
 	for range 100 {
-		<-steps
+		if _, ok := <-steps; !ok {
+			t.Fatal("the load ended before the kill")
+		}
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { all.Wait(); close(steps) }()
 	for range steps {
 	}
 	_ = child.Wait() // says that it was killed
