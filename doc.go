@@ -4,7 +4,8 @@
 // into sorted table files with bloom filters; a background compactor merges
 // those. Strings, hashes, sets, sorted sets and lists are key ranges of the
 // same ordered store, so that one transaction may span them, with time to live
-// on any key.
+// on any key, field and member. Their calls are in package typed, and package
+// codec gives them Go types.
 //
 //	db, err := siltstone.Open("data", nil)
 //	if err != nil {
@@ -29,6 +30,29 @@
 //	Buffered  may lose the last moments when the process is killed: it is process
 //	          memory, about 10 ms or 64 KiB of it, and up to 8 MiB while the log
 //	          is being synced
+//
+// # Keyspaces
+//
+// DB.Keyspace makes parts of the store with keys of their own. They have the
+// calls that DB has; Tx.In, Batch.In and Snapshot.In reach them in one
+// transaction, and DropKeyspace ends one at a cost that does not depend on what
+// is in it.
+//
+// # Limits
+//
+// Options.MemoryLimit is one budget for memtables, cached blocks, filters and
+// indexes. Options.MaxDiskBytes bounds the files; past it, and on a disk that is
+// nearly full, writes are ErrNoSpace while reads, deletes, expiry and merges go
+// on, and writes too once there is space.
+//
+// # Looking after a store
+//
+// Nothing has to be called now and then: space comes back by itself. Checkpoint
+// makes a copy while writers go on, Check reads everything and names each
+// fault, and Repair makes a new store of what can be read of a damaged one.
+// Metrics has figures, Options.Logger and Options.OnEvent tell of background
+// work, Explain tells how a key comes to its answer, and package debughttp shows
+// all of it on a page.
 //
 // # Whose bytes
 //

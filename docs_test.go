@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/codec"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -36,6 +37,7 @@ var (
 	_ = slog.Default
 	_ = time.Now
 	_ = vfs.NewMem
+	_ = codec.String
 	_ typed.Type
 )
 

@@ -58,12 +58,12 @@ func (r ZRange) OpenMin() ZRange { r.openMin = true; return r }
 func (r ZRange) OpenMax() ZRange { r.openMax = true; return r }
 
 // Reverse walks from high to low. It never swaps min and max, unlike
-// ZREVRANGEBYSCORE: the lower end is the first argument always. [REV]
+// ZREVRANGEBYSCORE: the lower end is the first argument always. [ZRANGE REV]
 func (r ZRange) Reverse() ZRange { r.reverse = true; return r }
 
 // Limit leaves out the first skip members of the walk and what comes after the
 // next n; n < 0: to the end. With a negative skip nothing is chosen. Not for
-// ranks. [LIMIT]
+// ranks. [ZRANGE LIMIT]
 func (r ZRange) Limit(skip, n int64) ZRange {
 	r.limited, r.skip, r.limit = true, skip, n
 	return r
