@@ -27,13 +27,13 @@ func numbered(tx *Tx, n int) error {
 	if err := tx.Put([]byte("commit"), strconv.AppendInt(nil, int64(n), 10)); err != nil {
 		return err
 	}
-	if err := tx.Put(fmt.Appendf(nil, "k/%04d", n), fmt.Appendf(nil, "%d %s", n, strings.Repeat("x", n%300))); err != nil {
+	if err := tx.Put(fmt.Appendf(nil, "k/%08d", n), fmt.Appendf(nil, "%d %s", n, strings.Repeat("x", n%300))); err != nil {
 		return err
 	}
 	if _, err := tx.Hash("h").Set(fmt.Sprint("f", n%50), []byte(strconv.Itoa(n))); err != nil {
 		return err
 	}
-	return tx.Delete(fmt.Appendf(nil, "k/%04d", n-60))
+	return tx.Delete(fmt.Appendf(nil, "k/%08d", n-60))
 }
 
 // checkNumbered returns the number of the commit after which the store is as it
@@ -54,7 +54,7 @@ func checkNumbered(t testing.TB, db *DB) int {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf("%d %s", next, strings.Repeat("x", next%300))
-		if string(kv.Key) != fmt.Sprintf("k/%04d", next) || string(kv.Value) != want {
+		if string(kv.Key) != fmt.Sprintf("k/%08d", next) || string(kv.Value) != want {
 			t.Fatalf("after commit %d: %s is %q, want that of %d", n, kv.Key, kv.Value, next)
 		}
 		next++
@@ -115,6 +115,8 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	}
 	ctx, stop := context.WithCancel(background)
 	var writers sync.WaitGroup
+	defer writers.Wait() // also after a failure, whose message would be lost
+	defer stop()
 	for range 2 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
