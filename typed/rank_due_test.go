@@ -70,8 +70,12 @@ func TestSetOfDueMembersBeginsAnewWithoutItsBuckets(t *testing.T) {
 			t.Fatal("the set is not counted")
 		}
 		db.Advance(time.Minute.Milliseconds())
-		must[bool](t)(z.Add("new", 1))
-		if n := must[int64](t)(z.Len()); n != 1 || levelsOf(t, db) != 0 {
+		var fresh []typed.Member
+		for i := range 12 {
+			fresh = append(fresh, typed.Member{Name: fmt.Sprint("new ", i), Score: float64(i)})
+		}
+		must[int](t)(z.AddMany(0, fresh...))
+		if n := must[int64](t)(z.Len()); n != 12 || levelsOf(t, db) == 0 {
 			t.Errorf("%d members, %d levels", n, levelsOf(t, db))
 		}
 		if err := db.check(); err != nil {
