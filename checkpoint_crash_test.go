@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -151,4 +152,26 @@ func TestTablesMergedAwayMeanwhileAreStillLinked(t *testing.T) {
 	}
 	mustClose(t, again)
 	mustClose(t, db)
+}
+
+// The copy's clock goes on from the parent's, also if the wall shows less by then
+// and the parent had nothing to write since it advanced.
+func TestTheClockOfACopyGoesOnFromItsParents(t *testing.T) {
+	mem, clock := vfs.NewMem(), newHandClock()
+	db := mustOpen(t, mem, clock)
+	putAt(t, db, Sync, "k", "v")
+	if err := db.Flush(background); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Hour)
+	was := db.clock.now()
+	if err := db.Checkpoint(background, "copy"); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, db)
+	again := openCopy(t, mem, newHandClock())
+	if now := again.clock.now(); now < was {
+		t.Errorf("the copy shows %d, its parent had shown %d", now, was)
+	}
+	mustClose(t, again)
 }

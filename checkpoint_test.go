@@ -115,7 +115,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	}
 	ctx, stop := context.WithCancel(background)
 	var writers sync.WaitGroup
-	defer writers.Wait()
+	defer writers.Wait() // also after a failure, whose message would be lost
 	defer stop()
 	for range 2 {
 		writers.Go(func() {

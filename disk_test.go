@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -134,5 +136,27 @@ func TestHeadroomIsWhatFlushesAndMergesNeed(t *testing.T) {
 		if got := headroom(c.unflushed, c.tables); got != c.want {
 			t.Errorf("headroom(%d, %d) = %d, want %d", c.unflushed, c.tables, got, c.want)
 		}
+	}
+}
+
+func TestChangeThatTakesAsMuchAsItGivesFrees(t *testing.T) {
+	for _, c := range []struct {
+		puts, deletes int
+		want          bool
+	}{{0, 1, true}, {1, 0, false}, {1, 1, true}, {2, 1, false}, {1, 2, true}} {
+		ch := newChange()
+		for i := range c.puts {
+			ch.payload = record.AppendOp(ch.payload, rowOp(base.KindPut, []byte{1, byte(i)}, "v"))
+		}
+		for i := range c.deletes {
+			ch.payload = record.AppendOp(ch.payload, rowOp(base.KindDelete, []byte{2, byte(i)}, ""))
+		}
+		if err := ch.index(); err != nil {
+			t.Fatal(err)
+		}
+		if got := ch.frees(); got != c.want {
+			t.Errorf("%d puts and %d deletes free: %v", c.puts, c.deletes, got)
+		}
+		ch.free()
 	}
 }

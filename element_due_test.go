@@ -428,3 +428,48 @@ func consistentSet(tx *Tx, k string) error {
 	}
 	return errors.Join(err, tx.Put([]byte("seen"), nil))
 }
+
+// A collection that a writer ended because all of it was due leaves its timer, so
+// that its rows go also if a crash has lost the hint that it ended.
+func TestCollectionThatEndedAsDueIsReapedAfterACrash(t *testing.T) {
+	s := newTypedStore(t, 1)
+	members := make([]string, 1500) // more than one purge removes
+	for i := range members {
+		members[i] = fmt.Sprint("member ", i)
+	}
+	want(t, len(members))(s.Set("all").AddTTL(time.Minute, members...))
+	s.Advance(time.Minute.Milliseconds())
+	want(t, 0)(s.Set("all").Remove("none such"))
+	if tags, _ := rowsOf(t, s.db); tags[keyenc.TagElement] == 0 {
+		t.Fatal("no element is left: nothing is shown")
+	}
+	s.crash(vfstest.P0)
+	if ids := s.db.reaper.undecided(); len(ids) > 0 {
+		t.Fatalf("the crash lost nothing: %v", ids)
+	}
+	for more := true; more; {
+		var err error
+		more, err = s.db.reapStep()
+		s.done(err)
+	}
+	if tags, timers := rowsOf(t, s.db); len(tags) > 0 || timers > 0 {
+		t.Errorf("left: %v, %d timers", tags, timers)
+	}
+	s.done(s.db.Check(context.Background()))
+	s.done(s.db.Close())
+}
+
+func TestReaderLosesToADeadlineOfTheNextMillisecond(t *testing.T) {
+	s := newTypedStore(t, 1)
+	want(t, 1)(s.Set("s").Add("stays"))
+	want(t, 1)(s.Set("s").AddTTL(time.Millisecond, "m"))
+	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	s.done(err)
+	want(t, int64(2))(tx.Set("s").Len())
+	s.done(tx.Put([]byte("result"), nil))
+	s.Advance(1)
+	if err := tx.Commit(); !errors.Is(err, ErrConflict) {
+		t.Errorf("committed: %v", err)
+	}
+	s.done(s.db.Close())
+}

@@ -63,6 +63,13 @@ type Recovered struct {
 // Corruption: damage was met in the background. The data it concerns is kept.
 type Corruption struct{ Err error }
 
+// RemoveFailed: a file that the store no longer needs could not be removed. It
+// takes space until the next Open, which tries again.
+type RemoveFailed struct {
+	File string // name in the store's directory
+	Err  error
+}
+
 // Poisoned: a failure ended writing. Reads go on.
 type Poisoned struct{ Err error }
 
@@ -126,9 +133,12 @@ func (e Recovered) String() string {
 	return fmt.Sprintf("replayed %d records from %d logs", e.Records, e.Logs)
 }
 func (e Corruption) String() string { return e.Err.Error() }
-func (e Poisoned) String() string   { return "no more writes: " + e.Err.Error() }
-func (e NoSpace) String() string    { return "write refused: " + e.Err.Error() }
-func (e SlowSync) String() string   { return "slow sync of the log: " + e.Duration.String() }
+func (e RemoveFailed) String() string {
+	return fmt.Sprintf("%s, which is not needed any more, stays: %v", e.File, e.Err)
+}
+func (e Poisoned) String() string { return "no more writes: " + e.Err.Error() }
+func (e NoSpace) String() string  { return "write refused: " + e.Err.Error() }
+func (e SlowSync) String() string { return "slow sync of the log: " + e.Duration.String() }
 func (e Reaped) String() string {
 	return fmt.Sprintf("elements of %d ended collections deleted", e.Collections)
 }
@@ -167,6 +177,11 @@ func (e Recovered) LogValue() slog.Value {
 func (e Corruption) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
 
 // LogValue is the event as attributes.
+func (e RemoveFailed) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("file", e.File), slog.Any("error", e.Err))
+}
+
+// LogValue is the event as attributes.
 func (e Poisoned) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
 
 // LogValue is the event as attributes.
@@ -190,6 +205,7 @@ func (StallEnd) event()      {}
 func (TornTail) event()      {}
 func (Recovered) event()     {}
 func (Corruption) event()    {}
+func (RemoveFailed) event()  {}
 func (Poisoned) event()      {}
 func (NoSpace) event()       {}
 func (SlowSync) event()      {}
@@ -208,7 +224,7 @@ func level(e Event) slog.Level {
 		return slog.LevelDebug
 	case Recovered:
 		return slog.LevelInfo
-	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump:
+	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump, RemoveFailed:
 		return slog.LevelWarn
 	}
 	return slog.LevelError // Corruption, Poisoned, NoSpace

@@ -3,6 +3,7 @@ package siltstone
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -103,4 +105,40 @@ func TestTheLoggerGetsTheSameEvents(t *testing.T) {
 	if !strings.HasPrefix(out.String(), want) {
 		t.Errorf("logged %q, want it to begin with %q", out.String(), want)
 	}
+}
+
+func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {
+	faults := vfstest.NewFaults(vfs.NewMem())
+	var failed []RemoveFailed
+	db := mustOpen(t, faults, newHandClock(), func(o *Options) {
+		o.OnEvent = func(e Event) {
+			switch e := e.(type) {
+			case RemoveFailed:
+				failed = append(failed, e)
+			case Corruption:
+				t.Errorf("a corruption: %v", e)
+			}
+		}
+	})
+	for range 2 {
+		if err := errors.Join(db.Put([]byte("k"), []byte("v")), db.Flush(context.Background())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	faults.Inject(vfstest.Fault{Match: func(op vfstest.Op) bool { return op.Kind == vfstest.Remove && strings.HasSuffix(op.Name, ".sst") }})
+	if err := errors.Join(db.Compact(context.Background(), Range{}), db.step()); err != nil {
+		t.Fatal(err)
+	}
+	if len(failed) != 1 || !strings.HasSuffix(failed[0].File, ".sst") || strings.Contains(failed[0].File, "/") || failed[0].Err == nil {
+		t.Fatalf("told %v", failed)
+	}
+	if m := db.Metrics(); m.Disk.Obsolete == 0 || m.Troubles.Corruptions != 0 {
+		t.Errorf("%+v, %+v", m.Disk, m.Troubles)
+	}
+	mustClose(t, db)
+	db = mustOpen(t, faults, newHandClock())
+	if m := db.Metrics(); m.Disk.Obsolete != 0 {
+		t.Errorf("opened again: %+v", m.Disk)
+	}
+	mustClose(t, db)
 }

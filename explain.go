@@ -17,11 +17,12 @@ import (
 // Explanation is how the store comes to its answer about one key. String draws
 // it.
 type Explanation struct {
-	Key     []byte
-	Seq     uint64    // largest sequence number that was visible
-	Now     time.Time // on the store's clock
-	Sources []ExplainedSource
-	Verdict ExplainedVerdict
+	Keyspace string `json:",omitempty"` // empty: the default one
+	Key      []byte
+	Seq      uint64    // largest sequence number that was visible
+	Now      time.Time // on the store's clock
+	Sources  []ExplainedSource
+	Verdict  ExplainedVerdict
 }
 
 // ExplainedSource is a memtable, or the table of a run, that a read may ask.
@@ -76,7 +77,27 @@ const explainVersions = 16
 // it, and why the answer is what it is. It searches everything, also what a read
 // would skip, and is for people: it costs several reads. An error of a table is
 // returned with what was found before it.
-func (db *DB) Explain(key []byte) (Explanation, error) {
+func (db *DB) Explain(key []byte) (Explanation, error) { return db.explain(nil, key) }
+
+// ExplainIn is Explain for a key of the keyspace called name. Unlike
+// DB.Keyspace it makes none: ErrNotFound if there is no such keyspace.
+func (db *DB) ExplainIn(keyspace string, key []byte) (Explanation, error) {
+	if err := checkKeyspaceName(keyspace); err != nil {
+		return Explanation{}, err
+	}
+	db.registry.mu.Lock()
+	ks, err := db.findKeyspace(keyspace)
+	db.registry.mu.Unlock()
+	if err != nil {
+		return Explanation{}, err
+	}
+	return db.explain(ks, key)
+}
+
+// Explain tells how the store comes to its answer about key, as DB.Explain does.
+func (ks *Keyspace) Explain(key []byte) (Explanation, error) { return ks.db.explain(ks, key) }
+
+func (db *DB) explain(ks *Keyspace, key []byte) (Explanation, error) {
 	if err := checkKey(key); err != nil {
 		return Explanation{}, err
 	}
@@ -86,10 +107,15 @@ func (db *DB) Explain(key []byte) (Explanation, error) {
 	}
 	defer db.states.unpin(rs, n)
 	seq, now := base.SeqNum(db.visible.Load()), db.clock.now()
-	row := keyenc.AppendKeyRow(nil, nil, key)
+	if err := ks.readable(seq); err != nil {
+		return Explanation{}, err
+	}
 	e := Explanation{Key: bytes.Clone(key), Seq: uint64(seq), Now: time.UnixMilli(now).UTC()}
+	if ks != nil {
+		e.Keyspace = ks.name
+	}
 	var err error
-	e.Sources, err = rs.explain(row, seq)
+	e.Sources, err = rs.explain(keyenc.AppendKeyRow(nil, ks.prefix(), key), seq)
 	e.Verdict = judgeSources(e.Sources, e.Now)
 	return e, db.readError(err)
 }

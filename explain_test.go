@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -89,5 +90,41 @@ func TestTheVerdictIsTheFirstSourceThatKnows(t *testing.T) {
 				t.Errorf("%s: source %d decides: %v", c.name, i, s.Decides)
 			}
 		}
+	}
+}
+
+func TestExplainInAKeyspace(t *testing.T) {
+	db := mustOpen(t, vfs.NewMem(), newHandClock())
+	defer mustClose(t, db)
+	ks, err := db.Keyspace("ks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ks.Put([]byte("k"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	for what, explain := range map[string]func([]byte) (Explanation, error){
+		"by handle": ks.Explain,
+		"by name":   func(key []byte) (Explanation, error) { return db.ExplainIn("ks", key) },
+	} {
+		e, err := explain([]byte("k"))
+		if err != nil || !e.Verdict.Present || !strings.HasPrefix(e.String(), `key "k" of keyspace "ks" at sequence`) {
+			t.Errorf("%s: %v, %v", what, e, err)
+		}
+	}
+	if e, err := db.Explain([]byte("k")); err != nil || e.Verdict.Present {
+		t.Errorf("in the default keyspace: %v, %v", e, err)
+	}
+	if _, err := db.ExplainIn("none", []byte("k")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v, want %v", err, ErrNotFound)
+	}
+	if err := db.DropKeyspace("ks"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ks.Explain([]byte("k")); !errors.Is(err, ErrDropped) {
+		t.Errorf("%v, want %v", err, ErrDropped)
+	}
+	if _, err := db.ExplainIn("ks", []byte("k")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v, want %v", err, ErrNotFound)
 	}
 }

@@ -10,7 +10,11 @@ import (
 // the verdict. Keys are quoted; values are not shown.
 func (e Explanation) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "key %q at sequence %d, %s\n", e.Key, e.Seq, stamp(e.Now))
+	fmt.Fprintf(&b, "key %q", e.Key)
+	if e.Keyspace != "" {
+		fmt.Fprintf(&b, " of keyspace %q", e.Keyspace)
+	}
+	fmt.Fprintf(&b, " at sequence %d, %s\n", e.Seq, stamp(e.Now))
 	for _, s := range e.Sources {
 		s.write(&b)
 	}

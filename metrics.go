@@ -161,11 +161,12 @@ type OpenMetrics struct {
 	Oldest                             time.Duration // with Options.TrackOpen, how long the oldest has been open
 }
 
-// DeadMetrics are of collections that have ended.
+// DeadMetrics are of collections that have ended and keyspaces that were dropped.
 type DeadMetrics struct {
 	// Collections counts those that are suspected to have ended and not decided
 	// about yet; Bytes is about how many bytes of tables the elements of those, and
-	// of collections that have ended, still take. Both return to 0 by themselves.
+	// of collections that have ended, and dropped keyspaces, still take. Both return
+	// to 0 by themselves.
 	Collections int64
 	Bytes       int64
 	Reaped      int64 // counter: found dead

@@ -127,19 +127,35 @@ func (r *reaper) undecided() []manifest.IDRange {
 	return append(r.pending[:len(r.pending):len(r.pending)], r.deciding...)
 }
 
-// coveredElements returns about how many bytes of tables the element rows take
-// that range tombstones cover.
+// coveredElements returns about how many bytes of tables the element rows, and the
+// rows of dropped keyspaces, take that range tombstones cover.
 func (rs *readState) coveredElements() (sum int64) {
 	older, err := rs.olderDeletes()
 	if err != nil {
 		return 0 // the next read of the damaged table tells
 	}
 	for _, f := range rangedel.Merge(rs.mem.RangeDeletes(), older).Fragments() {
-		if _, rest, ok := keyenc.KeyspaceOf(f.Start); ok && rest[0] == keyenc.SpaceElements {
-			sum += rs.bytesBelow(f.Start, f.End, f.Seqs[0])
+		if from, ok := deadPart(f.Start, f.End); ok {
+			sum += rs.bytesBelow(from, f.End, f.Seqs[0])
 		}
 	}
 	return sum
+}
+
+// deadPart returns where, in what a range tombstone covers, begins what counts as
+// dead: elements of collections, and all rows of a keyspace that was dropped.
+func deadPart(lo, hi []byte) (from []byte, ok bool) {
+	prefix, rest, in := keyenc.KeyspaceOf(lo)
+	switch {
+	case !in: // a bare prefix, as a drop begins with
+		return lo, len(lo) > 0 && lo[0] == keyenc.SpaceNamed
+	case rest[0] == keyenc.SpaceElements:
+		return lo, true
+	case len(prefix) > 0 && bytes.Compare(hi, base.Successor(prefix)) >= 0: // the rest of a drop
+		return lo, true
+	}
+	elements := append(bytes.Clone(prefix), keyenc.SpaceElements)
+	return elements, bytes.Compare(hi, elements) > 0
 }
 
 // bytesBelow returns about how many bytes the rows of [lo, hi) take in tables

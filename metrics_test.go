@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -47,5 +48,51 @@ func TestMetricsTellWhatTheDeadHold(t *testing.T) {
 	must(db.step())
 	if m := db.Metrics(); m.Dead.Bytes != 0 || m.Tables.Bytes > held/10 {
 		t.Errorf("merged away: %+v", m)
+	}
+}
+
+func TestMetricsCountDroppedKeyspacesAmongTheDead(t *testing.T) {
+	for what, drop := range map[string]func(db *DB) error{
+		"DropKeyspace": func(db *DB) error { return db.DropKeyspace("ks") },
+		"DropAll":      (*DB).DropAll,
+		"DropKeyspace with a range delete inside": func(db *DB) error {
+			ks, err := db.Keyspace("ks")
+			if err != nil {
+				return err
+			}
+			return errors.Join(ks.DeleteRange(Prefix([]byte("key 0001"))), db.DropKeyspace("ks"))
+		},
+	} {
+		db := mustOpen(t, vfs.NewMem(), newHandClock())
+		ks, err := db.Keyspace("ks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2000 {
+			if err := ks.Put(fmt.Appendf(nil, "key %05d", i), make([]byte, 50)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Flush(background); err != nil {
+			t.Fatal(err)
+		}
+		m := db.Metrics()
+		held := m.Tables.Bytes
+		if m.Dead.Bytes != 0 || held == 0 {
+			t.Errorf("%s: while it is there: %+v", what, m.Dead)
+		}
+		if err := drop(db); err != nil {
+			t.Fatal(err)
+		}
+		if m := db.Metrics(); m.Dead.Bytes < held/2 || m.Dead.Bytes > held {
+			t.Errorf("%s: dropped, of %d bytes: %+v", what, held, m.Dead)
+		}
+		if err := errors.Join(db.Flush(background), db.step()); err != nil {
+			t.Fatal(err)
+		}
+		if m := db.Metrics(); m.Dead.Bytes != 0 {
+			t.Errorf("%s: merged away: %+v", what, m.Dead)
+		}
+		mustClose(t, db)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -80,6 +81,7 @@ var every = []Event{
 	TornTail{File: "000001.wal", Offset: 100, Bytes: 7}, Recovered{Logs: 1, Records: 10},
 	Corruption{Err: ErrCorruption}, Poisoned{Err: ErrNoSpace}, NoSpace{Err: ErrNoSpace},
 	SlowSync{Duration: 150 * time.Millisecond}, Reaped{Collections: 3}, ClockJump{Ahead: 48 * time.Hour},
+	RemoveFailed{File: "000007.sst", Err: errors.New("input/output error")},
 }
 
 func TestEachEventIsOneRecordOfTheLogger(t *testing.T) {

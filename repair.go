@@ -26,9 +26,10 @@ import (
 //   - Of logs every commit that verifies is kept, also behind damage.
 //   - Records are put in order by their sequences; those that a merge has put on
 //     sequence 0 are the oldest.
-//   - Collections that lost rows are made whole: counts, owner rows and the two
-//     orders of a sorted set follow the elements that are left, lists close
-//     their gaps, elements without a collection go.
+//   - Collections that lost rows are made whole: counts, owner rows, deadlines,
+//     timers and the two orders of a sorted set follow the elements that are left,
+//     the items of a list keep their order, elements without a collection go.
+//   - A keyspace whose name was lost is named after its number: "recovered-7".
 //
 // Nothing is invented. But where a file is lost, so are the tombstones and the
 // newer values in it: what they had deleted or replaced may be back, and the
@@ -81,6 +82,8 @@ type RepairReport struct {
 	Files []RepairedFile
 	// Collections are those whose rows did not agree, and how.
 	Collections []error
+	// Keyspaces are faults of the names of keyspaces, and what became of them.
+	Keyspaces []error
 }
 
 // RepairedFile is what was found of one table or log.
@@ -99,7 +102,9 @@ type LostPart struct {
 
 // Complete reports whether everything could be read: the new store shows what
 // the old one did.
-func (r *RepairReport) Complete() bool { return !r.MayRevive() && len(r.Collections) == 0 }
+func (r *RepairReport) Complete() bool {
+	return !r.MayRevive() && len(r.Collections)+len(r.Keyspaces) == 0
+}
 
 // MayRevive reports whether values that had been deleted or replaced may be back,
 // because a tombstone or a newer value may be among what was lost.
@@ -137,6 +142,9 @@ func (r RepairReport) String() string {
 		for _, l := range f.Lost {
 			fmt.Fprintf(&b, "%s: lost %s\n", f.Name, l)
 		}
+	}
+	for _, err := range r.Keyspaces {
+		fmt.Fprintf(&b, "keyspaces: %v\n", err)
 	}
 	for _, err := range r.Collections {
 		fmt.Fprintf(&b, "made whole: %v\n", err)

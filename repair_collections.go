@@ -1,9 +1,8 @@
 package siltstone
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
-	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -30,11 +29,14 @@ func (r *repair) collections(db *DB) error {
 	if err != nil {
 		return err
 	}
+	mended := map[namedID]bool{}
 	for _, f := range faults {
 		m := &mending{c: c, prefix: []byte(f.who.prefix), id: f.who.id, row: f.row}
-		if err := m.run(); err != nil {
+		took, err := m.run(mended[f.who])
+		if err != nil {
 			return err
 		}
+		mended[f.who] = mended[f.who] || took
 	}
 	return nil
 }
@@ -48,51 +50,103 @@ type mending struct {
 	row    []byte // of the metadata; nil: none
 	ops    []record.Op
 
-	members, scores map[string]uint64 // of a sorted set
+	typ             record.Type
 	elements, bytes uint64
-	first, end      uint64 // of a list
+	members         map[string]memberScore // of a sorted set
+	stale           [][]byte               // score rows that are not those of members
+	volatile        map[string]int64       // deadlines of elements that have one
+	placed          map[string]bool        // elements that have their due rows
+	items           itemSpan               // of a list
 }
 
 // mendBatch is how many operations are committed together.
 const mendBatch = 1000
 
-func (m *mending) run() error {
+// run mends the collection, and reports whether it is now that of m.row. If two
+// rows name it, that is the one that the owner row names too, or else the first;
+// taken says that there was one before.
+func (m *mending) run(taken bool) (took bool, err error) {
 	lo, hi := keyenc.CollectionRange(m.prefix, m.id, m.id)
 	if _, rest, ok := keyenc.KeyspaceOf(m.row); ok && rest[0] == keyenc.SpaceElements {
-		return errors.Join(m.delete(m.row), m.commit())
+		return false, errors.Join(m.delete(m.row), m.commit())
 	}
-	var f found
-	if m.row != nil {
-		var err error
-		if f, err = m.c.view.rs.get(m.row, hashRow(m.row), m.c.view.seq); err != nil {
-			return err
-		}
+	if m.row == nil {
+		return false, m.drop(lo, hi)
 	}
-	typ := record.Type(f.Attr.Type())
-	meta, err := record.DecodeMeta(f.value)
-	if !f.ok || err != nil {
-		return m.drop(lo, hi)
+	f, err := m.look(m.row)
+	if err != nil {
+		return false, err
 	}
-	if err := m.elementsOf(typ, lo, hi); err != nil {
-		return err
+	meta, bad := record.DecodeMeta(f.value)
+	if !f.ok || bad != nil {
+		return false, m.drop(lo, hi)
 	}
-	if typ == record.TypeZSet {
-		if err := m.pairs(); err != nil {
-			return err
-		}
+	owner, err := m.owner()
+	if err != nil {
+		return false, err
+	}
+	if taken || owner != nil && !bytes.Equal(owner, m.row) {
+		return false, errors.Join(m.delete(m.row), m.commit())
+	}
+	m.typ = record.Type(f.Attr.Type())
+	if err := m.elementsOf(lo, hi); err != nil {
+		return false, err
 	}
 	if m.elements == 0 {
-		return m.drop(lo, hi)
+		return false, m.drop(lo, hi)
 	}
-	meta.Count, meta.Bytes = m.elements, m.bytes
-	if typ == record.TypeList {
-		meta.Body = append(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, m.first), m.end), 0)
+	return true, m.save(f, meta)
+}
+
+// save writes the rows that go by the elements.
+func (m *mending) save(f found, meta record.Meta) error {
+	meta.Count, meta.Bytes, meta.NextDue = m.elements, m.bytes, m.nextDue()
+	switch m.typ {
+	case record.TypeList:
+		meta.Body = m.items.body()
+	case record.TypeZSet:
+		meta.Body = nil // not counted: the next write counts it
 	}
-	owner := keyenc.AppendElementRow(nil, m.prefix, m.id, keyenc.TagOwner, "")
 	return errors.Join(
-		m.add(record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: owner, Value: m.row}),
+		m.put(keyenc.AppendElementRow(nil, m.prefix, m.id, keyenc.TagOwner, ""), record.TypeNone, m.row),
 		m.add(record.Op{Attr: f.Attr, Expiry: f.Expiry, Key: m.row, Value: record.AppendMeta(nil, meta)}),
+		m.timer(f.Expiry),
+		m.timer(meta.NextDue),
 		m.commit())
+}
+
+// look reads a row as it was before.
+func (m *mending) look(row []byte) (found, error) {
+	return m.c.view.rs.get(row, hashRow(row), m.c.view.seq)
+}
+
+// owner returns the metadata row that the owner row names, if that one names the
+// collection too; nil if not.
+func (m *mending) owner() ([]byte, error) {
+	f, err := m.look(keyenc.AppendElementRow(nil, m.prefix, m.id, keyenc.TagOwner, ""))
+	if err != nil || !f.ok {
+		return nil, err
+	}
+	prefix, rest, ok := keyenc.KeyspaceOf(f.value)
+	if !ok || rest[0] != keyenc.SpaceKeys || !bytes.Equal(prefix, m.prefix) {
+		return nil, nil
+	}
+	row := bytes.Clone(f.value)
+	if f, err = m.look(row); err != nil || !f.ok || f.Expired(m.c.view.now) {
+		return nil, err
+	}
+	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.value); !ok || id != m.id {
+		return nil, nil
+	}
+	return row, nil
+}
+
+// timer puts the timer row of a time, 0 being none.
+func (m *mending) timer(at int64) error {
+	if at == 0 {
+		return nil
+	}
+	return m.put(keyenc.AppendTimerRow(nil, at, m.id), record.TypeNone, m.prefix)
 }
 
 // drop deletes what is left of a collection without elements or metadata.
@@ -105,90 +159,8 @@ func (m *mending) drop(lo, hi []byte) error {
 	return errors.Join(m.add(record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi}), m.commit())
 }
 
-// elementsOf counts the elements in [lo, hi). The items of a list close up.
-func (m *mending) elementsOf(typ record.Type, lo, hi []byte) error {
-	it, err := m.c.db.newRowIter(m.c.view, lo, hi, false)
-	if err != nil {
-		return err
-	}
-	defer it.release()
-	m.members, m.scores = map[string]uint64{}, map[string]uint64{}
-	for ok := it.first(); ok; ok = it.next() {
-		if err := m.c.tick(); err != nil {
-			return err
-		}
-		_, rest, _ := keyenc.KeyspaceOf(it.key)
-		_, tag, name, ok := keyenc.ParseCollectionRow(rest)
-		switch {
-		case !ok:
-		case tag == keyenc.TagElement && typ == record.TypeZSet:
-			if _, ok := keyenc.DecodeScore(it.value); ok && len(it.value) == keyenc.ScoreLen {
-				m.members[string(name)] = binary.BigEndian.Uint64(it.value)
-			}
-		case tag == keyenc.TagScore && typ == record.TypeZSet:
-			if _, ok := keyenc.DecodeScore(name); ok {
-				m.scores[string(name[keyenc.ScoreLen:])] = binary.BigEndian.Uint64(name)
-			}
-		case tag == keyenc.TagItem && typ == record.TypeList:
-			err = m.item(it.key, name, it.value)
-		case tag == keyenc.TagElement && typ != record.TypeList:
-			m.count(len(name) + len(it.value))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return it.err
-}
-
-// count counts an element as typed values do: 20 bytes for the row.
-func (m *mending) count(size int) {
-	m.elements++
-	m.bytes += uint64(size) + 20
-}
-
-// item puts the next item of a list behind those before it.
-func (m *mending) item(row, name, value []byte) error {
-	index, ok := keyenc.DecodeItem(name)
-	if !ok {
-		return m.delete(slices.Clone(row))
-	}
-	if m.elements == 0 {
-		m.first, m.end = index, index
-	}
-	to := m.end
-	m.end += keyenc.ItemStride
-	m.count(len(value))
-	if to == index {
-		return nil
-	}
-	put := record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: keyenc.AppendItemRow(nil, m.prefix, m.id, to), Value: slices.Clone(value)}
-	return errors.Join(m.delete(slices.Clone(row)), m.add(put))
-}
-
-// pairs gives every member of a sorted set its score row, and every score row
-// its member. Where the two differ the member's counts.
-func (m *mending) pairs() error {
-	var errs []error
-	put := func(row, value []byte) {
-		errs = append(errs, m.add(record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: row, Value: value}))
-	}
-	for member, score := range m.scores {
-		have, ok := m.members[member]
-		if !ok {
-			m.members[member] = score
-			put(keyenc.AppendElementRow(nil, m.prefix, m.id, keyenc.TagElement, member), binary.BigEndian.AppendUint64(nil, score))
-		} else if have != score {
-			errs = append(errs, m.delete(keyenc.AppendScoreRow(nil, m.prefix, m.id, score, member)))
-		}
-	}
-	for member, score := range m.members {
-		m.count(2*len(member) + 2*keyenc.ScoreLen)
-		if have, ok := m.scores[member]; !ok || have != score {
-			put(keyenc.AppendScoreRow(nil, m.prefix, m.id, score, member), nil)
-		}
-	}
-	return errors.Join(errs...)
+func (m *mending) put(row []byte, typ record.Type, value []byte) error {
+	return m.add(record.Op{Attr: base.MakeAttr(base.KindPut, uint8(typ), false), Key: row, Value: value})
 }
 
 func (m *mending) delete(row []byte) error {

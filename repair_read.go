@@ -33,7 +33,7 @@ type repair struct {
 
 	clock   int64
 	lastSeq base.SeqNum
-	ids     map[uint32]uint64 // of each keyspace, above every collection id met
+	ids     map[uint32]uint64 // of each keyspace met, the largest collection id met
 }
 
 // salvaged is a table of the source that can be read, wholly or in part.
@@ -293,17 +293,21 @@ func (s *onceEach) fresh(e *iterator.Entry) *iterator.Entry {
 	return e
 }
 
-// meet notes the sequence of a record, and the collection it names or belongs
-// to.
+// meet notes the sequence of a record, and the keyspace and the collection it
+// names or belongs to.
 func (r *repair) meet(e *iterator.Entry) {
 	r.lastSeq = max(r.lastSeq, e.Seq)
+	put := e.Attr.Kind() == base.KindPut
 	prefix, rest, ok := keyenc.KeyspaceOf(e.Key)
-	if !ok {
-		return
-	}
 	id, _, _, element := keyenc.ParseCollectionRow(rest)
-	if !element && e.Attr.Kind() == base.KindPut {
+	switch {
+	case ok && !element && put:
 		id, _ = record.CollectionID(record.Type(e.Attr.Type()), e.Value)
+	case !ok && put && len(e.Key) > 0 && e.Key[0] == keyenc.SpaceSystem: // a timer or a registry row
+		prefix = e.Value
+		_, id, _ = keyenc.ParseTimerRow(e.Key)
+	case !ok && len(e.Key) >= 5 && e.Key[0] == keyenc.SpaceNamed:
+		prefix = e.Key[:5]
 	}
 	n := keyspaceNumber(prefix)
 	r.ids[n] = max(r.ids[n], id)

@@ -90,7 +90,7 @@ func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
 	s.FileLimit, s.Clock = next, r.clock
 	s.LastSeq = min((r.lastSeq/base.SeqGap+1)*base.SeqGap, base.SeqMax)
 	for n, id := range r.ids {
-		if id < math.MaxUint64-idBlockLast {
+		if id > 0 && id < math.MaxUint64-idBlockLast {
 			s.IDLimit = max(s.IDLimit, id+idBlockLast)
 		}
 		if n > 0 && n < math.MaxUint32 {
@@ -104,14 +104,17 @@ func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
 	return s, nil
 }
 
-// makeWhole opens the new store, settles what its collections lost, and checks
-// it.
+// makeWhole opens the new store, settles what its keyspaces and collections lost,
+// and checks it.
 func (r *repair) makeWhole(dir string) error {
 	db, err := Open(dir, &r.opts)
 	if err != nil {
 		return err
 	}
-	err = r.collections(db)
+	err = r.keyspaces(db)
+	if err == nil {
+		err = r.collections(db)
+	}
 	if err == nil {
 		err = db.Check(r.ctx)
 	}

@@ -325,7 +325,7 @@ func (it *rowIter) settleBackward() bool {
 		for e != nil && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {
 				it.trailer, it.value, seen = e.Trailer, e.Value, true
-				if e.Volatile {
+				if !e.Lasting {
 					it.kept = append(it.kept[:0], e.Value...)
 					it.value = it.kept
 				}

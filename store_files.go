@@ -141,14 +141,15 @@ func (db *DB) removeObsolete() {
 }
 
 // removeFile removes a file that nothing refers to. After a failed write of the
-// manifest it removes nothing. A failure to remove is no harm: the file goes at
-// the next Open.
+// manifest it removes nothing. A failure to remove is no damage, and is told as
+// what it is: the file goes at the next Open.
 func (db *DB) removeFile(t base.FileType, n base.FileNum) {
 	if db.poison.set() {
 		return
 	}
-	err := db.opts.FS.Remove(join(db.dir, base.Filename(t, n)))
+	name := base.Filename(t, n)
+	err := db.opts.FS.Remove(join(db.dir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		db.emit(Corruption{Err: err})
+		db.emit(RemoveFailed{File: name, Err: err})
 	}
 }

@@ -21,6 +21,8 @@ func TestCollectingIsWorthItOnlyAboveTheLimitInASmallProcess(t *testing.T) {
 		{"heap below the limit", heap{live: 20 << 20, objects: 50 << 20}, 16 << 20, false},
 		{"little waste", heap{live: 60 << 20, objects: 80 << 20}, 4 << 20, false},
 		{"a large process", heap{live: 1 << 30, objects: 2 << 30}, 16 << 20, false},
+		{"a process of twice the limit", heap{live: 128 << 20, objects: 200 << 20}, 16 << 20, true},
+		{"a larger one", heap{live: 129 << 20, objects: 200 << 20}, 16 << 20, false},
 	} {
 		if got := worthCollecting(c.h, c.waste, limit); got != c.want {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)

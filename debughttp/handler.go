@@ -28,15 +28,17 @@ type Report struct {
 	// Tracked tells whether the store remembers who opened what.
 	Tracked bool
 	Handles []siltstone.OpenHandle
-	// Explanation is of ?key=, and Problem why there is none.
+	// Explanation is of ?key=, and Problem why there is none. Keyspace is that of
+	// &keyspace=, empty for the default one.
 	Explanation *siltstone.Explanation `json:",omitempty"`
 	Problem     string                 `json:",omitempty"`
+	Keyspace    string                 `json:",omitempty"`
 }
 
 // Handler returns a handler that answers GET and HEAD with one page about db, in
 // HTML or, with ?format=json, in JSON. It shows no keys and no values; with
-// ?key= it shows how the store comes to its answer about that key, which tells
-// whoever asks that the key exists. The page loads nothing and runs no script.
+// ?key=, and &keyspace= for one of a named keyspace, it shows how the store comes
+// to its answer about that key, which tells whoever asks that the key exists. The page loads nothing and runs no script.
 // It checks nobody's rights. Each request costs one call of Metrics. Safe for
 // concurrent use, and after Close of the store too.
 func Handler(db *siltstone.DB) http.Handler {
@@ -69,7 +71,8 @@ func protect(h http.Header) {
 func newReport(db *siltstone.DB, r *http.Request) Report {
 	rep := Report{Metrics: db.Metrics(), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles()}
 	if key := r.FormValue("key"); key != "" {
-		e, err := db.Explain([]byte(key))
+		rep.Keyspace = r.FormValue("keyspace")
+		e, err := explain(db, rep.Keyspace, key)
 		if err != nil {
 			rep.Problem = err.Error()
 		}
@@ -78,6 +81,17 @@ func newReport(db *siltstone.DB, r *http.Request) Report {
 		}
 	}
 	return rep
+}
+
+func explain(db *siltstone.DB, keyspace, key string) (siltstone.Explanation, error) {
+	if keyspace == "" {
+		return db.Explain([]byte(key))
+	}
+	e, err := db.ExplainIn(keyspace, []byte(key))
+	if errors.Is(err, siltstone.ErrNotFound) {
+		err = fmt.Errorf("there is no keyspace %q", keyspace)
+	}
+	return e, err
 }
 
 var errFormat = errors.New("format is html or json")

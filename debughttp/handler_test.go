@@ -118,6 +118,29 @@ func TestHostileKeysStayText(t *testing.T) {
 	}
 }
 
+func TestAKeyOfAKeyspaceIsExplainedAndNoKeyspaceIsMade(t *testing.T) {
+	db := open(t)
+	ks, err := db.Keyspace(`<i>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ks.Put([]byte("k"), []byte("of the keyspace")); err != nil {
+		t.Fatal(err)
+	}
+	if page := body(t, db, "/?key=k&keyspace=%3Ci%3E"); !strings.Contains(page, "present: string of 15 bytes") || strings.Contains(page, "<i>") {
+		t.Error(page)
+	}
+	if page := body(t, db, "/?key=k"); strings.Contains(page, "present") {
+		t.Error("the default keyspace has it")
+	}
+	if page := body(t, db, "/?key=k&keyspace=none"); !strings.Contains(page, "there is no keyspace") {
+		t.Error(page)
+	}
+	if names, err := db.Keyspaces(); err != nil || len(names) != 1 {
+		t.Errorf("keyspaces %q, %v", names, err)
+	}
+}
+
 func TestTheJSONDecodesToTheSameReport(t *testing.T) {
 	db := open(t)
 	busy(t, db)

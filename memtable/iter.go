@@ -217,7 +217,7 @@ func (it *Iter) stand(version uint32) *iterator.Entry {
 	e.Trailer, off = at.trailer()
 	e.Seq += it.t.first
 	if !it.keysOnly {
-		e.Value = it.t.value(at, off)
+		e.Value, e.Lasting = it.t.value(at, off), true
 	}
 	return e
 }

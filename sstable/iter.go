@@ -212,7 +212,7 @@ func (it *Iter) enter(b *block, number int) {
 	it.key = append(it.key[:0], k.prefix()...)
 	it.tail = it.key[k.prefixLen : k.prefixLen+8]
 	it.flat = k.tailWidth == 0 && k.tailBase <= 8 && b.seqWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
-	it.entry.Value, it.entry.Volatile = nil, b == &it.own
+	it.entry.Value, it.entry.Lasting = nil, b != &it.own
 	if it.flat {
 		it.entry.Key = it.key[:k.prefixLen+k.tailBase]
 		it.entry.Trailer = b.trailer(0)

@@ -39,7 +39,7 @@ func TestALargeValueIsWrittenFromWhereItLies(t *testing.T) {
 	w := NewWriter(sink, WriterOptions{ID: testID, Compression: S2})
 	for i := range 5 {
 		e := put(fmt.Sprint("key", i), 1, "").entry()
-		e.Value = value
+		e.Value, e.Lasting = value, true
 		if err := w.Add(e); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestALargeValueIsWrittenFromWhereItLies(t *testing.T) {
 
 // A value that the iterator overwrites at its next move is copied: the file is
 // the same.
-func TestVolatileAndLastingValuesMakeTheSameTable(t *testing.T) {
+func TestCopiedAndLastingValuesMakeTheSameTable(t *testing.T) {
 	sizes := []int{1, 100, defaultBlockSize - 1, defaultBlockSize, defaultBlockSize + 1, apartFrom - 1, apartFrom, apartFrom + 5, 1 << 20}
 	for _, c := range []Compression{NoCompression, S2, Zstd} {
 		for _, fill := range []string{"random", "text"} {
@@ -77,7 +77,7 @@ func TestVolatileAndLastingValuesMakeTheSameTable(t *testing.T) {
 							clear(reused)
 							value = reused[:copy(reused, value)]
 						}
-						e := &iterator.Entry{Key: fmt.Appendf(nil, "%02d", i), Value: value, Volatile: volatile, Trailer: put("", seq, "").Trailer}
+						e := &iterator.Entry{Key: fmt.Appendf(nil, "%02d", i), Value: value, Lasting: !volatile, Trailer: put("", seq, "").Trailer}
 						if err := w.Add(e); err != nil {
 							t.Fatal(err)
 						}

@@ -49,7 +49,7 @@ func TestReadsOnLoanAreRightAndAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestValueInTheIteratorsOwnMemoryIsMarkedVolatile(t *testing.T) {
+func TestValueInTheIteratorsOwnMemoryIsNotLasting(t *testing.T) {
 	file, recs := wideTable(t, S2)
 	own, cached := full(t, file).NewIter(IterOptions{}), mustOpen(t, file, ReaderOptions{Cache: cache.New(64 << 20)}).NewIter(IterOptions{})
 	defer own.Close()
@@ -59,8 +59,8 @@ func TestValueInTheIteratorsOwnMemoryIsMarkedVolatile(t *testing.T) {
 		if i == 0 {
 			e, c = own.First, cached.First
 		}
-		if x, y := e(), c(); !x.Volatile || y.Volatile || string(x.Value) != string(y.Value) {
-			t.Fatalf("record %d: volatile %v and %v, %q and %q", i, x.Volatile, y.Volatile, x.Value, y.Value)
+		if x, y := e(), c(); x.Lasting || !y.Lasting || string(x.Value) != string(y.Value) {
+			t.Fatalf("record %d: lasting %v and %v, %q and %q", i, x.Lasting, y.Lasting, x.Value, y.Value)
 		}
 	}
 }

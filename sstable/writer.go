@@ -104,7 +104,7 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 }
 
 // Add appends a record. Records come in strictly rising internal order. The
-// entry is copied, but for a value of a whole block that is not Volatile: that
+// entry is copied, but for a value of a whole block that is Lasting: that
 // must not change before the next call. A tombstone's value is not stored.
 func (w *Writer) Add(e *iterator.Entry) error {
 	if w.err != nil {
@@ -137,7 +137,7 @@ func (w *Writer) Add(e *iterator.Entry) error {
 		w.lastHash = xxhash.Sum64(e.Key)
 		w.hashes = append(w.hashes, w.lastHash)
 	}
-	alone := !e.Volatile && w.block.len() == 0 && len(value) >= w.o.BlockSize // the next record finds the block full
+	alone := e.Lasting && w.block.len() == 0 && len(value) >= w.o.BlockSize // the next record finds the block full
 	w.block.add(e, value, w.lastHash, again, alone)
 	countRecord(&w.props, e.Key, value, e.Trailer, again)
 	return nil

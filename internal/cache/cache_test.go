@@ -174,6 +174,19 @@ func TestLendingHasABoundAndCountsAsReserved(t *testing.T) {
 	}
 }
 
+func TestLendingEvictsWhatStoodInItsPlace(t *testing.T) {
+	c, s := New(16_000), make([]Slot, 16)
+	for i := range s {
+		store(c, s, i, 1000, true)
+	}
+	if !c.Lend(2000) {
+		t.Fatal("an eighth of the limit is not lent")
+	}
+	if m := c.Metrics(); m.Bytes != 14_000 {
+		t.Errorf("%d bytes of blocks beside 2000 that are lent, of 16000", m.Bytes)
+	}
+}
+
 func TestWasteIsAnnouncedAsItGrows(t *testing.T) {
 	c, s := New(16_000), make([]Slot, 64)
 	calls := 0

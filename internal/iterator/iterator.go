@@ -10,9 +10,9 @@ type Entry struct {
 	Key   []byte // row key; borrowed until the iterator's next move
 	Value []byte // nil if the iterator was opened for keys only; borrowed likewise
 	base.Trailer
-	// Volatile says that the next move may overwrite Value; otherwise it stays as
-	// it is for as long as its source is open.
-	Volatile bool
+	// Lasting says that Value stays as it is for as long as its source is open;
+	// otherwise the next move may overwrite it.
+	Lasting bool
 }
 
 // Iterator walks records in internal order: key ascending, sequence descending

@@ -277,6 +277,7 @@ func conditionsOfDeadlines(t test, s Store) {
 		{in(time.Hour), typed.NX, 1, time.Hour}, {in(time.Minute), typed.NX, 0, time.Hour},
 		{in(time.Minute), typed.GT, 0, time.Hour}, {in(time.Minute), typed.LT, 1, time.Minute},
 		{in(time.Hour), typed.LT, 0, time.Minute}, {in(time.Hour), typed.XX | typed.GT, 1, time.Hour},
+		{in(time.Hour), typed.GT, 0, time.Hour}, {in(time.Hour), typed.LT, 0, time.Hour},
 		{time.Time{}, typed.LT, 0, time.Hour}, {time.Time{}, typed.GT, 1, typed.NoTTL},
 		{in(time.Hour), typed.LT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
 	} {

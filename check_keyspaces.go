@@ -12,20 +12,21 @@ import (
 // reserved, and that no row is left of one that is not registered: it would have
 // come back from the dead.
 func (c *checker) keyspaces() error {
-	names, errs, err := c.registered()
-	if err != nil {
-		return errors.Join(errs, err)
+	var faults []error
+	names, err := c.registered(func(_ string, fault error) { faults = append(faults, fault) })
+	if err == nil {
+		err = c.rowsOfNoKeyspace(names, func(_ []byte, _ uint32, fault error) { faults = append(faults, fault) })
 	}
-	return errors.Join(errs, c.rowsOfNoKeyspace(names))
+	return errors.Join(append(faults, err)...)
 }
 
 func badKeyspace(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorruption, fmt.Sprintf(format, args...))
 }
 
-// registered returns the names of all keyspaces by their numbers, and the faults
-// of the rows that say so.
-func (c *checker) registered() (names map[uint32]string, faults, err error) {
+// registered returns the names of all keyspaces by their numbers. It calls found
+// for every name whose row is at fault, which then is none of them.
+func (c *checker) registered(found func(name string, fault error)) (names map[uint32]string, err error) {
 	c.db.store.mu.Lock()
 	limit := c.db.store.state.KeyspaceLimit
 	c.db.store.mu.Unlock()
@@ -42,36 +43,40 @@ func (c *checker) registered() (names map[uint32]string, faults, err error) {
 		case twice:
 			fault = badKeyspace("keyspaces %q and %q both have number %d", other, name, number)
 		}
-		faults = errors.Join(faults, fault)
-		names[number] = name
+		if fault != nil {
+			found(name, fault)
+		} else {
+			names[number] = name
+		}
 		return c.tick()
 	})
-	return names, faults, err
+	return names, err
 }
 
 // rowsOfNoKeyspace looks at one row of every keyspace that has any, and at all
-// behind a prefix that are no key's and no collection's.
-func (c *checker) rowsOfNoKeyspace(names map[uint32]string) error {
+// behind a prefix that are no key's and no collection's. It calls found for the
+// first row of a number that has no name, and, with number 0, for every row that
+// is in no keyspace.
+func (c *checker) rowsOfNoKeyspace(names map[uint32]string, found func(row []byte, number uint32, fault error)) error {
 	it, err := c.db.newRowIter(c.view, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
 	if err != nil {
 		return err
 	}
 	defer it.release()
-	var faults error
 	for ok := it.first(); ok; {
 		if err := c.tick(); err != nil {
 			return err
 		}
 		prefix, _, in := keyenc.KeyspaceOf(it.key)
 		if !in {
-			faults = errors.Join(faults, badKeyspace("row %q is in no keyspace", it.key))
+			found(bytes.Clone(it.key), 0, badKeyspace("row %q is in no keyspace", it.key))
 			ok = it.next()
 			continue
 		}
 		if number := keyspaceNumber(prefix); names[number] == "" {
-			faults = errors.Join(faults, badKeyspace("row %q is of keyspace number %d, which there is not", it.key, number))
+			found(bytes.Clone(it.key), number, badKeyspace("row %q is of keyspace number %d, which there is not", it.key, number))
 		}
 		ok = it.seekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it
 	}
-	return errors.Join(faults, it.err)
+	return it.err
 }

@@ -1,0 +1,125 @@
+package siltstone
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// collections checks metadata against element rows.
+func (c *checker) collections() error {
+	var errs []error
+	err := c.eachFault(func(_ namedID, _ []byte, fault error) { errs = append(errs, fault) })
+	return errors.Join(append(errs, err)...)
+}
+
+// eachFault calls found for every collection whose rows do not agree, with the
+// row of its metadata, nil if there is none, and for every row of no collection,
+// with the row itself and id 0.
+func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) error {
+	named, err := c.namedIDs()
+	if err != nil {
+		return err
+	}
+	it, err := c.db.newRowIter(c.view, nil, nil, false)
+	if err != nil {
+		return err
+	}
+	defer it.release()
+	var cur elementCount
+	live := map[namedID][]byte{} // metadata rows whose elements are still to come
+	judge := func() {
+		if err := c.judge(&cur, named); err != nil {
+			found(namedID{string(cur.prefix), cur.id}, cur.row, err)
+		}
+	}
+	for ok := it.first(); ok; ok = it.next() {
+		if err := c.tick(); err != nil {
+			return err
+		}
+		prefix, rest, ok := keyenc.KeyspaceOf(it.key)
+		if !ok {
+			continue
+		}
+		if rest[0] == keyenc.SpaceKeys {
+			if id, ok := record.CollectionID(record.Type(it.trailer.Attr.Type()), it.value); ok {
+				who := namedID{string(prefix), id}
+				if other := live[who]; other != nil {
+					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
+				}
+				live[who] = bytes.Clone(it.key)
+			}
+			continue
+		}
+		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
+		if !ok {
+			found(namedID{prefix: string(prefix)}, bytes.Clone(it.key), fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
+			continue
+		}
+		if id != cur.id || !bytes.Equal(prefix, cur.prefix) {
+			judge()
+			who := namedID{string(prefix), id}
+			cur = elementCount{prefix: bytes.Clone(prefix), id: id, row: live[who]}
+			delete(live, who)
+		}
+		cur.add(tag, name, it.value, it.trailer)
+	}
+	if it.err != nil {
+		return it.err
+	}
+	judge()
+	for who, row := range live {
+		found(who, row, fmt.Errorf("%w: collection %d: row %q names it, and it has no rows", ErrCorruption, who.id, row))
+	}
+	return nil
+}
+
+// namedID is a collection of a keyspace.
+type namedID struct {
+	prefix string
+	id     uint64
+}
+
+// namedIDs returns every collection that any record, however old, or any
+// nomination names: its rows are not forgotten.
+func (c *checker) namedIDs() (map[namedID]bool, error) {
+	named := map[namedID]bool{}
+	it, err := c.db.newRowIter(c.view, nil, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	defer it.release()
+	for e := it.merge.First(); e != nil; e = it.merge.Next() {
+		if err := c.tick(); err != nil {
+			return nil, err
+		}
+		prefix, rest, ok := keyenc.KeyspaceOf(e.Key)
+		if !ok || rest[0] != keyenc.SpaceKeys || e.Attr.Kind() != base.KindPut {
+			continue
+		}
+		if id, ok := record.CollectionID(record.Type(e.Attr.Type()), e.Value); ok {
+			named[namedID{string(prefix), id}] = true
+		}
+	}
+	return named, it.merge.Err()
+}
+
+// nominated reports whether the collection is waiting for the reaper.
+func (c *checker) nominated(id namedID) bool {
+	n := keyspaceNumber([]byte(id.prefix))
+	c.db.store.mu.Lock()
+	ranges := c.db.store.state.Nominated
+	c.db.store.mu.Unlock()
+	c.db.reaper.mu.Lock()
+	defer c.db.reaper.mu.Unlock()
+	for _, r := range append(ranges[:len(ranges):len(ranges)], c.db.reaper.pending...) {
+		if r.Keyspace == n && r.First <= id.id && id.id <= r.Last {
+			return true
+		}
+	}
+	return false
+}

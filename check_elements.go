@@ -1,0 +1,201 @@
+package siltstone
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// elementCount is what was seen of one collection's rows.
+type elementCount struct {
+	prefix                  []byte
+	id                      uint64
+	row, owner              []byte // of the metadata, and what the owner row says it is
+	elements, scores, items uint64
+	volatile, due           uint64 // elements with a deadline, and deadlines
+	pairs                   uint64 // hashes of (member, score, deadline) of elements, less those of score rows
+	dues                    uint64 // hashes of (member, deadline) of elements, less those of due rows
+	earliest                int64  // of the due rows
+	first, last             uint64 // indexes of items
+	bad                     []byte // a row that says nothing sensible; nil: none
+}
+
+// add counts a row: name is what stands in its key behind the tag.
+func (e *elementCount) add(tag byte, name, value []byte, t base.Trailer) {
+	switch tag {
+	case keyenc.TagOwner:
+		e.owner = bytes.Clone(value)
+	case keyenc.TagElement:
+		e.elements++
+		deadline, rest, ok := elementValue(value, t)
+		if !ok {
+			e.wrong(tag, name)
+			return
+		}
+		if deadline != 0 {
+			e.volatile++
+			e.dues += hashPair(name, binary.BigEndian.AppendUint64(nil, uint64(deadline)))
+		}
+		e.pairs += hashMember(name, rest, deadline)
+	case keyenc.TagScore:
+		e.scores++
+		deadline, _, ok := elementValue(value, t)
+		if len(name) < keyenc.ScoreLen || !ok {
+			e.wrong(tag, name)
+			return
+		}
+		e.pairs -= hashMember(name[keyenc.ScoreLen:], name[:keyenc.ScoreLen], deadline)
+	case keyenc.TagDue:
+		if len(name) < record.DeadlineLen {
+			e.wrong(tag, name)
+			return
+		}
+		if e.due++; e.due == 1 {
+			e.earliest = int64(binary.BigEndian.Uint64(name))
+		}
+		e.dues -= hashPair(name[record.DeadlineLen:], name[:record.DeadlineLen])
+	case keyenc.TagItem:
+		index, ok := keyenc.DecodeItem(name)
+		if !ok {
+			e.wrong(tag, name)
+			return
+		}
+		if e.items++; e.items == 1 {
+			e.first = index
+		}
+		e.last = index
+	}
+}
+
+// wrong notes a row that nothing writes so.
+func (e *elementCount) wrong(tag byte, name []byte) {
+	e.bad = keyenc.AppendElementRow(nil, e.prefix, e.id, tag, string(name))
+}
+
+// elementValue splits the value of an element's row, or of its score row, into
+// its deadline, 0 for none, and what a row without deadline holds.
+func elementValue(value []byte, t base.Trailer) (deadline int64, rest []byte, ok bool) {
+	if record.Type(t.Attr.Type()) != record.TypeVolatile {
+		return 0, value, true
+	}
+	return record.CutDeadline(value)
+}
+
+func hashPair(member, rest []byte) uint64 {
+	return xxhash.Sum64(member)*31 + xxhash.Sum64(rest)
+}
+
+func hashMember(member, score []byte, deadline int64) uint64 {
+	return hashPair(member, score) + uint64(deadline)*0x9E3779B97F4A7C15*xxhash.Sum64(member)
+}
+
+// judge compares what was seen of a collection with its metadata.
+func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
+	if e.prefix == nil {
+		return nil
+	}
+	who := namedID{string(e.prefix), e.id}
+	if e.row == nil {
+		switch {
+		case named[who] || c.nominated(who):
+			return nil
+		case e.owner == nil:
+			return e.fault("%d rows without an owner", e.elements+e.scores+e.items)
+		}
+		return e.fault("%d rows that no record names", e.elements+e.scores+e.items)
+	}
+	if !bytes.Equal(e.owner, e.row) {
+		return e.fault("row %q names it, its owner row says %q", e.row, e.owner)
+	}
+	f, err := c.view.rs.get(e.row, hashRow(e.row), c.view.seq)
+	if err != nil {
+		return err
+	}
+	m, err := record.DecodeMeta(f.value)
+	if err != nil {
+		return e.fault("%v", err)
+	}
+	typ := record.Type(f.Attr.Type())
+	if err := e.compare(typ, m); err != nil {
+		return err
+	}
+	if err := c.timers(e, f.Expiry, m.NextDue); err != nil {
+		return err
+	}
+	if typ == record.TypeZSet {
+		return c.ranks(e, m)
+	}
+	return nil
+}
+
+func (e *elementCount) fault(format string, args ...any) error {
+	return fmt.Errorf("%w: collection %d: %s", ErrCorruption, e.id, fmt.Sprintf(format, args...))
+}
+
+// compare compares rows with metadata, as far as one pass over them tells.
+func (e *elementCount) compare(typ record.Type, m record.Meta) error {
+	count := e.elements
+	if typ == record.TypeList {
+		count = e.items
+	}
+	switch {
+	case e.bad != nil:
+		return e.fault("%v %q has the malformed row %q", typ, e.owner, e.bad)
+	case m.Count != count:
+		return e.fault("%v %q counts %d elements and has %d", typ, e.owner, m.Count, count)
+	case e.volatile != e.due:
+		return e.fault("%v %q has %d elements with deadlines and %d due rows", typ, e.owner, e.volatile, e.due)
+	case e.dues != 0:
+		return e.fault("%v %q has due rows that are not those of its elements", typ, e.owner)
+	case e.due > 0 && (m.NextDue == 0 || e.earliest < m.NextDue):
+		return e.fault("%v %q has an element that is due at %d, and says that none is before %d", typ, e.owner, e.earliest, m.NextDue)
+	case typ == record.TypeZSet && e.scores != e.elements:
+		return e.fault("sorted set %q has %d members and %d scores", e.owner, e.elements, e.scores)
+	case typ == record.TypeZSet && e.pairs != 0:
+		return e.fault("sorted set %q has scores that are not those of its members", e.owner)
+	case typ == record.TypeList && !listSpans(m.Body, e):
+		return e.fault("list %q has a gap, or items outside its ends", e.owner)
+	}
+	return nil
+}
+
+// listSpans reports whether items, as many as the metadata counts, stand where
+// its body says: without gaps from the first index to one stride before the end,
+// or with gaps somewhere between the two.
+func listSpans(body []byte, e *elementCount) bool {
+	if len(body) != 17 {
+		return false
+	}
+	first, end := binary.BigEndian.Uint64(body), binary.BigEndian.Uint64(body[8:])
+	if body[16] != 0 { // with gaps; or of a later version, whose typed calls refuse it
+		return first <= e.first && e.last < end
+	}
+	return e.first == first && e.last == end-keyenc.ItemStride && (end-first)/keyenc.ItemStride == e.items
+}
+
+// timers looks for the timers of a collection, without which nobody would look
+// after its end, or that of its elements.
+func (c *checker) timers(e *elementCount, expiry, nextDue int64) error {
+	for _, at := range [...]int64{expiry, nextDue} {
+		if at == 0 {
+			continue
+		}
+		row := keyenc.AppendTimerRow(nil, at, e.id)
+		f, err := c.view.rs.get(row, hashRow(row), c.view.seq)
+		switch {
+		case err != nil:
+			return err
+		case !f.ok:
+			return e.fault("%q has no timer at %d", e.owner, at)
+		case !bytes.Equal(f.value, e.prefix):
+			return e.fault("%q has a timer at %d of keyspace %x", e.owner, at, f.value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package siltstone
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// The body of a sorted set with a counted order is the form that this version
+// knows and the number of levels, of which there are so many at most.
+const (
+	ranksForm     = 1
+	maxRankLevels = 32
+)
+
+// rankCount is a stretch of a counted order: from its boundary up to the next.
+type rankCount struct {
+	boundary []byte
+	members  uint64
+}
+
+// ranks compares the counted order of a sorted set, if it has one, with its score
+// rows: every entry of a bucket page counts what lies between its boundary and
+// the next, and every entry above it what the page below does. It costs another
+// walk of the order. Pages that the body does not speak of are no fault: a version
+// that does not know them leaves them behind, and who counts next deletes them.
+func (c *checker) ranks(e *elementCount, m record.Meta) error {
+	if len(m.Body) == 0 || m.Body[0] != ranksForm {
+		return nil // not counted; or by a later version, whose typed calls refuse it
+	}
+	if len(m.Body) != 2 || m.Body[1] == 0 || m.Body[1] > maxRankLevels {
+		return e.fault("sorted set %q says %x of its counted order", e.owner, m.Body)
+	}
+	below, err := c.buckets(e)
+	if err != nil {
+		return err
+	}
+	for level := byte(2); level <= m.Body[1]; level++ {
+		var counts, sums []rankCount
+		err := c.pages(e, level, func(page []rankCount) error {
+			counts = append(counts, page...)
+			sums = append(sums, sumOf(page))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !slices.EqualFunc(counts, below, sameCount) {
+			return e.fault("sorted set %q has pages of level %d that do not count those below", e.owner, level)
+		}
+		below = sums
+	}
+	if len(below) != 1 || len(below[0].boundary) != 0 || below[0].members != m.Count {
+		return e.fault("sorted set %q has %d members, and its counted order no root that says so", e.owner, m.Count)
+	}
+	return nil
+}
+
+// buckets compares the pages of level 1 with the score rows, and returns what
+// each of them counts.
+func (c *checker) buckets(e *elementCount) (sums []rankCount, err error) {
+	lo, hi := tagRange(e, keyenc.TagScore, nil)
+	it, err := c.db.newRowIter(c.view, lo, hi, true)
+	if err != nil {
+		return nil, err
+	}
+	defer it.release()
+	more := it.first()
+	// passed says how many rows are left before the boundary, nil being the end.
+	passed := func(boundary []byte) (n uint64, err error) {
+		for ; more && (boundary == nil || bytes.Compare(it.key[len(lo):], boundary) < 0); more = it.next() {
+			if err := c.tick(); err != nil {
+				return 0, err
+			}
+			n++
+		}
+		return n, it.err
+	}
+	var last *rankCount
+	settle := func(next []byte) error {
+		n, err := passed(next)
+		switch {
+		case err != nil:
+			return err
+		case last == nil && n > 0, last != nil && n != last.members:
+			return e.fault("sorted set %q has a bucket that does not count %d members in it", e.owner, n)
+		}
+		return nil
+	}
+	err = c.pages(e, 1, func(page []rankCount) error {
+		sums = append(sums, sumOf(page))
+		for i := range page {
+			if err := settle(append([]byte{}, page[i].boundary...)); err != nil {
+				return err
+			}
+			last = &page[i]
+		}
+		return nil
+	})
+	if err == nil {
+		err = settle(nil)
+	}
+	return sums, err
+}
+
+// pages calls f for every page of a level, in the order of their boundaries.
+func (c *checker) pages(e *elementCount, level byte, f func(page []rankCount) error) error {
+	lo, hi := tagRange(e, keyenc.TagBucket, []byte{level})
+	it, err := c.db.newRowIter(c.view, lo, hi, false)
+	if err != nil {
+		return err
+	}
+	defer it.release()
+	for ok := it.first(); ok; ok = it.next() {
+		page, ok := decodeRankPage(it.value)
+		if !ok || len(page) == 0 || !bytes.Equal(page[0].boundary, it.key[len(lo):]) {
+			return e.fault("sorted set %q has the malformed row %q", e.owner, it.key)
+		}
+		if err := f(page); err != nil {
+			return err
+		}
+	}
+	return it.err
+}
+
+// tagRange returns the bounds of the rows of a tag that go on with rest.
+func tagRange(e *elementCount, tag byte, rest []byte) (lo, hi []byte) {
+	lo = keyenc.AppendElementRow(nil, e.prefix, e.id, tag, string(rest))
+	hi = bytes.Clone(lo)
+	hi[len(hi)-1]++ // tags and levels are far below 255
+	return lo, hi
+}
+
+// decodeRankPage takes a page apart. The entries own their boundaries.
+func decodeRankPage(value []byte) (page []rankCount, ok bool) {
+	for len(value) > 0 {
+		size, n := binary.Uvarint(value)
+		if n <= 0 || size > uint64(len(value)-n) {
+			return nil, false
+		}
+		e := rankCount{boundary: bytes.Clone(value[n : n+int(size)])}
+		value = value[n+int(size):]
+		if e.members, n = binary.Uvarint(value); n <= 0 {
+			return nil, false
+		}
+		if k := len(page); k > 0 && bytes.Compare(page[k-1].boundary, e.boundary) >= 0 {
+			return nil, false
+		}
+		page, value = append(page, e), value[n:]
+	}
+	return page, true
+}
+
+func sumOf(page []rankCount) rankCount {
+	sum := rankCount{boundary: page[0].boundary}
+	for _, e := range page {
+		sum.members += e.members
+	}
+	return sum
+}
+
+func sameCount(a, b rankCount) bool {
+	return bytes.Equal(a.boundary, b.boundary) && a.members == b.members
+}
