@@ -83,6 +83,17 @@ func benchInline(b *testing.B, kind inlineKind, n, size int, inline bool) {
 			b.ReportMetric(mem, "mem-B")
 		})
 	}
+	b.Run("Make", func(b *testing.B) {
+		b.ReportAllocs()
+		from := db.Metrics().Commits.Bytes
+		b.ResetTimer()
+		for i := range b.N {
+			if err := kind.fill(db, made(i), names[i%len(keys)][:n], v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(db.Metrics().Commits.Bytes-from)/float64(b.N), "log-B/op")
+	})
 	run("Get", func(i int, key string, names []string) error { return kind.get(db, key, names[i%n], i%n) })
 	run("All", func(_ int, key string, _ []string) error { return kind.all(db, key) })
 	run("Add", func(i int, key string, names []string) error {
@@ -92,6 +103,9 @@ func benchInline(b *testing.B, kind inlineKind, n, size int, inline bool) {
 		return kind.remove(db, key, names[n])
 	})
 }
+
+// made returns the name of a collection that Make makes.
+func made(i int) string { return fmt.Sprintf("made-%08d", i) }
 
 // longName returns the name of element i, as long as v.
 func longName(i int, v []byte) string { return fmt.Sprintf("%06d%x", i, v[:max(0, len(v)-6)/2]) }

@@ -79,6 +79,8 @@ type checker struct {
 	view  readView
 	errs  []error
 	steps int
+
+	inlineFaults []error // of collections in their metadata
 }
 
 // tick looks at the context now and then.
@@ -93,7 +95,7 @@ func (c *checker) tick() error {
 func (c *checker) collections() error {
 	var errs []error
 	err := c.eachFault(func(_ namedID, _ []byte, fault error) { errs = append(errs, fault) })
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errors.Join(append(errs, err)...), errors.Join(c.inlineFaults...))
 }
 
 // eachFault calls found for every collection whose rows do not agree, with the
@@ -131,6 +133,8 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
 				}
 				live[who] = bytes.Clone(it.key)
+			} else if err := inlineFault(it.key, it.trailer.Attr, it.value); err != nil {
+				c.inlineFaults = append(c.inlineFaults, err)
 			}
 			continue
 		}
