@@ -28,7 +28,7 @@ type InlineLimit struct {
 
 // Inline is the limit in force. It is not in the format: a record above it is
 // read, and moves out when it is written to. Tests and benchmarks change it.
-var Inline = InlineLimit{Elements: 128, Bytes: 1024}
+var Inline = InlineLimit{Elements: 64, Bytes: 256}
 
 // ErrInline says that the body of an inline record is none.
 var ErrInline = errors.New("elements in the metadata are malformed")
