@@ -31,3 +31,6 @@ func inEveryForm(t *testing.T, test func(t *testing.T)) {
 		})
 	}
 }
+
+// InEveryForm is inEveryForm for tests from outside.
+func InEveryForm(t *testing.T, test func(t *testing.T)) { inEveryForm(t, test) }

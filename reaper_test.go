@@ -28,6 +28,10 @@ func idOfRow(r *typedtest.Row) (uint64, bool) {
 }
 
 func TestVerdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
+	inEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
+}
+
+func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
 	s := newTypedStore(t, 1)
 	ctx := context.Background()
 	added, err := s.Hash("old").Set("f", []byte("1"))
@@ -240,6 +244,10 @@ func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
 }
 
 func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
+	inEveryForm(t, suspectsThatLiveAreNeverTouched)
+}
+
+func suspectsThatLiveAreNeverTouched(t *testing.T) {
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s))
 	s.done(s.Key("zset").Rename("renamed"))

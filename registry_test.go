@@ -148,6 +148,10 @@ func TestConcurrentMakersOfANameGetTheSameKeyspace(t *testing.T) {
 // TestWritersRacingWithADropLeaveNoRow: a write that was acknowledged was there
 // until the drop, and none comes behind it. The log says the same.
 func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
+	inEveryForm(t, writersRacingWithADropLeaveNoRow)
+}
+
+func writersRacingWithADropLeaveNoRow(t *testing.T) {
 	rounds := 30
 	if longRun() {
 		rounds = 1000
@@ -283,7 +287,9 @@ func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
 	}
 }
 
-func TestDropAllLeavesNoRow(t *testing.T) {
+func TestDropAllLeavesNoRow(t *testing.T) { inEveryForm(t, dropAllLeavesNoRow) }
+
+func dropAllLeavesNoRow(t *testing.T) {
 	s := newTypedStore(t, 1)
 	ks, err := s.db.Keyspace("ks")
 	s.done(err)
