@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -140,6 +141,45 @@ func TestLimitsOfTheInlineFormAreExact(t *testing.T) {
 	}
 }
 
+func TestMiddleOfAnInlineListChangesInPlace(t *testing.T) {
+	db := newFake(t, 1)
+	l := db.List("l")
+	must[int64](t)(l.PushBack([]byte("a"), []byte("b"), []byte("a"), []byte("c"), []byte("a"), []byte("a")))
+	is := func(want string) {
+		t.Helper()
+		var got []byte
+		for v, err := range l.Range(0, -1) {
+			must[int](t)(0, err)
+			got = append(got, v...)
+		}
+		if string(got) != want || collectionID(t, db, "l") != 0 {
+			t.Errorf("the list is %q with id %d, want %q inline", got, collectionID(t, db, "l"), want)
+		}
+	}
+	remove := func(count int, value string, want int) {
+		t.Helper()
+		if n := must[int](t)(l.Remove(count, []byte(value))); n != want {
+			t.Errorf("%d of %q removed, want %d", n, value, want)
+		}
+	}
+	remove(-2, "a", 2)
+	is("abac")
+	remove(1, "a", 1)
+	is("bac")
+	remove(math.MinInt, "c", 1)
+	remove(-1, "x", 0)
+	must[bool](t)(l.InsertBefore([]byte("b"), []byte("1")))
+	must[bool](t)(l.InsertAfter([]byte("a"), []byte("3")))
+	must[bool](t)(l.InsertAfter([]byte("b"), []byte("2")))
+	is("1b2a3")
+	must[int](t)(0, l.SetAt(-2, []byte("long")))
+	must[int](t)(0, l.Trim(1, 3))
+	is("b2long")
+	must[int64](t)(l.PushFront([]byte("0")))
+	is("0b2long")
+	must[int](t)(0, db.check())
+}
+
 func TestElementWithADeadlineMovesTheCollectionOut(t *testing.T) {
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").Add("a", "b"))
@@ -220,7 +260,6 @@ func TestLoopsThatTakeTurnsDoNotDisturbEachOther(t *testing.T) {
 }
 
 func TestDamagedBodiesAreErrorsAndNeverAPanic(t *testing.T) {
-	inRows(t) // the others
 	rng := rand.New(rand.NewPCG(1, 1))
 	typ := map[string]record.Type{"h": record.TypeHash, "s": record.TypeSet, "z": record.TypeZSet, "l": record.TypeList}
 	for round := range 300 {
