@@ -74,6 +74,8 @@ type checker struct {
 	view  readView
 	errs  []error
 	steps int
+
+	inlineFaults []error // of collections in their metadata
 }
 
 // tick looks at the context now and then.

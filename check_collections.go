@@ -14,12 +14,13 @@ import (
 func (c *checker) collections() error {
 	var errs []error
 	err := c.eachFault(func(_ namedID, _ []byte, fault error) { errs = append(errs, fault) })
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errors.Join(append(errs, err)...), errors.Join(c.inlineFaults...))
 }
 
 // eachFault calls found for every collection whose rows do not agree, with the
 // row of its metadata, nil if there is none, and for every row of no collection,
-// with the row itself and id 0.
+// with the row itself and id 0. What is wrong with a collection that has no rows
+// goes into inlineFaults.
 func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) error {
 	named, err := c.namedIDs()
 	if err != nil {
@@ -52,6 +53,8 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
 				}
 				live[who] = bytes.Clone(it.key)
+			} else if err := inlineFault(it.key, it.trailer.Attr, it.value); err != nil {
+				c.inlineFaults = append(c.inlineFaults, err)
 			}
 			continue
 		}

@@ -295,6 +295,7 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 }
 
 func TestCheckCountsCollectionsAnew(t *testing.T) {
+	inRows(t)
 	id := func(db *DB, name string) uint64 {
 		rs := db.states.hold()
 		defer db.states.drop(rs)

@@ -324,6 +324,7 @@ func replace(t testing.TB, f vfs.FS, name string, content []byte) {
 }
 
 func TestParentAndCopyLiveOnIndependently(t *testing.T) {
+	inRows(t)
 	disk, clock := vfstest.NewDisk(5), newHandClock()
 	db := copyable(t, disk, clock)
 	if err := db.PutTTL([]byte("brief"), []byte("v"), time.Second); err != nil {

@@ -96,6 +96,10 @@ func TestExpiredKeyIsGoneEverywhereAtOnce(t *testing.T) {
 // TestRenewedTTLSurvivesExpiryOfItsOldRow: a merge that sees only the expired
 // row of a session must not take the session for dead.
 func TestRenewedTTLSurvivesExpiryOfItsOldRow(t *testing.T) {
+	siltstone.InEveryForm(t, renewedTTLSurvivesExpiryOfItsOldRow)
+}
+
+func renewedTTLSurvivesExpiryOfItsOldRow(t *testing.T) {
 	for name, renew := range map[string]func(s *testStore) error{
 		"Expire":  func(s *testStore) error { return s.Expire([]byte("session"), 50*time.Minute) },
 		"Persist": func(s *testStore) error { return s.Persist([]byte("session")) },
@@ -147,6 +151,10 @@ func (s *testStore) wantHash(name string, n int) {
 // commits when the store has acted on its expiry, would give life to a row
 // whose elements are gone.
 func TestPersistRacingExpiryConflicts(t *testing.T) {
+	siltstone.InEveryForm(t, persistRacingExpiryConflicts)
+}
+
+func persistRacingExpiryConflicts(t *testing.T) {
 	for name, act := range map[string]func(s *testStore){
 		"nobody noticed": func(*testStore) {},
 		"reaper":         (*testStore).step,
@@ -173,6 +181,10 @@ func TestPersistRacingExpiryConflicts(t *testing.T) {
 // TestExpiredSessionIsNotRevivedByASlowWriter: somebody has acted on the absence
 // of a string that has expired, while a transaction still saw it.
 func TestExpiredSessionIsNotRevivedByASlowWriter(t *testing.T) {
+	siltstone.InEveryForm(t, expiredSessionIsNotRevivedByASlowWriter)
+}
+
+func expiredSessionIsNotRevivedByASlowWriter(t *testing.T) {
 	for _, how := range []string{"Get", "Scan", "Has", "TTL", "Expire"} {
 		s := newStore(t)
 		ok(t, s.PutTTL([]byte("s"), []byte("session"), 100*time.Millisecond))
@@ -263,6 +275,10 @@ func TestTransactionHasOneClockReading(t *testing.T) {
 }
 
 func TestClockThatGoesBackRevivesNothing(t *testing.T) {
+	siltstone.InEveryForm(t, clockThatGoesBackRevivesNothing)
+}
+
+func clockThatGoesBackRevivesNothing(t *testing.T) {
 	s := newStore(t)
 	ok(t, s.PutTTL([]byte("k"), []byte("v"), time.Second))
 	ok(t, s.PutTTL([]byte("later"), []byte("v"), time.Hour))

@@ -66,7 +66,7 @@ type ExplainedCollection struct {
 	Inline   bool      // its elements are in the metadata
 	ID       uint64    // of its element rows; 0 if inline
 	Elements uint64    // those that expired and nobody has met count too
-	Bytes    uint64    // of the elements, about
+	Bytes    uint64    // of the element rows, about; 0 if inline
 	NextDue  time.Time // earliest expiry of an element; zero: none
 }
 

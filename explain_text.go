@@ -83,12 +83,10 @@ func (d ExplainedVerdict) String() string {
 
 // String is the collection in one line.
 func (c ExplainedCollection) String() string {
-	text := fmt.Sprintf("%d elements of %s", c.Elements, sizeText(int64(c.Bytes)))
 	if c.Inline {
-		text += " inline"
-	} else {
-		text += fmt.Sprintf(" in rows of id %d", c.ID)
+		return fmt.Sprintf("%d elements inline", c.Elements)
 	}
+	text := fmt.Sprintf("%d elements of %s in rows of id %d", c.Elements, sizeText(int64(c.Bytes)), c.ID)
 	if !c.NextDue.IsZero() {
 		text += ", next due " + stamp(c.NextDue)
 	}

@@ -68,6 +68,8 @@ func (g *goldenStore) fill(t *testing.T, db *DB, clock *handClock) {
 	}
 	must(db.Put([]byte("plain"), nil), db.Put([]byte{0}, []byte("key of one zero")), db.Put([]byte{0xFF, 0xFF}, []byte("key of ones")))
 	must(db.Put(bytes.Repeat([]byte("k"), 3000), []byte("long key")), db.Put([]byte("long value"), bytes.Repeat([]byte("v"), 70_000)))
+	must(goldenInline(db))
+	inRows(t)
 	must(goldenCollections(db), g.rows(db), goldenKeyspaces(db))
 	flush()
 	must(db.Compact(background, Range{}))
@@ -166,6 +168,15 @@ func goldenCollections(db *DB) error {
 	note(db.String("counter").Incr(41))
 	note(db.String("counter").Incr(1))
 	return errors.Join(errs...)
+}
+
+// goldenInline makes a collection of each type that lies in its metadata.
+func goldenInline(db *DB) error {
+	_, herr := db.Hash("inline/hash").SetMany(typed.Field{Name: "a", Value: []byte("1")}, typed.Field{Name: "b", Value: nil})
+	_, serr := db.Set("inline/set").Add("x", "y", "")
+	_, zerr := db.ZSet("inline/zset").AddMany(0, typed.Member{Name: "low", Score: -1.5}, typed.Member{Name: "high", Score: 2})
+	_, lerr := db.List("inline/list").PushBack([]byte("first"), nil, []byte("last"))
+	return errors.Join(herr, serr, zerr, lerr, db.Expire([]byte("inline/set"), 24*time.Hour))
 }
 
 // write makes the golden store anew.
@@ -415,7 +426,11 @@ func TestGoldenStoresHoldRowsOfEveryKind(t *testing.T) {
 				}
 			} else if len(rest) > 0 {
 				space = fmt.Sprintf("named %v, %v", len(prefix) > 0, typ)
-				if m, err := record.DecodeMeta(r.Value); err == nil && typ == record.TypeList {
+				switch m, err := record.DecodeMeta(r.Value); {
+				case err != nil || !typ.IsCollection():
+				case m.Encoding == record.EncodingInline:
+					space += ", inline"
+				case typ == record.TypeList:
 					space += fmt.Sprintf(", gaps %d", m.Body[16])
 				}
 			}
@@ -433,6 +448,7 @@ func TestGoldenStoresHoldRowsOfEveryKind(t *testing.T) {
 var goldenKinds = []string{
 	"space 0", "timer, due false", "timer, due true",
 	"named false, string", "named false, hash", "named false, set", "named false, zset", "named false, list, gaps 0", "named false, list, gaps 1",
+	"named false, hash, inline", "named false, set, inline", "named false, zset, inline", "named false, list, inline",
 	"named true, string", "named true, hash", "named true, set", "named true, zset", "named true, list, gaps 0",
 	"named false, tag 1", "named false, tag 2", "named false, tag 3", "named false, tag 4", "named false, tag 4, upper level", "named false, tag 5", "named false, tag 6",
 	"named false, tag 2, due false", "named false, tag 2, due true", "named false, tag 3, due false", "named false, tag 3, due true",

@@ -68,6 +68,10 @@ func TestDroppedKeyspaceGivesItsDiskBack(t *testing.T) {
 }
 
 func TestManyDroppedKeyspacesLeaveNothing(t *testing.T) {
+	siltstone.InEveryForm(t, manyDroppedKeyspacesLeaveNothing)
+}
+
+func manyDroppedKeyspacesLeaveNothing(t *testing.T) {
 	s := newStore(t, small)
 	for round := range 3 {
 		for i := range 30 {
@@ -141,6 +145,10 @@ func TestDropAllEmptiesTheStoreAndItGoesOn(t *testing.T) {
 // TestTimersAndNominationsOfADroppedKeyspaceAreSettled: what was due there, or
 // suspected, comes to nothing.
 func TestTimersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {
+	siltstone.InEveryForm(t, timersAndNominationsOfADroppedKeyspaceAreSettled)
+}
+
+func timersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {
 	s := newStore(t, small)
 	ks := s.keyspace("ks")
 	for i := range 20 {

@@ -10,6 +10,7 @@ import (
 
 // An insert where there is no room moves the items around to other indexes.
 func TestPowerCutAtEveryByteOfARenumberingKeepsAllOfItOrNothing(t *testing.T) {
+	inRows(t)
 	s := newTypedStore(t, 1)
 	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
 	s.reopen()

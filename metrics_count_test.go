@@ -10,6 +10,7 @@ import (
 )
 
 func TestConflictsAndReapedCollectionsAreCounted(t *testing.T) {
+	inRows(t)
 	var reaped []Reaped
 	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true, OnEvent: func(e Event) {
 		if r, is := e.(Reaped); is {

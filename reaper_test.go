@@ -28,6 +28,10 @@ func idOfRow(r *typedtest.Row) (uint64, bool) {
 }
 
 func TestVerdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
+	inEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
+}
+
+func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
 	s := newTypedStore(t, 1)
 	ctx := context.Background()
 	added, err := s.Hash("old").Set("f", []byte("1"))
@@ -49,6 +53,7 @@ func TestVerdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
 }
 
 func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
+	inRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s)) // the hash expires
 	s.done(s.db.Compact(context.Background(), Range{}))
@@ -76,6 +81,7 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 }
 
 func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
+	inRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s))
 	s.Advance(2 * time.Hour.Milliseconds())
@@ -133,6 +139,7 @@ func fill(t testing.TB, db *DB, n int) {
 }
 
 func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
+	inRows(t)
 	clock := newHandClock()
 	stores := map[int]*DB{}
 	for _, n := range []int{10, big()} {
@@ -237,6 +244,10 @@ func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
 }
 
 func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
+	inEveryForm(t, suspectsThatLiveAreNeverTouched)
+}
+
+func suspectsThatLiveAreNeverTouched(t *testing.T) {
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s))
 	s.done(s.Key("zset").Rename("renamed"))
@@ -258,6 +269,7 @@ func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
 }
 
 func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
+	inRows(t)
 	const id, named = 77, "collection 1"
 	element := func(id uint64, member string) []byte {
 		return keyenc.AppendElementRow(nil, nil, id, keyenc.TagElement, member)

@@ -29,6 +29,8 @@ func (r *repair) collections(db *DB) error {
 	if err != nil {
 		return err
 	}
+	// What is in one record cannot be mended from others; it is left as it is.
+	r.report.Collections = append(r.report.Collections, c.inlineFaults...)
 	mended := map[namedID]bool{}
 	for _, f := range faults {
 		m := &mending{c: c, prefix: []byte(f.who.prefix), id: f.who.id, row: f.row}

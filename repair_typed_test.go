@@ -77,7 +77,9 @@ func elementsOf(t testing.TB, db *DB) (counts [4]int) {
 	return counts
 }
 
-func TestRepairMakesCollectionsWhole(t *testing.T) {
+func TestRepairMakesCollectionsWhole(t *testing.T) { inEveryForm(t, repairMakesCollectionsWhole) }
+
+func repairMakesCollectionsWhole(t *testing.T) {
 	mem := vfs.NewMem()
 	db := collectionsStore(t, mem)
 	mustClose(t, db)
@@ -128,6 +130,10 @@ func TestRepairMakesCollectionsWhole(t *testing.T) {
 }
 
 func TestRepairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
+	inEveryForm(t, repairMendsEachHalfOfASortedSetFromTheOther)
+}
+
+func repairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
 	mem := vfs.NewMem()
 	db := collectionsStore(t, mem)
 	it := keyenc.AppendElementRow
@@ -236,6 +242,10 @@ func TestAFailedRepairLeavesNothing(t *testing.T) {
 // Whatever the files hold, Repair ends without a panic, and what it makes passes
 // its own Check; nothing is in it that was never written.
 func TestRepairOfRandomDamageInventsNothing(t *testing.T) {
+	inEveryForm(t, repairOfRandomDamageInventsNothing)
+}
+
+func repairOfRandomDamageInventsNothing(t *testing.T) {
 	b := makeBroken(t)
 	written := map[string]bool{}
 	for _, r := range b.records {

@@ -67,6 +67,10 @@ func cutLog(t testing.TB, disk *vfstest.Disk, name string, size int64, zeros int
 }
 
 func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
+	inEveryForm(t, powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing)
+}
+
+func powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
 	s := newTypedStore(t, 1)
 	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
 	s.reopen()

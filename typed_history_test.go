@@ -220,6 +220,8 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 		seeds, steps, first = 300, 5000, uint64(time.Now().UnixNano())
 	}
 	for seed := first; seed < first+seeds; seed++ {
+		limit := inlineLimits[seed%3]
+		inlineUpTo(t, limit.Elements, limit.Bytes)
 		s := newTypedStore(t, seed)
 		err := typedtest.History(s, typedtest.HistoryOptions{Seed: seed, Steps: steps, Each: func(step int) error {
 			if s.rng.IntN(12) > 0 {
@@ -235,11 +237,17 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 	}
 }
 
-func TestTypedBehaviour(t *testing.T) {
+func TestTypedBehaviour(t *testing.T) { inEveryForm(t, typedBehaviour) }
+
+func typedBehaviour(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store { return newTypedStore(t, 1) })
 }
 
 func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
+	inEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
+}
+
+func typedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store {
 		s := newTypedStore(t, 2)
 		calls := 0
@@ -260,6 +268,10 @@ func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 // TestEveryTypedChangeIsTheSameReplayed makes each change in a transaction and
 // compares what was live with what is replayed, from the log and from tables.
 func TestEveryTypedChangeIsTheSameReplayed(t *testing.T) {
+	inEveryForm(t, everyTypedChangeIsTheSameReplayed)
+}
+
+func everyTypedChangeIsTheSameReplayed(t *testing.T) {
 	for _, change := range typedtest.Changes() {
 		s := newTypedStore(t, 3)
 		s.done(typedtest.Populate(s))
@@ -280,11 +292,17 @@ func TestEveryTypedChangeIsTheSameReplayed(t *testing.T) {
 var errOnPurpose = errors.New("rolled back on purpose")
 
 func TestRollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone(t *testing.T) {
+	inEveryForm(t, rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone)
+}
+
+func rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone(t *testing.T) {
 	for _, change := range typedtest.Changes() {
 		s := newTypedStore(t, 4)
 		s.done(typedtest.Populate(s))
+		_, err := s.Set("has an id").AddTTL(time.Hour, "m") // what is reserved in the manifest stays
+		s.done(err)
 		before, files := s.picture(), s.disk.Hash()
-		err := s.Update(func(tx typedtest.API) error {
+		err = s.Update(func(tx typedtest.API) error {
 			if err := change.Run(tx); err != nil {
 				return err
 			}

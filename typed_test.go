@@ -77,6 +77,10 @@ func TestSetOverAnExpiredKeyHasNoTTLAfterReplay(t *testing.T) {
 }
 
 func TestPersistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
+	inEveryForm(t, persistAfterRenewedExpireStaysAfterReplay)
+}
+
+func persistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, 1)(s.Set("k").Add("m"))
 	s.done(s.Key("k").Expire(time.Second))
@@ -90,6 +94,10 @@ func TestPersistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
 }
 
 func TestReadTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
+	inEveryForm(t, readTransactionKeepsWhatExpiresMeanwhile)
+}
+
+func readTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, true)(s.Hash("h").Set("f", []byte("v")))
 	s.done(s.Key("h").Expire(time.Second))
@@ -107,6 +115,10 @@ func TestReadTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
 }
 
 func TestPersistRacingTheReaperConflicts(t *testing.T) {
+	inEveryForm(t, persistRacingTheReaperConflicts)
+}
+
+func persistRacingTheReaperConflicts(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, true)(s.Hash("h").Set("f", nil))
 	s.done(s.Key("h").Expire(time.Second))

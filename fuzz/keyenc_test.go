@@ -99,3 +99,46 @@ func FuzzCollectionMeta(f *testing.F) {
 		}
 	})
 }
+
+// FuzzInlineBody: any bytes either are no body, or come apart into elements that
+// are put together again, in order if the check says so.
+func FuzzInlineBody(f *testing.F) {
+	score := string(keyenc.AppendScore(nil, 1))
+	for typ := record.TypeHash; typ <= record.TypeList; typ++ {
+		body := record.AppendInline(nil, typ, []byte(score+"a"), []byte("1"))
+		f.Add(uint8(typ), record.AppendInline(body, typ, []byte(score+"b"), nil), uint64(2))
+	}
+	f.Add(uint8(record.TypeHash), []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 'a'}, uint64(1))
+	f.Fuzz(func(t *testing.T, kind uint8, body []byte, count uint64) {
+		typ := record.Type(kind)
+		if !typ.IsCollection() {
+			return
+		}
+		sound := record.CheckInline(typ, body, count) == nil
+		var again, last []byte
+		n := uint64(0)
+		for left := body; len(left) > 0; n++ {
+			key, value, rest, ok := record.NextInline(typ, left)
+			if !ok {
+				if sound {
+					t.Fatalf("%x is sound and has no element at %x", body, left)
+				}
+				return
+			}
+			if sound && n > 0 && typ != record.TypeList && bytes.Compare(last, key) >= 0 {
+				t.Fatalf("%x is sound and has %x in front of %x", body, last, key)
+			}
+			if len(rest) >= len(left) {
+				t.Fatalf("%x: no step at %x", body, left)
+			}
+			again = record.AppendInline(again, typ, key, value)
+			if size := record.InlineLen(typ, key, value); size > len(left)-len(rest) {
+				t.Fatalf("%x takes %d bytes, was read from %d", key, size, len(left)-len(rest))
+			}
+			last, left = key, rest
+		}
+		if sound != (record.CheckInline(typ, again, count) == nil) || sound && n != count {
+			t.Fatalf("%x, written again %x: sound %v, %d elements", body, again, sound, n)
+		}
+	})
+}

@@ -33,6 +33,21 @@ func newCanned(typ record.Type, element []byte, missing bool) *cannedTxn {
 	return c
 }
 
+// newCannedInline has an inline collection with elements called a to h.
+func newCannedInline(typ record.Type) *cannedTxn {
+	c := newCanned(typ, nil, false)
+	var body []byte
+	for m := 'a'; m <= 'h'; m++ {
+		key := []byte(string(m))
+		if typ == record.TypeZSet {
+			key = append(keyenc.AppendScore(nil, 1), key...)
+		}
+		body = record.AppendInline(body, typ, key, []byte("41"))
+	}
+	c.meta = record.AppendMeta(nil, record.Meta{Encoding: record.EncodingInline, Count: 8, Body: body})
+	return c
+}
+
 func (c *cannedTxn) Begin(bool, string) (typed.Txn, error)        { return c, nil }
 func (c *cannedTxn) Prefix() []byte                               { return nil }
 func (c *cannedTxn) Dead(uint64)                                  {}
@@ -56,7 +71,7 @@ func (c *cannedTxn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
 }
 
 func (c *cannedTxn) Peek(row []byte) (base.Trailer, error) {
-	if row[0] == keyenc.SpaceKeys {
+	if row[0] == keyenc.SpaceKeys && c.typ != record.TypeNone {
 		return base.Trailer{Attr: base.MakeAttr(base.KindPut, uint8(c.typ), false)}, nil
 	}
 	if c.missing {
@@ -64,6 +79,8 @@ func (c *cannedTxn) Peek(row []byte) (base.Trailer, error) {
 	}
 	return base.Trailer{Attr: base.MakeAttr(base.KindPut, 0, false)}, nil
 }
+
+var pivot = []byte("41") // a value of a canned list
 
 var oneShots = []struct {
 	name string
@@ -174,6 +191,61 @@ var oneShots = []struct {
 	}},
 	{"List.SetAt", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {
 		return typed.NewList(src, "k").SetAt(0, buf)
+	}},
+	{"Hash.Set, inline", newCannedInline(record.TypeHash), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").Set("i", buf)
+		return err
+	}},
+	{"Hash.AppendGet, inline", newCannedInline(record.TypeHash), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "d")
+		return err
+	}},
+	{"Hash.Incr, inline", newCannedInline(record.TypeHash), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewHash(src, "k").Incr("d", 1)
+		return err
+	}},
+	{"Hash.Remove, inline", newCannedInline(record.TypeHash), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewHash(src, "k").Remove("d")
+		return err
+	}},
+	{"Set.Add, inline", newCannedInline(record.TypeSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewSet(src, "k").Add("m", "n")
+		return err
+	}},
+	{"Set.Has, inline", newCannedInline(record.TypeSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewSet(src, "k").Has("d")
+		return err
+	}},
+	{"ZSet.Add, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Add("d", 2)
+		return err
+	}},
+	{"ZSet.Incr, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Incr("d", 2)
+		return err
+	}},
+	{"ZSet.Score, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Score("d")
+		return err
+	}},
+	{"ZSet.Rank, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Rank("d")
+		return err
+	}},
+	{"List.PushBack, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewList(src, "k").PushBack(buf)
+		return err
+	}},
+	{"List.SetAt, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+		return typed.NewList(src, "k").SetAt(3, buf)
+	}},
+	{"List.InsertAfter, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewList(src, "k").InsertAfter(pivot, buf)
+		return err
+	}},
+	{"Hash.Set, new and inline", newCanned(record.TypeNone, nil, true), func(src typed.Source, buf []byte) error {
+		_, err := typed.NewHash(src, "k").Set("f", buf)
+		return err
 	}},
 }
 

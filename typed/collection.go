@@ -10,7 +10,8 @@ import (
 )
 
 // collection is a collection as one call works on it: what its metadata row
-// says, with the changes made so far. It borrows nothing.
+// says, with the changes made so far. It borrows nothing, but that the body of an
+// inline one is in scratch.
 //
 // The rows that belong together, and who keeps them so:
 //
@@ -18,6 +19,8 @@ import (
 //	02·id·owner      → 01·name: create, Rename
 //	02·id·tag·…      elements: the types; those with deadlines: put, remove
 //	00·e·expiry·id   timer, if it or an element expires: setExpiry, save, drop
+//
+// A small collection has the first of these alone: inline.go.
 //
 // A call that changes elements changes Count and Bytes with them and saves last;
 // save ends the collection when Count is 0. Elements that are due count until
@@ -34,6 +37,9 @@ type collection struct {
 
 	ranks ranks // of a sorted set: its Body
 	pages rankPages
+
+	inline inlineBody // of an inline one: its Body
+	moved  bool       // this call took it out of that form: there are no timers
 
 	// what the metadata row says as it stands
 	rowCount uint64
@@ -71,8 +77,11 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 	if err != nil {
 		return c, corrupt(name, err)
 	}
-	if m.Encoding != record.EncodingRows {
-		return c, base.ErrFormatTooNew
+	c.decoded(m)
+	if c.isInline() {
+		err := c.openInline(t, m)
+		c.exists, c.expiry = err == nil, trailer.Expiry
+		return c, err
 	}
 	if typ == record.TypeList {
 		if c.list, err = decodeListSpan(m.Body, m.Count); err != nil {
@@ -85,7 +94,6 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 		}
 		c.rowRanks = c.ranks
 	}
-	c.decoded(m)
 	c.exists, c.expiry = true, trailer.Expiry
 	if m.NextDue != 0 {
 		c.watch(t, sc.key)
@@ -129,9 +137,10 @@ func corrupt(name string, reason error) error {
 // errLostElement says that metadata counts an element that has no row.
 var errLostElement = errors.New("an element that is counted has no row")
 
-// create gives the collection an id, and the id its owner row, if it has none.
+// create gives the collection a form if it has none: inline, or an id and the id
+// its owner row.
 func (c *collection) create(t Txn) error {
-	if c.meta.ID != 0 {
+	if c.made() {
 		return nil
 	}
 	if c.ghost {
@@ -141,6 +150,10 @@ func (c *collection) create(t Txn) error {
 			return err
 		}
 		c.ghost = false
+	}
+	if record.Inline.Elements > 0 {
+		c.beginInline(t)
+		return nil
 	}
 	id, err := t.NewID()
 	if err != nil {
@@ -167,10 +180,12 @@ func (c *collection) save(t Txn) error {
 	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
 	m := c.meta
 	var body [max(listSpanLen, ranksLen)]byte
-	switch c.typ {
-	case record.TypeList:
+	switch {
+	case c.isInline():
+		m.Body, m.Bytes = c.inlineSaved(t), 0
+	case c.typ == record.TypeList:
 		m.Body = c.list.append(body[:0])
-	case record.TypeZSet:
+	case c.typ == record.TypeZSet:
 		m.Body = c.ranks.append(body[:0])
 		c.rowRanks = c.ranks
 		if err := c.writePages(t); err != nil {
@@ -182,13 +197,30 @@ func (c *collection) save(t Txn) error {
 	if err := t.Put(sc.key, c.typ, c.expiry, sc.out); err != nil {
 		return err
 	}
-	was := timers{c.expiry, c.rowDue}
-	c.rowCount, c.rowDue = m.Count, m.NextDue
+	was := c.timers()
+	c.rowCount, c.rowDue, c.moved = m.Count, m.NextDue, false
+	if c.isInline() {
+		return nil
+	}
 	return moveTimers(t, m.ID, was, timers{c.expiry, m.NextDue})
+}
+
+// timers returns the timers there are.
+func (c *collection) timers() timers {
+	if c.moved {
+		return timers{}
+	}
+	return timers{c.expiry, c.rowDue}
 }
 
 // keep saves if there is anything to say that the metadata row does not.
 func (c *collection) keep(t Txn) error {
+	if c.isInline() {
+		if !c.inline.dirty {
+			return nil
+		}
+		return c.save(t)
+	}
 	if c.typ == record.TypeZSet {
 		if err := c.fitRanks(t); err != nil {
 			return err
@@ -197,7 +229,7 @@ func (c *collection) keep(t Txn) error {
 			return err
 		}
 	}
-	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue && c.ranks == c.rowRanks {
+	if c.meta.Count == c.rowCount && c.meta.NextDue == c.rowDue && c.ranks == c.rowRanks && !c.moved {
 		return nil
 	}
 	return c.save(t)
@@ -205,16 +237,19 @@ func (c *collection) keep(t Txn) error {
 
 // drop ends the collection. Its elements are left to the engine.
 func (c *collection) drop(t Txn) error {
-	if c.meta.ID == 0 {
+	if !c.made() {
 		return nil
 	}
-	id := c.meta.ID
-	if err := dropTimers(t, id, timers{c.expiry, c.rowDue}); err != nil {
-		return err
+	id := c.meta.ID // 0: it has no other row
+	if id != 0 {
+		if err := dropTimers(t, id, c.timers()); err != nil {
+			return err
+		}
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
 	c.ranks, c.rowRanks, c.pages = ranks{}, ranks{}, rankPages{}
+	c.inline, c.moved = inlineBody{}, false
 	if existed {
 		sc := t.Scratch()
 		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
@@ -222,7 +257,9 @@ func (c *collection) drop(t Txn) error {
 			return err
 		}
 	}
-	t.Dead(id)
+	if id != 0 {
+		t.Dead(id)
+	}
 	return nil
 }
 

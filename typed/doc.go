@@ -10,6 +10,9 @@
 //	                                          │ 02·7·elem·name  → Ada        │
 //	                                          └──────────────────────────────┘
 //
+// A collection of few and short elements has its row under 01 alone, with the
+// elements inside; it gets rows of its own when it grows.
+//
 // A handle is a small value that names a key; making one costs nothing and
 // checks nothing. It comes from a store (each call is one transaction of its
 // own, a loop is one that reads), from a transaction or from a snapshot, and is

@@ -47,7 +47,7 @@ func (c *collection) scanDue(t Txn, reverse bool) (Cursor, error) {
 	sc := t.Scratch()
 	sc.lo = append(sc.lo[:0], c.dueRow(t, 0, "")...)
 	sc.hi = append(sc.hi[:0], c.dueRow(t, maxExpiry+1, "")...)
-	return t.Scan(sc.lo, sc.hi, ScanOptions{Reverse: reverse, KeysOnly: true})
+	return c.scanRows(t, sc.lo, sc.hi, ScanOptions{Reverse: reverse, KeysOnly: true})
 }
 
 // parseDue takes the key of a row of scanDue apart; member is borrowed from it.
@@ -234,7 +234,7 @@ func Purge(t Txn, row []byte) (more bool, err error) {
 const metaHead = 64
 
 // loadCollection reads a collection of whatever type; one that is missing, or is
-// a string, or a list, none of which has deadlines inside, is the zero one.
+// a string, a list or inline, none of which has deadlines inside, is the zero one.
 func loadCollection(t Txn, row []byte) (c collection, err error) {
 	sc := t.Scratch()
 	value, trailer, err := t.Head(sc.vol[:0], row, metaHead)
@@ -253,6 +253,9 @@ func loadCollection(t Txn, row []byte) (c collection, err error) {
 	}
 	if err != nil {
 		return c, corrupt(name, err)
+	}
+	if m.Encoding == record.EncodingInline {
+		return c, nil
 	}
 	c = collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
 	c.decoded(m)
@@ -280,7 +283,7 @@ func peekKey(t Txn, row []byte) (base.Trailer, error) {
 	}
 	// A damaged metadata row is for the call that opens it to refuse.
 	m, err := record.DecodeMeta(value)
-	if err != nil || m.NextDue == 0 {
+	if err != nil || m.NextDue == 0 || m.Encoding == record.EncodingInline {
 		return trailer, nil
 	}
 	c := collection{name: string(row[len(t.Prefix())+1:]), typ: typ, exists: true}

@@ -27,7 +27,7 @@ func isVolatile(trailer base.Trailer) bool {
 // get appends the value of the element to dst and returns its deadline, 0 for
 // none. An element that is missing or due is ErrNotFound.
 func (c *collection) get(t Txn, dst []byte, member string) (value []byte, deadline int64, err error) {
-	value, trailer, err := t.Get(dst, c.element(t, member))
+	value, trailer, err := c.getRow(t, dst, c.element(t, member))
 	if err != nil || !isVolatile(trailer) {
 		return value, 0, err
 	}
@@ -55,11 +55,11 @@ func (c *collection) has(t Txn, member string) (bool, error) {
 // unless it is wanted or the element may be due.
 func (c *collection) peek(t Txn, row []byte, want bool) (deadline int64, found bool, err error) {
 	if !want && !c.mayBeDue(t) {
-		found, err = present(t, row)
+		found, err = c.present(t, row)
 		return 0, found, err
 	}
 	sc := t.Scratch()
-	value, trailer, err := t.Head(sc.vol[:0], row, record.DeadlineLen)
+	value, trailer, err := c.headRow(t, sc.vol[:0], row, record.DeadlineLen)
 	if err != nil {
 		return 0, false, absentOK(err)
 	}
@@ -77,8 +77,8 @@ func (c *collection) peek(t Txn, row []byte, want bool) (deadline int64, found b
 	return deadline, true, nil
 }
 
-func present(t Txn, row []byte) (bool, error) {
-	if _, err := t.Peek(row); err != nil {
+func (c *collection) present(t Txn, row []byte) (bool, error) {
+	if _, err := c.peekRow(t, row); err != nil {
 		return false, absentOK(err)
 	}
 	return true, nil
@@ -103,25 +103,28 @@ func (c *collection) find(t Txn, member string) (deadline int64, found bool, err
 // element, and keeps or saves.
 func (c *collection) put(t Txn, member string, value []byte, had, deadline int64) error {
 	if had != 0 && had != deadline {
-		if err := t.Delete(c.dueRow(t, had, member)); err != nil {
+		if err := c.deleteRow(t, c.dueRow(t, had, member)); err != nil {
 			return err
 		}
 	}
 	if deadline == 0 {
-		return t.Put(c.element(t, member), record.TypeNone, 0, value)
+		return c.putRow(t, c.element(t, member), record.TypeNone, value)
 	}
 	if len(value) > base.MaxValueLen-record.DeadlineLen {
 		return base.ErrValueTooLarge
 	}
+	if err := c.moveOut(t); err != nil { // no deadline is inline
+		return err
+	}
 	if had != deadline {
-		if err := t.Put(c.dueRow(t, deadline, member), record.TypeNone, 0, nil); err != nil {
+		if err := c.putRow(t, c.dueRow(t, deadline, member), record.TypeNone, nil); err != nil {
 			return err
 		}
 	}
 	c.dueBy(deadline)
 	sc := t.Scratch()
 	sc.vol = append(record.AppendDeadline(sc.vol[:0], deadline), value...)
-	return t.Put(c.element(t, member), record.TypeVolatile, 0, sc.vol)
+	return c.putRow(t, c.element(t, member), record.TypeVolatile, sc.vol)
 }
 
 // dueBy notes that an element has the deadline.
@@ -135,11 +138,11 @@ func (c *collection) dueBy(deadline int64) {
 // accounts for it.
 func (c *collection) remove(t Txn, member string, deadline int64) error {
 	if deadline != 0 {
-		if err := t.Delete(c.dueRow(t, deadline, member)); err != nil {
+		if err := c.deleteRow(t, c.dueRow(t, deadline, member)); err != nil {
 			return err
 		}
 	}
-	return t.Delete(c.element(t, member))
+	return c.deleteRow(t, c.element(t, member))
 }
 
 // putElement puts an element without a deadline and accounts for it; the caller
@@ -271,7 +274,7 @@ func (c *collection) scan(t Txn, p part, o ScanOptions) (e elements, err error) 
 	if p.above {
 		sc.lo = append(append(sc.lo[:0], c.element(t, p.after)...), 0)
 	}
-	e.cur, err = t.Scan(sc.lo, sc.hi, o)
+	e.cur, err = c.scanRows(t, sc.lo, sc.hi, o)
 	return e, err
 }
 

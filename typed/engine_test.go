@@ -27,6 +27,7 @@ func must[T any](t testing.TB) func(T, error) T {
 }
 
 func TestCreateAndDeleteInOneTransactionLeavesNoRow(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	drops := map[string]func(tx typedtest.API) error{
 		"Drop":   func(tx typedtest.API) error { _, err := tx.Key("k").Drop(); return err },
@@ -67,6 +68,7 @@ func TestCreateAndDeleteInOneTransactionLeavesNoRow(t *testing.T) {
 }
 
 func TestEndOfACollectionIsNominatedOnceAndCostsNoElement(t *testing.T) {
+	inRows(t)
 	ends := map[string]func(db *fakeDB) error{
 		"Drop":        func(db *fakeDB) error { _, err := db.Key("k").Drop(); return err },
 		"Keys.Drop":   func(db *fakeDB) error { _, err := db.Keys().Drop("k"); return err },
@@ -112,6 +114,7 @@ func TestEndOfACollectionIsNominatedOnceAndCostsNoElement(t *testing.T) {
 }
 
 func TestRenewedTTLLeavesOneTimer(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", nil))
 	for i := range 5 {
@@ -284,6 +287,7 @@ func TestReadsBeginNoWritingTransaction(t *testing.T) {
 }
 
 func TestOverwritesLeaveTheMetadataRowAlone(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", []byte("1")))
 	must[bool](t)(db.ZSet("z").Add("m", 1))
@@ -328,7 +332,7 @@ func TestDamagedMetadataIsCorruptionAndCanBeDropped(t *testing.T) {
 		"cut short":        {good[:20], base.ErrCorruption},
 		"count differs":    {list(func(b []byte) []byte { b[9] = 3; return b }), base.ErrCorruption},
 		"end before first": {list(func(b []byte) []byte { b[20] = 0x70; return b }), base.ErrCorruption},
-		"later encoding":   {list(func(b []byte) []byte { return append([]byte{2}, b[9:]...) }), base.ErrFormatTooNew},
+		"later encoding":   {list(func(b []byte) []byte { return append([]byte{3}, b[9:]...) }), base.ErrFormatTooNew},
 		"later list":       {list(func(b []byte) []byte { b[len(b)-1] = 2; return b }), base.ErrFormatTooNew},
 	} {
 		db := newFake(t, 1)
@@ -389,6 +393,7 @@ func TestFailureOfAnyEngineCallIsReturnedAndLeavesNothing(t *testing.T) {
 
 // The worked example of docs/format/keys.md.
 func TestRowsAreThoseOfTheFormatDocument(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("u").Set("n", []byte("Ada")))
 	must[bool](t)(db.ZSet("b").Add("a", 1))

@@ -1,6 +1,7 @@
 package typed_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -9,6 +10,15 @@ import (
 )
 
 func TestBehaviour(t *testing.T) {
+	for _, limit := range inlineLimits {
+		t.Run(fmt.Sprintf("inline up to %d", limit.Elements), func(t *testing.T) {
+			inlineUpTo(t, limit.Elements, limit.Bytes)
+			behaviour(t)
+		})
+	}
+}
+
+func behaviour(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store {
 		db := newFake(t, 1)
 		db.unkind = true
@@ -29,6 +39,8 @@ func TestHistoriesAnswerLikeTheModel(t *testing.T) {
 	for seed := range seeds {
 		db := newFake(t, seed)
 		db.unkind = true
+		limit := inlineLimits[seed%3]
+		inlineUpTo(t, limit.Elements, limit.Bytes)
 		typed.SetPurgeLimit(t, []uint64{1000, 1}[seed/2%2])
 		if seed%2 == 1 {
 			db.prefix = keyenc.AppendKeyspacePrefix(nil, 7)

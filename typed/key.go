@@ -252,14 +252,17 @@ func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
 }
 
 // copyCollection copies metadata and elements under a new id: two live metadata
-// rows never share one. Elements that are due are left out.
+// rows never share one. Elements that are due are left out. An inline collection
+// is its record.
 func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value []byte) error {
 	m, err := record.DecodeMeta(value)
 	if err != nil {
 		return corrupt(from, err)
 	}
-	if m.Encoding != record.EncodingRows {
-		return base.ErrFormatTooNew
+	sc := t.Scratch()
+	if m.Encoding == record.EncodingInline {
+		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+		return t.Put(sc.key, typ, expiry, value)
 	}
 	source := collection{name: from, typ: typ}
 	source.decoded(m)
@@ -286,7 +289,6 @@ func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value
 		}
 		m.Body = copied.ranks.append(body[:0])
 	}
-	sc := t.Scratch()
 	sc.out = record.AppendMeta(sc.out[:0], m)
 	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
 	if err := t.Put(sc.key, typ, expiry, sc.out); err != nil {

@@ -98,7 +98,7 @@ func (c *collection) canGrow(n uint64, end End) error {
 // pushItem puts the value at an end of the list, which begins with it if there is
 // none.
 func (c *collection) pushItem(t Txn, v []byte, end End) error {
-	if c.meta.ID == 0 {
+	if !c.made() {
 		if err := c.create(t); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (c *collection) pushItem(t Txn, v []byte, end End) error {
 
 // putItem writes an item that is new.
 func (c *collection) putItem(t Txn, index uint64, v []byte) error {
-	if err := t.Put(c.item(t, index), record.TypeNone, 0, v); err != nil {
+	if err := c.putRow(t, c.item(t, index), record.TypeNone, v); err != nil {
 		return err
 	}
 	c.grew(len(v))

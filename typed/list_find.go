@@ -30,6 +30,9 @@ func (l List) insert(pivot, value []byte, before bool) (bool, error) {
 		if !found {
 			return false, err
 		}
+		if inserted, done, err := c.insertInline(t, pivot, value, before); done || err != nil {
+			return inserted, err
+		}
 		g, found, err := c.gapBeside(t, pivot, before)
 		if !found {
 			return false, err
@@ -80,6 +83,9 @@ func (l List) Remove(count int, value []byte) (removed int, err error) {
 		if !found {
 			return 0, err
 		}
+		if c.isInline() {
+			return c.removeInline(t, count, value)
+		}
 		n, err := c.removeItems(t, count, value)
 		if err != nil || n == 0 {
 			return 0, err
@@ -113,7 +119,7 @@ func (c *collection) removeItems(t Txn, count int, value []byte) (n int, err err
 			outermost, running = false, false
 			continue
 		}
-		if err := t.Delete(cur.Key()); err != nil {
+		if err := c.deleteRow(t, cur.Key()); err != nil {
 			return 0, err
 		}
 		n++

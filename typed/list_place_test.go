@@ -24,6 +24,7 @@ func numbered(t testing.TB, l typed.List, n int) (values [][]byte) {
 }
 
 func TestInsertsAtOnePlaceOfALongListWriteFewRows(t *testing.T) {
+	inRows(t)
 	const size, place = 100_000, 200
 	for name, c := range map[string]struct {
 		inserts int
@@ -66,6 +67,7 @@ func TestInsertsAtOnePlaceOfALongListWriteFewRows(t *testing.T) {
 
 // The clumps shift, so that windows of many sizes and places meet.
 func TestListsAreRightThroughManyRenumberings(t *testing.T) {
+	inRows(t)
 	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		s := newListStore()
@@ -118,6 +120,7 @@ func TestListsAreRightThroughManyRenumberings(t *testing.T) {
 }
 
 func TestEndsOfAListWithGapsCostTheSame(t *testing.T) {
+	inRows(t)
 	s := newListStore()
 	l := s.List("l")
 	want := numbered(t, l, 10_000)
@@ -145,6 +148,7 @@ func TestEndsOfAListWithGapsCostTheSame(t *testing.T) {
 }
 
 func TestPositionsInAListWithGapsAreWalkedToFromTheNearerEnd(t *testing.T) {
+	inRows(t)
 	s := newListStore()
 	l := s.List("l")
 	numbered(t, l, 1000)
@@ -180,6 +184,7 @@ func TestPositionsInAListWithGapsAreWalkedToFromTheNearerEnd(t *testing.T) {
 }
 
 func TestInsertWithoutRoomIsAllOrNothing(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	l := db.List("l")
 	numbered(t, l, 30)

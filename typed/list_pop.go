@@ -175,11 +175,11 @@ func (c *collection) popItem(t Txn, end End) ([]byte, error) {
 		index = c.list.end - stride
 	}
 	row := c.item(t, index)
-	v, _, err := t.Get(nil, row)
+	v, _, err := c.getRow(t, nil, row)
 	if err != nil {
 		return nil, c.lost(err)
 	}
-	if err := t.Delete(row); err != nil {
+	if err := c.deleteRow(t, row); err != nil {
 		return nil, err
 	}
 	c.list.cut(index, end)
@@ -230,7 +230,7 @@ func (c *collection) takeItems(t Txn, n int64, end End) (values [][]byte, err er
 			return nil, cur.missing()
 		}
 		values = append(values, append([]byte{}, cur.Value()...))
-		if err := t.Delete(cur.Key()); err != nil {
+		if err := c.deleteRow(t, cur.Key()); err != nil {
 			return nil, err
 		}
 		c.list.cut(cur.index, end)

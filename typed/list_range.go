@@ -28,7 +28,7 @@ func (l List) At(i int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, _, err := t.Get(nil, c.item(t, index))
+		v, _, err := c.getRow(t, nil, c.item(t, index))
 		return owned(v), c.lost(err)
 	})
 }
@@ -55,7 +55,10 @@ func (l List) SetAt(i int64, value []byte) error {
 		if err != nil {
 			return false, err
 		}
-		return true, t.Put(c.item(t, index), record.TypeNone, 0, value)
+		if err := c.putRow(t, c.item(t, index), record.TypeNone, value); err != nil {
+			return false, err
+		}
+		return true, c.keep(t)
 	})
 	return err
 }
@@ -164,6 +167,9 @@ const trimByRow = 64
 func (c *collection) deleteItems(t Txn, lo, hi uint64, n int64) error {
 	if n == 0 {
 		return nil
+	}
+	if c.isInline() {
+		return c.cutInline(t, lo, n)
 	}
 	if n > trimByRow {
 		sc := t.Scratch()

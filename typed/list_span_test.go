@@ -40,6 +40,7 @@ func picture(t testing.TB, s *listStore, name string) string {
 }
 
 func TestWhereTheItemsOfAListLie(t *testing.T) {
+	inRows(t)
 	v := func(s string) []byte { return []byte(s) }
 	remove := func(n int, s string) func(l typed.List) error {
 		return func(l typed.List) error { _, err := l.Remove(n, v(s)); return err }
@@ -110,6 +111,7 @@ func putList(t testing.TB, s *listStore, first, end uint64, gaps byte, items ...
 }
 
 func TestEndWithoutIndexesRefusesAndTheOtherGrows(t *testing.T) {
+	inRows(t)
 	const stride = keyenc.ItemStride
 	for name, c := range map[string]struct {
 		first uint64
@@ -158,6 +160,7 @@ func second[T any](_ T, err error) error { return err }
 
 // The windows there end where the indexes do.
 func TestInsertsAtTheEdgesOfTheIndexSpace(t *testing.T) {
+	inRows(t)
 	for name, c := range map[string]struct{ first, end uint64 }{
 		"lowest":  {0, 4},
 		"highest": {math.MaxUint64 - 4, math.MaxUint64},
@@ -179,6 +182,7 @@ func TestInsertsAtTheEdgesOfTheIndexSpace(t *testing.T) {
 }
 
 func TestDamagedListsAreCorruption(t *testing.T) {
+	inRows(t)
 	calls := map[string]func(l typed.List) error{
 		"At":       func(l typed.List) error { return second(l.At(1)) },
 		"At(-1)":   func(l typed.List) error { return second(l.At(-1)) },
@@ -227,6 +231,7 @@ func third[T, U any](_ T, _ U, err error) error { return err }
 
 // A list as the version before gaps wrote it.
 func TestContiguousListsStayReadableAndTakeEveryCall(t *testing.T) {
+	inRows(t)
 	const first, stride = keyenc.ItemMiddle - keyenc.ItemStride, keyenc.ItemStride
 	s := newListStore()
 	putList(t, s, first, first+3*stride, 0, first, first+stride, first+2*stride)

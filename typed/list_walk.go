@@ -23,7 +23,7 @@ func (c *collection) items(t Txn, lo, hi uint64, o ScanOptions) (itemCursor, err
 	sc, p := t.Scratch(), t.Prefix()
 	sc.lo = keyenc.AppendItemRow(sc.lo[:0], p, c.meta.ID, lo)
 	sc.hi = keyenc.AppendItemRow(sc.hi[:0], p, c.meta.ID, hi)
-	cur, err := t.Scan(sc.lo, sc.hi, o)
+	cur, err := c.scanRows(t, sc.lo, sc.hi, o)
 	return itemCursor{Cursor: cur, name: c.name, head: keyenc.CollectionHeaderLen(p)}, err
 }
 

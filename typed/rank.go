@@ -201,5 +201,5 @@ func (c *collection) scanOrder(t Txn, from, to []byte) (Cursor, error) {
 		sc.hi = append(append(sc.hi[:0], sc.lo...), to...)
 	}
 	sc.lo = append(sc.lo, from...)
-	return t.Scan(sc.lo, sc.hi, ScanOptions{KeysOnly: true})
+	return c.scanRows(t, sc.lo, sc.hi, ScanOptions{KeysOnly: true})
 }

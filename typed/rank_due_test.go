@@ -87,6 +87,7 @@ func TestSetOfDueMembersBeginsAnewWithoutItsBuckets(t *testing.T) {
 // What is given a deadline that is over, also by no more than this moment, leaves
 // no rows.
 func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
+	inRows(t)
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").Add("stays", "goes"))
 	rows := len(db.rows)
@@ -97,6 +98,7 @@ func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
 
 // A version that does not know counted orders leaves pages behind.
 func TestSetIsCountedAnewOverPagesThatWereLeftBehind(t *testing.T) {
+	inRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	z := db.ZSet("z")

@@ -98,7 +98,7 @@ func (s Set) store(op setOp, sources []string) (int64, error) {
 			}
 			sc.row = append(result.element(t, ""), m...)
 			result.grew(len(m))
-			return true, t.Put(sc.row, record.TypeNone, 0, nil)
+			return true, result.putRow(t, sc.row, record.TypeNone, nil)
 		})
 		if err != nil {
 			return 0, err

@@ -1,6 +1,8 @@
 package typed
 
 import (
+	"sync"
+
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -87,6 +89,9 @@ type Scratch struct {
 	vol    []byte // a volatile row's value, read or to be written
 	place  []byte // a key of the score order
 	place2 []byte // another
+
+	inline inlineScratch // inline collections that are open
+	entry  []byte        // an element on its way into one
 }
 
 // scratchMax is how much of a buffer a pooled transaction keeps.
@@ -102,6 +107,10 @@ func (s *Scratch) shrink() {
 	if cap(s.vol) > scratchMax {
 		s.vol = nil
 	}
+	if cap(s.entry) > scratchMax {
+		s.entry = nil
+	}
+	s.inline.shrink()
 }
 
 func begin(src Source, write bool, key string) (Txn, error) {
@@ -149,6 +158,9 @@ func update[T any](src Source, key string, body func(Txn) (T, error)) (T, error)
 	}
 }
 
+// loopScratch is for inline collections that loops walk.
+var loopScratch = sync.Pool{New: func() any { return new(inlineScratch) }}
+
 // stream runs body in a transaction that reads and lives as long as the user's
 // loop: it ends when the loop ends, breaks or panics. body calls each for every
 // item and returns as soon as that is false.
@@ -164,8 +176,20 @@ func stream[T any](src Source, yield func(T, error) bool, body func(t Txn, each 
 				err = e
 			}
 		}()
+		// The body of the user's loop may be other calls of the transaction.
+		sc := t.Scratch()
+		others, own := sc.inline, loopScratch.Get().(*inlineScratch)
+		sc.inline = *own
+		defer func() {
+			sc.inline.shrink()
+			*own, sc.inline = sc.inline, others
+			loopScratch.Put(own)
+		}()
 		return body(t, func(v T) bool {
+			mine := sc.inline
+			sc.inline = others
 			stopped = !yield(v, nil)
+			others, sc.inline = sc.inline, mine
 			return !stopped
 		})
 	}()

@@ -135,10 +135,12 @@ func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool,
 		}
 		sum := old.score + by + 0 // −0 is 0
 		switch {
-		case !exists && c&XX != 0, exists && !c.scores(old.score, sum):
+		case !exists && c&XX != 0, exists && c&NX != 0:
 			return 0, set.keep(t)
-		case math.IsNaN(sum):
+		case math.IsNaN(sum): // before the two are compared, as in Redis
 			return 0, base.ErrNaN
+		case exists && !c.scores(old.score, sum):
+			return 0, set.keep(t)
 		case !exists:
 			err = addNew(t, &set, Member{member, sum}, 0)
 		case sum != old.score:

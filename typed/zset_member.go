@@ -72,7 +72,7 @@ func memberBytes(name int) int { return 2*name + 2*keyenc.ScoreLen + rowOverhead
 
 // changeScore gives a member another score. Its deadline stays.
 func changeScore(t Txn, set *collection, member string, old memberValue, score float64) error {
-	if err := t.Delete(set.ranked(t, old.score, member)); err != nil {
+	if err := set.deleteRow(t, set.ranked(t, old.score, member)); err != nil {
 		return err
 	}
 	if err := putMember(t, set, Member{member, score}, old.deadline, old.deadline); err != nil {
@@ -91,10 +91,10 @@ func putMember(t Txn, set *collection, m Member, had, deadline int64) error {
 		return err
 	}
 	if deadline == 0 {
-		return t.Put(set.ranked(t, m.Score, m.Name), record.TypeNone, 0, nil)
+		return set.putRow(t, set.ranked(t, m.Score, m.Name), record.TypeNone, nil)
 	}
 	sc.out = record.AppendDeadline(sc.out[:0], deadline)
-	return t.Put(set.ranked(t, m.Score, m.Name), record.TypeVolatile, 0, sc.out)
+	return set.putRow(t, set.ranked(t, m.Score, m.Name), record.TypeVolatile, sc.out)
 }
 
 // removeMember removes a member and accounts for it.
@@ -109,7 +109,7 @@ func removeMember(t Txn, set *collection, member string, v memberValue) error {
 // deleteMember deletes the rows of a member; the caller accounts for it, also in
 // the counted order.
 func deleteMember(t Txn, set *collection, member string, v memberValue) error {
-	if err := t.Delete(set.ranked(t, v.score, member)); err != nil {
+	if err := set.deleteRow(t, set.ranked(t, v.score, member)); err != nil {
 		return err
 	}
 	return set.remove(t, member, v.deadline)
@@ -131,7 +131,7 @@ func evictMember(t Txn, set *collection, member string, deadline int64) error {
 // dueScore returns the score of a member that is due.
 func dueScore(t Txn, set *collection, member string) (float64, error) {
 	sc := t.Scratch()
-	value, _, err := t.Get(sc.vol[:0], set.element(t, member))
+	value, _, err := set.getRow(t, sc.vol[:0], set.element(t, member))
 	if errors.Is(err, base.ErrNotFound) {
 		err = corrupt(set.name, errDue)
 	}

@@ -192,7 +192,7 @@ func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, v membe
 	}
 	// Deadlines stand in the values of both orders.
 	o := ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex && set.meta.NextDue == 0}
-	cur, err := t.Scan(s.lo, s.hi, o)
+	cur, err := set.scanRows(t, s.lo, s.hi, o)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func countBelow(t Txn, set *collection, member string, score float64) (int64, er
 	// Below the member: from the bottom up to its row.
 	sc.lo, sc.hi = rankedBounds(t, set)
 	sc.hi = append(sc.hi[:0], set.ranked(t, score, member)...)
-	below, err := t.Scan(sc.lo, sc.hi, o)
+	below, err := set.scanRows(t, sc.lo, sc.hi, o)
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +87,7 @@ func countBelow(t Txn, set *collection, member string, score float64) (int64, er
 	o.Reverse = true
 	sc.lo, sc.hi = rankedBounds(t, set)
 	sc.lo = append(append(sc.lo[:0], sc.row...), 0)
-	above, err := t.Scan(sc.lo, sc.hi, o)
+	above, err := set.scanRows(t, sc.lo, sc.hi, o)
 	if err != nil {
 		return 0, err
 	}
@@ -181,7 +181,7 @@ func either(cond bool, yes, no int64) int64 {
 // nth returns the row of the score order n rows from one end, in scratch.
 func nth(t Txn, set *collection, n int64, reverse bool) ([]byte, error) {
 	lo, hi := rankedBounds(t, set)
-	cur, err := t.Scan(lo, hi, ScanOptions{Reverse: reverse, KeysOnly: true})
+	cur, err := set.scanRows(t, lo, hi, ScanOptions{Reverse: reverse, KeysOnly: true})
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,9 @@ func (z ZSet) storeMembers(fill func(t Txn, put func(name []byte, score float64)
 			if err := result.create(t); err != nil {
 				return false, err
 			}
+			err := putMember(t, &result, Member{string(name), score}, 0, 0)
 			result.grew(memberBytes(len(name)))
-			return true, putMember(t, &result, Member{string(name), score}, 0, 0)
+			return true, err
 		})
 		if err != nil {
 			return 0, err

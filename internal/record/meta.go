@@ -3,6 +3,8 @@ package record
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/base"
 )
 
 // Encoding says where a collection's elements are. The numbers are on disk and
@@ -22,7 +24,8 @@ const (
 //	|          | (rows) |         |         |            | inline: the elements |
 //	+----------+--------+---------+---------+------------+----------------------+
 //
-// An inline record has no id field; its body is the type's own business. A
+// An inline record has no id field, bytes and next due are 0, and its body is the
+// elements (see AppendInline). Otherwise the body is the type's own business: a
 // list's body is two indexes, 8 bytes big-endian each, and a flag byte. Flag 0:
 // the items have every index a stride apart from the first up to, without it, the
 // second. Flag 1: they have any indexes between these, and there are gaps. That
@@ -54,7 +57,8 @@ func AppendMeta(dst []byte, m Meta) []byte {
 	return append(dst, m.Body...)
 }
 
-// DecodeMeta decodes the value of a metadata row. Body points into value. Any
+// DecodeMeta decodes the value of a metadata row. Body points into value. An
+// encoding of a later version is ErrFormatTooNew. Any
 // bytes are safe to pass; nothing is allocated.
 func DecodeMeta(value []byte) (m Meta, err error) {
 	if len(value) == 0 {
@@ -68,8 +72,10 @@ func DecodeMeta(value []byte) (m Meta, err error) {
 		}
 		m.ID, value = binary.BigEndian.Uint64(value), value[8:]
 	case EncodingInline:
-	default:
+	case 0:
 		return m, errMeta
+	default:
+		return m, base.ErrFormatTooNew
 	}
 	var fields [3]uint64
 	for i := range fields {

@@ -123,6 +123,62 @@ func TestMetaLooksLikeThis(t *testing.T) {
 	}
 }
 
+func TestInlineBodiesLookLikeThis(t *testing.T) {
+	long := strings.Repeat("x", 128)
+	for _, c := range []struct {
+		typ        Type
+		key, value string
+		want       string
+	}{
+		{TypeHash, "f", "v1", "01 66 02 7631"},
+		{TypeHash, "", "", "00 00"},
+		{TypeSet, "m", "", "01 6d"},
+		{TypeZSet, "12345678m", "", "09 31323334353637386d"},
+		{TypeList, "", "v", "01 76"},
+		{TypeList, "", long, "8001" + hex.EncodeToString([]byte(long))},
+	} {
+		b := AppendInline(nil, c.typ, []byte(c.key), []byte(c.value))
+		if got := hex.EncodeToString(b); got != strings.ReplaceAll(c.want, " ", "") || len(b) != InlineLen(c.typ, []byte(c.key), []byte(c.value)) {
+			t.Errorf("%v %q %q: %s, want %s", c.typ, c.key, c.value, got, c.want)
+		}
+		key, value, rest, ok := NextInline(c.typ, append(b, "rest"...))
+		if !ok || string(key) != c.key || string(value) != c.value || string(rest) != "rest" {
+			t.Errorf("%x came apart into %q %q %q %v", b, key, value, rest, ok)
+		}
+		for i := range b {
+			if key, value, _, ok := NextInline(c.typ, b[:i]); ok {
+				t.Errorf("%x is %q %q", b[:i], key, value)
+			}
+		}
+	}
+}
+
+func TestInlineBodyIsCheckedWhole(t *testing.T) {
+	for _, c := range []struct {
+		typ   Type
+		count uint64
+		body  string
+		want  bool
+	}{
+		{TypeSet, 2, "01 61 01 62", true},
+		{TypeSet, 2, "01 62 01 61", false},        // the order
+		{TypeSet, 2, "01 61 01 61", false},        // twice
+		{TypeSet, 1, "01 61 01 62", false},        // the count
+		{TypeSet, 3, "01 61 01 62", false},        // the count
+		{TypeSet, 0, "", false},                   // an empty one does not exist
+		{TypeSet, 1 << 61, "01 61", false},        // more than bytes
+		{TypeList, 2, "01 62 01 61", true},        // any order
+		{TypeList, 2, "01 62 02 61", false},       // cut short
+		{TypeZSet, 1, "07 31323334353637", false}, // no room for a score
+		{TypeHash, 1, "01 61 ffffffffffffffffff01 62", false},
+	} {
+		body, _ := hex.DecodeString(strings.ReplaceAll(c.body, " ", ""))
+		if err := CheckInline(c.typ, body, c.count); (err == nil) != c.want {
+			t.Errorf("%v of %d, %s: %v", c.typ, c.count, c.body, err)
+		}
+	}
+}
+
 func TestDecodersAllocateNothing(t *testing.T) {
 	op := AppendOp(nil, put(TypeHash, 99, "key", "value"))
 	meta := AppendMeta(nil, Meta{Encoding: EncodingRows, ID: 1, Count: 2, Bytes: 3})

@@ -48,10 +48,10 @@ func callZIncrIf(r *run, a API) error {
 		old, had := e.zset[m]
 		sum := old + by
 		switch {
-		case had && c&typed.NX != 0, !had && c&typed.XX != 0,
-			had && c&typed.GT != 0 && !(sum > old), had && c&typed.LT != 0 && !(sum < old):
+		case had && c&typed.NX != 0, !had && c&typed.XX != 0:
 		case math.IsNaN(sum):
 			wantErr = base.ErrNaN
+		case had && c&typed.GT != 0 && !(sum > old), had && c&typed.LT != 0 && !(sum < old):
 		default:
 			want, wantDone = sum+0, true
 			e.zset[m] = want

@@ -22,7 +22,8 @@ type Row struct {
 // a timer for that and for its expiry; and no row is without a collection, except
 // for those that dead
 // allows: ids that were given up and whose rows are not removed yet. A live
-// collection must not be among those. rows are all live rows at now.
+// collection must not be among those. An inline collection has what it counts in
+// its metadata. rows are all live rows at now.
 func CheckRows(rows []Row, now int64, dead func(id uint64) bool) error {
 	c := checker{now: now, ids: map[uint64]*tally{}, timers: map[string][]byte{}}
 	for _, r := range rows {
@@ -94,6 +95,9 @@ func (c *checker) add(r Row) error {
 	m, err := record.DecodeMeta(r.Value)
 	if err != nil || !typ.IsCollection() {
 		return fmt.Errorf("row %q of type %v: %v", r.Key, typ, err)
+	}
+	if m.Encoding == record.EncodingInline {
+		return checkInline(r.Key, typ, m)
 	}
 	t := c.tally(m.ID)
 	if t.row != nil {
