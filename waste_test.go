@@ -19,7 +19,7 @@ func TestCollectingIsWorthItOnlyAboveTheLimitInASmallProcess(t *testing.T) {
 	}{
 		{"much waste, heap above the limit", heap{live: 60 << 20, objects: 80 << 20}, 16 << 20, true},
 		{"heap below the limit", heap{live: 20 << 20, objects: 50 << 20}, 16 << 20, false},
-		{"little waste", heap{live: 60 << 20, objects: 80 << 20}, 4 << 20, false},
+		{"little waste", heap{live: 60 << 20, objects: 80 << 20}, 1 << 20, false},
 		{"a large process", heap{live: 1 << 30, objects: 2 << 30}, 16 << 20, false},
 		{"a process of twice the limit", heap{live: 128 << 20, objects: 200 << 20}, 16 << 20, true},
 		{"a larger one", heap{live: 129 << 20, objects: 200 << 20}, 16 << 20, false},

@@ -77,7 +77,7 @@ func TestCraftedSectionsNeitherPanicNorGrow(t *testing.T) {
 			t.Fatalf("one fragment became %v", l)
 		}
 	})
-	filter := newFilter([]uint64{1, 2, 3}, 10, 6).appendTo(nil, 10, 3)
+	filter := newFilter(nil, []uint64{1, 2, 3}, 10, 6).appendTo(nil, 10, 3)
 	crafted(filter, func(b []byte) {
 		if f, err := decodeFilter(b); err == nil {
 			f.mayContain(0)

@@ -40,10 +40,17 @@ const (
 
 var errFilter = errors.New("filter is malformed")
 
-// newFilter returns the filter of n keys with these hashes.
-func newFilter(hashes []uint64, bits, probes int) *filter {
+// newFilter returns the filter of the keys with these hashes. It lies in words if
+// they have room for it.
+func newFilter(words, hashes []uint64, bits, probes int) *filter {
 	lines := max(1, (uint64(len(hashes))*uint64(bits)+511)/512)
-	f := &filter{lines: lines, bloom: bloom.From(make([]uint64, lines*lineWords), uint(probes))}
+	n := int(lines * lineWords)
+	if cap(words) < n {
+		words = make([]uint64, n)
+	}
+	words = words[:n]
+	clear(words)
+	f := &filter{lines: lines, bloom: bloom.From(words, uint(probes))}
 	set := f.bloom.BitSet()
 	for _, h := range hashes {
 		first, d := uint((h>>32)*lines>>32)*512, uint32(h)

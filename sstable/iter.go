@@ -37,7 +37,7 @@ type Iter struct {
 
 	window      window
 	ahead       int // bytes to read ahead, grows while moves are sequential
-	lent        int // bytes beyond firstAhead that the cache has lent for the window
+	lent        int // bytes that the cache has lent for the window
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Run

@@ -88,9 +88,9 @@ func (it *Iter) further() int {
 	if it.o.Cold || it.r == nil || it.r.o.Cache == nil {
 		return want
 	}
-	if more := want - firstAhead - it.lent; more > 0 {
+	if more := want - it.lent; more > 0 {
 		if !it.r.o.Cache.Lend(int64(more)) {
-			return firstAhead + it.lent
+			return it.lent
 		}
 		it.lent += more
 	}

@@ -81,6 +81,9 @@ func Open(file io.ReaderAt, size int64, o ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	r.account()
+	if o.Cache != nil {
+		o.Cache.Waste(int64(len(tail))) // what it holds was copied
+	}
 	return r, nil
 }
 

@@ -100,7 +100,7 @@ func TestFilterHasNoFalseNegativesAndFewFalsePositives(t *testing.T) {
 		for i := range keys {
 			hashes = append(hashes, xxhash.Sum64String(fmt.Sprintf("user:%d", i)))
 		}
-		f := newFilter(hashes, c.bits, filterProbes(c.bits))
+		f := newFilter(nil, hashes, c.bits, filterProbes(c.bits))
 		encoded := f.appendTo(nil, c.bits, keys)
 		f, err := decodeFilter(encoded)
 		if err != nil {

@@ -67,6 +67,7 @@ type Writer struct {
 	packer   packer
 	index    indexWriter
 	hashes   []uint64 // of each distinct key
+	words    []uint64 // of the last table's filter, for the next one's
 	lastHash uint64
 
 	rangeDeletes []byte // encoded fragments
@@ -185,7 +186,7 @@ func (w *Writer) Keys() int { return len(w.hashes) }
 // MemoryBytes returns about how many bytes the Writer's buffers hold.
 func (w *Writer) MemoryBytes() int64 {
 	b := &w.block
-	return int64(cap(w.buf) + 8*cap(w.hashes) + cap(b.keys) + cap(b.values) + 25*cap(b.seqs))
+	return int64(cap(w.buf) + 8*(cap(w.hashes)+cap(w.words)) + cap(b.keys) + cap(b.values) + 25*cap(b.seqs))
 }
 
 // Size returns about how long the file would be if it were finished now, for
@@ -226,7 +227,8 @@ func (w *Writer) Finish() (base.TableProperties, error) {
 		return append(append(dst, byte(n), byte(n>>8), byte(n>>16), byte(n>>24)), w.rangeDeletes...)
 	})
 	write(sectionFilter, func(dst []byte) []byte {
-		bits := newFilter(w.hashes, w.o.FilterBits, filterProbes(w.o.FilterBits))
+		bits := newFilter(w.words, w.hashes, w.o.FilterBits, filterProbes(w.o.FilterBits))
+		w.words = bits.words
 		return bits.appendTo(dst, w.o.FilterBits, len(w.hashes))
 	})
 	write(sectionIndex, w.index.appendTo)
