@@ -83,7 +83,7 @@ const (
 	// operating system has the bytes.
 	OS Durability = 2
 	// Buffered may lose the last moments when the process ends without Close: the
-	// bytes are in process memory, for about 10 ms or 64 KiB, and up to 8 MiB while
+	// bytes are in process memory, for about 10 ms or 64 KiB, and up to 4 MiB while
 	// the log is being synced.
 	Buffered Durability = 3
 )
