@@ -169,6 +169,9 @@ func (c *checkpoint) publish(dir string) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
+	if err := c.db.closedErr(); err != nil { // the context may hear of it later
+		return err
+	}
 	f := c.db.opts.FS
 	if err := mustBeAbsent(f, dir); err != nil {
 		return err
