@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -216,14 +217,15 @@ func ExampleTx_Attempt() {
 
 // A transaction reads the clock once.
 func ExampleTx_Now() {
-	now := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Clock: func() time.Time { return now }})
+	var now atomic.Int64 // the store asks for the time in the background, too
+	now.Store(time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC).UnixNano())
+	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Clock: func() time.Time { return time.Unix(0, now.Load()) }})
 	check(err)
 	defer db.Close()
 
 	check(db.PutTTL([]byte("session"), nil, time.Minute))
 	err = db.View(context.Background(), func(tx *siltstone.Tx) error {
-		now = now.Add(time.Hour)
+		now.Add(int64(time.Hour))
 		ttl, err := tx.TTL([]byte("session"))
 		fmt.Println(tx.Now().UTC().Format(time.TimeOnly), ttl)
 		return err

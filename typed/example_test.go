@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -97,8 +98,9 @@ func ExampleKey_Drop() {
 }
 
 func ExampleKey_Expire() {
-	now := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Clock: func() time.Time { return now }})
+	var now atomic.Int64 // the store asks for the time in the background, too
+	now.Store(time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC).UnixNano())
+	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Clock: func() time.Time { return time.Unix(0, now.Load()) }})
 	check(err)
 	defer db.Close()
 
@@ -110,7 +112,7 @@ func ExampleKey_Expire() {
 	at, err := tags.Deadline()
 	fmt.Println(at.UTC().Format(time.TimeOnly), err)
 
-	now = now.Add(time.Hour)
+	now.Add(int64(time.Hour))
 	fmt.Println(tags.Len())
 	// Output:
 	// 1h0m0s <nil>
