@@ -26,6 +26,7 @@ type change struct {
 	spaces     []*Keyspace     // named keyspaces it rests on: refused if one of them is dropped
 	drops      []*Keyspace     // keyspaces it drops
 	hooks      []func()        // run inside the section, once the change has happened
+	removed    uint64          // elements that collections lose by it
 	urgent     bool            // the store's own commit: never throttled nor held back
 }
 

@@ -28,8 +28,9 @@ const (
 	leastMerge = 1 << 20
 )
 
-// frees reports whether the change takes at least as many rows away as it
-// writes, as deletes do, and removals from collections.
+// frees reports whether the change takes at least as much away as it writes:
+// rows, as deletes do, or elements, which a small collection keeps in one row and
+// a removal puts again without them.
 func (c *change) frees() bool {
 	puts := 0
 	for i := range c.ops {
@@ -37,7 +38,8 @@ func (c *change) frees() bool {
 			puts++
 		}
 	}
-	return 2*puts <= len(c.ops)
+	deletes := len(c.ops) - puts
+	return uint64(puts) <= uint64(deletes)+c.removed
 }
 
 // diskBytes returns about how many bytes the store's files take: tables, those

@@ -160,3 +160,48 @@ func TestChangeThatTakesAsMuchAsItGivesFrees(t *testing.T) {
 		ch.free()
 	}
 }
+
+// Whatever form a collection has, taking elements from it goes on beyond the
+// limit, and adding to it does not.
+func TestElementsAreRemovedBeyondTheDiskLimit(t *testing.T) {
+	mem := vfs.NewMem()
+	db := mustOpen(t, mem, newHandClock())
+	sizes := map[string]int{"inline": 3, "rows": 100, "counted": 400}
+	for form, n := range sizes {
+		for i := range n {
+			name := fmt.Sprintf("m%03d", i)
+			_, herr := db.Hash("hash "+form).Set(name, nil)
+			_, serr := db.Set("set " + form).Add(name)
+			_, zerr := db.ZSet("zset "+form).Add(name, float64(i))
+			_, lerr := db.List("list " + form).PushBack([]byte(name))
+			if err := errors.Join(herr, serr, zerr, lerr); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mustClose(t, db)
+	db = mustOpen(t, mem, newHandClock(), func(o *Options) { o.MaxDiskBytes = 1 })
+	for form := range sizes {
+		h, s, z, l := db.Hash("hash "+form), db.Set("set "+form), db.ZSet("zset "+form), db.List("list "+form)
+		_, herr := h.Remove("m001")
+		_, serr := s.Remove("m001")
+		_, perr := s.Pop(1)
+		_, zerr := z.Remove("m001")
+		_, minErr := z.PopMin(1)
+		_, lerr := l.PopFront()
+		_, remErr := l.Remove(1, []byte("m002"))
+		if err := errors.Join(herr, serr, perr, zerr, minErr, lerr, remErr); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+		_, herr = h.Set("new", nil)
+		_, serr = s.Add("new")
+		_, zerr = z.Add("new", 1)
+		_, lerr = l.PushBack(nil)
+		for _, err := range []error{herr, serr, zerr, lerr} {
+			if !errors.Is(err, ErrNoSpace) {
+				t.Errorf("%s: adding beyond the limit: %v", form, err)
+			}
+		}
+	}
+	mustClose(t, db)
+}

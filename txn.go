@@ -283,6 +283,9 @@ func (t *txn) deadIn(keyspace uint32, id uint64) {
 	t.view.mine, t.view.own = nil, 0
 }
 
+// Removed implements typed.Txn. The metadata row was put, so there is a buffer.
+func (t *txn) Removed(n uint64) { t.change.removed += n }
+
 // orphan ends a collection born in this transaction whose metadata row is about
 // to be overwritten blindly.
 func (t *txn) orphan(row []byte) {

@@ -51,6 +51,7 @@ func newCannedInline(typ record.Type) *cannedTxn {
 func (c *cannedTxn) Begin(bool, string) (typed.Txn, error)        { return c, nil }
 func (c *cannedTxn) Prefix() []byte                               { return nil }
 func (c *cannedTxn) Dead(uint64)                                  {}
+func (c *cannedTxn) Removed(uint64)                               {}
 func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error { return nil }
 func (c *cannedTxn) Delete([]byte) error                          { return nil }
 

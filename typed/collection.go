@@ -197,6 +197,9 @@ func (c *collection) save(t Txn) error {
 	if err := t.Put(sc.key, c.typ, c.expiry, sc.out); err != nil {
 		return err
 	}
+	if m.Count < c.rowCount {
+		t.Removed(c.rowCount - m.Count)
+	}
 	was := c.timers()
 	c.rowCount, c.rowDue, c.moved = m.Count, m.NextDue, false
 	if c.isInline() {

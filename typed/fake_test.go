@@ -162,6 +162,8 @@ func (tx *fakeTxn) Dead(id uint64) {
 	}
 }
 
+func (tx *fakeTxn) Removed(uint64) {}
+
 func find(rows []typedtest.Row, key []byte) int {
 	return sort.Search(len(rows), func(i int) bool { return bytes.Compare(rows[i].Key, key) >= 0 })
 }

@@ -44,6 +44,7 @@ func (s *listStore) Uint64() uint64                             { return 0 }
 func (s *listStore) Scratch() *typed.Scratch                    { return &s.scratch }
 func (s *listStore) NewID() (uint64, error)                     { s.nextID++; return s.nextID, nil }
 func (s *listStore) Dead(uint64)                                {}
+func (s *listStore) Removed(uint64)                             {}
 func (s *listStore) Until([]byte, int64)                        {}
 func (s *listStore) Peek(row []byte) (t base.Trailer, e error)  { _, t, e = s.Get(nil, row); return }
 func (s *listStore) at(key []byte) (chunk, row int, found bool) { return locateRow(s.chunks, key) }

@@ -57,6 +57,8 @@ type Txn interface {
 	// away: after the commit its rows are to be removed. If the transaction
 	// itself allocated the id, its buffered rows go at once.
 	Dead(id uint64)
+	// Removed says that a collection loses n elements by what was written.
+	Removed(n uint64)
 }
 
 // ScanOptions say how a Scan walks.
