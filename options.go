@@ -25,10 +25,10 @@ type Options struct {
 	// room of their own for a while, beside the limit. Zero: no limit. A disk that is
 	// nearly full is treated alike.
 	MaxDiskBytes int64
-	// MemtableBytes is the size at which the memtable is flushed. Larger means
-	// fewer, larger tables and a longer log to replay after a crash. Zero is an
-	// eighth of MemoryLimit, at most 64 MiB: under load there are up to four, one
-	// taking writes, two being flushed and one to come.
+	// MemtableBytes is the size, indexes included, at which the memtable is flushed.
+	// Larger means fewer, larger tables and a longer log to replay after a crash.
+	// Zero is an eighth of MemoryLimit, at most 64 MiB: under load there are up to
+	// three, one taking writes and two being flushed.
 	MemtableBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int

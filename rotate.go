@@ -25,7 +25,7 @@ func (db *DB) rotate(full *memState) error {
 	if err := db.prepareLogs(1, 0); err != nil {
 		return err
 	}
-	empty := db.emptyMemtable()
+	empty := db.emptyMemtable(full)
 	db.section.Lock()
 	if db.section.mem == full && !db.section.closed {
 		db.rotateLocked(empty)

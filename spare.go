@@ -7,69 +7,87 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// spares keeps memtables that have been flushed, and that no read state lists
-// any more, for the next rotation: their memory need not be paged in, zeroed by
-// the system and collected again. Safe for concurrent use.
+// spares keeps the memory of memtables that have been flushed, and that no read
+// state lists any more, for those being filled: it need not be paged in, zeroed
+// by the system and collected again. The indexes stay with one table, for the
+// next rotation; its chunks go to the memtable being filled as that needs them.
+// Safe for concurrent use.
 type spares struct {
 	blocks *cache.Cache // the budget they count in
+	most   int64        // bytes of chunks that are kept
+	chunks memtable.Chunks
 
-	mu     sync.Mutex
-	tables []*memtable.Table
-	bytes  int64
+	mu       sync.Mutex
+	table    *memtable.Table // without chunks; nil: none
+	shell    int64           // bytes it holds
+	reserved int64           // of the budget
 }
 
-// mostSpares is how many tables are kept: under load one is being filled while
-// the one before it is flushed.
-const mostSpares = 1
-
-// offer takes a table that nobody reads.
+// offer takes a table that nobody reads, but for a commit that may be validating
+// against the state before. It validates inside the commit section, and that is
+// where chunks are taken.
 func (s *spares) offer(t *memtable.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.tables) >= mostSpares {
-		s.blocks.Waste(t.Bytes())
-		return
+	t.Release()
+	shell := t.Bytes()
+	wasted := s.chunks.Shrink(s.most)
+	if s.table == nil {
+		s.table, s.shell = t, shell
+	} else {
+		wasted += shell
 	}
-	s.tables = append(s.tables, t)
-	s.bytes += t.Bytes()
-	s.blocks.Reserve(t.Bytes())
+	s.settle()
+	s.blocks.Waste(wasted)
 }
 
 // take returns a table to be reset, nil if there is none.
 func (s *spares) take() *memtable.Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.tables) == 0 {
-		return nil
-	}
-	last := len(s.tables) - 1
-	t := s.tables[last]
-	s.tables[last], s.tables = nil, s.tables[:last]
-	s.bytes -= t.Bytes()
-	s.blocks.Release(t.Bytes())
+	t := s.table
+	s.table, s.shell = nil, 0
+	s.settle()
 	return t
 }
 
 // drop gives the memory up.
 func (s *spares) drop() {
-	for t := s.take(); t != nil; t = s.take() {
-		s.blocks.Waste(t.Bytes())
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wasted := s.chunks.Shrink(0) + s.shell
+	s.table, s.shell = nil, 0
+	s.settle()
+	s.blocks.Waste(wasted)
 }
 
-// held returns how many bytes the spare tables hold.
+// settle makes the reserved part of the budget what is held. Chunks that are
+// taken in between are counted until then.
+func (s *spares) settle() {
+	held := s.shell + s.chunks.Bytes()
+	if more := held - s.reserved; more > 0 {
+		s.blocks.Reserve(more)
+	} else {
+		s.blocks.Release(-more)
+	}
+	s.reserved = held
+}
+
+// held returns how many bytes are kept.
 func (s *spares) held() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes
+	return s.shell + s.chunks.Bytes()
 }
 
-// emptyMemtable returns a memtable for the next rotation. It may take a
+// emptyMemtable returns a memtable to take the place of full. It may take a
 // millisecond, so it is called outside the commit section.
-func (db *DB) emptyMemtable() *memtable.Table {
+func (db *DB) emptyMemtable(full *memState) *memtable.Table {
 	t := db.spares.take()
 	if t == nil {
-		return memtable.New(int(db.opts.MemtableBytes))
+		t = db.spares.chunks.New(int(db.opts.MemtableBytes))
+		t.Reserve(full.Capacity())
+		return t
 	}
 	// Inside the section a commit is validated against the current state without
 	// pinning it. One that entered before the table's last state was replaced has

@@ -22,7 +22,6 @@ type arena struct {
 	// that chunk is published.
 	chunks atomic.Pointer[unsafe.Pointer]
 	held   atomic.Int64 // bytes of all chunks; for anybody
-	opened atomic.Int64 // bytes of the chunks opened since the table was empty
 
 	// Writer only.
 	directory []unsafe.Pointer // the array; as long as chunks are open
@@ -31,7 +30,7 @@ type arena struct {
 	end       uint64           // behind the last unit to be used of the open chunk
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
-	spare     []unsafe.Pointer // full chunks from before a reset, not zeroed
+	source    *Chunks          // of full chunks; nil: none
 }
 
 const (
@@ -71,13 +70,12 @@ func (a *arena) open(units uint64) {
 		size = max(leastChunk, int(a.limit)) // a table for less than a chunk
 	}
 	n := min(max(uint64(size)/unitBytes, units+2), 1<<chunkShift)
-	var chunk unsafe.Pointer
-	if last := len(a.spare) - 1; last >= 0 {
-		n, chunk, a.spare = 1<<chunkShift, a.spare[last], a.spare[:last]
+	chunk := a.source.take()
+	if chunk != nil {
+		n = 1 << chunkShift
 		clear(unsafe.Slice((*uint64)(chunk), n))
 	} else {
 		chunk = unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
-		a.held.Add(int64(n) * unitBytes)
 	}
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
@@ -92,22 +90,23 @@ func (a *arena) open(units uint64) {
 	if opened == 0 {
 		a.next++ // reference 0 stays free
 	}
-	a.opened.Add(int64(n) * unitBytes)
+	a.held.Add(int64(n) * unitBytes)
 }
 
-// reset forgets everything that was allocated and keeps the full chunks for what
-// comes. Nobody may hold a reference any more.
+// release gives the full chunks to the source. References into them still lead
+// there.
+func (a *arena) release() {
+	a.source.put(a.directory, a.sizes)
+	a.held.Store(0)
+}
+
+// reset forgets everything that was allocated. Nobody may hold a reference any
+// more.
 func (a *arena) reset(limit int64) {
-	for i, chunk := range a.directory {
-		if a.sizes[i] == 1<<chunkShift {
-			a.spare = append(a.spare, chunk)
-		}
-	}
 	clear(a.directory)
 	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
 	a.next, a.end, a.used, a.limit = 0, 0, 0, limit
-	a.held.Store(int64(len(a.spare)) * chunkBytes)
-	a.opened.Store(0)
+	a.held.Store(0)
 }
 
 // A spot is where something lies in an arena. It is good for as long as it is

@@ -27,11 +27,10 @@ type Builder struct {
 	minSeq, maxSeq base.SeqNum
 }
 
-// NewBuilder returns a Builder of a table with room for arenaBytes of records, as
-// Fits counts them. It makes itself ready for so many operations, which may be a
-// guess.
-func NewBuilder(arenaBytes int64, ops int) *Builder {
-	t := New(int(min(arenaBytes, math.MaxInt)))
+// NewBuilder returns a Builder of a table with that much room, as Fits counts it.
+// It makes itself ready for so many operations, which may be a guess.
+func NewBuilder(room int64, ops int) *Builder {
+	t := New(int(min(room, math.MaxInt)))
 	return &Builder{t: t, run: make([]runRecord, 0, ops), minSeq: base.SeqMax}
 }
 
@@ -76,6 +75,7 @@ func (b *Builder) Table() *Table {
 	sortRun(&t.arena, run, b.skip)
 	run = t.chain(run)
 	t.outside.Add(t.order.fill(run) + t.index.fill(run))
+	t.indexed.Store(t.indexBytes())
 	t.span(b.minSeq)
 	t.span(b.maxSeq)
 	return t

@@ -29,10 +29,11 @@
 //     caller uses to say which sequence is visible. A reader that loads that
 //     first and then asks the table finds every record up to it.
 //   - What the table hands out is borrowed: it does not change until the table is
-//     reset, and never faults, for the arena is ordinary Go memory. Only bounds of
-//     range tombstones may be kept beyond that.
+//     released, and never faults, for the arena is ordinary Go memory. Only bounds
+//     of range tombstones may be kept beyond that.
 //   - A Builder sorts and indexes a table of records that come before any reader does.
-//   - Reset takes a table that nobody reads any more back to empty, with its memory.
+//   - Release hands the chunks of a table that nobody reads any more to those being
+//     filled; Reset then takes it back to empty, with its indexes.
 //
 // Part of the engine; no compatibility promise.
 package memtable

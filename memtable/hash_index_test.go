@@ -98,3 +98,17 @@ func TestFetchMayBeAskedForAnyHash(t *testing.T) {
 		t.Error("fetching left something behind")
 	}
 }
+
+func TestTableReservedForTheCapacityOfAnotherDoesNotGrow(t *testing.T) {
+	full := New(8 << 20)
+	fillSmall(full, 0, 30_000, nil)
+	table := New(8 << 20)
+	table.Reserve(full.Capacity())
+	if got := table.Capacity(); got != full.Capacity() || got < 30_000 {
+		t.Fatalf("room for %d keys, want %d", got, full.Capacity())
+	}
+	fillSmall(table, 0, 30_000, nil)
+	if got := table.Capacity(); got != full.Capacity() {
+		t.Errorf("it grew to %d", got)
+	}
+}

@@ -26,15 +26,17 @@ func fillFor(t *Table, round, n int) {
 }
 
 func TestResetTableIsLikeANewOne(t *testing.T) {
-	used := New(4 << 20)
+	var chunks Chunks
+	used := chunks.New(4 << 20)
 	for round := range 4 {
 		n := 20_000 - 6_000*round
 		if round > 0 {
 			used.AddRangeDelete([]byte("a"), []byte("z"), 1<<30)
 			used.Rebase(77)
+			used.Release()
 			used.Reset(4 << 20)
 		}
-		if !used.Empty() || used.Len() != 0 || used.MinSeq() != 0 || used.MaxSeq() != 0 || used.CoverSeq([]byte("b"), base.SeqMax) != 0 || used.Filled() != 0 {
+		if !used.Empty() || used.Len() != 0 || used.MinSeq() != 0 || used.MaxSeq() != 0 || used.CoverSeq([]byte("b"), base.SeqMax) != 0 || used.Filled() > 1<<20 {
 			t.Fatalf("round %d: a table that was reset is not empty", round)
 		}
 		fresh := New(4 << 20)
@@ -71,26 +73,66 @@ func sameRecords(t *testing.T, a, b *Table) {
 }
 
 func TestResetTableTakesNoFreshMemory(t *testing.T) {
-	table, value := New(8<<20), make([]byte, 100)
-	var key [8]byte
+	var chunks Chunks
+	table, value := chunks.New(8<<20), make([]byte, 100)
 	fill := func() {
-		for i := range uint64(40_000) {
-			binary.BigEndian.PutUint64(key[:], i*0x9E3779B97F4A7C15)
-			table.Add(xxhash.Sum64(key[:]), key[:], base.Trailer{Seq: base.SeqNum(i), Attr: base.MakeAttr(base.KindPut, 1, false)}, value)
-		}
+		fillSmall(table, 0, 40_000, value)
+	}
+	renew := func() {
+		table.Release()
+		table.Reset(8 << 20)
 	}
 	fill()
 	held := table.Bytes()
-	table.Reset(8 << 20)
+	renew()
 	fill() // its first chunks were small; from now on they are all full ones
-	table.Reset(8 << 20)
+	renew()
 	before := allocated()
 	fill()
 	if took := allocated() - before; took > uint64(held)/50 {
 		t.Errorf("filling a reset table of %d bytes again allocated %d", held, took)
 	}
-	if table.Bytes() > held+held/8 {
-		t.Errorf("the table held %d bytes, and %d when filled again", held, table.Bytes())
+	if all := table.Bytes() + chunks.Bytes(); all > held+held/8 {
+		t.Errorf("the table held %d bytes, and %d when filled again", held, all)
+	}
+}
+
+// fillSmall adds the keys of numbers from up to to.
+func fillSmall(table *Table, from, to uint64, value []byte) {
+	var key [8]byte
+	for i := from; i < to; i++ {
+		binary.BigEndian.PutUint64(key[:], i*0x9E3779B97F4A7C15)
+		table.Add(xxhash.Sum64(key[:]), key[:], base.Trailer{Seq: base.SeqNum(i), Attr: base.MakeAttr(base.KindPut, 1, false)}, value)
+	}
+}
+
+func TestTableBeingFilledTakesTheChunksOfAReleasedOne(t *testing.T) {
+	var chunks Chunks
+	old, next, value := chunks.New(8<<20), chunks.New(8<<20), make([]byte, 100)
+	fillSmall(old, 0, 40_000, value)
+	fillSmall(next, 0, 10_000, value)
+	old.Release()
+	free := chunks.Bytes()
+	if free < 3<<20 {
+		t.Fatalf("a table of %d bytes left %d of chunks", old.Bytes(), free)
+	}
+	before := allocated()
+	fillSmall(next, 10_000, 20_000, value)
+	if taken := free - chunks.Bytes(); taken < 1<<20 {
+		t.Errorf("10,000 records more took %d bytes of chunks", taken)
+	}
+	if took := allocated() - before; took > 1<<20 {
+		t.Errorf("and %d of fresh memory", took)
+	}
+	for i := range uint64(20_000) {
+		key := binary.BigEndian.AppendUint64(nil, i*0x9E3779B97F4A7C15)
+		if v, _, ok := next.Get(xxhash.Sum64(key), key, base.SeqMax); !ok || !bytes.Equal(v, value) {
+			t.Fatalf("key %d: %q, %v", i, v, ok)
+		}
+	}
+	had := chunks.Bytes()
+	if gone := chunks.Shrink(1 << 20); gone != had-1<<20 || chunks.Bytes() != 1<<20 {
+		t.Errorf("shrinking let go of %d bytes and left %d", gone, chunks.Bytes())
 	}
 }
 
@@ -98,4 +140,18 @@ func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
+}
+
+func TestTableIsFullWhenRecordsAndIndexesTakeItsRoom(t *testing.T) {
+	for _, n := range []int{0, 16, 100, 1000} {
+		const room = 8 << 20
+		table, value := New(room), make([]byte, n)
+		var i uint64
+		for ; table.Fits(1, int64(8+n)); i++ {
+			fillSmall(table, i, i+1, value)
+		}
+		if got := table.Bytes(); got > room+room/8 || got < room/2 {
+			t.Errorf("values of %d bytes: the full table holds %d bytes, its room is %d", n, got, room)
+		}
+	}
 }

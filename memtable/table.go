@@ -28,19 +28,22 @@ type Table struct {
 	minSeq  atomic.Uint64 // +1; 0: nothing added
 	maxSeq  atomic.Uint64 // +1
 	outside atomic.Int64  // bytes held outside the arena
+	indexed atomic.Int64  // bytes of indexes in use, as indexBytes returned them last
 
 	probes sync.Pool // of *fence, for searches of the ordered index by readers
 }
 
-// opOverhead is the most a record takes in the arena beside its key and value.
-const opOverhead = nodeHeader + maxVersion + 2*unitBytes
+// opOverhead is the most a record takes beside its key and value: in the arena,
+// of a leaf that is half full, and of a hash table that has just doubled.
+const opOverhead = nodeHeader + maxVersion + 2*unitBytes + 2*leafBytes/pageCap + 8*16/5
 
-// New returns an empty table with room for arenaBytes of records, as Fits counts
-// them. An empty table holds a few KiB; memory is taken as it fills.
-func New(arenaBytes int) *Table {
+// New returns an empty table with room for that many bytes of records and indexes,
+// as Fits counts them. An empty table holds a few KiB; memory is taken as it
+// fills.
+func New(room int) *Table {
 	t := new(Table)
 	t.order = newOrder(&t.arena)
-	t.arena.limit = arenaLimit(arenaBytes)
+	t.arena.limit = arenaLimit(room)
 	t.index.table.Store(newHashTable(firstSlots))
 	t.large.Store(new([][]byte))
 	t.outside.Store(firstSlots*8 + leafBytes + branchBytes)
@@ -49,11 +52,15 @@ func New(arenaBytes int) *Table {
 
 func arenaLimit(bytes int) int64 { return max(0, min(int64(bytes), maxArena)) }
 
-// Reset makes the table as New(arenaBytes) returns it, but keeps its memory, so
-// that the next records need not be paid for with fresh pages and the collector
-// has nothing to do. Nobody may be reading it, nor hold anything it handed out.
-func (t *Table) Reset(arenaBytes int) {
-	t.arena.reset(arenaLimit(arenaBytes))
+// Release gives the table's chunks to the Chunks it was made from, once. Until
+// Reset nothing else may be done with it but what Chunks allows.
+func (t *Table) Release() { t.arena.release() }
+
+// Reset makes the table, whose chunks are released, as New(room) returns it, but
+// keeps its indexes, so that they need not grow again. Nobody may be reading it,
+// nor hold anything it handed out.
+func (t *Table) Reset(room int) {
+	t.arena.reset(arenaLimit(room))
 	t.order.reset()
 	t.index.reset()
 	t.first = 0
@@ -64,6 +71,14 @@ func (t *Table) Reset(arenaBytes int) {
 	t.maxSeq.Store(0)
 	slots, leaves := len(t.index.table.Load().slots), len(t.order.spare)+1
 	t.outside.Store(int64(slots)*8 + int64(leaves)*leafBytes + branchBytes)
+	t.indexed.Store(t.indexBytes())
+}
+
+// indexBytes returns how many bytes of indexes are in use beyond an empty
+// table's. Writer only.
+func (t *Table) indexBytes() int64 {
+	slots, o := len(t.index.table.Load().slots), t.order
+	return int64(slots-firstSlots)*8 + int64(len(o.leaves)-1)*leafBytes + int64(o.count-1)*branchBytes
 }
 
 // Footprint returns the most a batch of that many operations, with so many bytes
@@ -75,13 +90,13 @@ func Footprint(ops int, bytes int64) int64 { return bytes + int64(ops)*opOverhea
 // budget, not a wall: adding never fails, and what is added without asking makes
 // the table larger than it should be.
 func (t *Table) Fits(ops int, bytes int64) bool {
-	left := t.arena.limit - t.arena.used
+	left := t.arena.limit - t.arena.used - t.indexed.Load()
 	return bytes <= left && int64(ops) <= (left-bytes)/opOverhead
 }
 
 // Reserve prepares the hash index for the given number of keys, so that it need
-// not double on the way. It is worth calling before the first Add, with what the
-// table before this one had.
+// not double on the way. It is worth calling before the first Add, with the
+// Capacity of the table before this one.
 func (t *Table) Reserve(keys int) {
 	n := len(t.index.table.Load().slots)
 	want := n
@@ -91,8 +106,12 @@ func (t *Table) Reserve(keys int) {
 	if want > n {
 		t.index.resize(want)
 		t.outside.Add(int64(want-n) * 8)
+		t.indexed.Store(t.indexBytes())
 	}
 }
+
+// Capacity returns how many keys the hash index has room for before it doubles.
+func (t *Table) Capacity() int { return len(t.index.table.Load().slots) / 8 * 5 }
 
 // Fetch has the processor bring what a look-up or an insertion of a key with this
 // hash will need first, and does not wait for it. Any goroutine may call it.
@@ -125,13 +144,17 @@ func (t *Table) AddReferenced(hash uint64, key []byte, tr base.Trailer, value []
 		return
 	}
 	node = t.writeNode(key, tr, value)
+	slots, leaves := len(h.slots), len(t.order.leaves)
 	if grown := t.order.insert(node, tr.Seq); grown > 0 {
 		t.outside.Add(grown)
 	}
-	slots := len(h.slots)
 	t.index.insert(free, hash, node)
-	if now := len(t.index.table.Load().slots); now != slots {
+	now := len(t.index.table.Load().slots)
+	if now != slots {
 		t.outside.Add(int64(now-slots) * 8)
+	}
+	if now != slots || len(t.order.leaves) != leaves {
+		t.indexed.Store(t.indexBytes())
 	}
 	t.count(tr.Seq)
 }
@@ -282,9 +305,9 @@ func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 // chunks have free, in bytes.
 func (t *Table) Bytes() int64 { return t.arena.held.Load() + t.outside.Load() }
 
-// Filled returns about how many bytes of its room the table has used; values
-// outside the arena do not count. It may be asked at any time.
-func (t *Table) Filled() int64 { return t.arena.opened.Load() }
+// Filled returns about how many bytes of its room the table has used, indexes
+// included; values outside the arena do not count. It may be asked at any time.
+func (t *Table) Filled() int64 { return t.arena.held.Load() + t.indexed.Load() }
 
 // MinSeq returns the smallest sequence of the table, range deletes included; 0
 // if it is empty.

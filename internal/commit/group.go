@@ -34,5 +34,10 @@ func (g *group) add(payload []byte) {
 		g.closePiece()
 		g.buf, g.cut = make([]byte, 0, max(len(payload), gatherLimit)), 0
 	}
+	if need := len(g.buf) + len(payload); need > cap(g.buf) {
+		// By itself append grows by a quarter: on the way to the backlog's limit that
+		// is five times as much garbage as buffer.
+		g.buf = append(make([]byte, 0, max(need, 2*cap(g.buf))), g.buf...)
+	}
 	g.buf = append(g.buf, payload...)
 }

@@ -1,0 +1,72 @@
+package memtable
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// Chunks are full chunks of tables that nobody reads any more, for tables that
+// are being filled: their memory need not be paged in, zeroed by the system and
+// collected again. A table takes one whenever its last is full, so the memory of
+// a flushed table goes over to the next one piece by piece, and two tables that
+// are hardly ever full at once hold little more than one. The zero Chunks is
+// ready. It is safe for concurrent use.
+//
+// A chunk is overwritten when it is taken, by whoever adds to a table. Released
+// tables may therefore still be read by those who exclude additions to all
+// tables of these Chunks.
+type Chunks struct {
+	mu   sync.Mutex
+	free []unsafe.Pointer
+}
+
+// New returns an empty table, as the function New does, that takes its chunks
+// from c as far as there are any.
+func (c *Chunks) New(room int) *Table {
+	t := New(room)
+	t.arena.source = c
+	return t
+}
+
+// Bytes returns how much memory the free chunks hold.
+func (c *Chunks) Bytes() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(len(c.free)) * chunkBytes
+}
+
+// Shrink lets go of free chunks until at most the given bytes are left, and
+// returns how many bytes it let go of.
+func (c *Chunks) Shrink(bytes int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.free)
+	keep := min(n, int(bytes/chunkBytes))
+	clear(c.free[keep:])
+	c.free = c.free[:keep]
+	return int64(n-keep) * chunkBytes
+}
+
+// take returns a free chunk, which is not zeroed; nil if there is none.
+func (c *Chunks) take() (chunk unsafe.Pointer) {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last := len(c.free) - 1; last >= 0 {
+		chunk, c.free[last], c.free = c.free[last], nil, c.free[:last]
+	}
+	return chunk
+}
+
+// put adds the full chunks of a directory.
+func (c *Chunks) put(directory []unsafe.Pointer, sizes []uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, chunk := range directory {
+		if sizes[i] == 1<<chunkShift {
+			c.free = append(c.free, chunk)
+		}
+	}
+}
