@@ -35,8 +35,8 @@ type collection struct {
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
-	ranks ranks // of a sorted set: its Body
-	pages rankPages
+	ranks ranks      // of a sorted set: its Body
+	pages *rankPages // that the call has come by; nil: none
 
 	inline inlineBody // of an inline one: its Body
 	moved  bool       // this call took it out of that form: there are no timers
@@ -248,7 +248,8 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
-	c.ranks, c.rowRanks, c.pages = ranks{}, ranks{}, rankPages{}
+	c.ranks, c.rowRanks = ranks{}, ranks{}
+	c.forgetPages(t)
 	c.inline, c.moved = inlineBody{}, false
 	if existed {
 		sc := t.Scratch()
