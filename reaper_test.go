@@ -28,7 +28,7 @@ func idOfRow(r *typedtest.Row) (uint64, bool) {
 }
 
 func TestVerdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
-	inEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
+	typedtest.InEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
 }
 
 func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
@@ -53,7 +53,7 @@ func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
 }
 
 func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s)) // the hash expires
 	s.done(s.db.Compact(context.Background(), Range{}))
@@ -81,7 +81,7 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 }
 
 func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s))
 	s.Advance(2 * time.Hour.Milliseconds())
@@ -139,7 +139,7 @@ func fill(t testing.TB, db *DB, n int) {
 }
 
 func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	clock := newHandClock()
 	stores := map[int]*DB{}
 	for _, n := range []int{10, big()} {
@@ -244,7 +244,7 @@ func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
 }
 
 func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
-	inEveryForm(t, suspectsThatLiveAreNeverTouched)
+	typedtest.InEveryForm(t, suspectsThatLiveAreNeverTouched)
 }
 
 func suspectsThatLiveAreNeverTouched(t *testing.T) {
@@ -269,7 +269,7 @@ func suspectsThatLiveAreNeverTouched(t *testing.T) {
 }
 
 func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	const id, named = 77, "collection 1"
 	element := func(id uint64, member string) []byte {
 		return keyenc.AppendElementRow(nil, nil, id, keyenc.TagElement, member)

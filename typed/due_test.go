@@ -249,7 +249,7 @@ func TestDrawsBesideDueElementsAreUniform(t *testing.T) {
 }
 
 func TestCollectionWithoutDeadlinesPaysForNone(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", []byte("v")))
 	for name, c := range map[string]struct {

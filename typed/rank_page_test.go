@@ -8,11 +8,12 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // A call that fails leaves pages behind it that say what did not happen.
 func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	failed := 0
 	for failIn := 1; ; failIn++ {
@@ -42,7 +43,7 @@ func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
 
 // Every count is one byte up to 127: pages grow and shrink in the middle.
 func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	z := db.ZSet("z")
@@ -75,7 +76,7 @@ func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 
 // Entries of a page may be many more than those of one call.
 func TestCallThatChangesManyPagesFindsEachAgain(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	z := db.ZSet("z")
@@ -95,7 +96,7 @@ func TestCallThatChangesManyPagesFindsEachAgain(t *testing.T) {
 }
 
 func TestMoveInsideABucketWritesNoPage(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	for i := range 40 {
