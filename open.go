@@ -80,7 +80,7 @@ func newDB(dir string, opts Options, lock io.Closer) *DB {
 	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
 	db.tables = newTableCache(&db.opts, dir, db.blocks, &db.disk.tables, db.wakeKeep)
 	db.blocks.OnWaste = func() { wake(db.workers.waste) }
-	db.spares.blocks = db.blocks
+	db.spare.blocks = db.blocks
 	db.states = states{tables: db.tables, drained: db.wakeKeep, spent: db.memSpent, alive: map[*readState]struct{}{}}
 	return db
 }

@@ -7,67 +7,61 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// spares keeps memtables that have been flushed, and that no read state lists
-// any more, for the next rotation: their memory need not be paged in, zeroed by
-// the system and collected again. Safe for concurrent use.
-type spares struct {
-	blocks *cache.Cache // the budget they count in
+// spare keeps a memtable that has been flushed, and that no read state lists any
+// more, for the next rotation: its memory need not be paged in, zeroed by the
+// system and collected again. One is enough: under load one is being filled while
+// the one before it is flushed. Safe for concurrent use.
+type spare struct {
+	blocks *cache.Cache // the budget it counts in
 
-	mu     sync.Mutex
-	tables []*memtable.Table
-	bytes  int64
+	mu    sync.Mutex
+	table *memtable.Table // nil: none
 }
 
-// mostSpares is how many tables are kept: under load one is being filled while
-// the one before it is flushed.
-const mostSpares = 1
-
 // offer takes a table that nobody reads.
-func (s *spares) offer(t *memtable.Table) {
+func (s *spare) offer(t *memtable.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.tables) >= mostSpares {
+	if s.table != nil {
 		s.blocks.Waste(t.Bytes())
 		return
 	}
-	s.tables = append(s.tables, t)
-	s.bytes += t.Bytes()
+	s.table = t
 	s.blocks.Reserve(t.Bytes())
 }
 
-// take returns a table to be reset, nil if there is none.
-func (s *spares) take() *memtable.Table {
+// take returns the table, to be reset; nil if there is none.
+func (s *spare) take() *memtable.Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.tables) == 0 {
-		return nil
+	t := s.table
+	if s.table = nil; t != nil {
+		s.blocks.Release(t.Bytes())
 	}
-	last := len(s.tables) - 1
-	t := s.tables[last]
-	s.tables[last], s.tables = nil, s.tables[:last]
-	s.bytes -= t.Bytes()
-	s.blocks.Release(t.Bytes())
 	return t
 }
 
 // drop gives the memory up.
-func (s *spares) drop() {
-	for t := s.take(); t != nil; t = s.take() {
+func (s *spare) drop() {
+	if t := s.take(); t != nil {
 		s.blocks.Waste(t.Bytes())
 	}
 }
 
-// held returns how many bytes the spare tables hold.
-func (s *spares) held() int64 {
+// held returns how many bytes the table holds.
+func (s *spare) held() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes
+	if s.table == nil {
+		return 0
+	}
+	return s.table.Bytes()
 }
 
 // emptyMemtable returns a memtable for the next rotation. It may take a
 // millisecond, so it is called outside the commit section.
 func (db *DB) emptyMemtable() *memtable.Table {
-	t := db.spares.take()
+	t := db.spare.take()
 	if t == nil {
 		return memtable.New(int(db.opts.MemtableBytes))
 	}
@@ -85,6 +79,6 @@ func (db *DB) emptyMemtable() *memtable.Table {
 func (db *DB) memSpent(m *memState) {
 	db.blocks.Release(m.reserved)
 	if m.usual {
-		db.spares.offer(m.Table)
+		db.spare.offer(m.Table)
 	}
 }
