@@ -235,6 +235,15 @@ func (c *collection) keep(t Txn) error {
 	return c.save(t)
 }
 
+// refused returns why a call is refused that may have removed an element because
+// it was due: that is kept, for a transaction goes on after a refusal.
+func (c *collection) refused(t Txn, reason error) error {
+	if err := c.keep(t); err != nil {
+		return err
+	}
+	return reason
+}
+
 // drop ends the collection. Its elements are left to the engine.
 func (c *collection) drop(t Txn) error {
 	if !c.made() {
