@@ -80,6 +80,36 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 	}
 }
 
+// A timer of a time that a living collection does not have is out of date: nobody
+// else would ever delete it, and the reaper would come back to it for ever.
+func TestTimerThatIsOutOfDateIsDeletedAndItsCollectionLeftAlone(t *testing.T) {
+	typedtest.InRows(t)
+	s := newTypedStore(t, 1)
+	want(t, 1)(s.db.Set("expires").AddTTL(time.Hour, "m")) // collection 1, the first
+	want(t, 1)(s.db.Set("stays").Add("m"))                 // collection 2
+	tx, err := s.Begin(true, "")
+	s.done(err)
+	for id := range uint64(2) {
+		s.done(tx.Put(keyenc.AppendTimerRow(nil, s.Now()+1, id+1), record.TypeNone, 0, nil))
+	}
+	_, err = s.End(tx, nil)
+	s.done(err)
+	if tags, timers := rowsOf(t, s.db); timers != 3 || tags[keyenc.TagElement] != 2 {
+		t.Fatalf("%d timers and %d members, want that of a member and two out of date", timers, tags[keyenc.TagElement])
+	}
+	s.Advance(1000)
+	for range 2 {
+		_, err := s.db.reapStep()
+		s.done(err)
+	}
+	if did, err := s.db.reapStep(); did || err != nil {
+		t.Errorf("the reaper still has something to do: %v, %v", did, err)
+	}
+	if tags, timers := rowsOf(t, s.db); timers != 1 || tags[keyenc.TagElement] != 2 {
+		t.Errorf("%d timers and %d members, want the members and the timer of one", timers, tags[keyenc.TagElement])
+	}
+}
+
 func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
 	typedtest.InRows(t)
 	s := newTypedStore(t, 1)

@@ -327,6 +327,39 @@ func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 	noRowOf(t, s.db, ks.prefix())
 }
 
+// An Update behind the gate may ask for a keyspace, which waits for the registry: a
+// change that holds the registry must not wait for the gate.
+func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
+	db := contendedStore(t)
+	if _, err := db.Keyspace("old"); err != nil {
+		t.Fatal(err)
+	}
+	pass, err := db.gate.enter(context.Background(), &db.section, db.clock, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pass.leave()
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"Keyspace", func() error { _, err := db.Keyspace("new"); return err }},
+		{"DropKeyspace", func() error { return db.DropKeyspace("old") }},
+		{"DropAll", db.DropAll},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- c.call() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits for the gate", c.name)
+		}
+	}
+}
+
 // TestTypedEndInAKeyspaceNominatesThere: not in the default one.
 func TestTypedEndInAKeyspaceNominatesThere(t *testing.T) {
 	typedtest.InRows(t)
@@ -390,7 +423,7 @@ func TestDamagedRegistryRowIsCorruption(t *testing.T) {
 	}
 }
 
-// TestDropIsSeenByNoReaderBeforeItIsErrDropped: whoever does not find a key of a
+// TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo: whoever does not find a key of a
 // keyspace that is being dropped is told why.
 func TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo(t *testing.T) {
 	db := contendedStore(t)
