@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // BenchmarkInline compares small collections in the metadata record with such in
@@ -41,10 +41,8 @@ type inlineKind interface {
 }
 
 func benchInline(b *testing.B, kind inlineKind, n, size int, inline bool) {
-	was := record.Inline
-	defer func() { record.Inline = was }()
-	if record.Inline = (record.InlineLimit{}); inline {
-		record.Inline = record.InlineLimit{Elements: 1 << 20, Bytes: 1 << 30}
+	if typedtest.InRows(b); inline {
+		typedtest.InlineUpTo(b, 1<<20, 1<<30)
 	}
 	db := benchStore(b, false)
 	rng := rand.New(rand.NewPCG(1, 2))

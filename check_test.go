@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -295,7 +296,7 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 }
 
 func TestCheckCountsCollectionsAnew(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	id := func(db *DB, name string) uint64 {
 		rs := db.states.hold()
 		defer db.states.drop(rs)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -324,7 +325,7 @@ func replace(t testing.TB, f vfs.FS, name string, content []byte) {
 }
 
 func TestParentAndCopyLiveOnIndependently(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	disk, clock := vfstest.NewDisk(5), newHandClock()
 	db := copyable(t, disk, clock)
 	if err := db.PutTTL([]byte("brief"), []byte("v"), time.Second); err != nil {

@@ -11,12 +11,13 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // TestRenameThenPutOverOldNameKeepsElements: the row left behind under the old
 // name carries the id of a collection that lives on under the new one.
 func TestRenameThenPutOverOldNameKeepsElements(t *testing.T) {
-	siltstone.InEveryForm(t, renameThenPutOverOldNameKeepsElements)
+	typedtest.InEveryForm(t, renameThenPutOverOldNameKeepsElements)
 }
 
 func renameThenPutOverOldNameKeepsElements(t *testing.T) {
@@ -50,7 +51,7 @@ func renameThenPutOverOldNameKeepsElements(t *testing.T) {
 // TestSnapshotReadsCollectionWhileReaperRuns: the range tombstone of a dead
 // collection is newer than every snapshot that still sees it alive.
 func TestSnapshotReadsCollectionWhileReaperRuns(t *testing.T) {
-	siltstone.InEveryForm(t, snapshotReadsCollectionWhileReaperRuns)
+	typedtest.InEveryForm(t, snapshotReadsCollectionWhileReaperRuns)
 }
 
 func snapshotReadsCollectionWhileReaperRuns(t *testing.T) {
@@ -97,7 +98,7 @@ func snapshotReadsCollectionWhileReaperRuns(t *testing.T) {
 }
 
 func TestHashThatShrankAndGrewShowsNoOldField(t *testing.T) {
-	siltstone.InEveryForm(t, hashThatShrankAndGrewShowsNoOldField)
+	typedtest.InEveryForm(t, hashThatShrankAndGrewShowsNoOldField)
 }
 
 func hashThatShrankAndGrewShowsNoOldField(t *testing.T) {

@@ -36,7 +36,7 @@ type DB struct {
 	blocks  *cache.Cache
 	store   manifestState
 	logs    logShelf
-	spares  spares
+	spare   spare
 	disk    diskUse
 	writers compaction.Writers
 	workers workers

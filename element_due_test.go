@@ -191,7 +191,7 @@ func TestPurgeCutAnywhereLosesNoCount(t *testing.T) {
 }
 
 func TestClockThatGoesBackRevivesNoElement(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	fillDue(t, s, 3)
 	s.Advance(time.Minute.Milliseconds())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 func (s *testStore) ttl(key string) string {
@@ -96,7 +97,7 @@ func TestExpiredKeyIsGoneEverywhereAtOnce(t *testing.T) {
 // TestRenewedTTLSurvivesExpiryOfItsOldRow: a merge that sees only the expired
 // row of a session must not take the session for dead.
 func TestRenewedTTLSurvivesExpiryOfItsOldRow(t *testing.T) {
-	siltstone.InEveryForm(t, renewedTTLSurvivesExpiryOfItsOldRow)
+	typedtest.InEveryForm(t, renewedTTLSurvivesExpiryOfItsOldRow)
 }
 
 func renewedTTLSurvivesExpiryOfItsOldRow(t *testing.T) {
@@ -151,7 +152,7 @@ func (s *testStore) wantHash(name string, n int) {
 // commits when the store has acted on its expiry, would give life to a row
 // whose elements are gone.
 func TestPersistRacingExpiryConflicts(t *testing.T) {
-	siltstone.InEveryForm(t, persistRacingExpiryConflicts)
+	typedtest.InEveryForm(t, persistRacingExpiryConflicts)
 }
 
 func persistRacingExpiryConflicts(t *testing.T) {
@@ -181,7 +182,7 @@ func persistRacingExpiryConflicts(t *testing.T) {
 // TestExpiredSessionIsNotRevivedByASlowWriter: somebody has acted on the absence
 // of a string that has expired, while a transaction still saw it.
 func TestExpiredSessionIsNotRevivedByASlowWriter(t *testing.T) {
-	siltstone.InEveryForm(t, expiredSessionIsNotRevivedByASlowWriter)
+	typedtest.InEveryForm(t, expiredSessionIsNotRevivedByASlowWriter)
 }
 
 func expiredSessionIsNotRevivedByASlowWriter(t *testing.T) {
@@ -275,7 +276,7 @@ func TestTransactionHasOneClockReading(t *testing.T) {
 }
 
 func TestClockThatGoesBackRevivesNothing(t *testing.T) {
-	siltstone.InEveryForm(t, clockThatGoesBackRevivesNothing)
+	typedtest.InEveryForm(t, clockThatGoesBackRevivesNothing)
 }
 
 func clockThatGoesBackRevivesNothing(t *testing.T) {

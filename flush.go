@@ -44,7 +44,7 @@ func (db *DB) flushIdle() error {
 	if !idle {
 		return nil
 	}
-	db.spares.drop()
+	db.spare.drop()
 	db.writers.Drop()
 	db.section.Lock()
 	mem, waiting := db.section.mem, db.section.mem.tombstones > 0

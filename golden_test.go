@@ -19,6 +19,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -69,7 +70,7 @@ func (g *goldenStore) fill(t *testing.T, db *DB, clock *handClock) {
 	must(db.Put([]byte("plain"), nil), db.Put([]byte{0}, []byte("key of one zero")), db.Put([]byte{0xFF, 0xFF}, []byte("key of ones")))
 	must(db.Put(bytes.Repeat([]byte("k"), 3000), []byte("long key")), db.Put([]byte("long value"), bytes.Repeat([]byte("v"), 70_000)))
 	must(goldenInline(db))
-	inRows(t)
+	typedtest.InRows(t)
 	must(goldenCollections(db), g.rows(db), goldenKeyspaces(db))
 	flush()
 	must(db.Compact(background, Range{}))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -68,7 +69,7 @@ func TestDroppedKeyspaceGivesItsDiskBack(t *testing.T) {
 }
 
 func TestManyDroppedKeyspacesLeaveNothing(t *testing.T) {
-	siltstone.InEveryForm(t, manyDroppedKeyspacesLeaveNothing)
+	typedtest.InEveryForm(t, manyDroppedKeyspacesLeaveNothing)
 }
 
 func manyDroppedKeyspacesLeaveNothing(t *testing.T) {
@@ -145,7 +146,7 @@ func TestDropAllEmptiesTheStoreAndItGoesOn(t *testing.T) {
 // TestTimersAndNominationsOfADroppedKeyspaceAreSettled: what was due there, or
 // suspected, comes to nothing.
 func TestTimersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {
-	siltstone.InEveryForm(t, timersAndNominationsOfADroppedKeyspaceAreSettled)
+	typedtest.InEveryForm(t, timersAndNominationsOfADroppedKeyspaceAreSettled)
 }
 
 func timersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {

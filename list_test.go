@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // An insert where there is no room moves the items around to other indexes.
 func TestPowerCutAtEveryByteOfARenumberingKeepsAllOfItOrNothing(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
 	s.reopen()

@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
 func TestConflictsAndReapedCollectionsAreCounted(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	var reaped []Reaped
 	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true, OnEvent: func(e Event) {
 		if r, is := e.(Reaped); is {

@@ -80,7 +80,7 @@ func newDB(dir string, opts Options, lock io.Closer) *DB {
 	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
 	db.tables = newTableCache(&db.opts, dir, db.blocks, &db.disk.tables, db.wakeKeep)
 	db.blocks.OnWaste = func() { wake(db.workers.waste) }
-	db.spares.blocks, db.spares.most = db.blocks, db.opts.MemtableBytes
+	db.spare.blocks, db.spare.most = db.blocks, db.opts.MemtableBytes
 	db.states = states{tables: db.tables, drained: db.wakeKeep, spent: db.memSpent, alive: map[*readState]struct{}{}}
 	return db
 }
@@ -306,7 +306,7 @@ func (db *DB) activate(r *replay) error {
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
 	db.section.lastSeq = last
-	db.section.mem = &memState{Table: db.spares.chunks.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
+	db.section.mem = &memState{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
 	db.blocks.Reserve(db.opts.MemtableBytes) // for the mutable one; full ones are reserved for as they are
 	db.blocks.Reserve(db.opts.MemoryLimit / workShare)
 	db.visible.Store(uint64(last))

@@ -28,7 +28,7 @@ func idOfRow(r *typedtest.Row) (uint64, bool) {
 }
 
 func TestVerdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
-	inEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
+	typedtest.InEveryForm(t, verdictOfLifeDoesNotSettleALaterNomination)
 }
 
 func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
@@ -53,7 +53,7 @@ func verdictOfLifeDoesNotSettleALaterNomination(t *testing.T) {
 }
 
 func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s)) // the hash expires
 	s.done(s.db.Compact(context.Background(), Range{}))
@@ -80,8 +80,38 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 	}
 }
 
+// A timer of a time that a living collection does not have is out of date: nobody
+// else would ever delete it, and the reaper would come back to it for ever.
+func TestTimerThatIsOutOfDateIsDeletedAndItsCollectionLeftAlone(t *testing.T) {
+	typedtest.InRows(t)
+	s := newTypedStore(t, 1)
+	want(t, 1)(s.db.Set("expires").AddTTL(time.Hour, "m")) // collection 1, the first
+	want(t, 1)(s.db.Set("stays").Add("m"))                 // collection 2
+	tx, err := s.Begin(true, "")
+	s.done(err)
+	for id := range uint64(2) {
+		s.done(tx.Put(keyenc.AppendTimerRow(nil, s.Now()+1, id+1), record.TypeNone, 0, nil))
+	}
+	_, err = s.End(tx, nil)
+	s.done(err)
+	if tags, timers := rowsOf(t, s.db); timers != 3 || tags[keyenc.TagElement] != 2 {
+		t.Fatalf("%d timers and %d members, want that of a member and two out of date", timers, tags[keyenc.TagElement])
+	}
+	s.Advance(1000)
+	for range 2 {
+		_, err := s.db.reapStep()
+		s.done(err)
+	}
+	if did, err := s.db.reapStep(); did || err != nil {
+		t.Errorf("the reaper still has something to do: %v, %v", did, err)
+	}
+	if tags, timers := rowsOf(t, s.db); timers != 1 || tags[keyenc.TagElement] != 2 {
+		t.Errorf("%d timers and %d members, want the members and the timer of one", timers, tags[keyenc.TagElement])
+	}
+}
+
 func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	s.done(typedtest.Populate(s))
 	s.Advance(2 * time.Hour.Milliseconds())
@@ -139,7 +169,7 @@ func fill(t testing.TB, db *DB, n int) {
 }
 
 func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	clock := newHandClock()
 	stores := map[int]*DB{}
 	for _, n := range []int{10, big()} {
@@ -244,7 +274,7 @@ func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
 }
 
 func TestSuspectsThatLiveAreNeverTouched(t *testing.T) {
-	inEveryForm(t, suspectsThatLiveAreNeverTouched)
+	typedtest.InEveryForm(t, suspectsThatLiveAreNeverTouched)
 }
 
 func suspectsThatLiveAreNeverTouched(t *testing.T) {
@@ -269,7 +299,7 @@ func suspectsThatLiveAreNeverTouched(t *testing.T) {
 }
 
 func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	const id, named = 77, "collection 1"
 	element := func(id uint64, member string) []byte {
 		return keyenc.AppendElementRow(nil, nil, id, keyenc.TagElement, member)

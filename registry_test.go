@@ -51,7 +51,7 @@ func (k *keyspaceStore) Update(fn func(tx typedtest.API) error) error {
 func (k *keyspaceStore) Now() int64       { return k.s.Now() }
 func (k *keyspaceStore) Advance(ms int64) { k.s.Advance(ms) }
 
-func TestTypedBehaviourInAKeyspace(t *testing.T) { inEveryForm(t, typedBehaviourInAKeyspace) }
+func TestTypedBehaviourInAKeyspace(t *testing.T) { typedtest.InEveryForm(t, typedBehaviourInAKeyspace) }
 
 func typedBehaviourInAKeyspace(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store { return newKeyspaceStore(t, 1) })
@@ -63,8 +63,8 @@ func TestTypedHistoriesInAKeyspaceAnswerLikeTheModel(t *testing.T) {
 		seeds = 50
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {
-		limit := inlineLimits[seed%3]
-		inlineUpTo(t, limit.Elements, limit.Bytes)
+		limit := typedtest.InlineLimits[seed%3]
+		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
 		k := newKeyspaceStore(t, seed)
 		err := typedtest.History(k, typedtest.HistoryOptions{Seed: seed, Steps: 700, Each: func(step int) error {
 			if k.s.rng.IntN(12) > 0 {
@@ -148,7 +148,7 @@ func TestConcurrentMakersOfANameGetTheSameKeyspace(t *testing.T) {
 // TestWritersRacingWithADropLeaveNoRow: a write that was acknowledged was there
 // until the drop, and none comes behind it. The log says the same.
 func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
-	inEveryForm(t, writersRacingWithADropLeaveNoRow)
+	typedtest.InEveryForm(t, writersRacingWithADropLeaveNoRow)
 }
 
 func writersRacingWithADropLeaveNoRow(t *testing.T) {
@@ -259,7 +259,7 @@ func rowsUnder(t *testing.T, db *DB, prefix []byte) (n int) {
 // TestCollectionBornAndEndedInOneTransactionLeavesNoElement in the keyspace it
 // was in, whichever way it ends, nor takes one elsewhere.
 func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	for name, end := range map[string]func(tx *Tx) error{
 		"Drop":        func(tx *Tx) error { _, err := tx.Key("h").Drop(); return err },
 		"Put":         func(tx *Tx) error { return tx.Put([]byte("h"), nil) },
@@ -287,7 +287,7 @@ func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
 	}
 }
 
-func TestDropAllLeavesNoRow(t *testing.T) { inEveryForm(t, dropAllLeavesNoRow) }
+func TestDropAllLeavesNoRow(t *testing.T) { typedtest.InEveryForm(t, dropAllLeavesNoRow) }
 
 func dropAllLeavesNoRow(t *testing.T) {
 	s := newTypedStore(t, 1)
@@ -307,7 +307,7 @@ func dropAllLeavesNoRow(t *testing.T) {
 
 // TestReaperOvertakenByADropDecidesAgain: what it found dead is then gone.
 func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	ks, err := s.db.Keyspace("ks")
 	s.done(err)
@@ -327,9 +327,42 @@ func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 	noRowOf(t, s.db, ks.prefix())
 }
 
+// An Update behind the gate may ask for a keyspace, which waits for the registry: a
+// change that holds the registry must not wait for the gate.
+func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
+	db := contendedStore(t)
+	if _, err := db.Keyspace("old"); err != nil {
+		t.Fatal(err)
+	}
+	pass, err := db.gate.enter(context.Background(), &db.section, db.clock, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pass.leave()
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"Keyspace", func() error { _, err := db.Keyspace("new"); return err }},
+		{"DropKeyspace", func() error { return db.DropKeyspace("old") }},
+		{"DropAll", db.DropAll},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- c.call() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits for the gate", c.name)
+		}
+	}
+}
+
 // TestTypedEndInAKeyspaceNominatesThere: not in the default one.
 func TestTypedEndInAKeyspaceNominatesThere(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
 	ks, err := s.db.Keyspace("ks")
 	s.done(err)
@@ -390,7 +423,7 @@ func TestDamagedRegistryRowIsCorruption(t *testing.T) {
 	}
 }
 
-// TestDropIsSeenByNoReaderBeforeItIsErrDropped: whoever does not find a key of a
+// TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo: whoever does not find a key of a
 // keyspace that is being dropped is told why.
 func TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo(t *testing.T) {
 	db := contendedStore(t)

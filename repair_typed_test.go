@@ -11,6 +11,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -77,7 +78,9 @@ func elementsOf(t testing.TB, db *DB) (counts [4]int) {
 	return counts
 }
 
-func TestRepairMakesCollectionsWhole(t *testing.T) { inEveryForm(t, repairMakesCollectionsWhole) }
+func TestRepairMakesCollectionsWhole(t *testing.T) {
+	typedtest.InEveryForm(t, repairMakesCollectionsWhole)
+}
 
 func repairMakesCollectionsWhole(t *testing.T) {
 	mem := vfs.NewMem()
@@ -130,7 +133,7 @@ func repairMakesCollectionsWhole(t *testing.T) {
 }
 
 func TestRepairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
-	inEveryForm(t, repairMendsEachHalfOfASortedSetFromTheOther)
+	typedtest.InEveryForm(t, repairMendsEachHalfOfASortedSetFromTheOther)
 }
 
 func repairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
@@ -242,7 +245,7 @@ func TestAFailedRepairLeavesNothing(t *testing.T) {
 // Whatever the files hold, Repair ends without a panic, and what it makes passes
 // its own Check; nothing is in it that was never written.
 func TestRepairOfRandomDamageInventsNothing(t *testing.T) {
-	inEveryForm(t, repairOfRandomDamageInventsNothing)
+	typedtest.InEveryForm(t, repairOfRandomDamageInventsNothing)
 }
 
 func repairOfRandomDamageInventsNothing(t *testing.T) {

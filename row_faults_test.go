@@ -269,7 +269,7 @@ func shownBy(t testing.TB, db *DB) string {
 }
 
 func TestCheckNamesEveryFaultOfRowsAndRepairMendsIt(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	for _, f := range rowFaults {
 		t.Run(f.name, func(t *testing.T) {
 			mem, clock := vfs.NewMem(), newHandClock()
@@ -357,7 +357,7 @@ func goesOn(t testing.TB, db *DB, clock *handClock) {
 }
 
 func TestRepairLeavesTheItemsOfAListInTheirOrder(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	for _, name := range []string{"list", "gaps"} {
 		mem, clock := vfs.NewMem(), newHandClock()
 		db, prefixes, _ := faultyStore(t, mem, clock)

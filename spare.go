@@ -7,64 +7,63 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// spares keeps the memory of memtables that have been flushed, and that no read
+// spare keeps the memory of memtables that have been flushed, and that no read
 // state lists any more, for those being filled: it need not be paged in, zeroed
 // by the system and collected again. The indexes stay with one table, for the
 // next rotation; its chunks go to the memtable being filled as that needs them.
 // Safe for concurrent use.
-type spares struct {
-	blocks *cache.Cache // the budget they count in
+type spare struct {
+	blocks *cache.Cache // the budget it counts in
 	most   int64        // bytes of chunks that are kept
 	chunks memtable.Chunks
 
 	mu       sync.Mutex
 	table    *memtable.Table // without chunks; nil: none
-	shell    int64           // bytes it holds
 	reserved int64           // of the budget
 }
 
 // offer takes a table that nobody reads, but for a commit that may be validating
 // against the state before. It validates inside the commit section, and that is
 // where chunks are taken.
-func (s *spares) offer(t *memtable.Table) {
+func (s *spare) offer(t *memtable.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.Release()
-	shell := t.Bytes()
 	wasted := s.chunks.Shrink(s.most)
 	if s.table == nil {
-		s.table, s.shell = t, shell
+		s.table = t
 	} else {
-		wasted += shell
+		wasted += t.Bytes()
 	}
 	s.settle()
 	s.blocks.Waste(wasted)
 }
 
 // take returns a table to be reset, nil if there is none.
-func (s *spares) take() *memtable.Table {
+func (s *spare) take() *memtable.Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table
-	s.table, s.shell = nil, 0
+	s.table = nil
 	s.settle()
 	return t
 }
 
 // drop gives the memory up.
-func (s *spares) drop() {
+func (s *spare) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wasted := s.chunks.Shrink(0) + s.shell
-	s.table, s.shell = nil, 0
+	wasted := s.bytes()
+	s.table = nil
+	s.chunks.Shrink(0)
 	s.settle()
 	s.blocks.Waste(wasted)
 }
 
 // settle makes the reserved part of the budget what is held. Chunks that are
 // taken in between are counted until then.
-func (s *spares) settle() {
-	held := s.shell + s.chunks.Bytes()
+func (s *spare) settle() {
+	held := s.bytes()
 	if more := held - s.reserved; more > 0 {
 		s.blocks.Reserve(more)
 	} else {
@@ -74,18 +73,26 @@ func (s *spares) settle() {
 }
 
 // held returns how many bytes are kept.
-func (s *spares) held() int64 {
+func (s *spare) held() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.shell + s.chunks.Bytes()
+	return s.bytes()
+}
+
+func (s *spare) bytes() int64 {
+	n := s.chunks.Bytes()
+	if s.table != nil {
+		n += s.table.Bytes()
+	}
+	return n
 }
 
 // emptyMemtable returns a memtable to take the place of full. It may take a
 // millisecond, so it is called outside the commit section.
 func (db *DB) emptyMemtable(full *memState) *memtable.Table {
-	t := db.spares.take()
+	t := db.spare.take()
 	if t == nil {
-		t = db.spares.chunks.New(int(db.opts.MemtableBytes))
+		t = db.spare.chunks.New(int(db.opts.MemtableBytes))
 		t.Reserve(full.Capacity())
 		return t
 	}
@@ -103,6 +110,6 @@ func (db *DB) emptyMemtable(full *memState) *memtable.Table {
 func (db *DB) memSpent(m *memState) {
 	db.blocks.Release(m.reserved)
 	if m.usual {
-		db.spares.offer(m.Table)
+		db.spare.offer(m.Table)
 	}
 }

@@ -67,7 +67,7 @@ func cutLog(t testing.TB, disk *vfstest.Disk, name string, size int64, zeros int
 }
 
 func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
-	inEveryForm(t, powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing)
+	typedtest.InEveryForm(t, powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing)
 }
 
 func powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {

@@ -220,8 +220,8 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 		seeds, steps, first = 300, 5000, uint64(time.Now().UnixNano())
 	}
 	for seed := first; seed < first+seeds; seed++ {
-		limit := inlineLimits[seed%3]
-		inlineUpTo(t, limit.Elements, limit.Bytes)
+		limit := typedtest.InlineLimits[seed%3]
+		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
 		s := newTypedStore(t, seed)
 		err := typedtest.History(s, typedtest.HistoryOptions{Seed: seed, Steps: steps, Each: func(step int) error {
 			if s.rng.IntN(12) > 0 {
@@ -237,14 +237,14 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 	}
 }
 
-func TestTypedBehaviour(t *testing.T) { inEveryForm(t, typedBehaviour) }
+func TestTypedBehaviour(t *testing.T) { typedtest.InEveryForm(t, typedBehaviour) }
 
 func typedBehaviour(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store { return newTypedStore(t, 1) })
 }
 
 func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
-	inEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
+	typedtest.InEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
 }
 
 func typedBehaviourWithACrashAfterEveryCall(t *testing.T) {
@@ -268,7 +268,7 @@ func typedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 // TestEveryTypedChangeIsTheSameReplayed makes each change in a transaction and
 // compares what was live with what is replayed, from the log and from tables.
 func TestEveryTypedChangeIsTheSameReplayed(t *testing.T) {
-	inEveryForm(t, everyTypedChangeIsTheSameReplayed)
+	typedtest.InEveryForm(t, everyTypedChangeIsTheSameReplayed)
 }
 
 func everyTypedChangeIsTheSameReplayed(t *testing.T) {
@@ -292,7 +292,7 @@ func everyTypedChangeIsTheSameReplayed(t *testing.T) {
 var errOnPurpose = errors.New("rolled back on purpose")
 
 func TestRollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone(t *testing.T) {
-	inEveryForm(t, rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone)
+	typedtest.InEveryForm(t, rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone)
 }
 
 func rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -77,7 +78,7 @@ func TestSetOverAnExpiredKeyHasNoTTLAfterReplay(t *testing.T) {
 }
 
 func TestPersistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
-	inEveryForm(t, persistAfterRenewedExpireStaysAfterReplay)
+	typedtest.InEveryForm(t, persistAfterRenewedExpireStaysAfterReplay)
 }
 
 func persistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
@@ -94,7 +95,7 @@ func persistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
 }
 
 func TestReadTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
-	inEveryForm(t, readTransactionKeepsWhatExpiresMeanwhile)
+	typedtest.InEveryForm(t, readTransactionKeepsWhatExpiresMeanwhile)
 }
 
 func readTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
@@ -115,7 +116,7 @@ func readTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
 }
 
 func TestPersistRacingTheReaperConflicts(t *testing.T) {
-	inEveryForm(t, persistRacingTheReaperConflicts)
+	typedtest.InEveryForm(t, persistRacingTheReaperConflicts)
 }
 
 func persistRacingTheReaperConflicts(t *testing.T) {

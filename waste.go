@@ -10,9 +10,12 @@ import (
 // runs when the heap has doubled: a store that turns its cache over would hold
 // twice its budget most of the time.
 
-// wasteShare is the part of MemoryLimit that is left to waste; a quarter of it is worth
+// Parts of MemoryLimit: what is left to waste, and how much waste is worth
 // a collection, for more is made while that runs.
-const wasteShare = 8
+const (
+	wasteShare   = 8
+	collectShare = 4 * wasteShare
+)
 
 // Samples that collect asks for, in this order.
 const (
@@ -38,13 +41,13 @@ func readHeap() heap {
 // rest of the process is not so large that marking it costs more than the waste
 // is worth.
 func worthCollecting(h heap, waste, limit int64) bool {
-	return waste > limit/wasteShare/4 && h.objects > uint64(limit) && h.live <= 2*uint64(limit)
+	return waste > limit/collectShare && h.objects > uint64(limit) && h.live <= 2*uint64(limit)
 }
 
 // collect has waste collected if it is worth it. cycles is the number of
 // collections when it was last called: after another one there is no waste.
 func (db *DB) collect(cycles uint64) uint64 {
-	if db.blocks.Waste(0) <= db.opts.MemoryLimit/wasteShare/4 {
+	if db.blocks.Waste(0) <= db.opts.MemoryLimit/collectShare {
 		return cycles
 	}
 	h := readHeap()

@@ -270,7 +270,7 @@ func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum)
 	db.log.Rotate(after)
 	batch := &memState{Table: sealed, log: own.Number, begin: old.end}
 	db.seal(batch)
-	fresh := &memState{Table: db.spares.chunks.New(int(db.opts.MemtableBytes)), log: after.Number, begin: pos, usual: true}
+	fresh := &memState{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), log: after.Number, begin: pos, usual: true}
 	db.section.mem = fresh
 	db.states.publish(func(rs *readState) {
 		rs.imms = append([]*memState{batch, old}, rs.imms...)

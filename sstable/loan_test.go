@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -61,6 +62,30 @@ func TestValueInTheIteratorsOwnMemoryIsNotLasting(t *testing.T) {
 		}
 		if x, y := e(), c(); x.Lasting || !y.Lasting || string(x.Value) != string(y.Value) {
 			t.Fatalf("record %d: lasting %v and %v, %q and %q", i, x.Lasting, y.Lasting, x.Value, y.Value)
+		}
+	}
+}
+
+// A block is as large as its largest value: a pool that keeps such a one holds it
+// for as long as small values are read.
+func TestMemoryOfAHugeBlockIsNotKept(t *testing.T) {
+	for _, c := range []Compression{NoCompression, S2} {
+		rc := put("huge", 1, strings.Repeat("value ", keepBuffer/4))
+		file, _ := build(t, WriterOptions{BlockSize: 4096, Compression: c}, []rec{rc})
+		var l Loan
+		v, _, ok, err := full(t, file).Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax, &l)
+		if err != nil || !ok || string(v) != rc.value {
+			t.Fatalf("%v: %d bytes, %v, %v", c, len(v), ok, err)
+		}
+		lent := l.block
+		if lent == nil || max(cap(lent.sealed), cap(lent.raw)) <= keepBuffer {
+			t.Fatalf("%v: the value is not on loan in memory of its own", c)
+		}
+		l.Return()
+		for range 100 { // the pool may hand out others first
+			if loans.Get().(*loanedBlock) == lent {
+				t.Fatalf("%v: the block is kept", c)
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ type cannedTxn struct {
 	meta    []byte
 	element []byte
 	missing bool // elements are
+	pages   bool // there are of a counted order
 }
 
 func newCanned(typ record.Type, element []byte, missing bool) *cannedTxn {
@@ -26,11 +27,27 @@ func newCanned(typ record.Type, element []byte, missing bool) *cannedTxn {
 		m.Body = append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 1, 0, 0}, 0)
 	}
 	c := &cannedTxn{typ: typ, element: element, missing: missing}
+	c.scratch = new(typed.Scratch)
 	c.meta = record.AppendMeta(nil, m)
 	if typ == record.TypeString {
 		c.meta = element
 	}
 	return c
+}
+
+// newCannedCounted has a sorted set that is counted by pages of three levels, all
+// with the same three entries behind their first one.
+func newCannedCounted(missing bool) *cannedTxn {
+	c := newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), missing)
+	c.meta = record.AppendMeta(nil, record.Meta{Encoding: record.EncodingRows, ID: 7, Count: 400, Body: []byte{1, 3}})
+	c.pages = true
+	return c
+}
+
+// appendPage appends the page whose row key goes on with boundary.
+func appendPage(dst, boundary []byte) []byte {
+	dst = append(append(dst, byte(len(boundary))), boundary...)
+	return append(dst, 100, 1, 0xC0, 100, 1, 0xC1, 100, 1, 0xD0, 100)
 }
 
 // newCannedInline has an inline collection with elements called a to h.
@@ -56,6 +73,11 @@ func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error { return nil }
 func (c *cannedTxn) Delete([]byte) error                          { return nil }
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	if c.pages {
+		if _, tag, key, _ := keyenc.ParseCollectionRow(row); tag == keyenc.TagBucket {
+			return appendPage(dst, key[1:]), base.Trailer{}, nil
+		}
+	}
 	t, err := c.Peek(row)
 	switch {
 	case err != nil:
@@ -184,6 +206,18 @@ var oneShots = []struct {
 	}},
 	{"ZSet.Score", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Score("m")
+		return err
+	}},
+	{"ZSet.Add, new and counted", newCannedCounted(true), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		return err
+	}},
+	{"ZSet.Add, old and counted", newCannedCounted(false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		return err
+	}},
+	{"ZSet.Remove, counted", newCannedCounted(false), func(src typed.Source, _ []byte) error {
+		_, err := typed.NewZSet(src, "k").Remove("m")
 		return err
 	}},
 	{"List.PushBack", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {

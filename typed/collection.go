@@ -35,8 +35,8 @@ type collection struct {
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
-	ranks ranks // of a sorted set: its Body
-	pages rankPages
+	ranks ranks      // of a sorted set: its Body
+	pages *rankPages // that the call has come by; nil: none
 
 	inline inlineBody // of an inline one: its Body
 	moved  bool       // this call took it out of that form: there are no timers
@@ -238,6 +238,15 @@ func (c *collection) keep(t Txn) error {
 	return c.save(t)
 }
 
+// refused returns why a call is refused that may have removed an element because
+// it was due: that is kept, for a transaction goes on after a refusal.
+func (c *collection) refused(t Txn, reason error) error {
+	if err := c.keep(t); err != nil {
+		return err
+	}
+	return reason
+}
+
 // drop ends the collection. Its elements are left to the engine.
 func (c *collection) drop(t Txn) error {
 	if !c.made() {
@@ -251,7 +260,8 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
-	c.ranks, c.rowRanks, c.pages = ranks{}, ranks{}, rankPages{}
+	c.ranks, c.rowRanks = ranks{}, ranks{}
+	c.forgetPages(t)
 	c.inline, c.moved = inlineBody{}, false
 	if existed {
 		sc := t.Scratch()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -147,6 +148,82 @@ func TestPurgeIsBoundedAndTellsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// nextDue returns what the metadata of a key says of the next deadline.
+func (db *fakeDB) nextDue(key string) int64 {
+	m, err := record.DecodeMeta(db.rows[find(db.rows, []byte("\x01"+key))].Value)
+	if err != nil {
+		db.t.Fatal(err)
+	}
+	return m.NextDue
+}
+
+// With a deadline that is over in the metadata, every later call would look for
+// what is due, and a timer would stand for nothing.
+func TestPurgeNotesTheNextDeadlineOrNone(t *testing.T) {
+	db := newFake(t, 1)
+	must[int](t)(db.Set("s").AddTTL(time.Second, "first"))
+	must[int](t)(db.Set("s").AddTTL(time.Hour, "last"))
+	must[int](t)(db.Set("s").Add("stays"))
+	start := db.now
+	for _, c := range []struct {
+		after  time.Duration
+		next   int64
+		timers int
+	}{
+		{0, start + time.Second.Milliseconds(), 1},
+		{time.Second, start + time.Hour.Milliseconds(), 1},
+		{time.Hour, 0, 0},
+	} {
+		db.now = start + c.after.Milliseconds()
+		tx := db.newTxn()
+		if must[bool](t)(typed.Purge(tx, []byte("\x01s"))) {
+			t.Errorf("after %v there is more to purge", c.after)
+		}
+		tx.commit()
+		if next, timers := db.nextDue("s"), db.timers(); next != c.next || timers != c.timers {
+			t.Errorf("after %v: next due %d and %d timers, want %d and %d", c.after, next, timers, c.next, c.timers)
+		}
+		must[int](t)(0, db.check())
+	}
+}
+
+// A call that is refused may have removed an element because it was due.
+func TestRefusedCallCountsWhatItFoundDue(t *testing.T) {
+	typed.SetPurgeLimit(t, 1)
+	for name, c := range map[string]struct {
+		fill, call func(tx typedtest.API) error
+		want       error
+	}{
+		"ZSet.Incr": {func(tx typedtest.API) error {
+			_, err := tx.ZSet("k").AddTTL(time.Second, typed.Member{Name: "a"}, typed.Member{Name: "b"}, typed.Member{Name: "c"})
+			_, e := tx.ZSet("k").Add("stays", 1)
+			return errors.Join(err, e)
+		}, func(tx typedtest.API) error { _, err := tx.ZSet("k").Incr("c", math.NaN()); return err }, base.ErrNaN},
+		"Hash.IncrFloat": {func(tx typedtest.API) error {
+			for _, f := range []string{"a", "b", "c"} {
+				if _, err := tx.Hash("k").SetTTL(f, nil, time.Second); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Hash("k").Set("stays", nil)
+			return err
+		}, func(tx typedtest.API) error { _, err := tx.Hash("k").IncrFloat("c", math.Inf(1)); return err }, base.ErrNaN},
+	} {
+		db := newFake(t, 1)
+		must[int](t)(0, db.Update(c.fill))
+		db.Advance(time.Second.Milliseconds())
+		must[int](t)(0, db.Update(func(tx typedtest.API) error {
+			if err := c.call(tx); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+			return nil
+		}))
+		if err := db.check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDamagedDeadlinesAreReportedAndNeverAPanic(t *testing.T) {
 	element := append(keyenc.AppendCollection(nil, nil, 1), keyenc.TagElement, 'a')
 	due := append(keyenc.AppendCollection(nil, nil, 1), keyenc.TagDue)
@@ -249,7 +326,7 @@ func TestDrawsBesideDueElementsAreUniform(t *testing.T) {
 }
 
 func TestCollectionWithoutDeadlinesPaysForNone(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", []byte("v")))
 	for name, c := range map[string]struct {

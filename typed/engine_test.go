@@ -27,7 +27,7 @@ func must[T any](t testing.TB) func(T, error) T {
 }
 
 func TestCreateAndDeleteInOneTransactionLeavesNoRow(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	drops := map[string]func(tx typedtest.API) error{
 		"Drop":   func(tx typedtest.API) error { _, err := tx.Key("k").Drop(); return err },
@@ -68,7 +68,7 @@ func TestCreateAndDeleteInOneTransactionLeavesNoRow(t *testing.T) {
 }
 
 func TestEndOfACollectionIsNominatedOnceAndCostsNoElement(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	ends := map[string]func(db *fakeDB) error{
 		"Drop":        func(db *fakeDB) error { _, err := db.Key("k").Drop(); return err },
 		"Keys.Drop":   func(db *fakeDB) error { _, err := db.Keys().Drop("k"); return err },
@@ -114,7 +114,7 @@ func TestEndOfACollectionIsNominatedOnceAndCostsNoElement(t *testing.T) {
 }
 
 func TestRenewedTTLLeavesOneTimer(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", nil))
 	for i := range 5 {
@@ -287,7 +287,7 @@ func TestReadsBeginNoWritingTransaction(t *testing.T) {
 }
 
 func TestOverwritesLeaveTheMetadataRowAlone(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("h").Set("f", []byte("1")))
 	must[bool](t)(db.ZSet("z").Add("m", 1))
@@ -393,7 +393,7 @@ func TestFailureOfAnyEngineCallIsReturnedAndLeavesNothing(t *testing.T) {
 
 // The worked example of docs/format/keys.md.
 func TestRowsAreThoseOfTheFormatDocument(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[bool](t)(db.Hash("u").Set("n", []byte("Ada")))
 	must[bool](t)(db.ZSet("b").Add("a", 1))

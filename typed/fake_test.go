@@ -34,7 +34,8 @@ type fakeDB struct {
 	cursors int // open
 	txns    int // one-shots begun and not ended
 	unkind  bool
-	failIn  int // the so-manieth call of the engine from now on fails; 0: none
+	scratch []*typed.Scratch // of transactions that ended
+	failIn  int              // the so-manieth call of the engine from now on fails; 0: none
 }
 
 func newFake(t testing.TB, seed uint64) *fakeDB {
@@ -52,8 +53,17 @@ func (db *fakeDB) Now() int64       { return db.now }
 func (db *fakeDB) Advance(ms int64) { db.now += ms }
 
 func (db *fakeDB) newTxn() *fakeTxn {
-	return &fakeTxn{db: db, base: db.rows, own: map[string]*typedtest.Row{}, now: db.now}
+	tx := &fakeTxn{db: db, base: db.rows, own: map[string]*typedtest.Row{}, now: db.now}
+	if last := len(db.scratch) - 1; last >= 0 {
+		tx.scratch, db.scratch = db.scratch[last], db.scratch[:last]
+	} else {
+		tx.scratch = new(typed.Scratch)
+	}
+	return tx
 }
+
+// ended keeps the working memory of a transaction for the next one.
+func (db *fakeDB) ended(tx *fakeTxn) { db.scratch = append(db.scratch, tx.scratch) }
 
 func (db *fakeDB) Begin(write bool, key string) (typed.Txn, error) {
 	db.txns++
@@ -68,6 +78,7 @@ func (db *fakeDB) Begin(write bool, key string) (typed.Txn, error) {
 func (db *fakeDB) End(t typed.Txn, err error) (bool, error) {
 	db.txns--
 	tx := t.(*fakeTxn)
+	db.ended(tx)
 	if err != nil || tx.readOnly {
 		return false, err
 	}
@@ -80,6 +91,7 @@ func (db *fakeDB) End(t typed.Txn, err error) (bool, error) {
 
 func (db *fakeDB) Update(fn func(tx typedtest.API) error) error {
 	tx := db.newTxn()
+	defer db.ended(tx)
 	if err := fn(typedtest.Handles(tx)); err != nil {
 		return err
 	}
@@ -127,7 +139,7 @@ type fakeTxn struct {
 	now      int64
 	until    []int64 // deadlines of what it read alive
 	readOnly bool
-	scratch  typed.Scratch
+	scratch  *typed.Scratch
 }
 
 func (tx *fakeTxn) Begin(bool, string) (typed.Txn, error)    { return tx, nil }
@@ -135,7 +147,7 @@ func (tx *fakeTxn) End(_ typed.Txn, err error) (bool, error) { return false, err
 func (tx *fakeTxn) Now() int64                               { return tx.now }
 func (tx *fakeTxn) Prefix() []byte                           { return tx.db.prefix }
 func (tx *fakeTxn) Uint64() uint64                           { return tx.db.rng.Uint64() }
-func (tx *fakeTxn) Scratch() *typed.Scratch                  { return &tx.scratch }
+func (tx *fakeTxn) Scratch() *typed.Scratch                  { return tx.scratch }
 
 func (tx *fakeTxn) NewID() (uint64, error) {
 	if err := tx.db.fault(); err != nil {

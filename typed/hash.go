@@ -275,7 +275,7 @@ func change[T any](h Hash, field string, compute func(sc *Scratch, old []byte) (
 			return v, err
 		}
 		if v, err = compute(sc, old); err != nil {
-			return v, err
+			return v, c.refused(t, err)
 		}
 		if err := c.create(t); err != nil {
 			return v, err

@@ -1,7 +1,6 @@
 package typed_test
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -9,14 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
-func TestBehaviour(t *testing.T) {
-	for _, limit := range inlineLimits {
-		t.Run(fmt.Sprintf("inline up to %d", limit.Elements), func(t *testing.T) {
-			inlineUpTo(t, limit.Elements, limit.Bytes)
-			behaviour(t)
-		})
-	}
-}
+func TestBehaviour(t *testing.T) { typedtest.InEveryForm(t, behaviour) }
 
 func behaviour(t *testing.T) {
 	typedtest.Behaviour(t, func(t *testing.T) typedtest.Store {
@@ -39,8 +31,8 @@ func TestHistoriesAnswerLikeTheModel(t *testing.T) {
 	for seed := range seeds {
 		db := newFake(t, seed)
 		db.unkind = true
-		limit := inlineLimits[seed%3]
-		inlineUpTo(t, limit.Elements, limit.Bytes)
+		limit := typedtest.InlineLimits[seed%3]
+		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
 		typed.SetPurgeLimit(t, []uint64{1000, 1}[seed/2%2])
 		if seed%2 == 1 {
 			db.prefix = keyenc.AppendKeyspacePrefix(nil, 7)

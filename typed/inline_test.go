@@ -69,7 +69,7 @@ var growing = map[string]struct {
 }
 
 func TestCollectionThatOutgrowsItsRecordTakesAnIDAndNeverGoesBack(t *testing.T) {
-	inlineUpTo(t, 3, 1000)
+	typedtest.InlineUpTo(t, 3, 1000)
 	for name, c := range growing {
 		db := newFake(t, 1)
 		for i := range 3 {
@@ -115,7 +115,7 @@ func collectionID(t *testing.T, db *fakeDB, name string) uint64 {
 }
 
 func TestLimitsOfTheInlineFormAreExact(t *testing.T) {
-	inlineUpTo(t, 100, 20)
+	typedtest.InlineUpTo(t, 100, 20)
 	for _, c := range []struct {
 		size   int // of the value of a field with a name of 1 byte
 		inline bool
@@ -199,7 +199,7 @@ func TestElementWithADeadlineMovesTheCollectionOut(t *testing.T) {
 }
 
 func TestLoopsOverInlineCollectionsSeeTheStateAtTheirStart(t *testing.T) {
-	inlineUpTo(t, 4, 64)
+	typedtest.InlineUpTo(t, 4, 64)
 	db := newFake(t, 1)
 	must[int](t)(0, db.Update(func(tx typedtest.API) error {
 		must[int](t)(tx.Set("s").Add("a", "b", "c"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // numbered fills the list with the values 0, 1, … in order.
@@ -24,7 +25,7 @@ func numbered(t testing.TB, l typed.List, n int) (values [][]byte) {
 }
 
 func TestInsertsAtOnePlaceOfALongListWriteFewRows(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	const size, place = 100_000, 200
 	for name, c := range map[string]struct {
 		inserts int
@@ -67,7 +68,7 @@ func TestInsertsAtOnePlaceOfALongListWriteFewRows(t *testing.T) {
 
 // The clumps shift, so that windows of many sizes and places meet.
 func TestListsAreRightThroughManyRenumberings(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		s := newListStore()
@@ -120,7 +121,7 @@ func TestListsAreRightThroughManyRenumberings(t *testing.T) {
 }
 
 func TestEndsOfAListWithGapsCostTheSame(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newListStore()
 	l := s.List("l")
 	want := numbered(t, l, 10_000)
@@ -148,7 +149,7 @@ func TestEndsOfAListWithGapsCostTheSame(t *testing.T) {
 }
 
 func TestPositionsInAListWithGapsAreWalkedToFromTheNearerEnd(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	s := newListStore()
 	l := s.List("l")
 	numbered(t, l, 1000)
@@ -184,7 +185,7 @@ func TestPositionsInAListWithGapsAreWalkedToFromTheNearerEnd(t *testing.T) {
 }
 
 func TestInsertWithoutRoomIsAllOrNothing(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	l := db.List("l")
 	numbered(t, l, 30)

@@ -12,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // picture draws a list: bounds and items in strides from the middle of the index
@@ -40,7 +41,7 @@ func picture(t testing.TB, s *listStore, name string) string {
 }
 
 func TestWhereTheItemsOfAListLie(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	v := func(s string) []byte { return []byte(s) }
 	remove := func(n int, s string) func(l typed.List) error {
 		return func(l typed.List) error { _, err := l.Remove(n, v(s)); return err }
@@ -111,7 +112,7 @@ func putList(t testing.TB, s *listStore, first, end uint64, gaps byte, items ...
 }
 
 func TestEndWithoutIndexesRefusesAndTheOtherGrows(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	const stride = keyenc.ItemStride
 	for name, c := range map[string]struct {
 		first uint64
@@ -160,7 +161,7 @@ func second[T any](_ T, err error) error { return err }
 
 // The windows there end where the indexes do.
 func TestInsertsAtTheEdgesOfTheIndexSpace(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	for name, c := range map[string]struct{ first, end uint64 }{
 		"lowest":  {0, 4},
 		"highest": {math.MaxUint64 - 4, math.MaxUint64},
@@ -182,7 +183,7 @@ func TestInsertsAtTheEdgesOfTheIndexSpace(t *testing.T) {
 }
 
 func TestDamagedListsAreCorruption(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	calls := map[string]func(l typed.List) error{
 		"At":       func(l typed.List) error { return second(l.At(1)) },
 		"At(-1)":   func(l typed.List) error { return second(l.At(-1)) },
@@ -231,7 +232,7 @@ func third[T, U any](_ T, _ U, err error) error { return err }
 
 // A list as the version before gaps wrote it.
 func TestContiguousListsStayReadableAndTakeEveryCall(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	const first, stride = keyenc.ItemMiddle - keyenc.ItemStride, keyenc.ItemStride
 	s := newListStore()
 	putList(t, s, first, first+3*stride, 0, first, first+stride, first+2*stride)

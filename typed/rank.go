@@ -77,8 +77,14 @@ func decodeRanks(body []byte) (r ranks, err error) {
 	return ranks{body[1]}, nil
 }
 
-// nextRankEntry takes the first entry of a page apart; boundary points into it.
+// nextRankEntry takes the first entry of a page apart. boundary points into it and
+// has its capacity, which tells where in the page it stands.
 func nextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, ok bool) {
+	if len(page) > 1 && page[0] < 0x80 { // the usual case, without a call
+		if end := 1 + int(page[0]); end < len(page) && page[end] < 0x80 {
+			return page[1:end], uint64(page[end]), page[end+1:], true
+		}
+	}
 	size, n := binary.Uvarint(page)
 	if n <= 0 || size > uint64(len(page)-n) {
 		return nil, 0, nil, false

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // levelsOf returns the number of levels that the metadata of the only collection
@@ -87,7 +88,7 @@ func TestSetOfDueMembersBeginsAnewWithoutItsBuckets(t *testing.T) {
 // What is given a deadline that is over, also by no more than this moment, leaves
 // no rows.
 func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").Add("stays", "goes"))
 	rows := len(db.rows)
@@ -98,7 +99,7 @@ func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
 
 // A version that does not know counted orders leaves pages behind.
 func TestSetIsCountedAnewOverPagesThatWereLeftBehind(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	z := db.ZSet("z")

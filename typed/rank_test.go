@@ -31,7 +31,7 @@ func bucketPicture(db *fakeDB) string {
 }
 
 func TestBucketsLookLikeThis(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	db := newFake(t, 1)
 	z := db.ZSet("z")
@@ -79,7 +79,7 @@ func (m zmodel) sorted() []typed.Member {
 }
 
 func TestCountedOrderAnswersLikeTheModelWhileItGrowsAndShrinks(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	for seed := range uint64(8) {
 		db, rng, m := newFake(t, seed), rand.New(rand.NewPCG(seed, 2)), zmodel{}
@@ -174,7 +174,7 @@ func compareRanks(t *testing.T, z typed.ZSet, m zmodel, rng *rand.Rand) {
 }
 
 func TestRanksLeaveOutWhatIsDue(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	for _, size := range []int{50, 400, 2100} { // the last one is more than a purge takes
 		db, m := newFake(t, 1), zmodel{}
@@ -236,7 +236,7 @@ func TestLargeSetWithoutBucketsIsCountedByTheNextWrite(t *testing.T) {
 }
 
 func TestDamagedBucketsAreErrors(t *testing.T) {
-	inRows(t)
+	typedtest.InRows(t)
 	defer typed.SmallRanks()()
 	for name, value := range map[string][]byte{"empty": {}, "cut off": {9, 1}, "endless": {0, 0x80}, "too few": {0, 1}, "too many": {0, 0xFF, 0xFF, 1}} {
 		db := newFake(t, 1)
@@ -279,7 +279,7 @@ func TestBodyOfASortedSetIsCheckedBeforeUse(t *testing.T) {
 }
 
 func TestHistoriesWithCountedOrdersAnswerLikeTheModel(t *testing.T) {
-	inlineUpTo(t, 2, 64)
+	typedtest.InlineUpTo(t, 2, 64)
 	defer typed.SmallRanks()()
 	for seed := range uint64(10) {
 		db := newFake(t, 100+seed)

@@ -92,6 +92,7 @@ type Scratch struct {
 	place  []byte // a key of the score order
 	place2 []byte // another
 
+	pages  *rankPages    // of counted orders, while no collection has them in hand
 	inline inlineScratch // inline collections that are open
 	entry  []byte        // an element on its way into one
 }

@@ -71,8 +71,9 @@ func TestRandomAndPopAreUniform(t *testing.T) {
 // as they are walked; set i holds the multiples of i.
 type bigSets struct {
 	fakeTxn
-	steps int
-	peeks int
+	scratch typed.Scratch
+	steps   int
+	peeks   int
 }
 
 const bigSetLen = 1_000_000

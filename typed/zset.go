@@ -138,7 +138,7 @@ func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool,
 		case !exists && c&XX != 0, exists && c&NX != 0:
 			return 0, set.keep(t)
 		case math.IsNaN(sum): // before the two are compared, as in Redis
-			return 0, base.ErrNaN
+			return 0, set.refused(t, base.ErrNaN)
 		case exists && !c.scores(old.score, sum):
 			return 0, set.keep(t)
 		case !exists:

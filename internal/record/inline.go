@@ -27,7 +27,9 @@ type InlineLimit struct {
 }
 
 // Inline is the limit in force. It is not in the format: a record above it is
-// read, and moves out when it is written to. Tests and benchmarks change it.
+// read, and moves out when it is written to. Only tests and benchmarks change it,
+// through typedtest, and only while no call on a typed value runs. It is a variable
+// because a limit that calls are given would be an option of the store.
 var Inline = InlineLimit{Elements: 64, Bytes: 256}
 
 // ErrInline says that the body of an inline record is none.

@@ -1,0 +1,245 @@
+package typed
+
+import (
+	"encoding/binary"
+	"slices"
+	"sort"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+)
+
+// A bucket or a page that got too large is split, one that got small is joined
+// with a neighbour. That happens once for dozens of members that come or go.
+
+type rankEntry struct {
+	boundary string
+	members  uint64
+}
+
+// takeApart makes entries of the body of a page.
+func (c *collection) takeApart(p *rankPage) error {
+	if p.entries != nil {
+		return nil
+	}
+	text := string(p.body)
+	entries := make([]rankEntry, 0, shape.fan+2)
+	for rest := p.body; len(rest) > 0; {
+		b, members, next, ok := nextRankEntry(rest)
+		if !ok || len(entries) > 0 && string(b) <= entries[len(entries)-1].boundary {
+			return corrupt(c.name, errBucket)
+		}
+		start := cap(p.body) - cap(b) // boundaries are parts of text
+		entries = append(entries, rankEntry{text[start : start+len(b)], members})
+		rest = next
+	}
+	if entries[0].boundary != string(p.boundary) {
+		return corrupt(c.name, errBucket)
+	}
+	p.entries = entries
+	return nil
+}
+
+// putTogether makes the body of a page that may have been taken apart.
+func (p *rankPage) putTogether() {
+	if p.entries == nil {
+		return
+	}
+	p.body = p.body[:0]
+	for _, e := range p.entries {
+		p.body = binary.AppendUvarint(p.body, uint64(len(e.boundary)))
+		p.body = append(p.body, e.boundary...)
+		p.body = binary.AppendUvarint(p.body, e.members)
+	}
+	p.entries = nil
+}
+
+// pageApart is page, taken apart.
+func (c *collection) pageApart(t Txn, level uint8, boundary string) (*rankPage, error) {
+	p, err := c.page(t, level, []byte(boundary))
+	if err == nil {
+		err = c.takeApart(p)
+	}
+	return p, err
+}
+
+// searchEntry returns the entry that covers key.
+func (p *rankPage) searchEntry(key []byte) int {
+	return sort.Search(len(p.entries), func(i int) bool { return p.entries[i].boundary > string(key) }) - 1
+}
+
+// entry returns what stands for the page in the one above.
+func (p *rankPage) entry() rankEntry {
+	e := rankEntry{boundary: p.entries[0].boundary}
+	for _, below := range p.entries {
+		e.members += below.members
+	}
+	return e
+}
+
+// refit splits and joins on the way from the root to the bucket of key.
+func (c *collection) refit(t Txn, key []byte) error {
+	path := make([]pageStep, c.ranks.levels+1)
+	boundary := ""
+	for level := c.ranks.levels; level > 0; level-- {
+		p, err := c.pageApart(t, level, boundary)
+		if err != nil {
+			return err
+		}
+		i := p.searchEntry(key)
+		if i < 0 {
+			return corrupt(c.name, errBucket)
+		}
+		path[level], boundary = pageStep{p, i}, p.entries[i].boundary
+	}
+	if err := c.fitBucket(t, path[1]); err != nil {
+		return err
+	}
+	if err := c.fitPages(t, path); err != nil {
+		return err
+	}
+	for _, p := range c.pages.list {
+		p.putTogether()
+	}
+	return nil
+}
+
+// pageStep is an entry of a page on the way from the root to a bucket.
+type pageStep struct {
+	page *rankPage
+	i    int
+}
+
+// fitBucket splits the bucket if it is too large, and joins it with a neighbour
+// in its page if that makes a bucket of fair size.
+func (c *collection) fitBucket(t Txn, s pageStep) error {
+	e := s.page.entries
+	size := func(i int) uint64 { return e[i].members }
+	switch most := uint64(shape.bucket); {
+	case size(s.i) > most:
+		half := size(s.i) / 2
+		sep, err := c.separator(t, []byte(e[s.i].boundary), half)
+		if err != nil {
+			return err
+		}
+		rest := rankEntry{sep, size(s.i) - half}
+		e[s.i].members = half
+		s.page.entries = slices.Insert(e, s.i+1, rest)
+	case size(s.i) >= most/4 && size(s.i) > 0:
+	case s.i+1 < len(e) && size(s.i)+size(s.i+1) <= most*3/4:
+		s.page.join(s.i)
+	case s.i > 0 && size(s.i-1)+size(s.i) <= most*3/4:
+		s.page.join(s.i - 1)
+	}
+	return nil
+}
+
+// join makes one entry of an entry and the next.
+func (p *rankPage) join(i int) {
+	p.entries[i].members += p.entries[i+1].members
+	p.entries = slices.Delete(p.entries, i+1, i+2)
+}
+
+// fitPages splits and joins the pages of a path, from the lowest upwards, as far
+// as they got too large or too small, and fits the number of levels.
+func (c *collection) fitPages(t Txn, path []pageStep) error {
+	for level := 1; level < len(path); level++ {
+		p := path[level].page
+		switch {
+		case len(p.entries) > shape.fan:
+			half := len(p.entries) / 2
+			right := c.newPage(t, p.level, []byte(p.entries[half].boundary))
+			right.entries = append(right.entries, p.entries[half:]...)
+			p.entries = p.entries[:half:half]
+			c.splitParent(t, path, level, right)
+		case len(p.entries) < max(shape.fan/4, 2) && level+1 < len(path):
+			if err := c.joinPage(t, path[level+1]); err != nil {
+				return err
+			}
+		}
+	}
+	for c.ranks.levels > 1 {
+		root, err := c.pageApart(t, c.ranks.levels, "")
+		if err != nil {
+			return err
+		}
+		if len(root.entries) > 1 {
+			break
+		}
+		root.gone, root.entries = true, nil
+		c.ranks.levels--
+	}
+	return nil
+}
+
+// splitParent enters a page that was split off into the one above, which is made
+// if there is none.
+func (c *collection) splitParent(t Txn, path []pageStep, level int, right *rankPage) {
+	left, half := path[level].page, right.entry()
+	if level+1 < len(path) {
+		up := path[level+1]
+		up.page.entries[up.i].members -= half.members
+		up.page.entries = slices.Insert(up.page.entries, up.i+1, half)
+		return
+	}
+	if c.ranks.levels == maxRankLevels {
+		return // more members than there can be
+	}
+	c.ranks.levels++
+	root := c.newPage(t, c.ranks.levels, nil)
+	root.entries = []rankEntry{left.entry(), half}
+}
+
+// joinPage joins the page of an entry with a neighbour under the same parent, if
+// one page can hold both with room left.
+func (c *collection) joinPage(t Txn, up pageStep) error {
+	for _, i := range [...]int{up.i, up.i - 1} {
+		e := up.page.entries
+		if i < 0 || i+1 >= len(e) {
+			continue
+		}
+		left, err := c.pageApart(t, up.page.level-1, e[i].boundary)
+		if err != nil {
+			return err
+		}
+		right, err := c.pageApart(t, up.page.level-1, e[i+1].boundary)
+		if err != nil {
+			return err
+		}
+		if len(left.entries)+len(right.entries) > shape.fan*3/4 {
+			continue
+		}
+		left.entries = append(left.entries, right.entries...)
+		right.gone, right.entries = true, nil
+		up.page.join(i)
+		return nil
+	}
+	return nil
+}
+
+// separator returns a boundary in front of the row so many rows behind a boundary.
+// Names may be long, so it is as short as tells that row from the one before.
+func (c *collection) separator(t Txn, boundary []byte, rows uint64) (string, error) {
+	cur, err := c.scanOrder(t, boundary, nil)
+	if err != nil {
+		return "", err
+	}
+	defer cur.Close()
+	head := keyenc.CollectionHeaderLen(t.Prefix())
+	var last []byte
+	for ; cur.Next(); rows-- {
+		if rows == 0 {
+			return separate(last, cur.Key()[head:]), nil
+		}
+		last = append(last[:0], cur.Key()[head:]...)
+	}
+	return "", c.orCorrupt(cur.Err())
+}
+
+// separate returns the shortest prefix of b that is above a, which is below b.
+func separate(a, b []byte) string {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return string(b[:min(i+1, len(b))])
+}

@@ -1,0 +1,119 @@
+package typed_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/typed/typedtest"
+)
+
+// A call that fails leaves pages behind it that say what did not happen.
+func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
+	typedtest.InRows(t)
+	defer typed.SmallRanks()()
+	failed := 0
+	for failIn := 1; ; failIn++ {
+		db := newFake(t, 1)
+		for i := range 40 {
+			must[bool](t)(db.ZSet("z").Add(fmt.Sprint(i), float64(i)))
+			must[bool](t)(db.ZSet("other").Add(fmt.Sprint(i), float64(i)))
+		}
+		tx := db.newTxn()
+		db.failIn = failIn
+		if _, err := typed.NewZSet(tx, "z").Add("new", 20.5); err == nil {
+			break
+		} else if !errors.Is(err, errEngine) {
+			t.Fatal(err)
+		}
+		failed++
+		clear(tx.own)
+		must[bool](t)(typed.NewZSet(tx, "other").Add("new", 20.5))
+		db.ended(tx)
+		tx.commit()
+		must[int](t)(0, db.check())
+	}
+	if failed < 8 {
+		t.Errorf("the call failed in %d places: has it become so short?", failed)
+	}
+}
+
+// Every count is one byte up to 127: pages grow and shrink in the middle.
+func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
+	typedtest.InRows(t)
+	defer typed.SmallRanks()()
+	db := newFake(t, 1)
+	z := db.ZSet("z")
+	long := 0
+	step := func() {
+		must[int](t)(0, db.check())
+		for _, r := range db.rows {
+			_, rest, _ := keyenc.KeyspaceOf(r.Key)
+			_, tag, key, _ := keyenc.ParseCollectionRow(rest)
+			// The first entry has an empty boundary, then comes its count.
+			if tag == keyenc.TagBucket && len(key) == 1 && bytes.HasPrefix(r.Value, []byte{0, 0x80, 1}) {
+				long++
+			}
+		}
+	}
+	const members = 600
+	for i := range members {
+		must[bool](t)(z.Add(fmt.Sprintf("%03d", i), float64(members-i)))
+		step()
+	}
+	grown := long
+	for i := range members {
+		must[int](t)(z.Remove(fmt.Sprintf("%03d", i)))
+		step()
+	}
+	if grown == 0 || long == grown {
+		t.Errorf("the first entry of a page counted 128 members %d times while they came and %d while they went", grown, long-grown)
+	}
+}
+
+// Entries of a page may be many more than those of one call.
+func TestCallThatChangesManyPagesFindsEachAgain(t *testing.T) {
+	typedtest.InRows(t)
+	defer typed.SmallRanks()()
+	db := newFake(t, 1)
+	z := db.ZSet("z")
+	var some []typed.Member
+	for i := range 1000 {
+		some = append(some, typed.Member{Name: fmt.Sprintf("%03d", i*7%1000), Score: float64(i * 7 % 1000)})
+	}
+	for at := 0; at < len(some); at += 500 {
+		must[int](t)(z.AddMany(0, some[at:at+500]...))
+		must[int](t)(0, db.check())
+	}
+	for i := range some {
+		some[i].Score = float64(i * 11 % 1000)
+	}
+	must[int](t)(z.AddMany(0, some...))
+	must[int](t)(0, db.check())
+}
+
+func TestMoveInsideABucketWritesNoPage(t *testing.T) {
+	typedtest.InRows(t)
+	defer typed.SmallRanks()()
+	db := newFake(t, 1)
+	for i := range 40 {
+		must[bool](t)(db.ZSet("z").Add(fmt.Sprint(i), float64(i)))
+	}
+	for score, want := range map[float64]bool{20.5: false, 35: true} {
+		tx := db.newTxn()
+		must[bool](t)(typed.NewZSet(tx, "z").Add("20", score))
+		pages := 0
+		for row := range tx.own {
+			if _, tag, _, _ := keyenc.ParseCollectionRow([]byte(row)); tag == keyenc.TagBucket {
+				pages++
+			}
+		}
+		if (pages > 0) != want {
+			t.Errorf("a move from 20 to %v writes %d pages", score, pages)
+		}
+		db.ended(tx)
+	}
+}
