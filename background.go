@@ -14,8 +14,9 @@ import (
 
 // workers are the store's goroutines, the only ones it has: one flusher, two
 // compactors of which the second works when there is debt or nobody else does
-// anything, a reaper of dead collections, one that has waste collected, and a
-// keeper for everything that takes no time. Each is woken through a channel that holds one wake-up, and joined in
+// anything, a reaper of dead collections, one that has waste collected, one that
+// makes memory ahead of the memtable, and a keeper for everything that takes no
+// time. Each is woken through a channel that holds one wake-up, and joined in
 // Close. What they do is a step function, so that a test may run the steps
 // itself.
 type workers struct {
@@ -27,7 +28,7 @@ type workers struct {
 	flushErr error   // why flushes fail, while they do
 	merging  merging // running compactions
 
-	flush, compact, keep, gather, reap, waste chan struct{}
+	flush, compact, keep, gather, reap, waste, page chan struct{}
 
 	quit    chan struct{}
 	ctx     context.Context // cancelled with quit
@@ -46,7 +47,7 @@ const (
 
 func (w *workers) init() {
 	w.flushed.L = &w.mu
-	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap, &w.waste} {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap, &w.waste, &w.page} {
 		*c = make(chan struct{}, 1)
 	}
 	w.quit = make(chan struct{})
@@ -81,7 +82,7 @@ func (db *DB) start() {
 	loops := map[string]func(){
 		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
 		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
-		"collect": db.collectLoop,
+		"collect": db.collectLoop, "page": db.pageLoop,
 	}
 	for name, loop := range loops {
 		w.running.Add(1)
@@ -227,6 +228,22 @@ func (db *DB) collectLoop() {
 			return
 		case <-w.waste:
 			cycles = db.collect(cycles)
+		}
+	}
+}
+
+// pageLoop makes memory that the memtable will need next. On a machine with a
+// processor to spare commits do not wait for it.
+func (db *DB) pageLoop() {
+	w := &db.workers
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.page:
+			if rs := db.states.current.Load(); rs != nil {
+				rs.mem.Prepare()
+			}
 		}
 	}
 }

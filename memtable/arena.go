@@ -7,8 +7,8 @@ import (
 
 // arena is where the keys and versions of a table lie: chunks of pointer-free Go
 // memory, addressed by 32-bit references. Only the writer allocates; anybody may
-// read what was published to them through an atomic load. This is the one file
-// of the package that uses unsafe.
+// read what was published to them through an atomic load. Only this file
+// and ahead.go reach into it by unsafe means.
 //
 //	reference   ┌───────────── 32 bits ─────────────┐
 //	            │ chunk (15) │ 8-byte unit in it (17)│      0 refers to nothing
@@ -21,8 +21,9 @@ type arena struct {
 	// takes its place, and an address is in it, before the first reference into
 	// that chunk is published.
 	chunks atomic.Pointer[unsafe.Pointer]
-	held   atomic.Int64 // bytes of all chunks; for anybody
-	opened atomic.Int64 // bytes of the chunks opened since the table was empty
+	held   atomic.Int64           // bytes of all chunks; for anybody
+	ahead  atomic.Pointer[uint64] // the first word of a full chunk to be opened next; nil: none
+	opened atomic.Int64           // bytes of the chunks opened since the table was empty
 
 	// Writer only.
 	directory []unsafe.Pointer // the array; as long as chunks are open
@@ -32,6 +33,7 @@ type arena struct {
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
 	spare     []unsafe.Pointer // full chunks from before a reset, not zeroed
+	wanting   bool             // a chunk should be made ahead, and nobody was told
 }
 
 const (
@@ -40,7 +42,9 @@ const (
 	chunkBytes = unitBytes << chunkShift
 	firstChunk = 64 << 10
 	leastChunk = 4 << 10
-	maxChunks  = 1<<(32-chunkShift) - 1
+	// smallChunks is how many chunks are smaller than a full one.
+	smallChunks = chunkShift + 3 - 16 // firstChunk is 1<<16 bytes
+	maxChunks   = 1<<(32-chunkShift) - 1
 
 	// maxArena is the largest limit. References reach further, even if every
 	// chunk leaves a record's room unused at its end.
@@ -64,8 +68,8 @@ func (a *arena) alloc(n int) uint32 {
 func (a *arena) open(units uint64) {
 	opened := len(a.directory)
 	size := chunkBytes
-	if opened < 8 {
-		size = min(chunkBytes, firstChunk<<opened)
+	if opened < smallChunks {
+		size = firstChunk << opened
 	}
 	if int64(size) > a.limit {
 		size = max(leastChunk, int(a.limit)) // a table for less than a chunk
@@ -76,9 +80,10 @@ func (a *arena) open(units uint64) {
 		n, chunk, a.spare = 1<<chunkShift, a.spare[last], a.spare[:last]
 		clear(unsafe.Slice((*uint64)(chunk), n))
 	} else {
-		chunk = unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
+		chunk = a.fresh(n)
 		a.held.Add(int64(n) * unitBytes)
 	}
+	a.wanting = opened+1 >= smallChunks && len(a.spare) == 0 && a.limit-a.used > 2*chunkBytes
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
 		copy(longer, a.directory)
@@ -105,7 +110,7 @@ func (a *arena) reset(limit int64) {
 	}
 	clear(a.directory)
 	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
-	a.next, a.end, a.used, a.limit = 0, 0, 0, limit
+	a.next, a.end, a.used, a.limit, a.wanting = 0, 0, 0, limit, false
 	a.held.Store(int64(len(a.spare)) * chunkBytes)
 	a.opened.Store(0)
 }

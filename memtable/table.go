@@ -278,9 +278,11 @@ func (t *Table) Len() int { return int(t.records.Load()) }
 // Empty reports whether nothing was added, range deletes included.
 func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 
-// Bytes returns how much memory the table holds, with its indexes and what its
-// chunks have free, in bytes.
-func (t *Table) Bytes() int64 { return t.arena.held.Load() + t.outside.Load() }
+// Bytes returns how much memory the table holds, with its indexes, what its chunks
+// have free and what was prepared, in bytes.
+func (t *Table) Bytes() int64 {
+	return t.arena.held.Load() + t.arena.aheadBytes() + t.outside.Load()
+}
 
 // Filled returns about how many bytes of its room the table has used; values
 // outside the arena do not count. It may be asked at any time.
