@@ -8,16 +8,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/siltstonedb/siltstone/internal/commit"
 )
 
 // workers are the store's goroutines, the only ones it has: one flusher, two
 // compactors of which the second works when there is debt or nobody else does
-// anything, a reaper of dead collections, one that has waste collected, and a
-// keeper for everything that takes no time. Each is woken through a channel that holds one wake-up, and joined in
-// Close. What they do is a step function, so that a test may run the steps
-// itself.
+// anything, a reaper of dead collections, one that has waste collected, one that
+// makes memory ahead of the memtable, one that writes what Buffered commits leave,
+// and a keeper for everything that takes no time. Each is woken through a channel
+// that holds one wake-up, and joined in Close. What they do is a step function, so
+// that a test may run the steps itself.
 type workers struct {
 	rotating sync.Mutex // held by the one who rotates
 
@@ -27,7 +26,8 @@ type workers struct {
 	flushErr error   // why flushes fail, while they do
 	merging  merging // running compactions
 
-	flush, compact, keep, gather, reap, waste chan struct{}
+	flush, compact, keep, reap, waste, page chan struct{}
+	gather, crowd, sync                     chan struct{} // of the log
 
 	quit    chan struct{}
 	ctx     context.Context // cancelled with quit
@@ -41,12 +41,11 @@ const (
 	idleTick     = time.Second // how often compactors look for work nobody announced
 	retryAfter   = time.Second // pause after a failed flush or compaction
 	workerYields = 48 << 10    // bytes of background work between yields
-	gatherPause  = gatherInterval
 )
 
 func (w *workers) init() {
 	w.flushed.L = &w.mu
-	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.gather, &w.reap, &w.waste} {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.reap, &w.waste, &w.page, &w.gather, &w.crowd, &w.sync} {
 		*c = make(chan struct{}, 1)
 	}
 	w.quit = make(chan struct{})
@@ -81,7 +80,7 @@ func (db *DB) start() {
 	loops := map[string]func(){
 		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
 		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
-		"collect": db.collectLoop,
+		"collect": db.collectLoop, "page": db.pageLoop, "log": db.logLoop,
 	}
 	for name, loop := range loops {
 		w.running.Add(1)
@@ -203,17 +202,42 @@ func (db *DB) keepLoop() {
 		select {
 		case <-w.quit:
 			return
-		case <-w.gather:
-			// What Buffered commits left in memory is written out a moment later.
-			if !w.pause(gatherPause) {
-				return
-			}
-			if err := db.writeOut(); err != nil && !db.isClosed() {
-				db.poisonBy(err)
-			}
+		case <-w.sync:
+			db.noteLog(db.log.SyncBehind())
 		case <-w.keep:
 			db.keepStep()
 		}
+	}
+}
+
+// logLoop writes out what Buffered commits left in memory: a moment later, or when
+// it has become much. On a machine with a processor to spare commits do not wait
+// for it.
+func (db *DB) logLoop() {
+	w := &db.workers
+	later := time.NewTimer(gatherInterval)
+	later.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.gather:
+			later.Reset(gatherInterval)
+			continue
+		case <-w.crowd:
+		case <-later.C:
+		}
+		db.noteLog(db.log.WriteOut())
+		if db.log.Unsynced() > syncBehind {
+			wake(w.sync)
+		}
+	}
+}
+
+// noteLog poisons the store if its log has failed.
+func (db *DB) noteLog(err error) {
+	if err != nil && !db.isClosed() {
+		db.poisonBy(err)
 	}
 }
 
@@ -227,6 +251,20 @@ func (db *DB) collectLoop() {
 			return
 		case <-w.waste:
 			cycles = db.collect(cycles)
+		}
+	}
+}
+
+// pageLoop makes memory that the memtable will need next. On a machine with a
+// processor to spare commits do not wait for it.
+func (db *DB) pageLoop() {
+	w := &db.workers
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.page:
+			db.spare.chunks.Prepare()
 		}
 	}
 }
@@ -257,15 +295,6 @@ func (db *DB) reapLoop() {
 // syncBehind is how many bytes of the log may lie unsynced in the operating
 // system's hands: what is left is what a rotation has to wait for.
 const syncBehind = 8 << 20
-
-// writeOut writes what Buffered commits left in memory, and now and then syncs
-// it.
-func (db *DB) writeOut() error {
-	if db.log.Unsynced() > syncBehind {
-		return db.log.Wait(db.log.Appended(), commit.Durable)
-	}
-	return db.log.WriteOut()
-}
 
 // keepStep prepares the next log, removes files that nothing lists any more,
 // and closes tables beyond the limit.

@@ -28,8 +28,8 @@
 //	Sync      survives power loss
 //	OS        survives the end of the process (kill -9), not power loss
 //	Buffered  may lose the last moments when the process is killed: it is process
-//	          memory, about 10 ms or 64 KiB of it, and up to 8 MiB while the log
-//	          is being synced
+//	          memory, about 10 ms or 64 KiB of it, and up to 4 MiB while the log
+//	          is being written
 //
 // # Keyspaces
 //

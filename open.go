@@ -318,6 +318,9 @@ func (db *DB) activate(r *replay) error {
 	db.logs.used = append(db.logs.used, seg.Number)
 	db.log = commit.New(db.store.state.DBID, seg, func() { wake(db.workers.gather) })
 	db.log.OnSync(db.noteSync)
+	if !db.opts.manualWork {
+		db.log.OnCrowd(func() { wake(db.workers.crowd) })
+	}
 	return db.log.Activate(wal.Predecessor{}, last, db.clock.now())
 }
 

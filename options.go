@@ -84,7 +84,7 @@ const (
 	OS Durability = 2
 	// Buffered may lose the last moments when the process ends without Close: the
 	// bytes are in process memory, for about 10 ms or 64 KiB, and up to 4 MiB while
-	// the log is being synced.
+	// the log is being written.
 	Buffered Durability = 3
 )
 

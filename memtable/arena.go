@@ -7,8 +7,8 @@ import (
 
 // arena is where the keys and versions of a table lie: chunks of pointer-free Go
 // memory, addressed by 32-bit references. Only the writer allocates; anybody may
-// read what was published to them through an atomic load. This is the one file
-// of the package that uses unsafe.
+// read what was published to them through an atomic load. This file, and
+// chunks.go for the memory as such, are those of the package that use unsafe.
 //
 //	reference   ┌───────────── 32 bits ─────────────┐
 //	            │ chunk (15) │ 8-byte unit in it (17)│      0 refers to nothing
@@ -31,6 +31,7 @@ type arena struct {
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
 	source    *Chunks          // of full chunks; nil: none
+	wanting   bool             // a chunk should be made ahead, and nobody was told
 }
 
 const (
@@ -39,7 +40,9 @@ const (
 	chunkBytes = unitBytes << chunkShift
 	firstChunk = 64 << 10
 	leastChunk = 4 << 10
-	maxChunks  = 1<<(32-chunkShift) - 1
+	// smallChunks is how many chunks are smaller than a full one.
+	smallChunks = chunkShift + 3 - 16 // firstChunk is 1<<16 bytes
+	maxChunks   = 1<<(32-chunkShift) - 1
 
 	// maxArena is the largest limit. References reach further, even if every
 	// chunk leaves a record's room unused at its end.
@@ -63,8 +66,8 @@ func (a *arena) alloc(n int) uint32 {
 func (a *arena) open(units uint64) {
 	opened := len(a.directory)
 	size := chunkBytes
-	if opened < 8 {
-		size = min(chunkBytes, firstChunk<<opened)
+	if opened < smallChunks {
+		size = firstChunk << opened
 	}
 	if int64(size) > a.limit {
 		size = max(leastChunk, int(a.limit)) // a table for less than a chunk
@@ -73,10 +76,10 @@ func (a *arena) open(units uint64) {
 	chunk := a.source.take()
 	if chunk != nil {
 		n = 1 << chunkShift
-		clear(unsafe.Slice((*uint64)(chunk), n))
 	} else {
 		chunk = unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
 	}
+	a.wanting = opened+1 >= smallChunks && a.limit-a.used > 2*chunkBytes && a.source.empty()
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
 		copy(longer, a.directory)
@@ -105,7 +108,7 @@ func (a *arena) release() {
 func (a *arena) reset(limit int64) {
 	clear(a.directory)
 	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
-	a.next, a.end, a.used, a.limit = 0, 0, 0, limit
+	a.next, a.end, a.used, a.limit, a.wanting = 0, 0, 0, limit, false
 	a.held.Store(0)
 }
 

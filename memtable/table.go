@@ -231,6 +231,15 @@ func (t *Table) Rebase(first base.SeqNum) {
 	t.rebaseTombstones(first)
 }
 
+// WantsChunk reports, once for each chunk, that the table will need another full
+// one and that there is none: somebody should have the Chunks Prepare one. Writer
+// only.
+func (t *Table) WantsChunk() bool {
+	wants := t.arena.wanting
+	t.arena.wanting = false
+	return wants
+}
+
 // findOrdered returns the node of key by the ordered index, 0 if there is none.
 // The caller is the writer or holds order.mu.
 func (t *Table) findOrdered(key []byte, probe *fence) uint32 {

@@ -54,9 +54,10 @@ type FS interface {
 }
 
 // File is an open file. ReadAt is safe for concurrent use; the other methods
-// need one caller at a time, and ReadAt may run beside them. No method keeps or
-// changes the slice it is given, but for ReadAt filling it. After Close every
-// method fails with fs.ErrClosed.
+// need one caller at a time, and ReadAt may run beside them. Sync, too, may run
+// beside Write, Allocate and another Sync: it covers what was written before it
+// began. No method keeps or changes the slice it is given, but for ReadAt filling
+// it. After Close every method fails with fs.ErrClosed.
 //
 // Write goes on at the file's position: 0 after FS.Create, the length after
 // FS.OpenWrite. Write moves it by the bytes that were written, also when it

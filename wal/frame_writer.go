@@ -102,6 +102,10 @@ func (w *FrameWriter) Sync() error {
 	return nil
 }
 
+// SyncedTo notes that the first n bytes of the file, all written by w, are durable
+// because somebody else has synced it.
+func (w *FrameWriter) SyncedTo(n int64) { w.synced = max(w.synced, min(n, w.offset)) }
+
 // Offset returns where the next frame goes: the bytes written so far.
 func (w *FrameWriter) Offset() int64 { return w.offset }
 

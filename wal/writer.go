@@ -63,6 +63,9 @@ func (w *Writer) Append(f Frame, payload ...[]byte) error {
 // Sync makes every frame appended so far durable. It does nothing if they are.
 func (w *Writer) Sync() error { return w.frames.Sync() }
 
+// SyncedTo is FrameWriter.SyncedTo.
+func (w *Writer) SyncedTo(n int64) { w.frames.SyncedTo(n) }
+
 // Finish writes the trailer; clock is the store's, ms since 1970. The log is
 // finished once the caller's Sync returned, and Successor is then what the next
 // log's header says about it.

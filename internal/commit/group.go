@@ -2,15 +2,18 @@ package commit
 
 import "github.com/siltstonedb/siltstone/wal"
 
-// group is what one frame will hold. Large payloads are referenced, in order,
-// between the parts of buf.
+// group is what one frame will hold. Payloads are copied into buffers of one size,
+// which are used again: none ever grows, so that nothing is copied twice. Large
+// payloads are referenced, in order, between the parts of the buffers.
 type group struct {
 	frame  wal.Frame
 	pieces [][]byte // complete pieces before buf[cut:]
-	buf    []byte
+	buf    []byte   // is being filled
 	cut    int
+	full   [][]byte // buffers before buf
 	size   int64
 	end    Position // position behind the group's last byte
+	synced int64    // bytes of the file that somebody else than the leader made durable
 }
 
 // reference adds payload as a piece of its own.
@@ -27,17 +30,26 @@ func (g *group) closePiece() {
 	}
 }
 
-// add copies payload into the group's buffer. Growing it may move it, so pieces
-// that point into the old one stay valid and are kept as they are.
-func (g *group) add(payload []byte) {
-	if len(g.buf)+len(payload) > cap(g.buf) && len(g.pieces) > 0 {
+// fits reports whether n more bytes can be added to the buffer at hand.
+func (g *group) fits(n int) bool { return n <= cap(g.buf)-len(g.buf) }
+
+// turn makes buf, which is empty, the buffer at hand.
+func (g *group) turn(buf []byte) {
+	if g.buf != nil {
 		g.closePiece()
-		g.buf, g.cut = make([]byte, 0, max(len(payload), gatherLimit)), 0
+		g.full = append(g.full, g.buf)
 	}
-	if need := len(g.buf) + len(payload); need > cap(g.buf) {
-		// By itself append grows by a quarter: on the way to the backlog's limit that
-		// is five times as much garbage as buffer.
-		g.buf = append(make([]byte, 0, max(need, 2*cap(g.buf))), g.buf...)
+	g.buf, g.cut = buf, 0
+}
+
+// add copies payload, which fits, into the buffer at hand.
+func (g *group) add(payload []byte) { g.buf = append(g.buf, payload...) }
+
+// held returns how much memory the group takes.
+func (g *group) held() int64 {
+	n := int64(cap(g.buf))
+	for _, buf := range g.full {
+		n += int64(cap(buf))
 	}
-	g.buf = append(g.buf, payload...)
+	return max(n, g.size)
 }

@@ -36,9 +36,12 @@ type Segment struct {
 }
 
 const (
-	// gatherLimit is how many bytes Buffered commits leave in memory before one
-	// of them writes them out.
+	// gatherLimit is how many bytes Buffered commits leave in memory before they
+	// call for somebody to write them out, or one of them does.
 	gatherLimit = 64 << 10
+	// leadLimit is how many bytes they leave to somebody who was called and has
+	// not begun.
+	leadLimit = 256 << 10
 	// backlogLimit is how many bytes may wait in memory, while a predecessor is
 	// synced for instance, before even Buffered commits wait.
 	backlogLimit = 4 << 20
@@ -47,17 +50,18 @@ const (
 	ownPiece = 64 << 10
 	// reserveStep is the largest step by which a segment's reservation grows.
 	reserveStep = 8 << 20
-	// keepBuffer is the largest group buffer kept for a later group, and keepBuffers
-	// how many are kept: one fills while the other is written.
-	keepBuffer  = 2 * backlogLimit
-	keepBuffers = 2
+	// bufferBytes is the size of a group's buffers, and keepBuffers how many are
+	// kept for later groups.
+	bufferBytes = 2 * gatherLimit
+	keepBuffers = 16
 )
 
 // Log is the group buffer over a chain of log files. It is safe for concurrent
 // use, except that Append, Room and Rotate are called by one goroutine at a
 // time: the one inside the store's commit section.
 type Log struct {
-	alloc sync.Mutex // held while a segment's file is extended or closed; taken before mu
+	syncing sync.Mutex // held while a segment's file is synced, ended or begun; taken before alloc
+	alloc   sync.Mutex // held while a segment's file is extended or closed; taken before mu
 
 	mu       sync.Mutex
 	segs     []*segment // oldest first; the last one takes appends
@@ -65,6 +69,7 @@ type Log struct {
 	written  Position // in the file: survives the process
 	durable  Position // synced: survives power loss
 	busy     bool     // somebody leads
+	called   bool     // crowded was called for what is pending
 	waiting  waitList
 	spares   [][]byte // emptied group buffers
 	err      error    // first failure; final
@@ -75,6 +80,7 @@ type Log struct {
 	// constant after New
 	dbid      uint64
 	gathering func() // see New
+	crowded   func() // see OnCrowd; nil: none
 	synced    func(time.Duration)
 }
 
@@ -85,7 +91,9 @@ type segment struct {
 	w       *wal.Writer // nil until activated
 	pending group
 	end     int64 // offset behind everything written, taken or pending
-	clock   int64 // largest reading of any frame written
+	written int64 // offset behind everything written
+	synced  int64 // offset up to which SyncBehind made it durable
+	clock   int64 // largest reading of any frame written; the leader's
 }
 
 // New returns a log that will begin with segment first; see Activate.
@@ -100,6 +108,11 @@ func New(dbid uint64, first Segment, gathering func()) *Log {
 // OnSync has fn called with the duration of each group that was written and
 // synced, with no lock held. It is called before Activate.
 func (l *Log) OnSync(fn func(time.Duration)) { l.synced = fn }
+
+// OnCrowd has fn called, with no lock held, when so much has gathered that it
+// should be written out: whoever is called does it by WriteOut, and commits need
+// not. Without it a commit does it. It is called before Activate.
+func (l *Log) OnCrowd(fn func()) { l.crowded = fn }
 
 // Activate writes and syncs the first segment's header, which names what comes
 // before it: prev, zero if there is no such log, and the largest sequence so
@@ -169,9 +182,6 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	idle := g.size == 0
 	if idle {
 		g.frame = wal.Frame{First: first}
-		if g.buf == nil {
-			g.buf = l.takeSpareLocked()
-		}
 		s.end += wal.FrameSize(0)
 	}
 	g.frame.Count += count
@@ -179,6 +189,9 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	if keep && len(payload) >= ownPiece {
 		g.reference(payload)
 	} else {
+		if !g.fits(len(payload)) {
+			g.turn(l.takeSpareLocked(len(payload)))
+		}
 		g.add(payload)
 	}
 	g.size += int64(len(payload))
@@ -248,6 +261,7 @@ func (l *Log) writeGroupLocked(sync bool) {
 		return
 	}
 	l.written = max(l.written, g.end)
+	s.written = s.w.Offset()
 	l.stats.wrote(&g)
 	if sync || sealed {
 		l.durable = max(l.durable, g.end)
@@ -260,7 +274,8 @@ func (l *Log) writeGroupLocked(sync bool) {
 // takeLocked takes the segment's pending group and leaves an empty one.
 func (l *Log) takeLocked(s *segment) group {
 	g := s.pending
-	s.pending = group{}
+	g.synced = s.synced
+	s.pending, l.called = group{}, false
 	if len(l.segs) == 1 {
 		g.end = l.appended
 		return g
@@ -274,6 +289,7 @@ func (l *Log) takeLocked(s *segment) group {
 
 // write writes g as one frame and syncs the segment if asked.
 func (l *Log) write(s *segment, g *group, sync bool) error {
+	s.w.SyncedTo(g.synced)
 	if g.size > 0 {
 		tail := g.buf[g.cut:]
 		s.clock = max(s.clock, g.frame.Clock)
@@ -287,15 +303,25 @@ func (l *Log) write(s *segment, g *group, sync bool) error {
 			return err
 		}
 	}
-	if sync {
-		return s.w.Sync()
+	if !sync {
+		return nil
 	}
-	return nil
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	if err := l.Err(); err != nil {
+		return err
+	}
+	return s.w.Sync()
 }
 
 // finish writes the trailer of a sealed segment, syncs it, and activates its
 // successor, whose header names where this one ended.
 func (l *Log) finish(s *segment) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	if err := l.Err(); err != nil {
+		return err
+	}
 	prev, err := end(s)
 	if err != nil {
 		return err
@@ -329,18 +355,22 @@ func end(s *segment) (wal.Predecessor, error) {
 	return prev, nil
 }
 
-// recycleLocked keeps the buffer of a group that has been written.
+// recycleLocked keeps the buffers of a group that has been written.
 func (l *Log) recycleLocked(g *group) {
-	if len(l.spares) < keepBuffers && len(g.pieces) == 0 && g.buf != nil && cap(g.buf) <= keepBuffer {
-		l.spares = append(l.spares, g.buf[:0])
+	for _, buf := range append(g.full, g.buf) {
+		if len(l.spares) < keepBuffers && cap(buf) == bufferBytes {
+			l.spares = append(l.spares, buf[:0])
+		}
 	}
 }
 
-// takeSpareLocked returns an emptied buffer, nil if there is none.
-func (l *Log) takeSpareLocked() (buf []byte) {
-	if last := len(l.spares) - 1; last >= 0 {
-		buf, l.spares[last], l.spares = l.spares[last], nil, l.spares[:last]
+// takeSpareLocked returns an empty buffer with room for n bytes.
+func (l *Log) takeSpareLocked(n int) (buf []byte) {
+	last := len(l.spares) - 1
+	if last < 0 || n > bufferBytes {
+		return make([]byte, 0, max(n, bufferBytes))
 	}
+	buf, l.spares[last], l.spares = l.spares[last], nil, l.spares[:last]
 	return buf
 }
 
@@ -363,8 +393,13 @@ var (
 // released: its descriptors are never synced again.
 func (l *Log) Close() (last wal.Predecessor, err error) {
 	werr := l.Wait(l.Appended(), Durable)
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
 	segs := l.segs
+	if werr == nil {
+		werr = l.err
+	}
 	if l.err == nil {
 		l.err = errClosed
 	}

@@ -23,10 +23,16 @@ type sink struct {
 	reserved int64
 	full     error         // of Allocate
 	broken   error         // of Write and Sync
+	failHeld error         // of the Sync that waited
 	hold     chan struct{} // if set, Sync waits for it
+	held     chan struct{} // if set, is told that Sync waits
+	onWrite  func(p []byte)
 }
 
 func (s *sink) Write(p []byte) (int, error) {
+	if s.onWrite != nil {
+		s.onWrite(p)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
@@ -38,14 +44,23 @@ func (s *sink) Write(p []byte) (int, error) {
 
 func (s *sink) Sync() error {
 	s.mu.Lock()
-	hold := s.hold
+	hold, held := s.hold, s.held
 	s.mu.Unlock()
 	if hold != nil {
+		if held != nil {
+			held <- struct{}{}
+		}
 		<-hold
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.syncs++
+	switch {
+	case s.closed:
+		return errors.New("sync of a closed file")
+	case hold != nil && s.failHeld != nil:
+		return s.failHeld
+	}
 	if s.broken == nil {
 		s.synced = len(s.data)
 	}
@@ -59,7 +74,19 @@ func (s *sink) Allocate(n int64) error {
 	return s.full
 }
 
-func (s *sink) Close() error { s.closed = true; return nil }
+func (s *sink) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// size returns how many bytes were written.
+func (s *sink) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.data)
+}
 
 func (s *sink) segment(n base.FileNum) Segment {
 	return Segment{Number: n, LogID: uint64(n) * 77, File: s, Allocate: s.Allocate, Closer: s}

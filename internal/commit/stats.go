@@ -54,7 +54,7 @@ func (l *Log) Stats() Stats {
 		s.Buffered += int64(cap(buf))
 	}
 	for _, seg := range l.segs {
-		s.Buffered += max(int64(cap(seg.pending.buf)), seg.pending.size)
+		s.Buffered += seg.pending.held()
 	}
 	return s
 }

@@ -67,18 +67,34 @@ const (
 func (l *Log) Wait(pos Position, level Level) error {
 	l.mu.Lock()
 	if level == Gathered {
-		if l.appended-l.written < gatherLimit || l.err != nil {
+		wait, call := l.crowdLocked()
+		if !wait {
 			err := l.err
 			l.mu.Unlock()
+			if call {
+				l.crowded()
+			}
 			return err
-		}
-		if l.busy && l.appended-l.written < backlogLimit {
-			l.mu.Unlock()
-			return nil
 		}
 		level = Written
 	}
 	return l.waitLocked(pos, level == Durable)
+}
+
+// crowdLocked decides whether a commit that need only be in memory waits for what
+// has gathered to be written, or calls for somebody to do it.
+func (l *Log) crowdLocked() (wait, call bool) {
+	left := l.appended - l.written
+	switch {
+	case left < gatherLimit || l.err != nil:
+		return false, false
+	case l.busy:
+		return left >= backlogLimit, false
+	case l.crowded == nil || left >= leadLimit:
+		return true, false
+	}
+	call, l.called = !l.called, true
+	return false, call
 }
 
 // WriteOut writes what has gathered, without syncing it.

@@ -1,0 +1,40 @@
+package commit
+
+import "time"
+
+// SyncBehind makes what has been written durable, and keeps nobody from appending
+// and writing meanwhile: a rotation has less to wait for. Its failure is the
+// log's.
+func (l *Log) SyncBehind() error {
+	begin := time.Now()
+	did, err := l.syncWritten()
+	if did && l.synced != nil {
+		l.synced(time.Since(begin))
+	}
+	return err
+}
+
+// syncWritten syncs the file that takes frames, if there is anything to sync. A
+// file's failure may be told to one of several who sync it, and only once; so
+// nobody else does until the outcome is known to all.
+func (l *Log) syncWritten() (did bool, err error) {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	s, pos, err, nothing := l.segs[0], l.written, l.err, l.durable >= l.written
+	end := s.written
+	l.mu.Unlock()
+	if err != nil || nothing {
+		return false, err
+	}
+	begin := time.Now()
+	if err := s.File.Sync(); err != nil {
+		return true, l.fail(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.durable = max(l.durable, pos)
+	s.synced = max(s.synced, end)
+	l.stats.Syncs.Add(time.Since(begin))
+	return true, nil
+}

@@ -1,0 +1,41 @@
+package siltstone
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
+	db, err := Open(t.TempDir(), &Options{MemoryLimit: 256 << 20, Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var group sync.WaitGroup
+	for w := range 2 {
+		group.Go(func() {
+			for i := range 1000 {
+				if err := db.Put(fmt.Appendf(nil, "%d/%d", w, i), make([]byte, 16<<10)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for deadline := time.Now().Add(20 * time.Second); db.log.Unsynced() > syncBehind; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes of the log are unsynced", db.log.Unsynced())
+		}
+	}
+	before := db.log.Stats()
+	if err := db.Put([]byte("k"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); db.log.Stats().Groups == before.Groups; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a commit that nobody waits for is never written")
+		}
+	}
+}
