@@ -112,18 +112,18 @@ func (it *rowIter) open() {
 	it.mems = grow(it.mems, mems+1)
 	it.tables = grow(it.tables, len(rs.runs))
 	it.runs = grow(it.runs, len(rs.runs))
-	add := func(i int, t *memtable.Table) {
+	add := func(i int, t *memtable.Table, seq base.SeqNum) {
 		if !t.Empty() {
-			it.mems[i].Init(t, keysOnly)
+			it.mems[i].InitAt(t, keysOnly, seq)
 			it.children = append(it.children, &it.mems[i])
 		}
 	}
 	if it.mine != nil {
-		add(mems, it.mine)
+		add(mems, it.mine, it.own)
 	}
-	add(0, rs.mem.Table)
+	add(0, rs.mem.Table, it.seq)
 	for i, m := range rs.imms {
-		add(i+1, m.Table)
+		add(i+1, m.Table, it.seq)
 	}
 	it.firstRun = len(it.children)
 	for i := range rs.runs {
