@@ -80,7 +80,7 @@ func (it *Iterator) row(key []byte) []byte {
 // that is not valid it does nothing.
 func (it *Iterator) Next() bool {
 	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && !r.backward && it.open.Load() != nil {
-		return r.strideOn(1)
+		return it.moved(r.strideOn(1))
 	}
 	return it.Valid() && it.check() && it.moved(it.rows.next())
 }
@@ -89,7 +89,7 @@ func (it *Iterator) Next() bool {
 // iterator that is not valid it does nothing.
 func (it *Iterator) Prev() bool {
 	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && r.backward && it.open.Load() != nil {
-		return r.strideOn(-1)
+		return it.moved(r.strideOn(-1))
 	}
 	return it.Valid() && it.check() && it.moved(it.rows.prev())
 }

@@ -39,6 +39,7 @@ type rowIter struct {
 
 	stretch stretch
 	refused int // rows before it is worth asking for a stretch again
+	sole    int // rows of a memtable in a row
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -166,7 +167,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
-	it.backward, it.stretch, it.refused = backward, stretch{}, 0
+	it.backward, it.stretch, it.refused, it.sole = backward, stretch{}, 0, 0
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true
 	}
@@ -299,7 +300,7 @@ func (it *rowIter) settleForward() bool {
 		it.setKey(e.Key)
 		if it.live(e.Trailer) {
 			it.trailer, it.value, it.valid = e.Trailer, e.Value, true
-			it.enterStretch()
+			it.enterStretch(e)
 			return true
 		}
 		it.entry = it.merge.Next()
@@ -316,7 +317,7 @@ func (it *rowIter) settleBackward() bool {
 		if bytes.Compare(e.Key, it.lower) < 0 {
 			return false
 		}
-		if it.enterStretch() {
+		if it.enterStretch(e) {
 			it.key, it.trailer, it.value, it.valid = e.Key, e.Trailer, e.Value, true
 			return true
 		}

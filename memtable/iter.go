@@ -187,6 +187,34 @@ func (it *Iter) forward(i int) *iterator.Entry {
 	}
 }
 
+// Stride moves as Next does, with d −1 as Prev does, but stays in the leaf it
+// stands in: if there is nothing more it returns nil and stands where it stood.
+// It is for iterators made by InitAt.
+func (it *Iter) Stride(d int) *iterator.Entry {
+	a := &it.t.arena
+	for i := it.i + d; i >= 0 && i < it.n; i += d {
+		if d > 0 {
+			it.fetch.forward(it, i)
+		} else {
+			it.fetch.backward(it, i)
+		}
+		s := a.spot(it.node[i])
+		if version := it.newest(atomic.LoadUint32(s.word(nodeHead))); version != 0 {
+			it.i = i
+			return it.stand(s, version)
+		}
+	}
+	return nil
+}
+
+// Edge returns the last key Stride may come to. It belongs to the table.
+func (it *Iter) Edge(d int) []byte {
+	if d > 0 {
+		return it.t.arena.key(it.node[it.n-1])
+	}
+	return it.t.arena.key(it.node[0])
+}
+
 // nextLeaf copies the next leaf that has a node.
 func (it *Iter) nextLeaf() bool {
 	for it.next != nil {

@@ -27,7 +27,7 @@ type fetcher struct {
 
 const (
 	fetchFirst = 2 // nodes behind a seek
-	fetchMost  = 8
+	fetchMost  = 4
 	// The least and the most that is asked for of a node.
 	leastFetch = 64
 	mostFetch  = 256

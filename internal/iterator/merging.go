@@ -374,6 +374,17 @@ func (m *Merging) Lend(n int) (kid int) {
 	return int(m.order[0].kid)
 }
 
+// Lead returns the child whose entry the merge stands on, and the key that the
+// next child in the direction of travel stands on, nil if there is none. As long
+// as the child does not come to that key, the caller may move it as it likes;
+// afterwards the merge stands where the child stands.
+func (m *Merging) Lead() (kid int, rival []byte) {
+	if len(m.order) > 1 {
+		rival = m.kids[m.order[1].kid].entry.Key
+	}
+	return int(m.order[0].kid), rival
+}
+
 // Run implements Iterator: the stretch of the top's block that is still to
 // come, if no other source has a key in it.
 func (m *Merging) Run() (Run, bool) {
