@@ -79,8 +79,11 @@ func (it *Iterator) row(key []byte) []byte {
 // Next moves to the next key and reports whether there is one. On an iterator
 // that is not valid it does nothing.
 func (it *Iterator) Next() bool {
-	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && !r.backward && it.open.Load() != nil {
-		return r.strideOn(1)
+	if r := it.rows; it.open != nil && r != nil && r.valid && it.open.Load() != nil {
+		if r.stretch.left > 0 && !r.backward {
+			return it.moved(r.strideOn(1))
+		}
+		return it.moved(r.next())
 	}
 	return it.Valid() && it.check() && it.moved(it.rows.next())
 }
@@ -88,8 +91,11 @@ func (it *Iterator) Next() bool {
 // Prev moves to the previous key and reports whether there is one. On an
 // iterator that is not valid it does nothing.
 func (it *Iterator) Prev() bool {
-	if r := it.rows; it.open != nil && r != nil && r.stretch.left > 0 && r.backward && it.open.Load() != nil {
-		return r.strideOn(-1)
+	if r := it.rows; it.open != nil && r != nil && r.valid && it.open.Load() != nil {
+		if r.stretch.left > 0 && r.backward {
+			return it.moved(r.strideOn(-1))
+		}
+		return it.moved(r.prev())
 	}
 	return it.Valid() && it.check() && it.moved(it.rows.prev())
 }

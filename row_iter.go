@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"bytes"
+	"math"
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -22,6 +23,7 @@ type rowIter struct {
 	db *DB
 	readView
 	lower, upper []byte // [lower, upper); nil is open
+	upper8       uint64 // keys with smaller first bytes are below upper
 	keysOnly     bool
 
 	merge   iterator.Merging
@@ -39,6 +41,7 @@ type rowIter struct {
 
 	stretch stretch
 	refused int // rows before it is worth asking for a stretch again
+	sole    int // rows of a memtable in a row
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -84,6 +87,10 @@ func (db *DB) newRowIter(v readView, lower, upper []byte, keysOnly bool) (*rowIt
 func (it *rowIter) init(db *DB, v readView, lower, upper []byte, keysOnly bool) (*rowIter, error) {
 	it.db, it.readView = db, v
 	it.lower, it.upper, it.keysOnly = lower, upper, keysOnly
+	it.upper8 = math.MaxUint64
+	if upper != nil {
+		it.upper8 = base.Prefix8(upper, 0)
+	}
 	it.valid, it.entry, it.err = false, nil, nil
 	it.reads, it.walks = nil, false
 	if err := it.deletes.gather(&it.readView); err != nil {
@@ -112,18 +119,18 @@ func (it *rowIter) open() {
 	it.mems = grow(it.mems, mems+1)
 	it.tables = grow(it.tables, len(rs.runs))
 	it.runs = grow(it.runs, len(rs.runs))
-	add := func(i int, t *memtable.Table) {
+	add := func(i int, t *memtable.Table, seq base.SeqNum) {
 		if !t.Empty() {
-			it.mems[i].Init(t, keysOnly)
+			it.mems[i].InitAt(t, keysOnly, seq)
 			it.children = append(it.children, &it.mems[i])
 		}
 	}
 	if it.mine != nil {
-		add(mems, it.mine)
+		add(mems, it.mine, it.own)
 	}
-	add(0, rs.mem.Table)
+	add(0, rs.mem.Table, it.seq)
 	for i, m := range rs.imms {
-		add(i+1, m.Table)
+		add(i+1, m.Table, it.seq)
 	}
 	it.firstRun = len(it.children)
 	for i := range rs.runs {
@@ -166,7 +173,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
-	it.backward, it.stretch, it.refused = backward, stretch{}, 0
+	it.backward, it.stretch, it.refused, it.sole = backward, stretch{}, 0, 0
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true
 	}
@@ -233,7 +240,16 @@ func (it *rowIter) seekLT(key []byte) bool {
 	return it.settleBackward()
 }
 
-// setKey copies the key of an entry that merge is about to leave.
+// keepKey makes the key of an entry that merge is about to leave the row's.
+func (it *rowIter) keepKey(e *iterator.Entry) {
+	if e.LastingKey {
+		it.key = e.Key
+		return
+	}
+	it.setKey(e.Key)
+}
+
+// setKey copies a key that the next move would overwrite.
 func (it *rowIter) setKey(key []byte) {
 	it.buffer = append(it.buffer[:0], key...)
 	it.key = it.buffer
@@ -248,8 +264,10 @@ func (it *rowIter) next() bool {
 	if it.backward {
 		it.begin(it.key, false)
 		it.entry = it.merge.SeekGE(it.key, 0)
+		it.skipVersions()
+	} else {
+		it.nextKey()
 	}
-	it.skipVersions()
 	return it.settleForward()
 }
 
@@ -273,6 +291,14 @@ func (it *rowIter) prev() bool {
 // to the next key is cheaper.
 const manyVersions = 16
 
+// nextKey moves merge from a version of the current key behind all of them.
+func (it *rowIter) nextKey() {
+	it.entry = it.merge.Next()
+	if !it.merge.Other() {
+		it.skipVersions()
+	}
+}
+
 // skipVersions moves merge behind every version of the current key.
 func (it *rowIter) skipVersions() {
 	for n := 0; it.entry != nil && bytes.Equal(it.entry.Key, it.key); n++ {
@@ -289,21 +315,20 @@ func (it *rowIter) skipVersions() {
 func (it *rowIter) settleForward() bool {
 	it.valid = false
 	for e := it.entry; e != nil; e = it.entry {
-		if it.upper != nil && bytes.Compare(e.Key, it.upper) >= 0 {
+		if base.Prefix8(e.Key, 0) >= it.upper8 && it.upper != nil && bytes.Compare(e.Key, it.upper) >= 0 {
 			return false
 		}
 		if !it.visible(e.Seq) {
 			it.entry = it.merge.Next()
 			continue
 		}
-		it.setKey(e.Key)
+		it.keepKey(e)
 		if it.live(e.Trailer) {
 			it.trailer, it.value, it.valid = e.Trailer, e.Value, true
-			it.enterStretch()
+			it.enterStretch(e)
 			return true
 		}
-		it.entry = it.merge.Next()
-		it.skipVersions()
+		it.nextKey()
 	}
 	return it.ended()
 }
@@ -316,11 +341,11 @@ func (it *rowIter) settleBackward() bool {
 		if bytes.Compare(e.Key, it.lower) < 0 {
 			return false
 		}
-		if it.enterStretch() {
+		if it.enterStretch(e) {
 			it.key, it.trailer, it.value, it.valid = e.Key, e.Trailer, e.Value, true
 			return true
 		}
-		it.setKey(e.Key)
+		it.keepKey(e)
 		seen := false
 		for e != nil && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {

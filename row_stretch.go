@@ -3,7 +3,9 @@ package siltstone
 import (
 	"bytes"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/memtable"
 	"github.com/siltstonedb/siltstone/sstable"
 )
 
@@ -12,12 +14,16 @@ import (
 // version of its key, visible and does not expire. It is walked on the table's
 // iterator itself, without a comparison. In it, merge stands on the row in both
 // directions.
+//
+// It may also be the rest of a memtable's leaf, whose iterator has one version of
+// each key: there dead rows are passed over.
 type stretch struct {
 	table *sstable.Iter
-	left  int  // moves in the direction of travel
-	flat  bool // keys change in place, trailers not at all
-	key   bool // and the row's key is the table's
-	on    bool // backward: the row is of a stretch, merge stands on it
+	mem   *memtable.Iter // in place of table
+	left  int            // moves in the direction of travel; of mem, 1 until its end
+	flat  bool           // keys change in place, trailers not at all
+	key   bool           // and the row's key is the table's
+	on    bool           // backward: the row is of a stretch, merge stands on it
 }
 
 // stride takes a row of the stretch.
@@ -41,17 +47,37 @@ func (it *rowIter) strideOn(d int) bool {
 		it.value = s.table.Stride(d)
 		return true
 	}
-	if d > 0 {
+	switch {
+	case s.mem != nil:
+		return it.strideMemory(d)
+	case d > 0:
 		return it.stride(s.table.Next())
 	}
 	return it.stride(s.table.Prev())
+}
+
+// strideMemory moves to the next row of a memtable's leaf, and in the ordinary
+// way if that has none.
+func (it *rowIter) strideMemory(d int) bool {
+	mem := it.stretch.mem
+	for e := mem.Stride(d); e != nil; e = mem.Stride(d) {
+		if e.Attr.Kind() == base.KindPut && !e.Expired(it.now) {
+			it.key, it.value, it.trailer = e.Key, e.Value, e.Trailer
+			return true
+		}
+	}
+	it.stretch.left = 0
+	if d > 0 {
+		return it.next()
+	}
+	return it.prev()
 }
 
 // leaveStretch makes the last row of a stretch an ordinary one, before merge or
 // the table move on: older versions of its key may follow in the next block. It
 // reports whether merge stands on the row.
 func (it *rowIter) leaveStretch() (on bool) {
-	if it.stretch.table != nil {
+	if it.stretch.table != nil || it.stretch.mem != nil {
 		on = it.stretch.on
 		it.setKey(it.key)
 		it.stretch = stretch{}
@@ -59,17 +85,26 @@ func (it *rowIter) leaveStretch() (on bool) {
 	return on
 }
 
-// leastStretch is how many moves make it worth asking for a stretch.
-const leastStretch = 4
+const (
+	// leastStretch is how many moves make it worth asking for a stretch.
+	leastStretch = 4
+	// soleRefused is how many rows a memtable is not asked for a stretch again.
+	soleRefused = 16
+)
 
-// enterStretch looks whether the entry merge stands on lies in a stretch, and if
-// so lets next or prev walk it. In the direction of travel the last record of a
-// block is left to the ordinary way.
-func (it *rowIter) enterStretch() bool {
+// enterStretch looks whether e, the entry merge stands on, lies in a stretch, and
+// if so lets next or prev walk it. In the direction of travel the last record of
+// a block is left to the ordinary way.
+func (it *rowIter) enterStretch(e *iterator.Entry) bool {
 	if it.refused > 0 {
 		it.refused--
 		return false
 	}
+	if e.Sole {
+		it.sole++
+		return it.sole > leastStretch && it.enterMemory(e)
+	}
+	it.sole = 0
 	n := it.merge.Stretch()
 	if n < leastStretch || it.reads != nil {
 		return false
@@ -83,6 +118,27 @@ func (it *rowIter) enterStretch() bool {
 	kid := it.merge.Lend(n)
 	table := it.runs[kid-it.firstRun].table
 	it.stretch = stretch{table: table, left: n, on: it.backward, flat: table.Flat()}
+	return true
+}
+
+// enterMemory is enterStretch for an entry of a memtable.
+func (it *rowIter) enterMemory(e *iterator.Entry) bool {
+	kid, rival := it.merge.Lead()
+	mem, ok := it.children[kid].(*memtable.Iter)
+	if !ok || it.reads != nil || e.Attr.Kind() != base.KindPut || e.Expired(it.now) {
+		return false
+	}
+	r := iterator.Run{First: e.Key, Last: mem.Edge(1)}
+	clear := rival == nil || bytes.Compare(r.Last, rival) < 0
+	if it.backward {
+		r = iterator.Run{First: mem.Edge(-1), Last: e.Key}
+		clear = rival == nil || bytes.Compare(r.First, rival) > 0
+	}
+	if !clear || !it.within(&r) {
+		it.refused = soleRefused
+		return false
+	}
+	it.stretch = stretch{mem: mem, left: 1, on: it.backward}
 	return true
 }
 

@@ -3,6 +3,8 @@ package memtable
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/siltstonedb/siltstone/internal/prefetch"
 )
 
 // arena is where the keys and versions of a table lie: chunks of pointer-free Go
@@ -133,6 +135,10 @@ func (s spot) long(off uintptr) *uint64 { return (*uint64)(unsafe.Add(s.at, off)
 func (s spot) bytes(off uintptr, n int) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(s.at, off)), n)
 }
+
+// fetch has the processor bring n bytes from off on, and does not wait for it.
+// They need not all lie in the arena.
+func (s spot) fetch(off uintptr, n int) { prefetch.Bytes(unsafe.Add(s.at, off), n) }
 
 func (a *arena) word(ref uint32, off uintptr) *uint32 { return a.spot(ref).word(off) }
 

@@ -70,7 +70,7 @@ func checkBuilt(t *testing.T, r *rand.Rand, table *Table, all model) {
 	m := all.sorted()
 	checkRow(t, table)
 	checkPoints(t, r, table, m)
-	checkWalk(t, r, table, m)
+	checkWalk(t, r, table.NewIter(false), m)
 	checkNewer(t, r, table, m)
 }
 

@@ -80,6 +80,7 @@ func TestReadersBesideTheWriterSeeExactlyWhatIsVisible(t *testing.T) {
 	read(func(r *rand.Rand, v base.SeqNum) error { return h.checkGets(r, table, v) })
 	read(func(r *rand.Rand, v base.SeqNum) error { return h.checkScan(table, v, true) })
 	read(func(r *rand.Rand, v base.SeqNum) error { return h.checkScan(table, v, false) })
+	read(func(r *rand.Rand, v base.SeqNum) error { return h.checkScanAt(r, table, v) })
 	read(func(r *rand.Rand, v base.SeqNum) error { return h.checkRanges(r, table, v) })
 	for i, k := range h.key {
 		seq := base.SeqNum(i + 1)
@@ -145,6 +146,33 @@ func (h *history) checkScan(table *Table, v base.SeqNum, forward bool) error {
 	}
 	if err := check(); err != nil {
 		return err
+	}
+	if keys != h.distinct[v] {
+		return fmt.Errorf("scan at %d: %d keys, want %d", v, keys, h.distinct[v])
+	}
+	return nil
+}
+
+// checkScanAt walks what is visible at v, in either direction, and holds it
+// against the history.
+func (h *history) checkScanAt(r *rand.Rand, table *Table, v base.SeqNum) error {
+	var it Iter
+	it.InitAt(table, false, v)
+	defer it.Close()
+	keys, lastKey, forward := 0, "", r.IntN(2) == 0
+	move, e := it.Next, it.First()
+	if !forward {
+		move, e = it.Prev, it.Last()
+	}
+	for ; e != nil; e = move() {
+		key := string(e.Key)
+		if keys++; keys > 1 && (key == lastKey || (key > lastKey) != forward) {
+			return fmt.Errorf("scan at %d: %q after %q", v, key, lastKey)
+		}
+		if want := h.newest(key, v); e.Seq != want || string(e.Value) != fmt.Sprint(want) {
+			return fmt.Errorf("scan at %d: %q#%d = %q, want #%d", v, key, e.Seq, e.Value, want)
+		}
+		lastKey = key
 	}
 	if keys != h.distinct[v] {
 		return fmt.Errorf("scan at %d: %d keys, want %d", v, keys, h.distinct[v])

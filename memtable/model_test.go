@@ -39,7 +39,7 @@ func (m model) ge(key string, seq base.SeqNum) int {
 	return sort.Search(len(m), func(i int) bool { return compareRecords(m[i], record{key: key, Trailer: base.Trailer{Seq: seq}}) >= 0 })
 }
 
-func (m model) at(i int) *record {
+func (m model) record(i int) *record {
 	if i < 0 || i >= len(m) {
 		return nil
 	}
@@ -144,7 +144,8 @@ func TestTableAnswersLikeASortedSlice(t *testing.T) {
 				}
 				checkRow(t, table)
 				checkPoints(t, r, table, m)
-				checkWalk(t, r, table, m)
+				checkWalk(t, r, table.NewIter(false), m)
+				checkWalkAt(t, r, table, m)
 				checkNewer(t, r, table, m)
 			}
 		})
@@ -247,16 +248,36 @@ func draw(r *rand.Rand, m model) (string, base.SeqNum) {
 	return key, seq
 }
 
+// at returns what a reader at seq sees: the newest version of each key.
+func (m model) at(seq base.SeqNum) (seen model) {
+	for _, rec := range m {
+		if rec.Seq <= seq && (len(seen) == 0 || seen[len(seen)-1].key != rec.key) {
+			seen = append(seen, rec)
+		}
+	}
+	return seen
+}
+
+// checkWalkAt compares iterators at several sequences with the model.
+func checkWalkAt(t *testing.T, r *rand.Rand, table *Table, m model) {
+	t.Helper()
+	var it Iter
+	for range 4 {
+		_, seq := draw(r, m)
+		it.InitAt(table, false, seq)
+		checkWalk(t, r, &it, m.at(seq))
+	}
+}
+
 // checkWalk compares an iterator with the model, from random places in random
 // directions.
-func checkWalk(t *testing.T, r *rand.Rand, table *Table, m model) {
+func checkWalk(t *testing.T, r *rand.Rand, it *Iter, m model) {
 	t.Helper()
-	it := table.NewIter(false)
 	defer it.Close()
 	i := 0
 	compare := func(what string, e *iterator.Entry) bool {
 		t.Helper()
-		want := m.at(i)
+		want := m.record(i)
 		if (e == nil) != (want == nil) {
 			t.Fatalf("%s: entry %v, want %v", what, e, want)
 		}

@@ -60,12 +60,15 @@ const LargeValue = 64 << 10
 // newNode writes a node for key, without versions and with room for extra bytes
 // right behind it; it returns references to both.
 func (a *arena) newNode(key []byte, extra int) (node, behind uint32) {
-	size := (nodeHeader + len(key) + unitBytes - 1) &^ (unitBytes - 1)
+	size := nodeSize(len(key))
 	node = a.alloc(size + extra)
 	*a.word(node, nodeKeyLen) = uint32(len(key))
 	copy(a.spot(node).bytes(nodeHeader, len(key)), key)
 	return node, node + uint32(size/unitBytes)
 }
+
+// nodeSize returns what a node takes in front of its first version, in bytes.
+func nodeSize(key int) int { return (nodeHeader + key + unitBytes - 1) &^ (unitBytes - 1) }
 
 // key returns the node's key. It belongs to the arena.
 func (a *arena) key(node uint32) []byte {

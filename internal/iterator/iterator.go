@@ -13,6 +13,10 @@ type Entry struct {
 	// Lasting says that Value stays as it is for as long as its source is open;
 	// otherwise the next move may overwrite it.
 	Lasting bool
+	// LastingKey says the same of Key.
+	LastingKey bool
+	// Sole says that its source has no other entry with this key.
+	Sole bool
 }
 
 // Iterator walks records in internal order: key ascending, sequence descending

@@ -36,6 +36,9 @@ type Merging struct {
 
 	streak int // moves since the top last changed
 	stream int // moves that need no comparison at all
+
+	unranked bool // the top has moved and its rank stayed behind
+	other    bool // the last move led to another key
 }
 
 // child is one source and the entry it stands on; nil at its end.
@@ -73,6 +76,7 @@ func (m *Merging) Init(children []Iterator) {
 		m.kids = append(m.kids, child{it: it})
 	}
 	m.err, m.reverse, m.stream, m.streak = nil, false, 0, 0
+	m.unranked, m.other = false, false
 }
 
 // First implements Iterator.
@@ -143,6 +147,7 @@ func (m *Merging) Prev() *Entry {
 // step takes the top's next entry inside a stretch that needs no comparison.
 func (m *Merging) step(e *Entry) *Entry {
 	m.kids[m.order[0].kid].entry = e
+	m.unranked, m.other = true, false
 	if e == nil { // the source promised more than it has
 		m.stream = 0
 		return m.settle(nil)
@@ -157,29 +162,41 @@ func (m *Merging) settle(e *Entry) *Entry {
 		return m.leave()
 	}
 	m.kids[top.kid].entry = e
-	alone := len(m.order) == 1
-	if !alone {
-		top.rank = m.rank(e.Key)
+	if len(m.order) == 1 {
+		m.unranked, m.other = true, e.Sole
+		return m.stay(e)
 	}
-	if alone || top.rank < m.order[1].rank {
-		if m.streak++; m.streak >= streamAfter {
-			m.streak = 0
-			m.stream = m.stretch()
-		}
-		return e
+	before := top.rank
+	top.rank = m.rank(e.Key)
+	if top.rank < m.order[1].rank {
+		m.other = e.Sole || top.rank != before && !m.unranked
+		m.unranked = false
+		return m.stay(e)
 	}
 	m.streak = 0
 	m.sink()
+	m.other = m.order[0].rank != before && !m.unranked
+	m.unranked = false
 	if m.order[0].rank == far && m.skip > 0 || m.ties >= tooManyTies {
 		m.rerank()
 	}
 	return m.kids[m.order[0].kid].entry
 }
 
+// stay counts a move that left the top where it was.
+func (m *Merging) stay(e *Entry) *Entry {
+	if m.streak++; m.streak >= streamAfter {
+		m.streak = 0
+		m.stream = m.stretch()
+	}
+	return e
+}
+
 // leave takes the top, which has come to its end, out of the order.
 func (m *Merging) leave() *Entry {
 	k := &m.kids[m.order[0].kid]
 	k.entry = nil
+	m.unranked, m.other = false, false
 	if err := k.it.Err(); err != nil {
 		return m.fail(err)
 	}
@@ -214,6 +231,7 @@ func (m *Merging) fail(err error) *Entry {
 // arrange orders all children for travel in the given direction.
 func (m *Merging) arrange(reverse bool) *Entry {
 	m.reverse, m.err, m.stream, m.streak = reverse, nil, 0, 0
+	m.unranked, m.other = false, false
 	m.order = m.order[:0]
 	for i := range m.kids {
 		if m.kids[i].entry != nil {
@@ -318,7 +336,7 @@ func (m *Merging) sink() {
 	p, rest := m.order[0], m.order[1:]
 	n := 0
 	if len(rest) < searchByHalves {
-		for n < len(rest) && m.before(rest[n], p) {
+		for n < len(rest) && (rest[n].rank < p.rank || rest[n].rank == p.rank && m.before(rest[n], p)) {
 			m.order[n] = rest[n]
 			n++
 		}
@@ -361,6 +379,10 @@ func (m *Merging) clear(r Run) bool {
 	return bytes.Compare(r.Last, key) < 0
 }
 
+// Other reports whether the last Next or Prev is known to have led to another key
+// than that of the entry before. False says nothing. It costs nothing.
+func (m *Merging) Other() bool { return m.other }
+
 // Stretch returns how many further moves in the same direction are known to stay
 // inside the current block with no other source between; 0 if it is not known.
 // It costs nothing, so ask it before Run.
@@ -371,7 +393,20 @@ func (m *Merging) Stretch() int { return m.stream }
 // merge stands where that child stands.
 func (m *Merging) Lend(n int) (kid int) {
 	m.stream -= n
+	m.unranked = true
 	return int(m.order[0].kid)
+}
+
+// Lead returns the child whose entry the merge stands on, and the key that the
+// next child in the direction of travel stands on, nil if there is none. As long
+// as the child does not come to that key, the caller may move it as it likes;
+// afterwards the merge stands where the child stands.
+func (m *Merging) Lead() (kid int, rival []byte) {
+	m.unranked = true
+	if len(m.order) > 1 {
+		rival = m.kids[m.order[1].kid].entry.Key
+	}
+	return int(m.order[0].kid), rival
 }
 
 // Run implements Iterator: the stretch of the top's block that is still to

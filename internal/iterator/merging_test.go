@@ -148,6 +148,67 @@ func TestMergingWalksLikeOneSortedSlice(t *testing.T) {
 	}
 }
 
+// TestOtherIsSaidOfOtherKeysOnly walks with turns, stretches and ties. Children
+// that have every key once say so.
+func TestOtherIsSaidOfOtherKeysOnly(t *testing.T) {
+	for name, key := range keyMakers {
+		for _, k := range []int{1, 2, 5} {
+			t.Run(fmt.Sprintf("%s/%d", name, k), func(t *testing.T) {
+				r := newRand(t)
+				children, all := scatter(r, 600, k, key)
+				for i, c := range children {
+					once := slices.CompactFunc(c, func(a, b Entry) bool { return string(a.Key) == string(b.Key) })
+					for j := range once {
+						once[j].Sole = i == 0
+					}
+					if i == 0 {
+						children[i] = once
+					}
+				}
+				m := merging(r, children)
+				for range 50 {
+					e := m.SeekGE(all[r.IntN(len(all))].Key, base.SeqMax)
+					move := m.Next
+					for range r.IntN(100) {
+						if e == nil {
+							break
+						}
+						if r.IntN(30) == 0 {
+							move = m.Prev
+						} else if r.IntN(30) == 0 {
+							move = m.Next
+						}
+						if r.IntN(10) == 0 {
+							m.Lead() // as if it would be moved
+						}
+						last := string(e.Key)
+						if e = move(); e != nil && m.Other() && string(e.Key) == last {
+							t.Fatalf("%q is said to be another key than %q", e.Key, last)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestOtherIsSaidWhereverRanksDiffer(t *testing.T) {
+	children := make([][]Entry, 3)
+	for i := range 300 {
+		children[i%3] = append(children[i%3], put(fmt.Sprintf("user:profile:%06d", i), base.SeqNum(i+1)))
+	}
+	m := merging(nil, children)
+	said := 0
+	for e := m.First(); e != nil; e = m.Next() {
+		if m.Other() {
+			said++
+		}
+	}
+	if said < 290 {
+		t.Fatalf("said of %d of 299 moves", said)
+	}
+}
+
 func TestMergingOfNothingIsEmpty(t *testing.T) {
 	for _, children := range [][][]Entry{nil, {nil}, {nil, nil, nil}} {
 		m := merging(nil, children)

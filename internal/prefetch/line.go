@@ -9,3 +9,8 @@ import "unsafe"
 //
 //go:noescape
 func Line(p unsafe.Pointer)
+
+// Bytes asks for every line that one of the n bytes from p on lies in.
+//
+//go:noescape
+func Bytes(p unsafe.Pointer, n int)

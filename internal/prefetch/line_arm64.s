@@ -5,3 +5,18 @@ TEXT ·Line(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	PRFM (R0), PLDL1KEEP
 	RET
+
+// func Bytes(p unsafe.Pointer, n int)
+TEXT ·Bytes(SB), NOSPLIT, $0-16
+	MOVD p+0(FP), R0
+	MOVD n+8(FP), R1
+	ADD  R0, R1
+	AND  $~63, R0
+next:
+	CMP  R1, R0
+	BHS  done
+	PRFM (R0), PLDL1KEEP
+	ADD  $64, R0
+	B    next
+done:
+	RET

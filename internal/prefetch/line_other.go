@@ -6,3 +6,6 @@ import "unsafe"
 
 // Line does nothing on this processor.
 func Line(unsafe.Pointer) {}
+
+// Bytes does nothing on this processor.
+func Bytes(unsafe.Pointer, int) {}
