@@ -202,6 +202,9 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 		}
 	}
 	db.publish(first, len(c.ops))
+	if db.section.reserved < db.opts.MemtableBytes {
+		db.reserve()
+	}
 	return pos
 }
 
