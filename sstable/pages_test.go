@@ -203,8 +203,9 @@ func TestPagesHoldWholeValuesAndAllOfThem(t *testing.T) {
 	}
 }
 
-func TestRowOftenAskedForIsNotReadFromTheFile(t *testing.T) {
-	file, recs := pagedTable(t, 200)
+// crowded opens the table with a cache that others have filled, so that it gets rows.
+func crowded(t *testing.T, file []byte) (*counting, *cache.Cache, *Reader) {
+	t.Helper()
 	f := &counting{ReaderAt: bytes.NewReader(file)}
 	c := cache.New(0)
 	r, err := Open(f, int64(len(file)), ReaderOptions{Name: "000001.sst", Cache: c})
@@ -212,10 +213,40 @@ func TestRowOftenAskedForIsNotReadFromTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Release(8<<20 + r.MemoryBytes())
-	others := make([]cache.Slot, 1024) // fill the cache
+	others := make([]cache.Slot, 1024)
 	for i := range others {
 		c.Store(&others[i], new(cache.Entry), 8<<10, true)
 	}
+	return f, c, r
+}
+
+func TestOlderVersionIsNotKeptAsRow(t *testing.T) {
+	file, recs := pagedTable(t, 200)
+	_, c, r := crowded(t, file)
+	for range 5 {
+		for _, old := range recs {
+			if old.Seq != 4 {
+				continue
+			}
+			if got, ok := getOnLoan(t, r, old.key, 4); !ok || got != old {
+				t.Fatalf("%v is %v, %v", old, got, ok)
+			}
+		}
+	}
+	if c.Rows() == nil {
+		t.Fatal("the cache has no rows")
+	}
+	for _, old := range recs {
+		want, _ := modelGet(recs, old.key, base.SeqMax)
+		if got, ok := getOnLoan(t, r, old.key, base.SeqMax); !ok || got != want {
+			t.Fatalf("%v is %v, %v", want, got, ok)
+		}
+	}
+}
+
+func TestRowOftenAskedForIsNotReadFromTheFile(t *testing.T) {
+	file, recs := pagedTable(t, 200)
+	f, c, r := crowded(t, file)
 	hot := slices.Clone(recs[:40])
 	for range 4 {
 		for _, h := range hot {
