@@ -22,9 +22,10 @@ type DB struct {
 	// changes is guarded by it.
 	section struct {
 		sync.Mutex
-		mem     *memState
-		lastSeq base.SeqNum
-		closed  bool
+		mem      *memState
+		reserved int64 // of the memory budget, for the mutable memtable: see reserve
+		lastSeq  base.SeqNum
+		closed   bool
 	}
 	visible atomic.Uint64 // largest sequence readers may see
 	log     *commit.Log

@@ -23,7 +23,7 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-// goldenStores are stores of this format version, kept as files: whatever is
+// goldenStores are stores of every format version, kept as files: whatever is
 // changed later, they open and show what stands beside them. They are never
 // rewritten once a version with them has been released; a new format gets a
 // directory of its own, and this list a line. To write those of the version
@@ -33,6 +33,7 @@ import (
 var goldenStores = []goldenStore{
 	{dir: "testdata/stores/format1-s2", compression: S2, killed: true, counted: 2200},
 	{dir: "testdata/stores/format1-zstd", compression: Zstd, counted: 300},
+	{dir: "testdata/stores/format2-s2", compression: S2, counted: 300}, // values in pages
 }
 
 type goldenStore struct {
@@ -488,7 +489,7 @@ func TestGoldenStoresHoldWhatTheyAreFor(t *testing.T) {
 				g.dir, len(s.Version.Runs), ranges, deletes, expiring, meta, logs, s.Clean)
 		}
 	}
-	if size > 250<<10 {
+	if size > 300<<10 {
 		t.Errorf("the golden stores take %d bytes", size)
 	}
 }

@@ -122,6 +122,7 @@ type MemoryMetrics struct {
 	Limit         int64 // Options.MemoryLimit
 	Memtables     int64 // that anything open still reads included
 	Blocks        int64 // cached
+	Rows          int64 // of single records beside them
 	TableMetadata int64 // filters and indexes of open tables
 	LogBuffers    int64 // commits on their way to the log
 	ReadAhead     int64 // lent to iterators
@@ -132,7 +133,7 @@ type MemoryMetrics struct {
 
 // Total returns the sum of the parts.
 func (m MemoryMetrics) Total() int64 {
-	return m.Memtables + m.Blocks + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
+	return m.Memtables + m.Blocks + m.Rows + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
 }
 
 // CacheMetrics are of the cache of table blocks. Hits, Misses and Evictions are

@@ -34,7 +34,7 @@ func (db *DB) Metrics() Metrics {
 	}
 	c := db.blocks.Metrics()
 	m.Cache = CacheMetrics{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
-	m.Memory.Limit, m.Memory.Blocks, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Lent
+	m.Memory.Limit, m.Memory.Blocks, m.Memory.Rows, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Rows, c.Lent
 	m.Memory.Memtables, m.Memory.Spare = db.states.memtableBytes(), db.spare.held()+db.writers.Bytes()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.version)
 	m.Open = db.holders.metrics(time.Now())

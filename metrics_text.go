@@ -23,7 +23,7 @@ func (m Metrics) String() string {
 	line("merges", num(k.Merges, ""), sizeText(k.BytesIn)+" in", sizeText(k.BytesOut)+" out", took(k.Duration), num(k.Failed, "failed"))
 	line("", num(int64(k.Running), "running"), num(k.Moves, "moves"), num(k.Drops, "drops"), num(k.Dropped, "records gone"), fmt.Sprintf("write amp %.2f", k.WriteAmplification))
 	line("stalls", num(m.Stalls.Count, ""), took(m.Stalls.Duration), cmp.Or(m.Stalls.Reason, "none now"), took(m.Stalls.Delay)+" a MiB")
-	line("memory", sizeText(m.Memory.Total()), "memtables "+sizeText(m.Memory.Memtables), "blocks "+sizeText(m.Memory.Blocks), "tables "+sizeText(m.Memory.TableMetadata), "buffers "+sizeText(m.Memory.LogBuffers+m.Memory.ReadAhead+m.Memory.Spare), "open "+sizeText(m.Memory.Iterators+m.Memory.Transactions), "limit "+sizeText(m.Memory.Limit))
+	line("memory", sizeText(m.Memory.Total()), "memtables "+sizeText(m.Memory.Memtables), "blocks "+sizeText(m.Memory.Blocks), "rows "+sizeText(m.Memory.Rows), "tables "+sizeText(m.Memory.TableMetadata), "buffers "+sizeText(m.Memory.LogBuffers+m.Memory.ReadAhead+m.Memory.Spare), "open "+sizeText(m.Memory.Iterators+m.Memory.Transactions), "limit "+sizeText(m.Memory.Limit))
 	line("cache", num(m.Cache.Blocks, "blocks"), num(m.Cache.Hits, "hits"), num(m.Cache.Misses, "misses"), num(m.Cache.Evictions, "evictions"))
 	line("disk", sizeText(m.Disk.Total()), "tables "+sizeText(m.Disk.Tables), "logs "+sizeText(m.Disk.Logs), "manifest "+sizeText(m.Disk.Manifest), "obsolete "+sizeText(m.Disk.Obsolete), m.Disk.freeText())
 	line("open", num(m.Open.Iterators, "iterators"), num(m.Open.Snapshots, "snapshots"), num(m.Open.Transactions, "transactions"), "oldest "+took(m.Open.Oldest))

@@ -28,7 +28,7 @@ func fixedMetrics() Metrics {
 		Compactions: CompactionMetrics{Running: 2, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
 			Dropped: 5555, Duration: 83 * time.Second, WriteAmplification: 15.0625},
 		Stalls:   StallMetrics{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
-		Memory:   MemoryMetrics{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
+		Memory:   MemoryMetrics{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
 		Cache:    CacheMetrics{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
 		Disk:     DiskMetrics{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Free: 70 << 30},
 		Open:     OpenMetrics{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},

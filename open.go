@@ -307,7 +307,7 @@ func (db *DB) activate(r *replay) error {
 	}
 	db.section.lastSeq = last
 	db.section.mem = &memState{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
-	db.blocks.Reserve(db.opts.MemtableBytes) // for the mutable one; full ones are reserved for as they are
+	db.reserve()
 	db.blocks.Reserve(db.opts.MemoryLimit / workShare)
 	db.visible.Store(uint64(last))
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}

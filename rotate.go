@@ -56,6 +56,22 @@ func (db *DB) seal(mem *memState) {
 	db.blocks.Reserve(mem.reserved)
 }
 
+// reserveSteps is in how many steps the mutable memtable's room is reserved.
+const reserveSteps = 8
+
+// reserve takes from the memory budget, inside the commit section, what the mutable
+// memtable holds and a step more, up to MemtableBytes: until a store is written to,
+// the cache has that room. What was taken stays for the memtables that follow,
+// which fill memory that is there already. Full ones are reserved for as they are.
+func (db *DB) reserve() {
+	want, step := db.section.mem.Bytes(), db.opts.MemtableBytes/reserveSteps
+	for db.section.reserved < min(want+step, db.opts.MemtableBytes) {
+		step := max(1, min(step, db.opts.MemtableBytes-db.section.reserved))
+		db.section.reserved += step
+		db.blocks.Reserve(step)
+	}
+}
+
 func (db *DB) currentMem() *memState {
 	db.section.Lock()
 	defer db.section.Unlock()

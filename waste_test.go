@@ -97,3 +97,34 @@ func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 		t.Errorf("the budget of %d bytes counted %d", leastMemory, most)
 	}
 }
+
+// The mutable memtable's room is the cache's until it is written to, and never more
+// than is reserved for it.
+func TestRoomOfAnEmptyMemtableIsTheCaches(t *testing.T) {
+	const room = 4 << 20
+	db, err := Open("db", &Options{FS: vfs.NewMem(), MemtableBytes: room, Durability: Buffered, manualWork: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	base := db.blocks.Metrics().Reserved
+	if held := db.section.reserved; held > room/2 {
+		t.Errorf("%d bytes are reserved for an empty memtable of %d", held, room)
+	}
+	v := make([]byte, 1000)
+	first := db.currentMem()
+	for i := 0; db.currentMem() == first; i++ {
+		if err := db.Put(binary.BigEndian.AppendUint64(nil, uint64(i)*0x9E3779B97F4A7C15), v); err != nil {
+			t.Fatal(err)
+		}
+		if held := first.Bytes(); held <= room && held > db.section.reserved {
+			t.Fatalf("a memtable of %d bytes has %d reserved", held, db.section.reserved)
+		}
+	}
+	if held := db.section.reserved; held != room {
+		t.Errorf("%d bytes are reserved for a memtable that was full, of %d", held, room)
+	}
+	if grown := db.blocks.Metrics().Reserved - base; grown < room/2 {
+		t.Errorf("the budget counts %d bytes more", grown)
+	}
+}

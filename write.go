@@ -205,6 +205,9 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	if mem.WantsChunk() {
 		wake(db.workers.page)
 	}
+	if db.section.reserved < db.opts.MemtableBytes {
+		db.reserve()
+	}
 	return pos
 }
 

@@ -21,7 +21,7 @@ type block struct {
 type columns struct {
 	keys keyColumns
 
-	values      []byte // nil in a block opened for keys only whose values are packed
+	values      []byte // nil if the values are packed, or were left on disk: see keysAlone
 	tagOff      uint32
 	expiryOff   uint32
 	seqOff      uint32
@@ -37,6 +37,7 @@ type columns struct {
 
 	compression Compression
 	packed      []byte // the values as stored, if they are compressed and not unpacked
+	pages       pages  // of the stored values, if they have any
 	rawValues   uint32 // bytes of the values when unpacked
 }
 
@@ -50,7 +51,8 @@ const (
 	flagVersions  blockFlags = 1 << 3 // two records have one key, here or across the end of the block
 	flagContinues blockFlags = 1 << 4 // the next block begins with the last key of this one
 	flagPacked    blockFlags = 1 << 5 // values are compressed
-	flagsKnown    blockFlags = 1<<6 - 1
+	flagPaged     blockFlags = 1 << 6 // values stand in pages
+	flagsKnown    blockFlags = 1<<7 - 1
 
 	flagsNotPlain = flagExpiry | flagTombstone | flagVersions
 )
@@ -165,6 +167,12 @@ func (b *block) placeValues(area []byte, n uint64) error {
 			return errBlockValues
 		}
 	}
+	if b.flags&flagPaged != 0 {
+		var err error
+		if b.pages, area, err = decodePages(area, b.rawValues, b.compression != NoCompression); err != nil {
+			return err
+		}
+	}
 	if b.compression == NoCompression {
 		if uint64(b.rawValues) != uint64(len(area)) {
 			return errBlockValues
@@ -223,8 +231,13 @@ func (b *block) trailer(i int) (t base.Trailer) {
 
 // value returns the value of record i; it points into the block.
 func (b *block) value(i int) []byte {
+	from, to := b.valueAt(i)
+	return b.values[from:to:to]
+}
+
+// valueAt returns where the value of record i is among the values.
+func (b *block) valueAt(i int) (from, to int) {
 	d := b.keys.data
-	var from, to int
 	switch b.valueWidth {
 	case 0:
 		from = i * int(b.valueLen)
@@ -236,8 +249,11 @@ func (b *block) value(i int) []byte {
 		o := int(b.valueOffOff) + 4*i
 		from, to = int(binary.LittleEndian.Uint32(d[o:])), int(binary.LittleEndian.Uint32(d[o+4:]))
 	}
-	return b.values[from:to:to]
+	return from, to
 }
+
+// keysLen returns the bytes of the block before its values.
+func (b *block) keysLen() int { return int(b.keys.restOff + b.keys.restLen) }
 
 const (
 	everyByte    = 0x0101010101010101
@@ -294,20 +310,43 @@ func (b *block) seekGE(key []byte, seq base.SeqNum) int {
 // unpackInto makes dst a copy of b with its values decompressed, in buf if that
 // is large enough, and returns the buffer. b is left as it is.
 func (b *block) unpackInto(dst *block, buf []byte, u *unpacker) ([]byte, error) {
-	keysLen := int(b.keys.restOff + b.keys.restLen)
+	keysLen := b.keysLen()
 	need := keysLen + int(b.rawValues)
 	if cap(buf) < need {
 		buf = make([]byte, need)
 	}
 	buf = buf[:need]
 	copy(buf, b.keys.data[:keysLen])
-	if err := u.unpack(buf[keysLen:need:need], b.packed, b.compression); err != nil {
+	values, err := buf[keysLen:need:need], error(nil)
+	if b.flags&flagPaged != 0 {
+		err = b.pages.unpack(values, b.packed, b.compression, u)
+	} else {
+		err = u.unpack(values, b.packed, b.compression)
+	}
+	if err != nil {
 		return buf, err
 	}
-	dst.columns = b.columns
-	dst.keys.data, dst.packed = buf, nil
-	dst.values = buf[keysLen:need:need]
-	from := uint64(b.tagOff) + padded(uint64(b.keys.n))
-	dst.keys.p8 = uint64s(buf[from : from+8*uint64(b.keys.n)])
+	dst.moveTo(b, buf)
+	dst.values = values
 	return buf, nil
+}
+
+// moveTo makes dst b with its keys in data, where they have been copied to, and
+// without values.
+func (dst *block) moveTo(b *block, data []byte) {
+	dst.columns = b.columns
+	dst.keys.data, dst.values, dst.packed, dst.pages = data, nil, nil, pages{}
+	from := uint64(b.tagOff) + padded(uint64(b.keys.n))
+	dst.keys.p8 = uint64s(data[from : from+8*uint64(b.keys.n)])
+}
+
+// keysAlone returns a copy of b, whose values stand in pages, that has the pages'
+// directory and no values, and the bytes it takes.
+func (b *block) keysAlone() (_ *block, bytes int64) {
+	n := b.keysLen()
+	data := append(append(make([]byte, 0, n+len(b.pages.directory)), b.keys.data[:n]...), b.pages.directory...)
+	alone := new(block)
+	alone.moveTo(b, data[:n:n])
+	alone.pages.directory = data[n:]
+	return alone, blockSize + int64(cap(data))
 }

@@ -24,7 +24,7 @@ func BenchmarkBlock(b *testing.B) {
 	slices.SortFunc(keys[:], bytes.Compare)
 	var w blockWriter
 	var p packer
-	p.reset(NoCompression)
+	p.reset(NoCompression, 0)
 	encode := func(buf []byte) []byte {
 		w.reset()
 		e := iterator.Entry{Trailer: base.Trailer{Attr: base.MakeAttr(base.KindPut, 1, false)}}

@@ -107,12 +107,21 @@ func (w *blockWriter) finish(dst []byte, p *packer) (out, apart []byte, err erro
 	}
 	dst = w.appendColumns(dst, len(values))
 	columnsEnd := len(dst)
-	dst, compression, err := p.pack(dst, values)
+	paged := w.pages(p)
+	compression := NoCompression
+	if paged {
+		w.flags |= flagPaged
+		dst, compression, err = p.packPages(dst, values, p.pageEnds)
+	} else {
+		dst, compression, err = p.pack(dst, values)
+	}
+	if compression != NoCompression {
+		w.flags |= flagPacked
+	}
 	switch {
 	case err != nil:
 		return dst, nil, err
-	case compression != NoCompression:
-		w.flags |= flagPacked
+	case paged || compression != NoCompression:
 	case len(w.lent) >= apartFrom:
 		apart = w.lent
 	default:
@@ -122,6 +131,17 @@ func (w *blockWriter) finish(dst []byte, p *packer) (out, apart []byte, err erro
 	le.PutUint32(dst[start+storedOff:], uint32(len(dst)-columnsEnd+len(apart)))
 	dst[start+compressionOff], dst[start+flagsOff] = byte(compression), byte(w.flags)
 	return dst, apart, nil
+}
+
+// pages reports whether the values are to be stored in pages, and cuts them. They
+// are in tables that are read for long, which are those with compressed values.
+// Who asks for Zstandard asks for little space: small pages would cost too much.
+func (w *blockWriter) pages(p *packer) bool {
+	if p.kind != S2 || w.lent != nil || len(w.values) < pagedShare*len(w.keys) {
+		return false
+	}
+	p.pageEnds = cutPages(p.pageEnds[:0], w.valueEnds, p.pageSize)
+	return len(p.pageEnds) > 0
 }
 
 // appendColumns appends all that stands before the values, of which there are so

@@ -65,10 +65,16 @@ type packer struct {
 	zstd   *zstd.Encoder
 	pause  int // blocks to let pass
 	failed int // the pause after the next failure
+
+	pageSize  uint32   // unpacked, at least
+	pageEnds  []uint32 // of the block being written
+	directory []byte   // of its pages
 }
 
-// reset prepares p for another table.
-func (p *packer) reset(kind Compression) { p.kind, p.pause, p.failed = kind, 0, 1 }
+// reset prepares p for another table, of blocks of that size.
+func (p *packer) reset(kind Compression, blockSize int) {
+	p.kind, p.pause, p.failed, p.pageSize = kind, 0, 1, uint32(max(1, blockSize/blockPages))
+}
 
 // sample reports whether any of a few parts of values shrinks enough. It uses what
 // is behind dst and returns dst, which may have moved.
@@ -106,13 +112,21 @@ func (p *packer) pack(dst, values []byte) ([]byte, Compression, error) {
 	if err != nil {
 		return dst, NoCompression, err
 	}
-	stored := len(dst) - start
-	if stored > len(values)-len(values)/minSaving || !mayUnpack(uint64(len(values)), uint64(stored)) {
-		p.pause, p.failed = p.failed, min(2*p.failed, maxPause)
+	if !p.worth(len(values), len(dst)-start) {
 		return dst[:start], NoCompression, nil
 	}
-	p.failed = 1
 	return dst, p.kind, nil
+}
+
+// worth reports whether values of raw bytes may be stored in so many, and pay. If
+// not, some of the next blocks are let pass.
+func (p *packer) worth(raw, stored int) bool {
+	if stored > raw-raw/minSaving || !mayUnpack(uint64(raw), uint64(stored)) {
+		p.pause, p.failed = p.failed, min(2*p.failed, maxPause)
+		return false
+	}
+	p.failed = 1
+	return true
 }
 
 // encode appends values to dst, compressed.

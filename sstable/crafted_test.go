@@ -97,7 +97,7 @@ func TestCraftedBlocksNeitherPanicNorAllocateBeyondTheirSize(t *testing.T) {
 	p := packer{}
 	for _, c := range []Compression{NoCompression, S2, Zstd} {
 		w.reset()
-		p.reset(c)
+		p.reset(c, 256)
 		for _, r := range tinyRecords() {
 			r.value += strings.Repeat("x", 40)
 			w.add(r.entry(), []byte(r.value), 1<<56, false, false)
@@ -110,6 +110,25 @@ func TestCraftedBlocksNeitherPanicNorAllocateBeyondTheirSize(t *testing.T) {
 	}
 }
 
+// touchPages reads every value by its page, as far as the pages allow.
+func touchPages(b *block) {
+	for i := range b.keys.n {
+		from, to := b.valueAt(i)
+		g, ok := b.pages.find(uint32(from), uint32(to))
+		if !ok || b.flags&flagPacked == 0 || g.rawTo > 1<<16 {
+			continue
+		}
+		raw := make([]byte, g.rawTo-g.rawFrom)
+		stored := b.packed[g.from:g.to]
+		if !g.packed() {
+			copy(raw, stored)
+		} else if new(unpacker).unpack(raw, stored, b.compression) != nil {
+			continue
+		}
+		_ = raw[uint32(from)-g.rawFrom : uint32(to)-g.rawFrom]
+	}
+}
+
 // touchBlock decodes payload as an attacker's block that verifies, and reads
 // every part of it.
 func touchBlock(t *testing.T, payload []byte) {
@@ -117,6 +136,7 @@ func touchBlock(t *testing.T, payload []byte) {
 	if decodeBlock(b, payload) != nil {
 		return
 	}
+	touchPages(b)
 	if b.packed != nil {
 		if uint64(b.rawValues) > freeGrowth+maxGrowth*uint64(len(payload)) {
 			t.Fatalf("%d bytes may grow to %d", len(payload), b.rawValues)

@@ -22,6 +22,7 @@ import (
 type footer struct {
 	lengths [4]int64 // by section − sectionRangeDeletes
 	id      uint64
+	paged   bool // the values of a data block stand in pages
 }
 
 // section names a kind of block. The numbers take part in checksums and are
@@ -38,7 +39,8 @@ const (
 )
 
 const (
-	formatVersion = 1
+	plainVersion  = 1
+	formatVersion = 2 // values may stand in pages
 	footerLen     = 64
 	checksumLen   = 8
 	footerSummed  = 48 // bytes under the footer's checksum
@@ -108,7 +110,11 @@ func appendFooter(dst []byte, f footer, offset int64) []byte {
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(n))
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, f.id)
-	dst = binary.LittleEndian.AppendUint32(dst, formatVersion)
+	version := uint32(plainVersion)
+	if f.paged {
+		version = formatVersion
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, version)
 	dst = binary.LittleEndian.AppendUint32(dst, 0)
 	dst = binary.LittleEndian.AppendUint64(dst, checksum(dst[start:], f.id, offset, sectionFooter))
 	return append(dst, magic...)
@@ -126,9 +132,11 @@ func decodeFooter(b []byte, size int64) (f footer, err error) {
 	if got := checksum(b[:footerSummed], f.id, offset, sectionFooter); got != want {
 		return f, fmt.Errorf("footer checksum is %016x, want %016x", want, got)
 	}
-	if v := binary.LittleEndian.Uint32(b[40:]); v != formatVersion {
+	v := binary.LittleEndian.Uint32(b[40:])
+	if v < plainVersion || v > formatVersion {
 		return f, fmt.Errorf("table format %d: %w", v, base.ErrFormatTooNew)
 	}
+	f.paged = v > plainVersion
 	if binary.LittleEndian.Uint32(b[44:]) != 0 {
 		return f, fmt.Errorf("reserved bytes of the footer are not zero")
 	}

@@ -222,7 +222,7 @@ func TestNewerFormatIsRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := file[len(file)-footerLen:]
-	b[40] = 2
+	b[40] = formatVersion + 1
 	sum := checksum(b[:footerSummed], f.id, int64(len(file)-footerLen), sectionFooter)
 	for i := range 8 {
 		b[footerSummed+i] = byte(sum >> (8 * i))

@@ -160,7 +160,7 @@ func (it *Iter) cached(number int, mark bool) *block {
 	if e == nil {
 		return nil
 	}
-	if b := blockOf(e); b.packed == nil || it.o.KeysOnly {
+	if b := blockOf(e); b.values != nil || it.o.KeysOnly {
 		return b
 	}
 	return nil

@@ -31,6 +31,7 @@ type Reader struct {
 	size     int64
 	o        ReaderOptions
 	id       uint64
+	number   uint64 // for the cache's rows
 	filter   *filter
 	index    *index
 	slots    []cache.Slot // one per data block; empty without a cache
@@ -141,6 +142,7 @@ func (r *Reader) account() {
 	if r.o.Cache == nil {
 		return
 	}
+	r.number = r.o.Cache.NewTable()
 	r.slots = make([]cache.Slot, r.index.blocks())
 	r.memory += slotSize * int64(len(r.slots))
 	r.o.Cache.Reserve(r.memory)
@@ -162,25 +164,36 @@ func (r *Reader) Close() {
 // if the table has none. hash is the xxhash of key. A tombstone is a record, and
 // range tombstones are not looked at: the caller asks RangeDeletes first. The
 // value is lent: it points into a block, must not be changed, and never faults.
-// Given a loan, a block that the cache does not want is read into that, and the
-// value is good until the loan is returned.
+// Given a loan, what the cache does not want is read into that, and the value is
+// good until the loan is returned.
 //
-// A hit in the cache allocates nothing. A key that is absent costs one line of
-// the filter in 99 of 100 cases.
+// A hit in the cache allocates nothing. Of a block with pages a full cache holds
+// the keys alone: then one page is read. A key that is absent costs one line of the
+// filter in 99 of 100 cases.
 func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value []byte, t base.Trailer, ok bool, err error) {
 	if !r.filter.mayContain(hash) {
 		return nil, t, false, nil
 	}
-	for i := r.index.search(key); i < r.index.blocks(); i++ {
-		b, err := r.pointBlock(i, hash, l)
-		if err != nil {
-			return nil, t, false, err
+	first := r.index.search(key)
+	for i := first; i < r.index.blocks(); i++ {
+		b := r.cached(i, hash)
+		if b == nil {
+			if i == first {
+				if value, t, ok = r.row(key, hash, seq, l); ok {
+					return value, t, true, nil
+				}
+			}
+			if b, err = r.pointBlock(i, l); err != nil {
+				return nil, t, false, err
+			}
 		}
 		at := b.find(key, hash)
 		if at < 0 {
 			return nil, t, false, nil
 		}
+		newest := i == first
 		if b.seq(at) > seq {
+			newest = false
 			if at, ok = b.newest(at, seq); !ok {
 				if at == b.keys.n && r.index.continues(i) {
 					continue
@@ -188,7 +201,14 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 				return nil, t, false, nil
 			}
 		}
-		return b.value(at), b.trailer(at), true, nil
+		if l == nil || b.values != nil && (l.block == nil || b != &l.block.block) {
+			return b.value(at), b.trailer(at), true, nil
+		}
+		value, t, err = r.lend(b, i, at, l)
+		if newest && err == nil {
+			r.keepRow(key, hash, value, t)
+		}
+		return value, t, err == nil, err
 	}
 	return nil, t, false, nil
 }
@@ -243,23 +263,46 @@ func (r *Reader) ApproximateSize(lo, hi []byte) int64 {
 // hash: counting each would cost more than the hit.
 const hitSample = 64
 
-// pointBlock returns data block i with its values, for a point read of a key
-// with this hash.
-func (r *Reader) pointBlock(i int, hash uint64, l *Loan) (*block, error) {
-	if i < len(r.slots) {
-		if e := r.slots[i].Load(); e != nil {
-			if b := blockOf(e); b.packed == nil {
-				if hash>>32%hitSample == 0 {
-					r.o.Cache.CountHits(hitSample)
-				}
-				return b, nil
-			}
+// cached returns data block i for a point read of a key with this hash, if the
+// cache has it with its values.
+func (r *Reader) cached(i int, hash uint64) *block {
+	if i >= len(r.slots) {
+		return nil
+	}
+	e := r.slots[i].Load()
+	if e == nil {
+		return nil
+	}
+	b := blockOf(e)
+	if b.values == nil {
+		return nil
+	}
+	if hash>>32%hitSample == 0 {
+		r.o.Cache.CountHits(hitSample)
+	}
+	return b
+}
+
+// pointBlock returns data block i, which is not cached with its values, for a point
+// read: with its values or, given a loan, such that lend finds them.
+func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
+	if l == nil || i >= len(r.slots) {
+		return r.fetch(i, fetchOptions{hot: true})
+	}
+	_, length := r.index.handle(i)
+	if r.o.Cache.Room(length) {
+		return r.fetch(i, fetchOptions{hot: true})
+	}
+	if e := r.slots[i].Load(); e != nil {
+		if b := blockOf(e); b.packed == nil {
+			return b, nil
 		}
 	}
-	if l != nil && i < len(r.slots) {
-		if _, length := r.index.handle(i); !r.o.Cache.Admits(&r.slots[i], length, true) {
-			return r.borrow(i, l)
-		}
+	switch {
+	case !r.o.Cache.Admits(&r.slots[i], length, true):
+		return r.borrow(i, l)
+	case r.index.blockFlags(i)&flagPaged != 0:
+		return r.fetchKeys(i, l)
 	}
 	return r.fetch(i, fetchOptions{hot: true})
 }

@@ -101,6 +101,9 @@ func (v *verification) checkBlock(i int, sealed []byte) error {
 	if err := r.decode(b, sealed, i); err != nil {
 		return err
 	}
+	if err := v.checkPages(b); err != nil {
+		return r.corrupt(offset, err)
+	}
 	if b.packed != nil {
 		buf, err := b.unpackInto(b, v.buf, &r.unpacker)
 		if v.buf = buf; err != nil {
@@ -108,7 +111,7 @@ func (v *verification) checkBlock(i int, sealed []byte) error {
 		}
 	}
 	var maxSeq base.SeqNum
-	flags := b.flags & (flagPacked | flagContinues)
+	flags := b.flags & (flagPacked | flagPaged | flagContinues)
 	if flags&flagContinues != 0 || i > 0 && r.index.continues(i-1) {
 		flags |= flagVersions
 	}
@@ -127,6 +130,24 @@ func (v *verification) checkBlock(i int, sealed []byte) error {
 		return r.corrupt(offset, errVerifySeparator)
 	}
 	return nil
+}
+
+// checkPages checks that each page of b's values verifies and holds whole values.
+func (v *verification) checkPages(b *block) error {
+	if b.flags&flagPaged == 0 {
+		return nil
+	}
+	for at := range b.keys.n {
+		from, to := b.valueAt(at)
+		if _, ok := b.pages.find(uint32(from), uint32(to)); !ok && from < to {
+			return errPages
+		}
+	}
+	stored := b.packed
+	if stored == nil {
+		stored = b.values
+	}
+	return b.pages.verify(stored)
 }
 
 // checkRecord checks record at of data block i and returns the flags it asks of

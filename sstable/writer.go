@@ -65,6 +65,7 @@ type Writer struct {
 
 	block    blockWriter
 	packer   packer
+	paged    bool // a block's values stand in pages
 	index    indexWriter
 	hashes   []uint64 // of each distinct key
 	words    []uint64 // of the last table's filter, for the next one's
@@ -96,7 +97,8 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 	w.buf, w.offset = w.buf[:0], 0
 	w.digest.Reset()
 	w.block.reset()
-	w.packer.reset(w.o.Compression)
+	w.packer.reset(w.o.Compression, w.o.BlockSize)
+	w.paged = false
 	w.index.reset()
 	w.hashes = w.hashes[:0]
 	w.rangeDeletes, w.lastEnd = w.rangeDeletes[:0], w.lastEnd[:0]
@@ -215,7 +217,7 @@ func (w *Writer) Finish() (base.TableProperties, error) {
 			return base.TableProperties{}, err
 		}
 	}
-	f := footer{id: w.o.ID}
+	f := footer{id: w.o.ID, paged: w.paged}
 	write := func(s section, encode func(dst []byte) []byte) {
 		start := len(w.buf)
 		offset := w.offset + int64(start)
@@ -278,6 +280,7 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 		return err
 	}
 	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
+	w.paged = w.paged || b.flags&flagPaged != 0
 	b.reset()
 	if len(w.buf) >= writeSize {
 		return w.flush()

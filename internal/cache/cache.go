@@ -16,11 +16,15 @@ type Cache struct {
 	hits   atomic.Int64
 	misses atomic.Int64
 	waste  atomic.Int64 // see Waste
+	room   atomic.Int64 // see Room; set as mu is given back
+	tables atomic.Uint64
+	rows   atomic.Pointer[Rows]
 
 	mu        sync.Mutex
 	limit     int64
 	reserved  int64 // what is lent included
 	lent      int64
+	rowBytes  int64 // of them those that rows hold
 	probation queue
 	main      queue
 	evictions int64
@@ -35,7 +39,17 @@ const secondChances = 32
 const dropBatch = 128
 
 // New returns a cache of limit bytes. Zero or less caches nothing.
-func New(limit int64) *Cache { return &Cache{limit: limit} }
+func New(limit int64) *Cache {
+	c := &Cache{limit: limit}
+	c.room.Store(limit - slack)
+	return c
+}
+
+// unlock gives mu back after something that may have changed the room.
+func (c *Cache) unlock() {
+	c.room.Store(c.limit - c.reserved - slack - c.probation.bytes - c.main.bytes)
+	c.mu.Unlock()
+}
 
 // Waste counts n bytes that were let go of, for the collector to take, and returns
 // how many that are since TakeWaste. Evicted blocks are counted by themselves.
@@ -56,7 +70,8 @@ func (c *Cache) TakeWaste() int64 { return c.waste.Swap(0) }
 // Metrics is what a cache has seen and holds. Bytes are of blocks, Reserved of
 // what is held elsewhere. Hits is what readers reported: they may sample.
 type Metrics struct {
-	Limit, Reserved, Lent   int64 // Lent is part of Reserved
+	Limit, Reserved         int64
+	Lent, Rows              int64 // parts of Reserved
 	Bytes                   int64
 	Blocks                  int64
 	Hits, Misses, Evictions int64
@@ -71,6 +86,7 @@ func (c *Cache) Metrics() Metrics {
 		Limit:     c.limit,
 		Reserved:  c.reserved,
 		Lent:      c.lent,
+		Rows:      c.rowBytes,
 		Bytes:     c.probation.bytes + c.main.bytes,
 		Blocks:    c.probation.count + c.main.count,
 		Hits:      c.hits.Load(),
@@ -83,6 +99,13 @@ func (c *Cache) Metrics() Metrics {
 // a shared counter costs more than the hit itself.
 func (c *Cache) CountHits(n int64) { c.hits.Add(n) }
 
+// CountMisses adds n to the misses that Admits and Store have not seen.
+func (c *Cache) CountMisses(n int64) { c.misses.Add(n) }
+
+// Room reports whether a block of that many bytes fits without an eviction. It
+// costs an atomic load and may be slightly behind.
+func (c *Cache) Room(bytes int64) bool { return bytes <= c.room.Load() }
+
 // slack is the room that counts as none: what one eviction leaves over.
 const slack = 64 << 10
 
@@ -92,22 +115,41 @@ const slack = 64 << 10
 // would cost an allocation and an eviction and be gone before it is asked for
 // again. The caller reads other blocks into memory of its own.
 func (c *Cache) Admits(s *Slot, bytes int64, hot bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.probation.bytes+c.main.bytes+bytes <= c.limit-c.reserved-slack {
+	if c.Room(bytes) {
 		return true
 	}
 	if !hot {
 		return false
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.recent(s) {
 		return true
 	}
 	c.misses.Add(1)
 	c.clock++
 	s.gone = c.clock
+	if c.rows.Load() == nil {
+		c.rows.Store(newRows(c, c.limit-c.reserved))
+	}
 	return false
 }
+
+// Rows returns the single records beside the blocks, nil as long as no point read
+// was refused a block.
+func (c *Cache) Rows() *Rows { return c.rows.Load() }
+
+// reserveRows is Reserve for rows.
+func (c *Cache) reserveRows(n int64) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.rowBytes += n
+	c.reserved += n
+	c.shrink(c.limit - c.reserved)
+}
+
+// NewTable returns a number, not 0, that no table had before: rows are kept by it.
+func (c *Cache) NewTable() uint64 { return c.tables.Add(1) }
 
 // recent reports whether s was evicted or refused so lately that a cache of
 // twice the size would hold it. The caller holds mu.
@@ -124,7 +166,7 @@ func (c *Cache) recent(s *Slot) bool {
 func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 	c.misses.Add(1)
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if old := s.entry.Load(); old != nil {
 		c.remove(old)
 	}
@@ -155,7 +197,7 @@ func (c *Cache) Drop(slots []Slot) {
 				c.remove(e)
 			}
 		}
-		c.mu.Unlock()
+		c.unlock()
 		slots = slots[n:]
 	}
 }
@@ -165,7 +207,7 @@ func (c *Cache) Drop(slots []Slot) {
 // in Metrics, and the cache keeps no block meanwhile.
 func (c *Cache) Reserve(n int64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.reserved += n
 	c.shrink(c.limit - c.reserved)
 }
@@ -173,7 +215,7 @@ func (c *Cache) Reserve(n int64) {
 // Release gives back n reserved bytes.
 func (c *Cache) Release(n int64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.reserved -= n
 }
 
@@ -185,7 +227,7 @@ const lendable = 8
 // it.
 func (c *Cache) Lend(n int64) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.lent+n > c.limit/lendable {
 		return false
 	}
@@ -198,7 +240,7 @@ func (c *Cache) Lend(n int64) bool {
 // Takeback returns n bytes that were lent.
 func (c *Cache) Takeback(n int64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.lent -= n
 	c.reserved -= n
 }
