@@ -347,7 +347,7 @@ func (it *rowIter) settleBackward() bool {
 		}
 		it.keepKey(e)
 		seen := false
-		for e != nil && bytes.Equal(e.Key, it.key) {
+		for same := true; same; same = e != nil && !it.merge.Other() && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {
 				it.trailer, it.value, seen = e.Trailer, e.Value, true
 				if !e.Lasting {
