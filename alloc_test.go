@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/typed"
 )
 
 // The race detector makes pools forget at random, so these do not run under it.
@@ -111,7 +112,14 @@ func TestOneShotsOnTypedValuesAllocateNothing(t *testing.T) {
 		{"Hash.AppendGet", func() error { _, err := s.Hash("h").AppendGet(dst[:0], "field"); return err }},
 		{"Set.Add", func() error { _, err := s.Set("m").Add("member"); return err }},
 		{"ZSet.Incr", func() error { _, err := s.ZSet("z").Incr("member", 1); return err }},
+		{"ZSet.Incr in a counted order", func() error { _, err := s.ZSet("counted").Incr("member", 7); return err }},
 	}
+	members := make([]typed.Member, 5000) // pages of two levels
+	for i := range members {
+		members[i] = typed.Member{Name: fmt.Sprint(i), Score: float64(i)}
+	}
+	_, err := s.ZSet("counted").AddMany(0, members...)
+	ok(t, err)
 	for _, c := range calls {
 		ok(t, c.call())
 		wantAllocs(t, c.name, 0, func() {

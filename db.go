@@ -80,10 +80,10 @@ func (db *DB) appendGet(ks *Keyspace, dst, key []byte) ([]byte, error) {
 	}
 	defer db.states.unpin(rs, n)
 	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
+	defer f.loan.Return()
 	if err != nil {
 		return dst, err
 	}
-	defer f.loan.Return()
 	if t := record.Type(f.Attr.Type()); t != record.TypeString {
 		return dst, ErrWrongType
 	}
@@ -148,6 +148,7 @@ func (db *DB) stat(ks *Keyspace, key []byte) (base.Trailer, error) {
 	}
 	defer db.states.unpin(rs, n)
 	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
+	f.loan.Return()
 	return f.Trailer, err
 }
 

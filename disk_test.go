@@ -4,23 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/vfs"
 )
-
-// within polls until ok is true, for as long as background work may take.
-func within(t *testing.T, d time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(d); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("after %v: %s", d, what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
 
 // fillUp puts numbered keys until one is refused and returns how many there are.
 func fillUp(t *testing.T, db *DB, value []byte) int {
@@ -66,13 +54,15 @@ func checkFull(t *testing.T, db *DB, n int, value []byte, whole bool) {
 		}
 	}
 	for i := range n / 4 {
-		within(t, time.Minute, fmt.Sprintf("the space for write %d has not come back", i), func() bool {
+		if !Within(func() bool {
 			err := db.Put(fmt.Appendf(nil, "new%06d", i), value)
 			if err != nil && !errors.Is(err, ErrNoSpace) {
 				t.Fatal(err)
 			}
 			return err == nil
-		})
+		}) {
+			t.Fatalf("the space for write %d has not come back", i)
+		}
 	}
 }
 

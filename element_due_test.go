@@ -88,16 +88,10 @@ func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
 	defer db.Close()
 	fillDue(t, db, 1500)
 	clock.advance(time.Minute)
-	begin := time.Now()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for time.Since(begin) < time.Minute {
+	Within(func() bool {
 		tags, timers := rowsOf(t, db)
-		if tags[keyenc.TagElement] == 1 && timers == 0 {
-			break
-		}
-		<-tick.C
-	}
+		return tags[keyenc.TagElement] == 1 && timers == 0
+	})
 	purged(t, db)
 }
 

@@ -51,11 +51,7 @@ func TestDroppedKeyspaceGivesItsDiskBack(t *testing.T) {
 				t.Errorf("the snapshot shows %d of %d keys", seen, n+1)
 			}
 			snap.Close()
-			tick := time.NewTicker(20 * time.Millisecond)
-			defer tick.Stop()
-			for s.diskBytes() > full/50 && time.Since(begin) < time.Minute {
-				<-tick.C
-			}
+			siltstone.Within(func() bool { return s.diskBytes() <= full/50 })
 			t.Logf("%d bytes of %d after %v", s.diskBytes(), full, time.Since(begin).Round(time.Millisecond))
 			if left := s.diskBytes(); left > full/50 {
 				t.Errorf("%d of %d bytes are on disk after a minute", left, full)

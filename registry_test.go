@@ -145,6 +145,27 @@ func TestConcurrentMakersOfANameGetTheSameKeyspace(t *testing.T) {
 	}
 }
 
+// waysToWrite returns calls that each write to ks.
+func waysToWrite(db *DB, ks *Keyspace) []func(i int) error {
+	return []func(i int) error{
+		func(i int) error { return ks.Put(fmt.Append(nil, "put", i), []byte("v")) },
+		func(i int) error { _, err := ks.Hash("h").Set(fmt.Sprint(i), nil); return err },
+		func(i int) error { _, err := ks.String("n").Incr(1); return err },
+		func(i int) error {
+			return db.Update(context.Background(), func(tx *Tx) error {
+				_, err := tx.In(ks).Has([]byte("put1"))
+				return errors.Join(err, tx.In(ks).Put(fmt.Append(nil, "tx", i), nil), tx.Put([]byte("beside"), nil))
+			})
+		},
+		func(i int) error {
+			var b Batch
+			b.Put([]byte("beside"), nil)
+			b.In(ks).Put(fmt.Append(nil, "batch", i), nil)
+			return db.Apply(&b, Buffered)
+		},
+	}
+}
+
 // TestWritersRacingWithADropLeaveNoRow: a write that was acknowledged was there
 // until the drop, and none comes behind it. The log says the same.
 func TestWritersRacingWithADropLeaveNoRow(t *testing.T) {
@@ -172,25 +193,9 @@ func writersRacingWithADropLeaveNoRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write := []func(i int) error{
-			func(i int) error { return ks.Put(fmt.Append(nil, "put", i), []byte("v")) },
-			func(i int) error { _, err := ks.Hash("h").Set(fmt.Sprint(i), nil); return err },
-			func(i int) error { _, err := ks.String("n").Incr(1); return err },
-			func(i int) error {
-				return db.Update(context.Background(), func(tx *Tx) error {
-					_, err := tx.In(ks).Has([]byte("put1"))
-					return errors.Join(err, tx.In(ks).Put(fmt.Append(nil, "tx", i), nil), tx.Put([]byte("beside"), nil))
-				})
-			},
-			func(i int) error {
-				var b Batch
-				b.Put([]byte("beside"), nil)
-				b.In(ks).Put(fmt.Append(nil, "batch", i), nil)
-				return db.Apply(&b, Buffered)
-			},
-		}
+		writers := waysToWrite(db, ks)
 		var dropped atomic.Bool
-		for _, w := range write {
+		for _, w := range writers {
 			wg.Go(func() {
 				for i, late := 0, 0; late < 1000; i++ {
 					if dropped.Load() {
@@ -217,8 +222,8 @@ func writersRacingWithADropLeaveNoRow(t *testing.T) {
 		}
 		dropped.Store(true)
 		wg.Wait()
-		if refused.Load() != int64(len(write)) {
-			t.Fatalf("%d of %d writers were refused", refused.Load(), len(write))
+		if refused.Load() != int64(len(writers)) {
+			t.Fatalf("%d of %d writers were refused", refused.Load(), len(writers))
 		}
 		if round%10 == 9 {
 			if err := db.Close(); err != nil {
@@ -325,39 +330,6 @@ func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 		t.Errorf("undecided: %v", ids)
 	}
 	noRowOf(t, s.db, ks.prefix())
-}
-
-// An Update behind the gate may ask for a keyspace, which waits for the registry: a
-// change that holds the registry must not wait for the gate.
-func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
-	db := contendedStore(t)
-	if _, err := db.Keyspace("old"); err != nil {
-		t.Fatal(err)
-	}
-	pass, err := db.gate.enter(context.Background(), &db.section, db.clock, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pass.leave()
-	for _, c := range []struct {
-		name string
-		call func() error
-	}{
-		{"Keyspace", func() error { _, err := db.Keyspace("new"); return err }},
-		{"DropKeyspace", func() error { return db.DropKeyspace("old") }},
-		{"DropAll", db.DropAll},
-	} {
-		done := make(chan error, 1)
-		go func() { done <- c.call() }()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("%s: %v", c.name, err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%s waits for the gate", c.name)
-		}
-	}
 }
 
 // TestTypedEndInAKeyspaceNominatesThere: not in the default one.

@@ -72,10 +72,10 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	}
 	defer s.db.states.unpin(rs, n)
 	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
+	defer f.loan.Return()
 	if err != nil {
 		return dst, err
 	}
-	defer f.loan.Return()
 	if record.Type(f.Attr.Type()) != record.TypeString {
 		return dst, ErrWrongType
 	}
@@ -108,6 +108,7 @@ func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
 	}
 	defer s.db.states.unpin(rs, n)
 	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
+	f.loan.Return()
 	return f.Trailer, err
 }
 

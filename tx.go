@@ -123,16 +123,23 @@ func (tx *Tx) look(key []byte) (found, error) {
 	return f, err
 }
 
+// stat is look for callers who need only the trailer.
+func (tx *Tx) stat(key []byte) (base.Trailer, error) {
+	f, err := tx.look(key)
+	f.loan.Return()
+	return f.Trailer, err
+}
+
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound.
 func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
 func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
 	f, err := tx.look(key)
+	defer f.loan.Return()
 	if err != nil {
 		return dst, err
 	}
-	defer f.loan.Return()
 	if record.Type(f.Attr.Type()) != record.TypeString {
 		return dst, ErrWrongType
 	}
@@ -141,7 +148,7 @@ func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
 
 // Has reports whether key exists, whatever its type.
 func (tx *Tx) Has(key []byte) (bool, error) {
-	_, err := tx.look(key)
+	_, err := tx.stat(key)
 	if err == ErrNotFound {
 		return false, nil
 	}
@@ -150,11 +157,11 @@ func (tx *Tx) Has(key []byte) (bool, error) {
 
 // TTL returns the time key has to live at the transaction's clock.
 func (tx *Tx) TTL(key []byte) (time.Duration, error) {
-	f, err := tx.look(key)
+	t, err := tx.stat(key)
 	if err != nil {
 		return 0, err
 	}
-	return timeToLive(f.Trailer, tx.t.Now()), nil
+	return timeToLive(t, tx.t.Now()), nil
 }
 
 // Put sets key to value, whatever was there, and clears a time to live.

@@ -155,20 +155,20 @@ func (t *txn) index() *memtable.Table {
 // Get implements typed.Txn.
 func (t *txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
+	defer f.loan.Return()
 	if err == nil && !f.ok {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return dst, f.Trailer, err
 	}
-	dst = append(dst, f.value...)
-	f.loan.Return()
-	return dst, f.Trailer, nil
+	return append(dst, f.value...), f.Trailer, nil
 }
 
 // Peek implements typed.Txn.
 func (t *txn) Peek(row []byte) (base.Trailer, error) {
 	f, err := t.look(row)
+	f.loan.Return()
 	if err == nil && !f.ok {
 		err = ErrNotFound
 	}
@@ -178,6 +178,7 @@ func (t *txn) Peek(row []byte) (base.Trailer, error) {
 // Head implements typed.Txn.
 func (t *txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
+	defer f.loan.Return()
 	if err == nil && !f.ok {
 		err = ErrNotFound
 	}

@@ -173,24 +173,26 @@ func countLarge(t testing.TB, db *DB, n int) (done bool) {
 	return false
 }
 
+// largeCommits are the ways to commit a transaction of many writes.
+var largeCommits = map[string]func(db *DB, writes int) error{
+	"Update": func(db *DB, writes int) error {
+		return db.Update(context.Background(), func(tx *Tx) error { return largeTransaction(tx, writes) })
+	},
+	"Begin": func(db *DB, writes int) error {
+		tx, err := db.Begin(context.Background(), ReadWrite)
+		if err != nil {
+			return err
+		}
+		return errors.Join(largeTransaction(tx, writes), tx.Commit())
+	},
+}
+
 func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
 	writes, stride, most := 10_000, int64(3), 30
 	if longRun() {
 		writes, stride, most = 5_000_000, 1, 4
 	}
-	commits := map[string]func(db *DB) error{
-		"Update": func(db *DB) error {
-			return db.Update(context.Background(), func(tx *Tx) error { return largeTransaction(tx, writes) })
-		},
-		"Begin": func(db *DB) error {
-			tx, err := db.Begin(context.Background(), ReadWrite)
-			if err != nil {
-				return err
-			}
-			return errors.Join(largeTransaction(tx, writes), tx.Commit())
-		},
-	}
-	for name, commit := range commits {
+	for name, commit := range largeCommits {
 		t.Run(name, func(t *testing.T) {
 			disk, rng := vfstest.NewDisk(1), seeded(1)
 			o := Options{FS: disk, MemtableBytes: 1 << 20, Clock: newHandClock().Now, manualWork: true}
@@ -231,7 +233,7 @@ func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) 
 				}
 			})
 			begin := time.Now()
-			if err := commit(db); err != nil {
+			if err := commit(db, writes); err != nil {
 				t.Fatal(err)
 			}
 			took := time.Since(begin)

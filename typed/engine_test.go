@@ -3,6 +3,7 @@ package typed_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -138,6 +139,16 @@ func TestRenewedTTLLeavesOneTimer(t *testing.T) {
 	}
 }
 
+// breakingLoop returns a loop over items that runs a body once and breaks.
+func breakingLoop[T any](items iter.Seq2[T, error]) func(body func()) {
+	return func(body func()) {
+		for range items {
+			body()
+			break
+		}
+	}
+}
+
 func TestLoopThatBreaksReleasesItsCursor(t *testing.T) {
 	db := newFake(t, 1)
 	for _, m := range []string{"a", "b", "c"} {
@@ -147,66 +158,16 @@ func TestLoopThatBreaksReleasesItsCursor(t *testing.T) {
 		must[int64](t)(db.List("l").PushBack([]byte(m)))
 	}
 	loops := map[string]func(body func()){
-		"Keys": func(body func()) {
-			for range db.Keys().All(typed.KeyOptions{}) {
-				body()
-				break
-			}
-		},
-		"Hash": func(body func()) {
-			for range db.Hash("h").All() {
-				body()
-				break
-			}
-		},
-		"Fields": func(body func()) {
-			for range db.Hash("h").Fields() {
-				body()
-				break
-			}
-		},
-		"Set": func(body func()) {
-			for range db.Set("s").All() {
-				body()
-				break
-			}
-		},
-		"Union": func(body func()) {
-			for range db.Set("s").Union("s", "none", "s") {
-				body()
-				break
-			}
-		},
-		"Inter": func(body func()) {
-			for range db.Set("s").Inter("s") {
-				body()
-				break
-			}
-		},
-		"Diff": func(body func()) {
-			for range db.Set("s").Diff("none") {
-				body()
-				break
-			}
-		},
-		"Score": func(body func()) {
-			for range db.ZSet("z").Range(typed.ByScore(0, 2)) {
-				body()
-				break
-			}
-		},
-		"Rank": func(body func()) {
-			for range db.ZSet("z").Range(typed.ByRank(2, -1)) {
-				body()
-				break
-			}
-		},
-		"List": func(body func()) {
-			for range db.List("l").Range(0, -1) {
-				body()
-				break
-			}
-		},
+		"Keys":   breakingLoop(db.Keys().All(typed.KeyOptions{})),
+		"Hash":   breakingLoop(db.Hash("h").All()),
+		"Fields": breakingLoop(db.Hash("h").Fields()),
+		"Set":    breakingLoop(db.Set("s").All()),
+		"Union":  breakingLoop(db.Set("s").Union("s", "none", "s")),
+		"Inter":  breakingLoop(db.Set("s").Inter("s")),
+		"Diff":   breakingLoop(db.Set("s").Diff("none")),
+		"Score":  breakingLoop(db.ZSet("z").Range(typed.ByScore(0, 2))),
+		"Rank":   breakingLoop(db.ZSet("z").Range(typed.ByRank(2, -1))),
+		"List":   breakingLoop(db.List("l").Range(0, -1)),
 	}
 	for name, loop := range loops {
 		ran := false

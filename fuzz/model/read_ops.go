@@ -184,7 +184,7 @@ func opScan(r *run, d draw) {
 	r.loop(r.store(space), r.view(space), b, d.one(2), limit, "db")
 }
 
-// opWrongType asks for misuse that changes nothing.
+// opRefused asks for misuse that changes nothing.
 func opRefused(r *run, d draw) {
 	k := []byte(d.key())
 	for _, c := range []struct {

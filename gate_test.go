@@ -1,0 +1,40 @@
+package siltstone
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// An Update behind the gate may ask for a keyspace, which waits for the registry: a
+// change that holds the registry must not wait for the gate.
+func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
+	db := contendedStore(t)
+	if _, err := db.Keyspace("old"); err != nil {
+		t.Fatal(err)
+	}
+	pass, err := db.gate.enter(context.Background(), &db.section, db.clock, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pass.leave()
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"Keyspace", func() error { _, err := db.Keyspace("new"); return err }},
+		{"DropKeyspace", func() error { return db.DropKeyspace("old") }},
+		{"DropAll", db.DropAll},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- c.call() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits for the gate", c.name)
+		}
+	}
+}
