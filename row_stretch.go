@@ -3,6 +3,7 @@ package siltstone
 import (
 	"bytes"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/sstable"
 )
@@ -15,7 +16,7 @@ import (
 type stretch struct {
 	table *sstable.Iter
 	left  int  // moves in the direction of travel
-	flat  bool // keys change in place, trailers not at all
+	flat  bool // keys change in place, trailers but for their sequence not at all
 	key   bool // and the row's key is the table's
 	on    bool // backward: the row is of a stretch, merge stands on it
 }
@@ -45,6 +46,15 @@ func (it *rowIter) strideOn(d int) bool {
 		return it.stride(s.table.Next())
 	}
 	return it.stride(s.table.Prev())
+}
+
+// rowTrailer returns the trailer of the row the iterator stands on.
+func (it *rowIter) rowTrailer() base.Trailer {
+	t := it.trailer
+	if it.stretch.key {
+		t.Seq = it.stretch.table.Seq()
+	}
+	return t
 }
 
 // leaveStretch makes the last row of a stretch an ordinary one, before merge or

@@ -9,6 +9,9 @@ func TestAnyAddressMayBeAskedFor(t *testing.T) {
 	var x [128]byte
 	Line(unsafe.Pointer(&x[77]))
 	Line(nil)
+	At(uintptr(unsafe.Pointer(&x[77])), 1000)
+	At(^uintptr(0)-500, 100)
+	At(0, 0)
 }
 
 func BenchmarkLine(b *testing.B) {
