@@ -29,7 +29,7 @@ type rowIter struct {
 
 	key      []byte // of the row it stands on
 	value    []byte
-	trailer  base.Trailer
+	trailer  base.Trailer // rowTrailer has the sequence, too
 	valid    bool
 	backward bool            // merge stands before the row, unless in a stretch
 	entry    *iterator.Entry // where merge stands
@@ -38,7 +38,8 @@ type rowIter struct {
 	kept     []byte // behind value, where a move would overwrite it
 
 	stretch stretch
-	refused int // rows before it is worth asking for a stretch again
+	refused int  // rows before it is worth asking for a stretch again
+	sought  bool // no move forward since the walk began
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -51,7 +52,7 @@ type rowIter struct {
 	runs     []runSource
 	firstRun int    // index of the first run among the children
 	bounds   []byte // of the public iterator over it
-	sought   []byte // the key of its last seek
+	target   []byte // the key of its last seek
 }
 
 // readView is what a read sees of a state: everything up to seq, and of a
@@ -166,7 +167,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
-	it.backward, it.stretch, it.refused = backward, stretch{}, 0
+	it.backward, it.stretch, it.refused, it.sought = backward, stretch{}, 0, true
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true
 	}
@@ -248,6 +249,10 @@ func (it *rowIter) next() bool {
 	if it.backward {
 		it.begin(it.key, false)
 		it.entry = it.merge.SeekGE(it.key, 0)
+	} else if it.sought {
+		if it.sought = false; it.lookAhead() {
+			return it.strideOn(1)
+		}
 	}
 	it.skipVersions()
 	return it.settleForward()

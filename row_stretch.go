@@ -85,7 +85,22 @@ func (it *rowIter) enterStretch() bool {
 		return false
 	}
 	r, ok := it.merge.Run()
-	if !ok || !r.Plain || r.MaxSeq > it.seq || !it.within(&r) {
+	return it.takeStretch(&r, ok, n)
+}
+
+// lookAhead is enterStretch right behind a seek.
+func (it *rowIter) lookAhead() bool {
+	if it.reads != nil {
+		return false
+	}
+	r, ok := it.merge.Look()
+	n := it.merge.Stretch()
+	return n >= leastStretch && it.takeStretch(&r, ok, n)
+}
+
+// takeStretch enters the stretch r of n moves, if nothing speaks against it.
+func (it *rowIter) takeStretch(r *iterator.Run, ok bool, n int) bool {
+	if !ok || !r.Plain || r.MaxSeq > it.seq || !it.within(r) {
 		it.refused = n // rows of the block: asking again would get the same answer
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -38,6 +39,21 @@ func stretchStore(t testing.TB) *DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+func TestFirstMoveBehindASeekEntersTheStretch(t *testing.T) {
+	it := rowsOver(t, stretchStore(t))
+	for _, i := range []int{20, 150, 3} {
+		if !it.seekGE(keyenc.AppendNameRow(nil, nil, fmt.Sprintf("k%03d", i))) || it.stretch.table != nil {
+			t.Fatal("a seek looks for a stretch, which may not be walked")
+		}
+		if !it.next() || !it.stretch.key {
+			t.Fatalf("the move behind the seek to %d is no stride", i)
+		}
+		if want := fmt.Sprintf("k%03d", i+1); string(it.key[1:]) != want || string(it.value) != fmt.Sprint("value ", i+1) {
+			t.Fatalf("%s with value %s, want %s", it.key[1:], it.value, want)
+		}
+	}
 }
 
 func TestEveryRowOfAStretchHasItsOwnSequence(t *testing.T) {
