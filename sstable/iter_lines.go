@@ -5,7 +5,7 @@ import "math"
 // lines is how far an iterator that walks forward has asked for the cache lines of
 // the values in front of it. The processor guesses them late, and not across the
 // end of a page; a walk through values that are looked at waited for memory half of
-// its time.
+// its time. Values of more than linesStep bytes are left to it.
 type lines struct {
 	due   int // record at which to ask again
 	asked int // the values of those before it were asked for
@@ -38,7 +38,7 @@ func (it *Iter) ask(i int) {
 	}
 	from, to := max(l.asked, i), min(i+linesSteps*l.step, it.n)
 	l.asked, l.due = to, i+l.step
-	if from < to && !it.o.KeysOnly {
+	if small := len(b.values) <= linesStep*it.n; from < to && small && !it.o.KeysOnly {
 		b.askValues(from, to, linesSteps*linesStep)
 	}
 	if to == it.n {
