@@ -69,7 +69,7 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 			cur = elementCount{prefix: bytes.Clone(prefix), id: id, row: live[who]}
 			delete(live, who)
 		}
-		cur.add(tag, name, it.value, it.trailer)
+		cur.add(tag, name, it.value, it.rowTrailer())
 	}
 	if it.err != nil {
 		return it.err

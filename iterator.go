@@ -72,8 +72,8 @@ func (it *Iterator) SeekLT(key []byte) bool {
 // row returns the row key of a user key in the iterator's keyspace.
 func (it *Iterator) row(key []byte) []byte {
 	prefix := it.rows.lower[:it.prefix-1]
-	it.rows.sought = keyenc.AppendKeyRow(it.rows.sought[:0], prefix, key)
-	return it.rows.sought
+	it.rows.target = keyenc.AppendKeyRow(it.rows.target[:0], prefix, key)
+	return it.rows.target
 }
 
 // Next moves to the next key and reports whether there is one. On an iterator

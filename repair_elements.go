@@ -43,7 +43,7 @@ func (m *mending) elementsOf(lo, hi []byte) error {
 		}
 		_, rest, _ := keyenc.KeyspaceOf(it.key)
 		_, tag, name, ok := keyenc.ParseCollectionRow(rest)
-		if ok && !m.keeps(tag, name, it.value, it.trailer) {
+		if ok && !m.keeps(tag, name, it.value, it.rowTrailer()) {
 			if err := m.delete(slices.Clone(it.key)); err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ type rowIter struct {
 
 	key      []byte // of the row it stands on
 	value    []byte
-	trailer  base.Trailer
+	trailer  base.Trailer // rowTrailer has the sequence, too
 	valid    bool
 	backward bool            // merge stands before the row, unless in a stretch
 	entry    *iterator.Entry // where merge stands
@@ -40,8 +40,9 @@ type rowIter struct {
 	kept     []byte // behind value, where a move would overwrite it
 
 	stretch stretch
-	refused int // rows before it is worth asking for a stretch again
-	sole    int // rows of a memtable in a row
+	refused int  // rows before it is worth asking for a stretch again
+	sole    int  // rows of a memtable in a row
+	sought  bool // no move forward since the walk began
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -54,7 +55,7 @@ type rowIter struct {
 	runs     []runSource
 	firstRun int    // index of the first run among the children
 	bounds   []byte // of the public iterator over it
-	sought   []byte // the key of its last seek
+	target   []byte // the key of its last seek
 }
 
 // readView is what a read sees of a state: everything up to seq, and of a
@@ -173,7 +174,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
-	it.backward, it.stretch, it.refused, it.sole = backward, stretch{}, 0, 0
+	it.backward, it.stretch, it.refused, it.sole, it.sought = backward, stretch{}, 0, 0, true
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true
 	}
@@ -266,6 +267,11 @@ func (it *rowIter) next() bool {
 		it.entry = it.merge.SeekGE(it.key, 0)
 		it.skipVersions()
 	} else {
+		if it.sought {
+			if it.sought = false; it.lookAhead() {
+				return it.strideOn(1)
+			}
+		}
 		it.nextKey()
 	}
 	return it.settleForward()

@@ -21,7 +21,7 @@ type stretch struct {
 	table *sstable.Iter
 	mem   *memtable.Iter // in place of table
 	left  int            // moves in the direction of travel; of mem, 1 until its end
-	flat  bool           // keys change in place, trailers not at all
+	flat  bool           // keys change in place, trailers but for their sequence not at all
 	key   bool           // and the row's key is the table's
 	on    bool           // backward: the row is of a stretch, merge stands on it
 }
@@ -73,6 +73,15 @@ func (it *rowIter) strideMemory(d int) bool {
 	return it.prev()
 }
 
+// rowTrailer returns the trailer of the row the iterator stands on.
+func (it *rowIter) rowTrailer() base.Trailer {
+	t := it.trailer
+	if it.stretch.key {
+		t.Seq = it.stretch.table.Seq()
+	}
+	return t
+}
+
 // leaveStretch makes the last row of a stretch an ordinary one, before merge or
 // the table move on: older versions of its key may follow in the next block. It
 // reports whether merge stands on the row.
@@ -110,7 +119,22 @@ func (it *rowIter) enterStretch(e *iterator.Entry) bool {
 		return false
 	}
 	r, ok := it.merge.Run()
-	if !ok || !r.Plain || r.MaxSeq > it.seq || !it.within(&r) {
+	return it.takeStretch(&r, ok, n)
+}
+
+// lookAhead is enterStretch right behind a seek.
+func (it *rowIter) lookAhead() bool {
+	if it.reads != nil {
+		return false
+	}
+	r, ok := it.merge.Look()
+	n := it.merge.Stretch()
+	return n >= leastStretch && it.takeStretch(&r, ok, n)
+}
+
+// takeStretch enters the stretch r of n moves, if nothing speaks against it.
+func (it *rowIter) takeStretch(r *iterator.Run, ok bool, n int) bool {
+	if !ok || !r.Plain || r.MaxSeq > it.seq || !it.within(r) {
 		it.refused = n // rows of the block: asking again would get the same answer
 		return false
 	}

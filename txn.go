@@ -395,7 +395,7 @@ func (c *cursor) Next() bool {
 
 func (c *cursor) Key() []byte           { return c.it.key }
 func (c *cursor) Value() []byte         { return c.it.value }
-func (c *cursor) Trailer() base.Trailer { return c.it.trailer }
+func (c *cursor) Trailer() base.Trailer { return c.it.rowTrailer() }
 func (c *cursor) Err() error            { return c.err }
 
 func (c *cursor) Close() error {

@@ -107,7 +107,7 @@ func liveRows(db *DB) (rows []typedtest.Row, err error) {
 	}
 	defer it.release()
 	for ok := it.first(); ok; ok = it.next() {
-		rows = append(rows, typedtest.Row{Key: bytes.Clone(it.key), Value: bytes.Clone(it.value), Trailer: it.trailer})
+		rows = append(rows, typedtest.Row{Key: bytes.Clone(it.key), Value: bytes.Clone(it.value), Trailer: it.rowTrailer()})
 	}
 	return rows, it.err
 }

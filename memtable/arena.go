@@ -138,7 +138,7 @@ func (s spot) bytes(off uintptr, n int) []byte {
 
 // fetch has the processor bring n bytes from off on, and does not wait for it.
 // They need not all lie in the arena.
-func (s spot) fetch(off uintptr, n int) { prefetch.Bytes(unsafe.Add(s.at, off), n) }
+func (s spot) fetch(off uintptr, n int) { prefetch.At(uintptr(s.at)+off, n) }
 
 func (a *arena) word(ref uint32, off uintptr) *uint32 { return a.spot(ref).word(off) }
 

@@ -297,10 +297,17 @@ func (b *block) newest(i int, seq base.SeqNum) (at int, ok bool) {
 }
 
 // seekGE returns the first record at or after (key, seq) in internal order, or
-// the number of records.
-func (b *block) seekGE(key []byte, seq base.SeqNum) int {
-	i := b.keys.search(key)
-	if i == b.keys.n || len(key) < b.keys.prefixLen || !b.keys.equal(i, key, base.Prefix8(key, b.keys.prefixLen)) {
+// the number of records. keysOnly says that its value is not going to be read.
+func (b *block) seekGE(key []byte, seq base.SeqNum, keysOnly bool) int {
+	k := &b.keys
+	i, x, ok := k.aim(key)
+	if !ok {
+		return i
+	}
+	i = lowerBound(k.p8, x)
+	b.askRecord(i, keysOnly)
+	i = k.searchTies(i, x, key[k.prefixLen:])
+	if seq == base.SeqMax || i == k.n || !k.equal(i, key, x) {
 		return i
 	}
 	at, _ := b.newest(i, seq)

@@ -72,7 +72,7 @@ func BenchmarkBlock(b *testing.B) {
 	})
 	b.Run("SeekGE", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			if n := i % records; bl.seekGE(keys[n], base.SeqMax) != n {
+			if n := i % records; bl.seekGE(keys[n], base.SeqMax, false) != n {
 				b.Fatal(n)
 			}
 		}

@@ -153,7 +153,7 @@ func touchBlock(t *testing.T, payload []byte) {
 		if at := b.find(key, 1<<56); at >= 0 && !bytes.Equal(b.keys.appendKey(nil, at), key) {
 			t.Fatalf("record %d is found at %d, which has another key", i, at)
 		}
-		b.seekGE(key, b.seq(i))
+		b.seekGE(key, b.seq(i), false)
 		_, _ = b.value(i), b.trailer(i)
 	}
 }

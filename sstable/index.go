@@ -23,6 +23,7 @@ import (
 //	+-----------------------------------------------------------------------------------+
 type index struct {
 	keys    keyColumns
+	sample  []uint64 // every sampleEvery-th p8, if there are many: see takeSample
 	ends    []uint64
 	maxSeqs []uint64
 	flags   []byte
@@ -47,10 +48,45 @@ func (x *index) handle(i int) (offset, length int64) {
 	return offset, int64(x.ends[i]) - offset
 }
 
-func (x *index) blockFlags(i int) blockFlags   { return blockFlags(x.flags[i]) }
-func (x *index) maxSeq(i int) base.SeqNum      { return base.SeqNum(x.maxSeqs[i]) }
-func (x *index) continues(i int) bool          { return x.blockFlags(i)&flagContinues != 0 }
-func (x *index) search(key []byte) (block int) { return x.keys.search(key) }
+func (x *index) blockFlags(i int) blockFlags { return blockFlags(x.flags[i]) }
+func (x *index) maxSeq(i int) base.SeqNum    { return base.SeqNum(x.maxSeqs[i]) }
+func (x *index) continues(i int) bool        { return x.blockFlags(i)&flagContinues != 0 }
+
+// search returns the first block that may hold key or a larger one.
+func (x *index) search(key []byte) (block int) {
+	k := &x.keys
+	i, p8, ok := k.aim(key)
+	if ok {
+		i = k.searchTies(x.lowerBound(p8), p8, key[k.prefixLen:])
+	}
+	return i
+}
+
+// sampleEvery is how many numbers stand between two of a sample: eight cache
+// lines of them.
+const sampleEvery = 64
+
+// takeSample lets searches begin in a sample of p8 that stays in the first cache:
+// the halving search of a large index waits for a line of it a dozen times.
+func (x *index) takeSample() {
+	if x.keys.n < 4*sampleEvery {
+		return
+	}
+	for i := 0; i < x.keys.n; i += sampleEvery {
+		x.sample = append(x.sample, x.keys.p8[i])
+	}
+}
+
+// lowerBound returns the index of the first p8 at or above v, or their number.
+func (x *index) lowerBound(v uint64) int {
+	p8 := x.keys.p8
+	if x.sample == nil {
+		return lowerBound(p8, v)
+	}
+	to := lowerBound(x.sample, v) * sampleEvery
+	from := max(0, to-sampleEvery)
+	return from + lowerBound(p8[from:min(to, len(p8))], v)
+}
 
 // decodeIndex decodes the section of a file whose data blocks take dataEnd
 // bytes. The index has memory of its own.
@@ -94,7 +130,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
-	k.takeSample()
+	x.takeSample()
 	return x, x.check(uint64(dataEnd))
 }
 

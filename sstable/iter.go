@@ -30,11 +30,13 @@ type Iter struct {
 	block  *block // nil: stands on no entry
 	number int    // of block
 	pos, n int    // record, and how many the block has
-	flat   bool   // keys are prefix and p8, trailers all the same: only p8 changes
-	tail   []byte // where p8 goes in key
+	flat   bool   // keys have one length, records one attribute and no expiry
+	rest   int    // bytes of each key behind p8, if flat
+	tail   []byte // where p8 goes in key, with what is behind it
 	key    []byte // the block's prefix, then the current key's tail
 	entry  iterator.Entry
 
+	lines       lines
 	window      window
 	ahead       int // bytes to read ahead, grows while moves are sequential
 	lent        int // bytes that the cache has lent for the window
@@ -83,16 +85,21 @@ func (it *Iter) Last() *iterator.Entry {
 	if it.r == nil || !it.seek(it.r.index.blocks()-1) {
 		return nil
 	}
-	return it.at(it.n - 1)
+	return it.atLast()
 }
 
 // SeekGE moves to the first record at or after (key, seq) in internal order.
 func (it *Iter) SeekGE(key []byte, seq base.SeqNum) *iterator.Entry {
-	if it.r == nil || !it.seek(it.r.index.search(key)) {
+	if it.r == nil {
+		return nil
+	}
+	number := it.r.index.search(key)
+	it.r.ask(number)
+	if !it.seek(number) {
 		return nil
 	}
 	for {
-		if i := it.block.seekGE(key, seq); i < it.n {
+		if i := it.block.seekGE(key, seq, it.o.KeysOnly); i < it.n {
 			return it.at(i)
 		}
 		if !it.step(it.number+1, false) {
@@ -110,21 +117,26 @@ func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 	if number == it.r.index.blocks() {
 		return it.Last()
 	}
+	it.r.ask(number)
 	if !it.seek(number) {
 		return nil
 	}
 	if i := it.block.keys.search(key); i > 0 {
+		it.lines.rest()
 		return it.at(i - 1)
 	}
 	if !it.step(number-1, true) {
 		return nil
 	}
-	return it.at(it.n - 1)
+	return it.atLast()
 }
 
 // Next moves to the next record.
 func (it *Iter) Next() *iterator.Entry {
 	if i := it.pos + 1; i < it.n {
+		if i >= it.lines.due {
+			it.ask(i)
+		}
 		return it.at(i)
 	}
 	if it.block == nil || !it.step(it.number+1, false) {
@@ -141,26 +153,35 @@ func (it *Iter) Prev() *iterator.Entry {
 	if it.block == nil || !it.step(it.number-1, true) {
 		return nil
 	}
-	return it.at(it.n - 1)
+	return it.atLast()
 }
 
-// Flat reports whether within the block the iterator stands in nothing differs
-// from record to record but eight bytes of the key and the value: then Stride may
-// take the place of Next and Prev.
+// Flat reports whether within the block the iterator stands in all keys have one
+// length and all trailers differ by the sequence alone: then Stride may take the
+// place of Next and Prev.
 func (it *Iter) Flat() bool { return it.flat && it.block != nil }
 
 // Stride moves by one record, d is 1 or −1, to one of the same flat block, of
 // which the caller has counted the records. It rewrites the entry's key in place
-// and returns the value.
+// and returns the value; the entry's sequence stays behind: ask Seq.
 func (it *Iter) Stride(d int) []byte {
 	b, i := it.block, it.pos+d
 	it.pos = i
 	binary.BigEndian.PutUint64(it.tail, b.keys.p8[i])
+	if it.rest > 0 {
+		b.keys.copyRest(it.tail[8:], i, it.rest)
+	}
 	if !it.o.KeysOnly {
 		it.entry.Value = b.value(i)
 	}
+	if i >= it.lines.due {
+		it.ask(i)
+	}
 	return it.entry.Value
 }
+
+// Seq returns the sequence of the record the iterator stands on.
+func (it *Iter) Seq() base.SeqNum { return it.block.seq(it.pos) }
 
 // Run describes the block the iterator stands in. Its keys are borrowed until
 // the iterator stands in another block. It costs the assembly of two keys, once a
@@ -188,7 +209,12 @@ func (it *Iter) at(i int) *iterator.Entry {
 	b := it.block
 	it.pos = i
 	binary.BigEndian.PutUint64(it.tail, b.keys.p8[i])
-	if !it.flat {
+	if it.flat {
+		if it.rest > 0 {
+			b.keys.copyRest(it.tail[8:], i, it.rest)
+		}
+		it.entry.Seq = b.seq(i)
+	} else {
 		tail := b.keys.tailLen(i)
 		it.entry.Key = it.key[:b.keys.prefixLen+tail]
 		if tail > 8 {
@@ -202,18 +228,26 @@ func (it *Iter) at(i int) *iterator.Entry {
 	return &it.entry
 }
 
+// atLast moves to the last record of the block, from where a walk goes back.
+func (it *Iter) atLast() *iterator.Entry {
+	it.lines.rest()
+	return it.at(it.n - 1)
+}
+
 // enter makes b, which has the given number, the block the iterator stands in.
 func (it *Iter) enter(b *block, number int) {
 	k := &b.keys
 	it.block, it.number, it.n, it.bounded = b, number, k.n, false
-	if need := max(k.longest, k.prefixLen+8); cap(it.key) < need {
+	it.lines.enter(b == &it.own)
+	if need := max(k.longest, k.prefixLen+8) + 8; cap(it.key) < need {
 		it.key = make([]byte, 0, 2*need)
 	}
 	it.key = append(it.key[:0], k.prefix()...)
-	it.tail = it.key[k.prefixLen : k.prefixLen+8]
-	it.flat = k.tailWidth == 0 && k.tailBase <= 8 && b.seqWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
+	it.tail = it.key[k.prefixLen:cap(it.key)]
+	it.flat = k.tailWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
 	it.entry.Value, it.entry.Lasting = nil, b != &it.own
 	if it.flat {
+		it.rest = max(0, k.tailBase-8)
 		it.entry.Key = it.key[:k.prefixLen+k.tailBase]
 		it.entry.Trailer = b.trailer(0)
 	}

@@ -118,9 +118,6 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		return true
 	}
 	if b := it.cached(number, seek && !it.o.Cold); b != nil {
-		if seek {
-			b.keys.fetch()
-		}
 		it.enter(b, number)
 		return true
 	}

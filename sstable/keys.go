@@ -22,8 +22,7 @@ import (
 // rest, then length. It is immutable and safe for concurrent use.
 type keyColumns struct {
 	p8        []uint64
-	sample    []uint64 // every sampleEvery-th p8, if there are many: see takeSample
-	data      []byte   // the block; offsets below point into it
+	data      []byte // the block; offsets below point into it
 	n         int
 	prefixLen int
 	tailBase  int // the shortest tail; each other is it plus a column
@@ -233,6 +232,17 @@ func (k *keyColumns) rest(i, tail int) []byte {
 	return k.data[off : off+tail-8]
 }
 
+// copyRest copies the n bytes of key i behind p8 to dst, all keys having as many. dst
+// has eight bytes more, which may be overwritten.
+func (k *keyColumns) copyRest(dst []byte, i, n int) {
+	from := k.data[int(k.restOff)+i*n:]
+	if n <= 8 && len(from) >= 8 {
+		binary.NativeEndian.PutUint64(dst, binary.NativeEndian.Uint64(from))
+		return
+	}
+	copy(dst, from[:n])
+}
+
 // appendKey appends key i to dst.
 func (k *keyColumns) appendKey(dst []byte, i int) []byte {
 	tail := k.tailLen(i)
@@ -262,51 +272,38 @@ func lowerBound(v []uint64, x uint64) int {
 // search returns the first i whose key is at or behind key, or n. Its cost is a
 // search in integers; only keys with equal p8 are compared byte by byte.
 func (k *keyColumns) search(key []byte) int {
+	i, x, ok := k.aim(key)
+	if ok {
+		i = k.searchTies(lowerBound(k.p8, x), x, key[k.prefixLen:])
+	}
+	return i
+}
+
+// aim returns the p8 of key if key has the common prefix. If not, i is the result
+// of its search.
+func (k *keyColumns) aim(key []byte) (i int, x uint64, ok bool) {
 	p := k.prefix()
-	if len(key) < len(p) || string(key[:len(p)]) != string(p) {
-		if bytes.Compare(key, p) < 0 {
-			return 0
-		}
-		return k.n
+	if len(key) >= len(p) && string(key[:len(p)]) == string(p) {
+		return 0, base.Prefix8(key, len(p)), true
 	}
-	x := base.Prefix8(key, len(p))
-	i := k.lowerBound(x)
-	if i == k.n || k.p8[i] != x {
-		return i
+	if bytes.Compare(key, p) < 0 {
+		return 0, 0, false
 	}
-	return k.searchTies(i, x, key[len(p):])
+	return k.n, 0, false
 }
 
-// sampleEvery is how many numbers stand between two of a sample: eight cache
-// lines of them.
-const sampleEvery = 64
-
-// takeSample lets searches begin in a sample of p8 that stays in the first cache:
-// the halving search of a large index waits for a line of it a dozen times.
-func (k *keyColumns) takeSample() {
-	if k.n < 4*sampleEvery {
-		return
-	}
-	for i := 0; i < k.n; i += sampleEvery {
-		k.sample = append(k.sample, k.p8[i])
-	}
-}
-
-// lowerBound returns the index of the first p8 at or above x, or n.
-func (k *keyColumns) lowerBound(x uint64) int {
-	if k.sample == nil {
-		return lowerBound(k.p8, x)
-	}
-	to := lowerBound(k.sample, x) * sampleEvery
-	from := max(0, to-sampleEvery)
-	return from + lowerBound(k.p8[from:min(to, k.n)], x)
-}
-
-// searchTies is search among the keys from lo on that have p8 x.
+// searchTies ends a search that has come to lo, the first number at or above x:
+// several keys may have it.
 func (k *keyColumns) searchTies(lo int, x uint64, tail []byte) int {
-	hi := k.n
-	if x != ^uint64(0) {
-		hi = lo + lowerBound(k.p8[lo:], x+1)
+	if lo == k.n || k.p8[lo] != x {
+		return lo
+	}
+	hi := lo + 1
+	if hi < k.n && k.p8[hi] == x {
+		hi = k.n
+		if x != ^uint64(0) {
+			hi = lo + lowerBound(k.p8[lo:], x+1)
+		}
 	}
 	for lo < hi {
 		m := int(uint(lo+hi) >> 1)

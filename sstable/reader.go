@@ -35,6 +35,7 @@ type Reader struct {
 	filter   *filter
 	index    *index
 	slots    []cache.Slot // one per data block; empty without a cache
+	nearby   []nearby     // one per slot
 	ranges   *rangedel.List
 	props    base.TableProperties
 	memory   int64
@@ -134,8 +135,8 @@ func (r *Reader) decodeSections(tail []byte, f footer) error {
 
 // account makes the slots and reserves what the Reader holds.
 func (r *Reader) account() {
-	const slotSize, fixed = 16, 1 << 10
-	r.memory = fixed + r.index.bytes + int64(8*len(r.index.keys.sample)) + int64(8*len(r.filter.words))
+	const slotSize, fixed = 16 + 8, 1 << 10
+	r.memory = fixed + r.index.bytes + int64(8*len(r.index.sample)) + int64(8*len(r.filter.words))
 	for _, f := range r.ranges.Fragments() {
 		r.memory += int64(len(f.Start)+len(f.End)+8*len(f.Seqs)) + 72
 	}
@@ -144,6 +145,7 @@ func (r *Reader) account() {
 	}
 	r.number = r.o.Cache.NewTable()
 	r.slots = make([]cache.Slot, r.index.blocks())
+	r.nearby = make([]nearby, r.index.blocks())
 	r.memory += slotSize * int64(len(r.slots))
 	r.o.Cache.Reserve(r.memory)
 }
@@ -348,6 +350,7 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 	}
 	if r.o.Cache != nil {
 		r.o.Cache.Store(&r.slots[i], &b.Entry, bytes, o.hot)
+		r.nearby[i].note(b)
 	}
 	return b, nil
 }

@@ -241,7 +241,9 @@ func (m *Merging) arrange(reverse bool) *Entry {
 	if len(m.order) == 0 {
 		return nil
 	}
-	m.rerank()
+	if len(m.order) > 1 {
+		m.rerank()
+	}
 	m.streak = streamAfter - 1 // whoever moves on from here is likely to move further
 	return m.kids[m.order[0].kid].entry
 }
@@ -387,6 +389,15 @@ func (m *Merging) Other() bool { return m.other }
 // inside the current block with no other source between; 0 if it is not known.
 // It costs nothing, so ask it before Run.
 func (m *Merging) Stretch() int { return m.stream }
+
+// Look is Run, and Stretch is known at once and not after some moves.
+func (m *Merging) Look() (r Run, ok bool) {
+	m.streak = 0 // nobody need look again
+	if r, ok = m.Run(); ok {
+		m.stream = r.After + r.Before
+	}
+	return r, ok
+}
 
 // Lend hands the next n moves of a stretch to a caller who makes them on child
 // kid itself, in the direction of travel. n is at most Stretch. Afterwards the

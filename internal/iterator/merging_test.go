@@ -318,6 +318,41 @@ func TestStretchEndsBeforeTheRunnerUpsFirstKey(t *testing.T) {
 	}
 }
 
+func TestLookKnowsTheStretchRightBehindASeek(t *testing.T) {
+	var big []Entry
+	for i := range 200 {
+		big = append(big, put(fmt.Sprintf("k%04d", i*2), base.SeqNum(i)))
+	}
+	a := NewSlice(big)
+	a.Block = 50
+	for name, c := range map[string]struct {
+		other []Entry
+		moves int // known to be without company
+	}{
+		"alone":                   {nil, 39},
+		"beside one behind":       {[]Entry{put("k0099", 9)}, 39},
+		"beside one in the block": {[]Entry{put("k0097", 9)}, 0},
+	} {
+		m := &Merging{}
+		m.Init([]Iterator{a, NewSlice(c.other)})
+		e := m.SeekGE([]byte("k0020"), base.SeqMax)
+		if m.Stretch() != 0 {
+			t.Errorf("%s: %d moves are known before anybody has looked", name, m.Stretch())
+		}
+		r, ok := m.Look()
+		if ok != (c.moves > 0) || m.Stretch() != c.moves || ok && (string(r.First) != string(e.Key) || string(r.Last) != "k0098") {
+			t.Errorf("%s: %+v %v, %d moves", name, r, ok, m.Stretch())
+		}
+		seen := 1
+		for e = m.Next(); e != nil; e = m.Next() {
+			seen++
+		}
+		if want := 190 + len(c.other); seen != want {
+			t.Errorf("%s: %d entries of %d", name, seen, want)
+		}
+	}
+}
+
 func TestMergingDoesNotAllocate(t *testing.T) {
 	children, _ := scatter(rand.New(rand.NewPCG(1, 2)), 3000, 6, keyMakers["prefixed"])
 	m := &Merging{}

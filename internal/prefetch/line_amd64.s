@@ -1,14 +1,8 @@
 #include "textflag.h"
 
-// func Line(p unsafe.Pointer)
-TEXT ·Line(SB), NOSPLIT, $0-8
-	MOVQ p+0(FP), AX
-	PREFETCHT0 (AX)
-	RET
-
-// func Bytes(p unsafe.Pointer, n int)
-TEXT ·Bytes(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
+// func At(address uintptr, n int)
+TEXT ·At(SB), NOSPLIT, $0-16
+	MOVQ address+0(FP), AX
 	MOVQ n+8(FP), CX
 	ADDQ AX, CX
 	ANDQ $~63, AX
@@ -19,4 +13,10 @@ next:
 	ADDQ $64, AX
 	JMP  next
 done:
+	RET
+
+// func Line(p unsafe.Pointer)
+TEXT ·Line(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), AX
+	PREFETCHT0 (AX)
 	RET

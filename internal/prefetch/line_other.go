@@ -4,8 +4,8 @@ package prefetch
 
 import "unsafe"
 
+// At does nothing on this processor.
+func At(uintptr, int) {}
+
 // Line does nothing on this processor.
 func Line(unsafe.Pointer) {}
-
-// Bytes does nothing on this processor.
-func Bytes(unsafe.Pointer, int) {}

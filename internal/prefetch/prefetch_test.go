@@ -9,9 +9,10 @@ func TestAnyAddressMayBeAskedFor(t *testing.T) {
 	var x [128]byte
 	Line(unsafe.Pointer(&x[77]))
 	Line(nil)
-	Bytes(unsafe.Pointer(&x[77]), 1000)
-	Bytes(unsafe.Pointer(&x[1]), 0)
-	Bytes(nil, 1)
+	At(uintptr(unsafe.Pointer(&x[77])), 1000)
+	At(^uintptr(0)-500, 100)
+	At(0, 0)
+	At(uintptr(unsafe.Pointer(&x[1])), 0)
 }
 
 func BenchmarkLine(b *testing.B) {
