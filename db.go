@@ -34,6 +34,7 @@ type DB struct {
 	clock   *storeClock
 	tables  *tableCache
 	blocks  *cache.Cache
+	lost    readLoss
 	store   manifestState
 	logs    logShelf
 	spares  spares

@@ -39,6 +39,7 @@ type rowIter struct {
 
 	stretch stretch
 	refused int // rows before it is worth asking for a stretch again
+	cost    readCost
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -143,6 +144,7 @@ func grow[T any](s []T, n int) []T {
 // release ends the iterator and keeps its memory for another one.
 func (it *rowIter) release() {
 	it.note()
+	it.countCost()
 	_ = it.merge.Close()
 	it.merge.Init(nil)
 	clear(it.children)
@@ -166,6 +168,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
+	it.noteSeek()
 	it.backward, it.stretch, it.refused = backward, stretch{}, 0
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true

@@ -71,6 +71,9 @@ func (it *rowIter) enterStretch() bool {
 		return false
 	}
 	n := it.merge.Stretch()
+	if n == 0 {
+		it.noteStep()
+	}
 	if n < leastStretch || it.reads != nil {
 		return false
 	}
