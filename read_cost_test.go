@@ -346,3 +346,17 @@ func TestALossIsLookedAtEightTimesADoubling(t *testing.T) {
 		t.Error("small losses, from nothing, from a debt")
 	}
 }
+
+func TestWhatIsMergedForReadersIsTakenOffTheirCredit(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	const saved = (40 << 10) * mergeByteTime // the small runs have about 9 KiB, the large one 200
+	s.lost.runs.Store(saved)
+	s.must(s.Step())
+	if left := s.lost.runs.Load(); s.runCount() != 2 || left < 0 || left > saved-(5<<10)*mergeByteTime {
+		t.Errorf("%d runs, %d ns of %d left", s.runCount(), left, int64(saved))
+	}
+	s.must(s.Compact(context.Background(), Range{}))
+	s.must(s.Step())
+	s.lostNothing("what was left when there was one run")
+}
