@@ -26,8 +26,8 @@ type workers struct {
 	flushErr error   // why flushes fail, while they do
 	merging  merging // running compactions
 
-	flush, compact, keep, reap, waste, page chan struct{}
-	gather, crowd, sync                     chan struct{} // of the log
+	flush, compact, reads, keep, reap, waste, page chan struct{}
+	gather, crowd, sync                            chan struct{} // of the log
 
 	quit    chan struct{}
 	ctx     context.Context // cancelled with quit
@@ -45,7 +45,7 @@ const (
 
 func (w *workers) init() {
 	w.flushed.L = &w.mu
-	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.keep, &w.reap, &w.waste, &w.page, &w.gather, &w.crowd, &w.sync} {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.reads, &w.keep, &w.reap, &w.waste, &w.page, &w.gather, &w.crowd, &w.sync} {
 		*c = make(chan struct{}, 1)
 	}
 	w.quit = make(chan struct{})
@@ -169,6 +169,10 @@ func (db *DB) flushDone() {
 // is debt, or the store is idle.
 func (db *DB) compactLoop(second bool) {
 	w := &db.workers
+	reads := w.reads
+	if second {
+		reads = nil
+	}
 	tick := time.NewTicker(idleTick)
 	defer tick.Stop()
 	for {
@@ -176,9 +180,12 @@ func (db *DB) compactLoop(second bool) {
 		case <-w.quit:
 			return
 		case <-w.compact:
+		case <-reads:
+			db.reportCorruption(db.flushForReaders())
 		case <-tick.C:
 			if !second {
 				db.reportCorruption(db.flushIdle())
+				db.reportCorruption(db.flushForReaders())
 			}
 		}
 		for !second || db.inDebt() {
@@ -353,6 +360,9 @@ func (db *DB) awaitNoUnflushed(ctx context.Context) error {
 // step does all background work there is, for tests that have no workers.
 func (db *DB) step() error {
 	for {
+		if err := db.flushForReaders(); err != nil {
+			return err
+		}
 		flushed, err := db.flushStep()
 		if err != nil {
 			return err

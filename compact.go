@@ -153,7 +153,10 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 	m := &w.merging
 	in := db.pickInputLocked()
 	idle := in.Idle && !db.opts.manualWork
-	if idle && manual == nil && m.settled == rs.version && time.Since(m.settledAt) < lookAgain {
+	if manual == nil {
+		in.ReadCredit = db.readCredit(rs.version)
+	}
+	if idle && manual == nil && m.settled == rs.version && time.Since(m.settledAt) < lookAgain && !compaction.RelievesReaders(rs.version, in) {
 		return nil, rs
 	}
 	in.Manual = manual
@@ -163,6 +166,7 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 		c = nil // what was asked for is done
 	}
 	if c != nil {
+		db.lost.spend(c)
 		m.running = append(slices.Clip(m.running), c)
 	} else if idle && len(m.running) == 0 {
 		m.settled, m.settledAt = rs.version, time.Now()

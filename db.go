@@ -35,6 +35,7 @@ type DB struct {
 	clock   *storeClock
 	tables  *tableCache
 	blocks  *cache.Cache
+	lost    readLoss
 	store   manifestState
 	logs    logShelf
 	spare   spare

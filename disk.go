@@ -3,6 +3,7 @@ package siltstone
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -83,14 +84,33 @@ func (db *DB) diskFull(c *change, n int64) error {
 	if free < 0 || c.urgent || c.frees() {
 		return nil
 	}
+	if keep := db.keptFree(); free < n+keep {
+		return fmt.Errorf("%w: %d bytes are free and %d kept for flushes and merges", ErrNoSpace, free, keep)
+	}
+	return nil
+}
+
+// keptFree is headroom for what there is now.
+func (db *DB) keptFree() int64 {
 	unflushed := int64(0)
 	if rs := db.states.current.Load(); rs != nil {
 		rs.eachMem(func(m *memState) { unflushed += m.Filled() })
 	}
-	if keep := headroom(unflushed, db.disk.tables.Load()); free < n+keep {
-		return fmt.Errorf("%w: %d bytes are free and %d kept for flushes and merges", ErrNoSpace, free, keep)
+	return headroom(unflushed, db.disk.tables.Load())
+}
+
+// mergeRoom returns how many bytes may be written by a merge that need not be:
+// one that keeps the store within MaxDiskBytes, and leaves on the disk what flushes
+// and other merges need. It asks the file system, and may be negative.
+func (db *DB) mergeRoom() int64 {
+	room := int64(math.MaxInt64)
+	if limit := db.opts.MaxDiskBytes; limit > 0 {
+		room = limit - db.diskBytes()
 	}
-	return nil
+	if free := db.opts.FS.Free(db.dir); free >= 0 {
+		room = min(room, free-db.keptFree())
+	}
+	return room
 }
 
 // refuse reports that writes are refused, the first time, and returns the error

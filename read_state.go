@@ -52,6 +52,8 @@ type memState struct {
 
 	refs int // read states that list it; guarded by states.mu
 
+	lost atomic.Int64 // nanoseconds that range reads have lost to its being there
+
 	tombstones int // deletes and range deletes in it; guarded by the commit section
 }
 

@@ -43,6 +43,7 @@ type rowIter struct {
 	refused int  // rows before it is worth asking for a stretch again
 	sole    int  // rows of a memtable in a row
 	sought  bool // no move forward since the walk began
+	cost    readCost
 
 	reads *readset.Set // of the transaction that walks; nil if nobody asks
 	from  []byte       // where the walk that is to be noted began
@@ -151,6 +152,7 @@ func grow[T any](s []T, n int) []T {
 // release ends the iterator and keeps its memory for another one.
 func (it *rowIter) release() {
 	it.note()
+	it.countCost()
 	_ = it.merge.Close()
 	it.merge.Init(nil)
 	clear(it.children)
@@ -174,6 +176,7 @@ func (it *rowIter) release() {
 // start or end of all keys.
 func (it *rowIter) begin(key []byte, backward bool) {
 	it.note()
+	it.noteSeek()
 	it.backward, it.stretch, it.refused, it.sole, it.sought = backward, stretch{}, 0, 0, true
 	if it.reads != nil {
 		it.from, it.walks = append(it.from[:0], key...), true

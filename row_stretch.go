@@ -115,6 +115,9 @@ func (it *rowIter) enterStretch(e *iterator.Entry) bool {
 	}
 	it.sole = 0
 	n := it.merge.Stretch()
+	if n == 0 {
+		it.noteStep()
+	}
 	if n < leastStretch || it.reads != nil {
 		return false
 	}

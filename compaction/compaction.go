@@ -145,10 +145,14 @@ type Input struct {
 	OldestReadSeq   base.SeqNum
 	OldestReadClock int64
 
-	Busy         []*Compaction // running, flushes included
-	Idle         bool          // the store has had nothing to do for a while
-	ReadPressure bool          // readers lose more to many runs than merging costs
-	Manual       *KeyRange     // to be brought down to the last level, without garbage
+	Busy   []*Compaction // running, flushes included
+	Idle   bool          // the store has had nothing to do for a while
+	Manual *KeyRange     // to be brought down to the last level, without garbage
+
+	// ReadCredit is how many bytes could have been merged in the time that range
+	// reads have lost to there being many runs. Who carries out a compaction that
+	// has ReasonReads takes its bytes off.
+	ReadCredit uint64
 
 	// RangeDeletes returns a table's range tombstones if they are in memory, else
 	// nil. It must not do I/O. May be nil.

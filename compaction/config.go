@@ -5,7 +5,6 @@ package compaction
 type Config struct {
 	FlushRuns int // flush runs that are left alone; 8. Fewer: cheaper reads, dearer writes
 	TierRuns  int // runs of a tier that are left alone; 4
-	ReadRuns  int // young runs that are left alone under read pressure; 2
 
 	// YoungPercent is how large the young runs may get, in percent of the last
 	// level, before too many of them go down instead of into one run of a tier.
@@ -36,7 +35,7 @@ func (c Config) WithDefaults() Config {
 		field *int
 		value int
 	}{
-		{&c.FlushRuns, 8}, {&c.TierRuns, 4}, {&c.ReadRuns, 2}, {&c.YoungPercent, 20},
+		{&c.FlushRuns, 8}, {&c.TierRuns, 4}, {&c.YoungPercent, 20},
 		{&c.GarbagePercent, 10}, {&c.BusyGarbagePercent, 30},
 	}
 	for _, f := range ints {

@@ -85,7 +85,10 @@ func (h *history) write() {
 // choose picks something to do: what Pick says, or any merge that is allowed.
 func (h *history) choose() *Compaction {
 	in := h.input()
-	in.Idle, in.ReadPressure = h.r.IntN(2) == 0, h.r.IntN(4) == 0
+	in.Idle = h.r.IntN(2) == 0
+	if h.r.IntN(4) == 0 {
+		in.ReadCredit = uint64(h.r.IntN(20000))
+	}
 	if h.r.IntN(5) == 0 {
 		a, b := h.r.IntN(len(h.keys)), h.r.IntN(len(h.keys))
 		in.Manual = &KeyRange{Lo: []byte(h.keys[min(a, b)]), Hi: []byte(h.keys[max(a, b)] + "\x00")}

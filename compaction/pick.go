@@ -24,7 +24,7 @@ import (
 //	move   tables that nothing older overlaps, to the last level
 //	manual a range that was asked for
 //	clear  tables of tombstones that hide nothing
-//	runs   flush runs, tiers, read pressure
+//	runs   flush runs, tiers, and what readers have paid for
 //	space  tombstones, expiry, shadowed versions; when idle, young data at all
 //	small  tables that should be one
 func Pick(v *manifest.Version, in Input) *Compaction {

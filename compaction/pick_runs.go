@@ -47,14 +47,6 @@ func (p *picker) runs() *Compaction {
 	return p.collapse(worst.from, worst.to, worst.number+1, why)
 }
 
-// readers picks under read pressure: as few runs as it takes.
-func (p *picker) readers() *Compaction {
-	if !p.in.ReadPressure || p.young <= p.cfg.ReadRuns {
-		return nil
-	}
-	return p.collapse(0, p.young, max(1, p.all[p.young-1].Level), ReasonReads)
-}
-
 // collapse merges the runs [i, j) into one of the given level, or the young data
 // down if there is much of it.
 func (p *picker) collapse(i, j int, number uint8, why Reason) *Compaction {

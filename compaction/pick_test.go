@@ -30,7 +30,7 @@ var (
 )
 
 // parsePick reads runs, "L0 #9: 31[a-k]:8M:del=100 …", and facts: "idle",
-// "reads", "now 50", "oldest 7@40" (read point), "manual a-c", "busy 31 a-k",
+// "reads 24M" (what they have paid for), "now 50", "oldest 7@40" (read point), "manual a-c", "busy 31 a-k",
 // "flush a-c", "config runs=2 tiers=1".
 //
 // A table has a size (8M) and behind colons: n= puts (1000), del= tombstones,
@@ -58,7 +58,7 @@ func parsePick(t *testing.T, lines []string) *pickCase {
 		case "idle":
 			c.in.Idle = true
 		case "reads":
-			c.in.ReadPressure = true
+			c.in.ReadCredit = uint64(size(t, f[1]))
 		case "now":
 			c.in.Now = number(t, f[1])
 		case "oldest":

@@ -29,6 +29,10 @@ type world struct {
 	mem     map[uint64]bool // key → is a put
 	pending uint64          // bytes in the memtable, overwritten ones included
 
+	// What readers have lost, in bytes of merging: all in all, and not yet spent.
+	lost, saved uint64
+	credit      func(saved uint64) uint64 // what of it Pick is told; nil: all
+
 	given, written     uint64
 	maxRuns            int
 	runSum, runSamples int
@@ -142,7 +146,20 @@ func (w *world) table(c *Compaction, ms []mark) *manifest.Table {
 }
 
 func (w *world) input(idle bool) Input {
-	return Input{Config: w.cfg, Now: 1, OldestReadSeq: base.SeqMax, OldestReadClock: 1, Idle: idle}
+	in := Input{Config: w.cfg, Now: 1, OldestReadSeq: base.SeqMax, OldestReadClock: 1, Idle: idle, ReadCredit: w.saved}
+	if w.credit != nil {
+		in.ReadCredit = w.credit(w.saved)
+	}
+	return in
+}
+
+// read lets readers lose the given bytes of merging for each run but one, and
+// carries out what that pays for.
+func (w *world) read(bytes uint64) {
+	n := uint64(max(1, len(w.version.Runs))-1) * bytes
+	w.lost += n
+	w.saved += n
+	w.settle(false)
 }
 
 // settle carries out picks until there are none.
@@ -163,6 +180,9 @@ func (w *world) settle(idle bool) {
 				}
 			}
 		case KindMerge:
+			if c.Reason == ReasonReads {
+				w.saved -= min(w.saved, c.Bytes())
+			}
 			w.largest = max(w.largest, c.Bytes())
 			out = w.cut(c, w.merge(c))
 		}
@@ -295,4 +315,39 @@ func TestWhatThePolicyCosts(t *testing.T) {
 func (w *world) lastBytes() uint64 {
 	last, _ := lastRun(w.version)
 	return bytesOf(last.Tables)
+}
+
+// TestWritersAndReadersPayAtMostTwiceTheBestPolicy plays writers and readers in
+// turn, in many proportions, and compares with two who know no credit: one never
+// merges for readers, the other always does at once.
+func TestWritersAndReadersPayAtMostTwiceTheBestPolicy(t *testing.T) {
+	const flushes = 24
+	play := func(reads uint64, from int, credit func(uint64) uint64) (cost uint64, runs int) {
+		w := newWorld(t, Config{})
+		w.credit = credit
+		r := rand.New(rand.NewPCG(3, 4))
+		for i := range flushes {
+			for range w.buffer / w.record {
+				w.write(r.Uint64N(1<<40), false)
+			}
+			if i >= from {
+				for range 8 {
+					w.read(reads / 8)
+				}
+			}
+		}
+		return w.lost + w.written, len(w.version.Runs)
+	}
+	always, _ := play(0, 0, func(uint64) uint64 { return 1 << 50 }) // readers lose nothing
+	for _, from := range []int{0, flushes - 1} {                    // when reading begins
+		for _, reads := range []uint64{1 << 20, 1 << 24, 1 << 27, 1 << 32} {
+			rent, runs := play(reads, from, nil)
+			never, _ := play(reads, from, func(uint64) uint64 { return 0 })
+			t.Logf("from flush %d on a run costs readers %d MiB a flush: %d MiB, %d runs are left; never merging for readers %d MiB, always %d MiB",
+				from, reads>>20, rent>>20, runs, never>>20, always>>20)
+			if best := min(never, always); rent > 2*best {
+				t.Errorf("%d MiB, the best policy needs %d", rent>>20, best>>20)
+			}
+		}
+	}
 }

@@ -1,0 +1,362 @@
+package siltstone
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+// readStore is a store without workers whose compactions are written down.
+type readStore struct {
+	*DB
+	t       *testing.T
+	reasons []string
+}
+
+func newReadStore(t *testing.T, o Options) *readStore {
+	t.Helper()
+	s := &readStore{t: t}
+	o.FS, o.manualWork, o.Durability, o.Compression = vfs.NewMem(), true, Buffered, None
+	o.OnEvent = func(e Event) {
+		if c, ok := e.(CompactionEnd); ok && c.Kind == "merge" {
+			s.reasons = append(s.reasons, c.Reason)
+		}
+	}
+	db, err := Open("db", &o)
+	s.must(err)
+	s.DB = db
+	t.Cleanup(func() { s.must(db.Close()) })
+	return s
+}
+
+func (s *readStore) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// write puts every step-th of n keys.
+func (s *readStore) write(n, step int) {
+	s.t.Helper()
+	for i := 0; i < n; i += step {
+		s.must(s.Put(fmt.Appendf(nil, "key%06d", i), make([]byte, 100)))
+	}
+}
+
+// flush makes a run of what is in memory.
+func (s *readStore) flush() {
+	s.t.Helper()
+	s.must(s.Flush(context.Background()))
+}
+
+// runs makes the store one large run below three small ones.
+func (s *readStore) runs() {
+	s.t.Helper()
+	s.write(readKeys, 1)
+	s.flush()
+	s.must(s.Step())
+	for i := range 3 {
+		s.write(readKeys, 80+i)
+		s.flush()
+	}
+	s.must(s.Step())
+	if n := s.runCount(); n != 4 || len(s.reasons) > 0 {
+		s.t.Fatalf("%d runs at the start, merges %v", n, s.reasons)
+	}
+}
+
+const readKeys = 2000
+
+func (s *readStore) runCount() int { return len(s.Metrics().Runs) }
+
+func (s *readStore) scan(from Reader) {
+	s.t.Helper()
+	n := 0
+	for _, err := range from.Scan(Range{}) {
+		s.must(err)
+		n++
+	}
+	if n != readKeys {
+		s.t.Fatalf("%d keys", n)
+	}
+}
+
+// lostNothing asserts that readers have no credit.
+func (s *readStore) lostNothing(what string) {
+	s.t.Helper()
+	if runs, mem := s.lost.runs.Load(), s.currentMem().lost.Load(); runs != 0 || mem != 0 {
+		s.t.Errorf("%s: %d ns lost to runs, %d to the memtable", what, runs, mem)
+	}
+}
+
+func TestScansCollapseTheRunsTheyPayFor(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	scans := 0
+	for ; s.runCount() > 1 && scans < 1000; scans++ {
+		s.scan(s)
+		s.must(s.Step())
+	}
+	if s.runCount() != 1 || scans < 2 {
+		t.Fatalf("%d runs after %d scans", s.runCount(), scans)
+	}
+	for _, r := range s.reasons {
+		if r != "reads" {
+			t.Errorf("merges for %v", s.reasons)
+			break
+		}
+	}
+	merges := len(s.reasons)
+	for range 10 {
+		s.scan(s)
+		s.must(s.Step())
+	}
+	if len(s.reasons) != merges {
+		t.Errorf("one run was merged again: %v", s.reasons)
+	}
+	s.lostNothing("one run, and nothing above it")
+}
+
+func TestSeeksCollapseRuns(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	for i := range 1_000_000 {
+		it, err := s.NewIter(nil)
+		s.must(err)
+		if !it.SeekGE([]byte("key000777")) {
+			t.Fatal(it.Err())
+		}
+		s.must(it.Close())
+		if i%1000 == 0 {
+			s.must(s.Step())
+			if s.runCount() == 1 {
+				return
+			}
+		}
+	}
+	t.Errorf("%d runs", s.runCount())
+}
+
+// TestALongWalkIsCountedWhileItLasts covers an iterator that is never closed.
+func TestALongWalkIsCountedWhileItLasts(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	it, err := s.NewIter(nil)
+	s.must(err)
+	defer it.Close()
+	for range 2 * countedMoves {
+		it.SeekGE([]byte("key000777"))
+	}
+	if s.lost.runs.Load() == 0 {
+		t.Error("nothing was lost")
+	}
+}
+
+func TestScansPutAMemtableAway(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.write(readKeys, 1)
+	s.flush()
+	s.must(s.Step())
+	s.write(readKeys, 40)
+	s.must(s.Step())
+	if s.Metrics().Memtables.Records == 0 {
+		t.Fatal("nobody reads, and the memtable is flushed")
+	}
+	scans := 0
+	for ; s.Metrics().Memtables.Records > 0 && scans < 1000; scans++ {
+		s.scan(s)
+		s.must(s.Step())
+	}
+	if n := s.runCount(); n != 1 || scans < 2 || len(s.reasons) != 1 || s.reasons[0] != "reads" {
+		t.Errorf("%d runs after %d scans, merges for %v", n, scans, s.reasons)
+	}
+	s.scan(s)
+	s.lostNothing("one run")
+}
+
+func TestWhoWritesOrReadsByKeyCollapsesNothing(t *testing.T) {
+	s := newReadStore(t, Options{runLimit: 2})
+	for range 30 {
+		s.write(readKeys, 7)
+		s.flush()
+		s.must(s.Step())
+	}
+	for _, r := range s.reasons {
+		if r == "reads" {
+			t.Fatal("a store that is only written to merges for readers")
+		}
+	}
+	s.write(readKeys, 50)
+	for i := range readKeys {
+		if _, err := s.Get(fmt.Appendf(nil, "key%06d", i)); err != nil && err != ErrNotFound {
+			t.Fatal(err)
+		}
+		_, err := s.Hash("h").Get("field")
+		if err != ErrNotFound {
+			t.Fatal(err)
+		}
+	}
+	s.lostNothing("point reads")
+}
+
+func TestReadersOfThePastEarnNothing(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.write(readKeys, 1)
+	s.flush()
+	s.must(s.Step())
+	snap, err := s.NewSnapshot()
+	s.must(err)
+	defer snap.Close()
+	s.write(readKeys, 100)
+	s.flush()
+	s.scan(snap)
+	s.lostNothing("a snapshot older than a table")
+
+	it, err := s.NewIter(nil)
+	s.must(err)
+	s.write(readKeys, 100)
+	s.flush()
+	for ok := it.First(); ok; ok = it.Next() {
+	}
+	s.must(it.Close())
+	s.lostNothing("an iterator over a state that is gone")
+
+	s.scan(s)
+	if s.lost.runs.Load() == 0 {
+		t.Error("a scan of the present earns nothing")
+	}
+}
+
+func TestRunsOutOfReachCostReadersNothing(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	for range 100 {
+		for _, err := range s.Scan(Range{Lower: []byte("zoo")}) {
+			s.must(err)
+		}
+		for _, err := range s.Scan(Range{Upper: []byte("a")}) {
+			s.must(err)
+		}
+	}
+	s.lostNothing("ranges that no run reaches into")
+}
+
+func TestWithoutRoomOnDiskNothingIsMergedForReaders(t *testing.T) {
+	s := newReadStore(t, Options{MaxDiskBytes: 300 << 10})
+	s.runs()
+	if room := s.mergeRoom(); room < 0 || room > 100<<10 {
+		t.Fatalf("room for %d bytes", room)
+	}
+	for range 300 {
+		s.scan(s)
+		s.must(s.Step())
+	}
+	if n := s.runCount(); n != 2 {
+		t.Errorf("%d runs: those that are small enough become one, and the large one stays", n)
+	}
+	s.opts.MaxDiskBytes = 0
+	s.must(s.Step())
+	if n := s.runCount(); n != 1 {
+		t.Errorf("%d runs once there is room", n)
+	}
+}
+
+func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	s.scan(s)
+	s.must(s.Close())
+	s.must(s.flushForReaders())
+}
+
+// TestAScannedStoreBecomesOneRunByItself leaves everything to the workers.
+func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s := &readStore{DB: db, t: t}
+	s.write(readKeys, 1)
+	s.flush()
+	s.write(readKeys, 30)
+	for begin := time.Now(); s.runCount() != 1 || s.Metrics().Memtables.Records > 0; s.scan(s) {
+		if time.Since(begin) > 30*time.Second {
+			t.Fatal(s.Metrics())
+		}
+	}
+}
+
+func TestWhatAWalkLosesToItsSources(t *testing.T) {
+	c := readCost{seeks: 2, steps: 10}
+	for _, x := range []struct {
+		runs          int
+		mem           bool
+		byRuns, byMem int64
+	}{
+		{runs: 0, mem: true, byMem: 10 * memStepTime},
+		{runs: 1},
+		{runs: 1, mem: true, byMem: 2*memSeekTime + 10*memStepTime},
+		{runs: 2, byRuns: 2*runSeekTime + 10*runStepTime},
+		{runs: 3, mem: true, byRuns: 4*runSeekTime + 10*runStepTime, byMem: 2 * memSeekTime},
+	} {
+		if byRuns, byMem := c.lost(x.runs, x.mem); byRuns != x.byRuns || byMem != x.byMem {
+			t.Errorf("%d runs, memtable %v: lost %d and %d, want %d and %d", x.runs, x.mem, byRuns, byMem, x.byRuns, x.byMem)
+		}
+	}
+}
+
+func TestWhenAMemtableIsFlushedForItsReaders(t *testing.T) {
+	const paid = 100 * mergeByteTime
+	for _, c := range []struct {
+		name          string
+		m             memReaders
+		flush, forget bool
+	}{
+		{"nobody has read", memReaders{bytes: 10, filled: 50, room: 64, idle: true}, false, false},
+		{"paid for, idle, small", memReaders{lost: paid, bytes: 10, upon: 100, filled: 1, room: 64, idle: true}, true, false},
+		{"what is below not quite paid for", memReaders{lost: paid - 1, bytes: 10, upon: 100, filled: 1, room: 64, idle: true}, false, false},
+		{"itself paid for", memReaders{lost: paid, bytes: 100, upon: 10, filled: 1, room: 64, idle: true}, true, false},
+		{"itself not quite paid for", memReaders{lost: paid - 1, bytes: 100, filled: 1, room: 64, idle: true}, false, false},
+		{"written to and small", memReaders{lost: paid, upon: 100, filled: 15, room: 64}, false, true},
+		{"written to and not small", memReaders{lost: paid, upon: 100, filled: 16, room: 64}, true, false},
+		{"written to, not small, not paid for", memReaders{lost: paid - 1, upon: 100, filled: 16, room: 64}, false, false},
+	} {
+		if flush, forget := c.m.decide(); flush != c.flush || forget != c.forget {
+			t.Errorf("%s: flush %v, forget %v", c.name, flush, forget)
+		}
+	}
+}
+
+func TestALossIsLookedAtEightTimesADoubling(t *testing.T) {
+	looks := 0
+	for n := int64(1 << 30); n < 1<<31; n += 1 << 20 {
+		if worthALook(n, n+(1<<20)) {
+			looks++
+		}
+	}
+	if looks != 8 {
+		t.Errorf("%d looks", looks)
+	}
+	if worthALook(0, leastLook-1) || !worthALook(0, leastLook) || !worthALook(-5, 1<<40) {
+		t.Error("small losses, from nothing, from a debt")
+	}
+}
+
+func TestWhatIsMergedForReadersIsTakenOffTheirCredit(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	const saved = (40 << 10) * mergeByteTime // the small runs have about 9 KiB, the large one 200
+	s.lost.runs.Store(saved)
+	s.must(s.Step())
+	if left := s.lost.runs.Load(); s.runCount() != 2 || left < 0 || left > saved-(5<<10)*mergeByteTime {
+		t.Errorf("%d runs, %d ns of %d left", s.runCount(), left, int64(saved))
+	}
+	s.must(s.Compact(context.Background(), Range{}))
+	s.must(s.Step())
+	s.lostNothing("what was left when there was one run")
+}
