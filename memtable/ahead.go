@@ -3,34 +3,52 @@ package memtable
 import "unsafe"
 
 // The first touch of fresh memory costs the kernel some two microseconds for each
-// page of 4 KiB, a tenth of a fill with small values and a third with large ones.
-// So whoever has the time makes the next chunk, and touches it, while the writer
-// fills the one before.
+// page of 4 KiB: a tenth of a fill with small values, a third with large ones, and
+// milliseconds at once where the hash index doubles. So whoever has the time makes
+// the next chunk and the next hash table, and touches them, while the writer fills
+// those before.
 
 // pageBytes is the smallest page there is.
 const pageBytes = 4 << 10
 
-// WantsChunk reports, once for each chunk, that the table will need another full
-// one which somebody should Prepare. Writer only.
-func (t *Table) WantsChunk() bool {
-	wants := t.arena.wanting
-	t.arena.wanting = false
+// leastAhead is the smallest hash table, in slots, whose successor is made ahead.
+const leastAhead = 1 << 16
+
+// Wants reports, once for each piece of memory, that the table will need one more
+// which somebody should Prepare. Writer only.
+func (t *Table) Wants() bool {
+	wants := t.arena.wanting || t.index.wanting
+	if wants {
+		t.arena.wanting, t.index.wanting = false, false
+	}
 	return wants
 }
 
-// Prepare makes the chunk that the table opens next, a MiB of memory that is paged
-// in already. It does nothing if there is one. Any goroutine may call it beside
-// everything else, at any time; it takes half a millisecond.
+// Prepare makes what the table wants, paged in already: the chunk it opens next, a
+// MiB, and the hash table it grows into. It does nothing if it wants nothing. Any
+// goroutine may call it beside everything else, at any time; it takes half a
+// millisecond for a MiB.
 func (t *Table) Prepare() {
-	a := &t.arena
-	if a.ahead.Load() != nil {
-		return
+	if t.arena.wanted.Swap(false) {
+		chunk := make([]uint64, 1<<chunkShift)
+		for i := 0; i < len(chunk); i += pageBytes / unitBytes {
+			chunk[i] = 0
+		}
+		t.arena.ahead.CompareAndSwap(nil, &chunk[0])
 	}
-	chunk := make([]uint64, 1<<chunkShift)
-	for i := 0; i < len(chunk); i += pageBytes / unitBytes {
-		chunk[i] = 0
+	if t.index.wanted.Swap(false) {
+		h := newHashTable(2 * len(t.index.table.Load().slots))
+		for i := 0; i < len(h.slots); i += pageBytes / unitBytes {
+			h.slots[i].Store(0)
+		}
+		t.index.ahead.Store(h)
 	}
-	a.ahead.CompareAndSwap(nil, &chunk[0])
+}
+
+// want asks for the next chunk.
+func (a *arena) want() {
+	a.wanting = true
+	a.wanted.Store(true)
 }
 
 // fresh returns new memory of n units: the chunk that was made ahead, if a full
@@ -44,10 +62,28 @@ func (a *arena) fresh(n uint64) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
 }
 
-// aheadBytes returns how much memory lies ready.
-func (a *arena) aheadBytes() int64 {
-	if a.ahead.Load() == nil {
-		return 0
+// want asks for the table of twice the size.
+func (x *hashIndex) want() {
+	x.wanting = true
+	x.wanted.Store(true)
+}
+
+// fresh returns an empty table of n slots, the one that was made ahead if it is of
+// that size.
+func (x *hashIndex) fresh(n int) *hashTable {
+	if h := x.ahead.Swap(nil); h != nil && len(h.slots) == n {
+		return h
 	}
-	return chunkBytes
+	return newHashTable(n)
+}
+
+// aheadBytes returns how much memory lies ready.
+func (t *Table) aheadBytes() (n int64) {
+	if t.arena.ahead.Load() != nil {
+		n = chunkBytes
+	}
+	if h := t.index.ahead.Load(); h != nil {
+		n += int64(len(h.slots)) * 8
+	}
+	return n
 }

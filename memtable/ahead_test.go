@@ -15,7 +15,7 @@ func fillUntil(t *Table, from, bytes int) (next int, wants bool) {
 	value := make([]byte, 1<<10)
 	for i := from; i < from+bytes/len(value); i++ {
 		addNumber(t, i, value)
-		if t.WantsChunk() {
+		if t.Wants() {
 			return i + 1, true
 		}
 	}
@@ -63,7 +63,7 @@ func TestChunkIsWantedOnlyIfItWillBeFilled(t *testing.T) {
 		value := make([]byte, 1<<10)
 		for i := 1; table.Fits(1, 4+1<<10); i++ {
 			addNumber(table, i, value)
-			if table.WantsChunk() {
+			if table.Wants() {
 				wanted++
 				table.Prepare()
 			}
@@ -71,7 +71,7 @@ func TestChunkIsWantedOnlyIfItWillBeFilled(t *testing.T) {
 		if wanted < c.least || wanted > c.most {
 			t.Errorf("a table of %d bytes wanted %d chunks, want %d to %d", c.room, wanted, c.least, c.most)
 		}
-		if table.arena.aheadBytes() != 0 {
+		if table.aheadBytes() != 0 {
 			t.Errorf("a full table of %d bytes has a chunk ahead", c.room)
 		}
 	}
@@ -127,5 +127,36 @@ func TestChunksArePreparedBesideAdditions(t *testing.T) {
 		if v, _, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); !ok || v[0] != byte(i) || v[len(v)-1] != byte(i) {
 			t.Fatalf("key %d: %v, found %v", i, v, ok)
 		}
+	}
+}
+
+func TestHashTableGrowsIntoTheOneMadeAhead(t *testing.T) {
+	table := New(256 << 20)
+	for i := 0; table.index.ahead.Load() == nil; i++ {
+		if addNumber(table, i, nil); i > leastAhead {
+			t.Fatal("no table is made ahead")
+		}
+		if table.Wants() {
+			table.Prepare()
+		}
+	}
+	ahead, n := table.index.ahead.Load(), table.Len()
+	for i := n; table.index.table.Load() != ahead; i++ {
+		if addNumber(table, i, nil); i > leastAhead {
+			t.Fatal("the index did not grow into the table made ahead")
+		}
+	}
+	if table.index.ahead.Load() != nil {
+		t.Error("the table in use still lies ready")
+	}
+	for i := range table.Len() {
+		key := []byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		if _, tr, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); !ok || tr.Seq != base.SeqNum(i) {
+			t.Fatalf("key %d: found %v, %v", i, ok, tr)
+		}
+	}
+	table.index.ahead.Store(newHashTable(firstSlots))
+	if table.Reserve(1 << 20); table.index.table.Load().slots == nil || len(table.index.table.Load().slots) < 1<<20 {
+		t.Error("an index grew into a table of another size")
 	}
 }

@@ -23,6 +23,7 @@ type arena struct {
 	chunks atomic.Pointer[unsafe.Pointer]
 	held   atomic.Int64           // bytes of all chunks; for anybody
 	ahead  atomic.Pointer[uint64] // the first word of a full chunk to be opened next; nil: none
+	wanted atomic.Bool            // ahead should be made
 	opened atomic.Int64           // bytes of the chunks opened since the table was empty
 
 	// Writer only.
@@ -33,7 +34,7 @@ type arena struct {
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
 	spare     []unsafe.Pointer // full chunks from before a reset, not zeroed
-	wanting   bool             // a chunk should be made ahead, and nobody was told
+	wanting   bool             // a chunk should be made ahead, and Wants has not told
 }
 
 const (
@@ -83,7 +84,9 @@ func (a *arena) open(units uint64) {
 		chunk = a.fresh(n)
 		a.held.Add(int64(n) * unitBytes)
 	}
-	a.wanting = opened+1 >= smallChunks && len(a.spare) == 0 && a.limit-a.used > 2*chunkBytes
+	if opened+1 >= smallChunks && len(a.spare) == 0 && a.limit-a.used > 2*chunkBytes {
+		a.want()
+	}
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
 		copy(longer, a.directory)
@@ -111,6 +114,7 @@ func (a *arena) reset(limit int64) {
 	clear(a.directory)
 	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
 	a.next, a.end, a.used, a.limit, a.wanting = 0, 0, 0, limit, false
+	a.wanted.Store(false)
 	a.held.Store(int64(len(a.spare)) * chunkBytes)
 	a.opened.Store(0)
 }

@@ -281,7 +281,7 @@ func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 // Bytes returns how much memory the table holds, with its indexes, what its chunks
 // have free and what was prepared, in bytes.
 func (t *Table) Bytes() int64 {
-	return t.arena.held.Load() + t.arena.aheadBytes() + t.outside.Load()
+	return t.arena.held.Load() + t.aheadBytes() + t.outside.Load()
 }
 
 // Filled returns about how many bytes of its room the table has used; values
