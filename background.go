@@ -222,17 +222,19 @@ func (db *DB) keepLoop() {
 // for it.
 func (db *DB) logLoop() {
 	w := &db.workers
-	later := time.NewTimer(gatherInterval)
+	gather, later := w.gather, time.NewTimer(gatherInterval)
 	later.Stop()
 	for {
 		select {
 		case <-w.quit:
 			return
-		case <-w.gather:
+		case <-gather:
 			later.Reset(gatherInterval)
+			gather = nil // or each synced commit would wake this goroutine
 			continue
 		case <-w.crowd:
 		case <-later.C:
+			gather = w.gather
 		}
 		db.noteLog(db.log.WriteOut())
 		if db.log.Unsynced() > syncBehind {
@@ -271,7 +273,9 @@ func (db *DB) pageLoop() {
 		case <-w.quit:
 			return
 		case <-w.page:
-			db.spare.chunks.Prepare()
+			if rs := db.states.current.Load(); rs != nil {
+				rs.mem.Prepare()
+			}
 		}
 	}
 }

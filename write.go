@@ -202,7 +202,7 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 		}
 	}
 	db.publish(first, len(c.ops))
-	if mem.WantsChunk() {
+	if mem.Wants() {
 		wake(db.workers.page)
 	}
 	if db.section.reserved < db.opts.MemtableBytes {

@@ -6,9 +6,7 @@ import (
 )
 
 // Chunks are full chunks for tables that are being filled: of tables that nobody
-// reads any more, or made ahead. The first touch of fresh memory costs the kernel
-// some two microseconds for each page of 4 KiB, a tenth of a fill with small
-// values and a third with large ones.
+// reads any more, or made ahead (Table.Prepare).
 //
 // A table takes a chunk whenever its last is full, so the memory of a flushed
 // table goes over to the next one piece by piece, and two tables that are hardly
@@ -28,9 +26,6 @@ type chunk struct {
 	used bool // it has to be zeroed
 }
 
-// pageBytes is the smallest page there is.
-const pageBytes = 4 << 10
-
 // New returns an empty table, as the function New does, that takes its chunks
 // from c as far as there are any.
 func (c *Chunks) New(room int) *Table {
@@ -39,11 +34,9 @@ func (c *Chunks) New(room int) *Table {
 	return t
 }
 
-// Prepare makes a chunk, a MiB of memory that is paged in already, unless there is
-// one. Any goroutine may call it beside everything else; it takes half a
-// millisecond.
-func (c *Chunks) Prepare() {
-	if !c.empty() {
+// prepare makes a chunk that is paged in already, unless there is one.
+func (c *Chunks) prepare() {
+	if c.Bytes() > 0 {
 		return
 	}
 	words := make([]uint64, 1<<chunkShift)
@@ -75,8 +68,6 @@ func (c *Chunks) Shrink(bytes int64) int64 {
 	c.free = c.free[:keep]
 	return int64(n-keep) * chunkBytes
 }
-
-func (c *Chunks) empty() bool { return c == nil || c.Bytes() == 0 }
 
 // take returns a free chunk, zeroed; nil if there is none.
 func (c *Chunks) take() unsafe.Pointer {

@@ -15,7 +15,7 @@ func fillUntil(t *Table, from, bytes int) (next int, wants bool) {
 	value := make([]byte, 1<<10)
 	for i := from; i < from+bytes/len(value); i++ {
 		addNumber(t, i, value)
-		if t.WantsChunk() {
+		if t.Wants() {
 			return i + 1, true
 		}
 	}
@@ -34,8 +34,8 @@ func TestPreparedChunkIsTheOneOpenedNext(t *testing.T) {
 	if !wants {
 		t.Fatal("a table with room for many chunks wants none")
 	}
-	chunks.Prepare()
-	chunks.Prepare()
+	chunks.prepare()
+	chunks.prepare()
 	if got := chunks.Bytes(); got != chunkBytes {
 		t.Errorf("preparing twice took %d bytes, want a chunk of %d", got, chunkBytes)
 	}
@@ -64,9 +64,9 @@ func TestChunkIsWantedOnlyIfItWillBeFilled(t *testing.T) {
 		value := make([]byte, 1<<10)
 		for i := 1; table.Fits(1, 4+1<<10); i++ {
 			addNumber(table, i, value)
-			if table.WantsChunk() {
+			if table.Wants() {
 				wanted++
-				chunks.Prepare()
+				table.Prepare()
 			}
 		}
 		if wanted < c.least || wanted > c.most {
@@ -109,7 +109,7 @@ func TestChunksArePreparedBesideAdditions(t *testing.T) {
 				case <-done:
 					return
 				default:
-					chunks.Prepare()
+					chunks.prepare()
 					_ = chunks.Bytes()
 				}
 			}
@@ -129,5 +129,36 @@ func TestChunksArePreparedBesideAdditions(t *testing.T) {
 		if v, _, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); !ok || v[0] != byte(i) || v[len(v)-1] != byte(i) {
 			t.Fatalf("key %d: %v, found %v", i, v, ok)
 		}
+	}
+}
+
+func TestHashTableGrowsIntoTheOneMadeAhead(t *testing.T) {
+	table := New(256 << 20)
+	for i := 0; table.index.ahead.Load() == nil; i++ {
+		if addNumber(table, i, nil); i > leastAhead {
+			t.Fatal("no table is made ahead")
+		}
+		if table.Wants() {
+			table.Prepare()
+		}
+	}
+	ahead, n := table.index.ahead.Load(), table.Len()
+	for i := n; table.index.table.Load() != ahead; i++ {
+		if addNumber(table, i, nil); i > leastAhead {
+			t.Fatal("the index did not grow into the table made ahead")
+		}
+	}
+	if table.index.ahead.Load() != nil {
+		t.Error("the table in use still lies ready")
+	}
+	for i := range table.Len() {
+		key := []byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		if _, tr, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); !ok || tr.Seq != base.SeqNum(i) {
+			t.Fatalf("key %d: found %v, %v", i, ok, tr)
+		}
+	}
+	table.index.ahead.Store(newHashTable(firstSlots))
+	if table.Reserve(1 << 20); table.index.table.Load().slots == nil || len(table.index.table.Load().slots) < 1<<20 {
+		t.Error("an index grew into a table of another size")
 	}
 }

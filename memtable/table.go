@@ -231,15 +231,6 @@ func (t *Table) Rebase(first base.SeqNum) {
 	t.rebaseTombstones(first)
 }
 
-// WantsChunk reports, once for each chunk, that the table will need another full
-// one and that there is none: somebody should have the Chunks Prepare one. Writer
-// only.
-func (t *Table) WantsChunk() bool {
-	wants := t.arena.wanting
-	t.arena.wanting = false
-	return wants
-}
-
 // findOrdered returns the node of key by the ordered index, 0 if there is none.
 // The caller is the writer or holds order.mu.
 func (t *Table) findOrdered(key []byte, probe *fence) uint32 {
@@ -310,9 +301,11 @@ func (t *Table) Len() int { return int(t.records.Load()) }
 // Empty reports whether nothing was added, range deletes included.
 func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 
-// Bytes returns how much memory the table holds, with its indexes and what its
-// chunks have free, in bytes.
-func (t *Table) Bytes() int64 { return t.arena.held.Load() + t.outside.Load() }
+// Bytes returns how much memory the table holds, with its indexes, the
+// prepared one included, and what its chunks have free, in bytes.
+func (t *Table) Bytes() int64 {
+	return t.arena.held.Load() + t.index.aheadBytes() + t.outside.Load()
+}
 
 // Filled returns about how many bytes of its room the table has used, indexes
 // included; values outside the arena do not count. It may be asked at any time.
