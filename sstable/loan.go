@@ -74,8 +74,8 @@ func (r *Reader) borrow(i int, l *Loan) (*block, error) {
 }
 
 // fetchKeys is borrow of a block with pages, whose keys it stores in the cache:
-// a seventh of the memory, say, that the whole block would take, and the next read
-// of any of its records is one of a page.
+// they take a fraction of the memory of the whole block, and the next read of any
+// of its records is one of a page.
 func (r *Reader) fetchKeys(i int, l *Loan) (*block, error) {
 	b, err := r.borrow(i, l)
 	if err != nil {
