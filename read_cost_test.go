@@ -178,6 +178,20 @@ func TestScansPutAMemtableAway(t *testing.T) {
 	s.lostNothing("one run")
 }
 
+// TestScansOfAMemtableAlonePutItAway walks rows that nothing else has a say in.
+func TestScansOfAMemtableAlonePutItAway(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.write(readKeys, 1)
+	scans := 0
+	for ; s.Metrics().Memtables.Records > 0 && scans < 1000; scans++ {
+		s.must(s.Step())
+		s.scan(s)
+	}
+	if n := s.runCount(); n != 1 || scans < 2 {
+		t.Errorf("%d runs after %d scans", n, scans)
+	}
+}
+
 func TestWhoWritesOrReadsByKeyCollapsesNothing(t *testing.T) {
 	s := newReadStore(t, Options{runLimit: 2})
 	for range 30 {
@@ -292,17 +306,17 @@ func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
 }
 
 func TestWhatAWalkLosesToItsSources(t *testing.T) {
-	c := readCost{seeks: 2, steps: 10}
+	c := readCost{seeks: 2, steps: 10, strides: 100}
 	for _, x := range []struct {
 		runs          int
 		mem           bool
 		byRuns, byMem int64
 	}{
-		{runs: 0, mem: true, byMem: 10 * memStepTime},
+		{runs: 0, mem: true, byMem: 10*memStepTime + 100*memStrideTime},
 		{runs: 1},
-		{runs: 1, mem: true, byMem: 2*memSeekTime + 10*memStepTime},
+		{runs: 1, mem: true, byMem: 2*memSeekTime + 10*memStepTime + 100*memStrideTime},
 		{runs: 2, byRuns: 2*runSeekTime + 10*runStepTime},
-		{runs: 3, mem: true, byRuns: 4*runSeekTime + 10*runStepTime, byMem: 2 * memSeekTime},
+		{runs: 3, mem: true, byRuns: 4*runSeekTime + 10*runStepTime, byMem: 2*memSeekTime + 100*memStrideTime},
 	} {
 		if byRuns, byMem := c.lost(x.runs, x.mem); byRuns != x.byRuns || byMem != x.byMem {
 			t.Errorf("%d runs, memtable %v: lost %d and %d, want %d and %d", x.runs, x.mem, byRuns, byMem, x.byRuns, x.byMem)

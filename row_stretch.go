@@ -63,6 +63,7 @@ func (it *rowIter) strideMemory(d int) bool {
 	for e := mem.Stride(d); e != nil; e = mem.Stride(d) {
 		if e.Attr.Kind() == base.KindPut && !e.Expired(it.now) {
 			it.key, it.value, it.trailer = e.Key, e.Value, e.Trailer
+			it.noteStride()
 			return true
 		}
 	}
@@ -110,6 +111,7 @@ func (it *rowIter) enterStretch(e *iterator.Entry) bool {
 		return false
 	}
 	if e.Sole {
+		it.noteStep()
 		it.sole++
 		return it.sole > leastStretch && it.enterMemory(e)
 	}
