@@ -36,6 +36,7 @@ type Iter struct {
 	key    []byte // the block's prefix, then the current key's tail
 	entry  iterator.Entry
 
+	aimed       int // block in which the next SeekGE begins, +1; 0: not known
 	lines       lines
 	window      window
 	ahead       int // bytes to read ahead, grows while moves are sequential
@@ -57,7 +58,7 @@ func (r *Reader) NewIter(o IterOptions) *Iter {
 func (it *Iter) Init(r *Reader, o IterOptions) {
 	it.drop()
 	it.takeBack()
-	it.r, it.o, it.err = r, o, nil
+	it.r, it.o, it.err, it.aimed = r, o, nil, 0
 	it.window.forget()
 }
 
@@ -88,14 +89,25 @@ func (it *Iter) Last() *iterator.Entry {
 	return it.atLast()
 }
 
+// Aim implements iterator.Aimer.
+func (it *Iter) Aim(key []byte) {
+	if it.r == nil {
+		return
+	}
+	number := it.r.index.search(key)
+	it.r.ask(number)
+	it.aimed = number + 1
+}
+
 // SeekGE moves to the first record at or after (key, seq) in internal order.
 func (it *Iter) SeekGE(key []byte, seq base.SeqNum) *iterator.Entry {
 	if it.r == nil {
 		return nil
 	}
-	number := it.r.index.search(key)
-	it.r.ask(number)
-	if !it.seek(number) {
+	if it.aimed == 0 {
+		it.Aim(key)
+	}
+	if !it.seek(it.aimed - 1) {
 		return nil
 	}
 	for {

@@ -71,7 +71,7 @@ func (w *window) read(r *Reader, i int, backward bool, size int) error {
 // seek makes block number the iterator's, as a first access that may go
 // anywhere; false if there is no such block or it cannot be read.
 func (it *Iter) seek(number int) bool {
-	it.err, it.ahead = nil, 0
+	it.err, it.ahead, it.aimed = nil, 0, 0
 	return it.load(number, true, false)
 }
 

@@ -25,29 +25,44 @@ type Concat struct {
 	sources Sources
 	it      Iterator // over source at; nil if none is open
 	at      int
+	aimed   int // source that the next SeekGE opens, +1; 0: not known
 	err     error
 }
 
 // Init makes c the concatenation of s, positioned nowhere. Nothing is opened.
 func (c *Concat) Init(s Sources) { *c = Concat{sources: s} }
 
+// Aim implements Aimer. It opens the source that SeekGE will look into.
+func (c *Concat) Aim(key []byte) {
+	i := c.search(key)
+	if c.aimed = i + 1; i == c.sources.Len() || !c.open(i) {
+		return
+	}
+	if it, ok := c.it.(Aimer); ok {
+		it.Aim(key)
+	}
+}
+
 // First implements Iterator.
 func (c *Concat) First() *Entry {
-	c.err = nil
+	c.err, c.aimed = nil, 0
 	return c.forward(0)
 }
 
 // Last implements Iterator.
 func (c *Concat) Last() *Entry {
-	c.err = nil
+	c.err, c.aimed = nil, 0
 	return c.backward(c.sources.Len() - 1)
 }
 
 // SeekGE implements Iterator. It opens the one source that may hold key, and the
 // next one if that has nothing at or after it.
 func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
-	c.err = nil
-	i := c.search(key)
+	i := c.aimed - 1
+	if i < 0 {
+		i = c.search(key)
+	}
+	c.err, c.aimed = nil, 0
 	if i == c.sources.Len() || !c.open(i) {
 		return nil
 	}
@@ -59,7 +74,7 @@ func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
 
 // SeekLT implements Iterator.
 func (c *Concat) SeekLT(key []byte) *Entry {
-	c.err = nil
+	c.err, c.aimed = nil, 0
 	i := c.search(key)
 	if i < c.sources.Len() {
 		if smallest, _ := c.sources.Bounds(i); bytes.Compare(smallest, key) < 0 {

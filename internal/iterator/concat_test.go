@@ -126,3 +126,33 @@ func TestTableThatDoesNotOpenStopsTheConcat(t *testing.T) {
 		t.Fatal("a seek elsewhere does not recover")
 	}
 }
+
+// TestAimedSeekIsTheSeekItself aims, and sometimes moves elsewhere instead.
+func TestAimedSeekIsTheSeekItself(t *testing.T) {
+	r := newRand(t)
+	for _, key := range keyMakers {
+		_, all := scatter(r, 200, 1, key)
+		c, plain := &Concat{}, &Concat{}
+		c.Init(split(all, 20))
+		plain.Init(split(all, 20))
+		for range 500 {
+			k := key(r)
+			c.Aim([]byte(k))
+			switch r.IntN(5) {
+			case 0:
+				c.First()
+				k = key(r)
+			case 1:
+				c.Last()
+				k = key(r)
+			case 2:
+				c.SeekLT([]byte(k))
+				k = key(r)
+			}
+			got, want := c.SeekGE([]byte(k), base.SeqMax), plain.SeekGE([]byte(k), base.SeqMax)
+			if (got == nil) != (want == nil) || got != nil && (string(got.Key) != string(want.Key) || got.Seq != want.Seq) {
+				t.Fatalf("seek of %q: %v, want %v", k, got, want)
+			}
+		}
+	}
+}

@@ -50,6 +50,11 @@ type Iterator interface {
 	Close() error
 }
 
+// Aimer is an Iterator whose seeks can be begun: Aim asks for the memory that
+// SeekGE of the same key, as the next move, will wait for, and does not wait. A
+// merge aims all its sources before it seeks in any.
+type Aimer interface{ Aim(key []byte) }
+
 // Run describes the block an iterator stands in, so that a merge may stream it
 // without comparing while the block's far end lies before the next source and
 // before the next range-tombstone boundary. What it says holds for the entries

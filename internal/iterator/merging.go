@@ -44,6 +44,7 @@ type Merging struct {
 // child is one source and the entry it stands on; nil at its end.
 type child struct {
 	it    Iterator
+	aim   Aimer // it; nil if it is none
 	entry *Entry
 }
 
@@ -73,7 +74,8 @@ const (
 func (m *Merging) Init(children []Iterator) {
 	m.kids, m.order = m.kids[:0], m.order[:0]
 	for _, it := range children {
-		m.kids = append(m.kids, child{it: it})
+		aim, _ := it.(Aimer)
+		m.kids = append(m.kids, child{it: it, aim: aim})
 	}
 	m.err, m.reverse, m.stream, m.streak = nil, false, 0, 0
 	m.unranked, m.other = false, false
@@ -101,6 +103,13 @@ func (m *Merging) Last() *Entry {
 
 // SeekGE implements Iterator.
 func (m *Merging) SeekGE(key []byte, seq base.SeqNum) *Entry {
+	if len(m.kids) > 1 {
+		for i := range m.kids {
+			if a := m.kids[i].aim; a != nil {
+				a.Aim(key)
+			}
+		}
+	}
 	for i := range m.kids {
 		if !m.stand(i, m.kids[i].it.SeekGE(key, seq)) {
 			return nil
