@@ -124,10 +124,14 @@ func (db *DB) makeLog() (commit.Segment, error) {
 		db.removeFile(base.FileLog, num)
 		return commit.Segment{}, err
 	}
-	return commit.Segment{
+	seg := commit.Segment{
 		Number: num, LogID: binary.LittleEndian.Uint64(id[:]) | 1, File: f,
 		Allocate: f.Allocate, Closer: f, Reserved: firstReserve,
-	}, nil
+	}
+	if z, ok := f.(vfs.Zeroer); ok {
+		seg.Zero = z.Zero
+	}
+	return seg, nil
 }
 
 // noSpace turns the error of a full disk into ErrNoSpace.

@@ -132,6 +132,20 @@ func (o *osFile) Allocate(size int64) error {
 	return allocate(o.f, size)
 }
 
+var zeros [64 << 10]byte
+
+// Zero implements Zeroer.
+func (o *osFile) Zero(from, to int64) error {
+	for from < to {
+		n, err := o.f.WriteAt(zeros[:min(to-from, int64(len(zeros)))], from)
+		if err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return nil
+}
+
 // growLength is Allocate where nothing can be reserved.
 func growLength(f *os.File, size int64) error {
 	info, err := f.Stat()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -135,5 +136,28 @@ func TestLinkRefusalIsErrNoLink(t *testing.T) {
 	}
 	if !errors.Is(err, ErrNoLink) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestOSZeroFillsAndLeavesThePosition(t *testing.T) {
+	f := mustCreate(t, OS, t.TempDir()+"/f")
+	defer f.Close()
+	must(t, f.Allocate(300<<10))
+	if _, err := f.Write([]byte("start")); err != nil {
+		t.Fatal(err)
+	}
+	z := f.(Zeroer)
+	must(t, z.Zero(5, 300<<10))
+	must(t, z.Zero(100, 100))
+	if _, err := f.Write([]byte(" end")); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 300<<10)
+	if n, err := f.ReadAt(p, 0); n != len(p) || string(p[:9]) != "start end" || strings.Trim(string(p[9:]), "\x00") != "" {
+		t.Errorf("%d bytes, %q…, %v", n, p[:12], err)
+	}
+	f.Close()
+	if err := z.Zero(0, 10); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }

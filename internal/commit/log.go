@@ -33,6 +33,8 @@ type Segment struct {
 	Allocate func(size int64) error // reserves disk space for the first size bytes
 	Closer   io.Closer              // called once nothing more is written
 	Reserved int64                  // bytes reserved so far
+	// Zero fills reserved space with zeros; nil if that would bring nothing.
+	Zero func(from, to int64) error
 }
 
 const (
@@ -94,6 +96,7 @@ type segment struct {
 	written int64 // offset behind everything written
 	synced  int64 // offset up to which SyncBehind made it durable
 	clock   int64 // largest reading of any frame written; the leader's
+	zeroed  int64 // offset up to which reserved space was filled; the leader's
 }
 
 // New returns a log that will begin with segment first; see Activate.
@@ -242,9 +245,12 @@ func (l *Log) Err() error {
 func (l *Log) writeGroupLocked(sync bool) {
 	s := l.segs[0]
 	g := l.takeLocked(s)
-	sealed := len(l.segs) > 1
+	sealed, reserved := len(l.segs) > 1, s.Reserved
 	l.mu.Unlock()
 	begin := time.Now()
+	if sync && !sealed {
+		s.zeroAhead(g.size, reserved)
+	}
 	err := l.write(s, &g, sync || sealed)
 	if err == nil && sealed {
 		err = l.finish(s)
