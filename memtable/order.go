@@ -54,8 +54,12 @@ func newOrder(a *arena) *order {
 	return o
 }
 
-// reset empties the index and keeps its leaves for what comes.
+// reset empties the index and keeps its leaves for what comes. Nothing of it
+// points into the arena any more.
 func (o *order) reset() {
+	for _, l := range o.leaves {
+		l.lo, l.sample = nil, nil
+	}
 	o.spare = append(o.spare, o.leaves...)
 	clear(o.leaves)
 	o.leaves = o.leaves[:0]

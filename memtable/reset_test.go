@@ -155,3 +155,22 @@ func TestTableIsFullWhenRecordsAndIndexesTakeItsRoom(t *testing.T) {
 		}
 	}
 }
+
+func TestResetTableKeepsNoneOfItsChunksAlive(t *testing.T) {
+	live := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var chunks Chunks
+	table, before := chunks.New(32<<20), live()
+	fillSmall(table, 0, 200_000, make([]byte, 100))
+	table.Release()
+	table.Reset(32 << 20)
+	chunks.Shrink(0)
+	if more := live() - before; more > table.Bytes()+1<<20 {
+		t.Errorf("%d bytes are alive, the empty table says %d", more, table.Bytes())
+	}
+	runtime.KeepAlive(table)
+}
