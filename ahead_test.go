@@ -3,7 +3,6 @@ package siltstone
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -23,9 +22,7 @@ func TestMemtableHasAChunkReadyBesideTheWriter(t *testing.T) {
 		return db.spare.chunks.Bytes
 	}
 	alone, beside := ready(true), ready(false)
-	for deadline := time.Now().Add(20 * time.Second); beside() != 1<<20 || alone() != 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes are ready, without workers %d", beside(), alone())
-		}
+	if !Within(func() bool { return beside() == 1<<20 && alone() == 0 }) {
+		t.Fatalf("%d bytes are ready, without workers %d", beside(), alone())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 )
 
 func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
@@ -24,18 +23,14 @@ func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
 		})
 	}
 	group.Wait()
-	for deadline := time.Now().Add(20 * time.Second); db.log.Unsynced() > syncBehind; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes of the log are unsynced", db.log.Unsynced())
-		}
+	if !Within(func() bool { return db.log.Unsynced() <= syncBehind }) {
+		t.Fatalf("%d bytes of the log are unsynced", db.log.Unsynced())
 	}
 	before := db.log.Stats()
 	if err := db.Put([]byte("k"), []byte("v")); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); db.log.Stats().Groups == before.Groups; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("a commit that nobody waits for is never written")
-		}
+	if !Within(func() bool { return db.log.Stats().Groups != before.Groups }) {
+		t.Fatal("a commit that nobody waits for is never written")
 	}
 }

@@ -82,7 +82,7 @@ type File interface {
 
 // Zeroer is a File that can fill space reserved by Allocate. Where the file system
 // tells written space from reserved space, a sync of bytes in the latter changes
-// its own records too, and takes twice as long. A File need not be one.
+// its own records too, and takes up to twice as long. A File need not be one.
 type Zeroer interface {
 	// Zero writes zeros from one offset to another, behind the position and within
 	// the length. It may run beside ReadAt, Sync and Allocate.
