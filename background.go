@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
 // workers are the store's goroutines, the only ones it has: one flusher, two
@@ -29,9 +31,6 @@ type workers struct {
 	flush, compact, reads, keep, reap, waste, page chan struct{}
 	gather, crowd, sync                            chan struct{} // of the log
 
-	quit    chan struct{}
-	ctx     context.Context // cancelled with quit
-	cancel  context.CancelFunc
 	running sync.WaitGroup
 
 	owed atomic.Int64 // nanoseconds of delay not yet slept
@@ -48,8 +47,6 @@ func (w *workers) init() {
 	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.reads, &w.keep, &w.reap, &w.waste, &w.page, &w.gather, &w.crowd, &w.sync} {
 		*c = make(chan struct{}, 1)
 	}
-	w.quit = make(chan struct{})
-	w.ctx, w.cancel = context.WithCancel(context.Background())
 }
 
 func wake(c chan struct{}) {
@@ -84,7 +81,7 @@ func (db *DB) start() {
 	}
 	for name, loop := range loops {
 		w.running.Add(1)
-		go pprof.Do(w.ctx, pprof.Labels("siltstone", name, "store", filepath.Base(db.dir)), func(context.Context) {
+		go pprof.Do(db.life.Context(), pprof.Labels("siltstone", name, "store", filepath.Base(db.dir.Path)), func(context.Context) {
 			defer w.running.Done()
 			loop()
 		})
@@ -92,13 +89,12 @@ func (db *DB) start() {
 }
 
 // stop ends the workers and waits for them.
-func (w *workers) stop() {
+func (w *workers) stop(life *lifecycle.State) {
 	w.mu.Lock()
 	w.stopping = true
 	w.flushed.Broadcast()
 	w.mu.Unlock()
-	w.cancel()
-	close(w.quit)
+	life.End()
 	w.running.Wait()
 	w.mu.Lock()
 	for len(w.merging.running) > 0 { // of a Compact, in its caller's goroutine
@@ -107,32 +103,20 @@ func (w *workers) stop() {
 	w.mu.Unlock()
 }
 
-// pause waits for d; it returns false if the store is ending.
-func (w *workers) pause(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-w.quit:
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
 func (db *DB) flushLoop() {
 	w := &db.workers
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.flush:
 		}
 		for {
 			did, err := db.flushStep()
 			db.noteFlush(err)
-			if err != nil && !db.poison.set() {
+			if err != nil && !db.life.Poisoned() {
 				db.reportCorruption(err)
-				if !w.pause(retryAfter) {
+				if !db.life.Pause(retryAfter) {
 					return
 				}
 				continue
@@ -177,7 +161,7 @@ func (db *DB) compactLoop(second bool) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.compact:
 		case <-reads:
@@ -190,9 +174,9 @@ func (db *DB) compactLoop(second bool) {
 		}
 		for !second || db.inDebt() {
 			did, err := db.compactStep()
-			if err != nil && !errors.Is(err, context.Canceled) && !db.poison.set() {
+			if err != nil && !errors.Is(err, context.Canceled) && !db.life.Poisoned() {
 				db.reportCorruption(err)
-				if !w.pause(retryAfter) {
+				if !db.life.Pause(retryAfter) {
 					return
 				}
 			}
@@ -207,7 +191,7 @@ func (db *DB) keepLoop() {
 	w := &db.workers
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.sync:
 			db.noteLog(db.log.SyncBehind())
@@ -226,7 +210,7 @@ func (db *DB) logLoop() {
 	later.Stop()
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-gather:
 			later.Reset(gatherInterval)
@@ -245,8 +229,8 @@ func (db *DB) logLoop() {
 
 // noteLog poisons the store if its log has failed.
 func (db *DB) noteLog(err error) {
-	if err != nil && !db.isClosed() {
-		db.poisonBy(err)
+	if err != nil && !db.life.Closing() {
+		db.life.Poison(err)
 	}
 }
 
@@ -256,7 +240,7 @@ func (db *DB) collectLoop() {
 	cycles := readHeap().cycles
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.waste:
 			cycles = db.collect(cycles)
@@ -270,11 +254,11 @@ func (db *DB) pageLoop() {
 	w := &db.workers
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.page:
-			if rs := db.states.current.Load(); rs != nil {
-				rs.mem.Prepare()
+			if rs := db.states.Current.Load(); rs != nil {
+				rs.Mem.Prepare()
 			}
 		}
 	}
@@ -288,7 +272,7 @@ func (db *DB) reapLoop() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-w.quit:
+		case <-db.life.Quit():
 			return
 		case <-w.reap:
 		case <-tick.C:
@@ -310,11 +294,11 @@ const syncBehind = 8 << 20
 // keepStep prepares the next log, removes files that nothing lists any more,
 // and closes tables beyond the limit.
 func (db *DB) keepStep() {
-	if !db.poison.set() && !db.opts.ReadOnly {
+	if !db.life.Poisoned() && !db.opts.ReadOnly {
 		// A failure is met again, and reported, by the commit that needs the log.
 		_ = db.prepareLogs(1, 0)
 	}
-	db.states.trim()
+	db.states.Trim()
 	db.removeObsolete()
 }
 
@@ -337,24 +321,24 @@ func (db *DB) awaitNoUnflushed(ctx context.Context) error {
 		return nil
 	}
 	w := &db.workers
-	rs := db.states.current.Load()
+	rs := db.states.Current.Load()
 	if rs == nil {
 		return ErrClosed
 	}
-	target := rs.mem.log // every log below it must be retired
+	target := rs.Mem.Log // every log below it must be retired
 	defer context.AfterFunc(ctx, func() { w.mu.Lock(); w.flushed.Broadcast(); w.mu.Unlock() })()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for {
-		rs := db.states.current.Load()
+		rs := db.states.Current.Load()
 		switch {
 		case rs == nil || w.stopping:
 			return ErrClosed
-		case db.poison.set():
-			return db.poison.err()
+		case db.life.Poisoned():
+			return db.life.PoisonErr()
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case len(rs.imms) == 0 || rs.imms[len(rs.imms)-1].log >= target:
+		case len(rs.Imms) == 0 || rs.Imms[len(rs.Imms)-1].Log >= target:
 			return nil
 		}
 		w.flushed.Wait()

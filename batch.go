@@ -2,13 +2,13 @@ package siltstone
 
 import (
 	"bytes"
-	"cmp"
 	"iter"
 	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -23,20 +23,26 @@ import (
 // In returns the same batch addressing another keyspace: there is one list of
 // operations, and Len, Ops, Reset and Apply are about all of it.
 type Batch struct {
-	of *Batch    // the whole batch, of one that In returned; nil: this is it
-	ks *Keyspace // addressed by the verbs
+	of *Batch          // the whole batch, of one that In returned; nil: this is it
+	ks *keyspace.Space // addressed by the verbs
+	db *DB             // of ks, or of the keyspaces touched; nil: none
 
 	ops      []byte // encoded record.Ops; the expiry of a put with TTL is its TTL in ms
 	count    int
-	relative bool        // some op has a TTL
-	largest  int         // bytes of the largest value
-	spaces   []*Keyspace // named keyspaces it touches, by number
+	relative bool              // some op has a TTL
+	largest  int               // bytes of the largest value
+	spaces   []*keyspace.Space // named keyspaces it touches, by number
 	err      error
 }
 
 // In returns the batch addressing ks; nil is the default keyspace. A keyspace
 // of another store than the one the batch is applied to is an error then.
-func (b *Batch) In(ks *Keyspace) *Batch { return &Batch{of: b.whole(), ks: ks} }
+func (b *Batch) In(ks *Keyspace) *Batch {
+	if ks == nil {
+		return &Batch{of: b.whole()}
+	}
+	return &Batch{of: b.whole(), ks: ks.space, db: ks.db}
+}
 
 // whole returns the batch that holds the operations.
 func (b *Batch) whole() *Batch {
@@ -46,23 +52,18 @@ func (b *Batch) whole() *Batch {
 	return b
 }
 
-// touch notes that the batch touches a keyspace.
-func (b *Batch) touch(ks *Keyspace) {
+// touch notes that the batch touches a keyspace of db.
+func (b *Batch) touch(ks *keyspace.Space, db *DB) {
 	if ks == nil {
 		return
 	}
-	i, found := spaceAt(b.spaces, ks.number)
+	i, found := keyspace.Find(b.spaces, ks.Number)
 	switch {
-	case !found:
-		b.spaces = slices.Insert(b.spaces, i, ks)
-	case b.spaces[i] != ks:
+	case b.db != nil && b.db != db:
 		b.fail(errForeign)
+	case !found:
+		b.spaces, b.db = slices.Insert(b.spaces, i, ks), db
 	}
-}
-
-// spaceAt returns where a number stands, or would, in a sorted list.
-func spaceAt(spaces []*Keyspace, number uint32) (int, bool) {
-	return slices.BinarySearchFunc(spaces, number, func(ks *Keyspace, n uint32) int { return cmp.Compare(ks.number, n) })
 }
 
 // OpKind says what an operation of a batch does.
@@ -114,7 +115,7 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 		return
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
-	prefix, b := b.ks.prefix(), b.whole()
+	prefix, b := b.ks.Prefix(), b.whole()
 	b.ops = appendRowOp(b.ops, a, ttl, prefix, key)
 	b.ops = record.AppendOpValue(b.ops, value)
 	b.largest = max(b.largest, len(value))
@@ -126,7 +127,7 @@ func (b *Batch) Delete(key []byte) {
 	if !b.check(key, 0) {
 		return
 	}
-	prefix, b := b.ks.prefix(), b.whole()
+	prefix, b := b.ks.Prefix(), b.whole()
 	b.ops = appendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
 	b.count++
 }
@@ -134,11 +135,11 @@ func (b *Batch) Delete(key []byte) {
 // DeleteRange deletes every key of r, at a cost that does not depend on how
 // many there are.
 func (b *Batch) DeleteRange(r Range) {
-	ks, b := b.ks, b.whole()
+	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return
 	}
-	lo, hi, err := r.deleteRows(ks.prefix())
+	lo, hi, err := r.deleteRows(ks.Prefix())
 	if err != nil {
 		b.fail(err)
 		return
@@ -146,7 +147,7 @@ func (b *Batch) DeleteRange(r Range) {
 	if bytes.Equal(lo, hi) {
 		return
 	}
-	b.touch(ks)
+	b.touch(ks, db)
 	b.ops = record.AppendOp(b.ops, record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
 	b.count++
 }
@@ -160,11 +161,11 @@ func appendRowOp(dst []byte, a base.Attr, expiry int64, prefix, key []byte) []by
 
 // check prepares an operation on key.
 func (b *Batch) check(key []byte, valueLen int) bool {
-	ks, b := b.ks, b.whole()
+	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return false
 	}
-	if err := checkKey(key); err != nil {
+	if err := base.CheckKey(key); err != nil {
 		b.fail(err)
 		return false
 	}
@@ -172,18 +173,8 @@ func (b *Batch) check(key []byte, valueLen int) bool {
 		b.fail(ErrValueTooLarge)
 		return false
 	}
-	b.touch(ks)
+	b.touch(ks, db)
 	return b.err == nil
-}
-
-func checkKey(key []byte) error {
-	switch {
-	case len(key) == 0:
-		return ErrEmptyKey
-	case len(key) > MaxKeyLen:
-		return ErrKeyTooLarge
-	}
-	return nil
 }
 
 func (b *Batch) fail(err error) {
@@ -223,8 +214,8 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 			rest = rest[n:]
 			op := Op{Kind: OpKind(o.Attr.Kind())}
 			prefix, key, _ := keyenc.KeyspaceOf(o.Key)
-			if i, named := spaceAt(b.spaces, keyspaceNumber(prefix)); named {
-				op.Keyspace = b.spaces[i].name
+			if i, named := keyspace.Find(b.spaces, keyspace.Number(prefix)); named {
+				op.Keyspace = b.spaces[i].Name
 			}
 			switch op.Kind {
 			case OpDeleteRange:

@@ -76,7 +76,7 @@ func makeGolden(t testing.TB) *golden {
 		s.put(Sync, s.key(), s.value(60))
 	}
 	s.compare()
-	newest := base.Filename(base.FileLog, s.db.section.mem.log)
+	newest := base.Filename(base.FileLog, s.db.section.mem.Log)
 	g := &golden{t: t, model: s.model, clock: s.clock, newest: newest, counts: map[string]int{}, files: filesOf(t, disk)}
 	g.names = slices.Sorted(maps.Keys(g.files))
 	s.close()
@@ -155,7 +155,7 @@ func (g *golden) open(files map[string][]byte, readOnly bool) (v outcome) {
 		return v
 	}
 	v.opened = true
-	v.tables = len(db.store.state.Version.AllTables())
+	v.tables = len(db.set.State().Version.AllTables())
 	v.stored, err = readAll(db)
 	v.err = errors.Join(err, db.Check(context.Background()))
 	if err := db.Close(); err != nil && v.err == nil {

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -18,16 +20,16 @@ type change struct {
 	bytes   int64        // of keys and values
 	owned   bool         // nobody will change payload: it may be referenced
 
-	reads      *readset.Set    // what a transaction read; nil for blind writes
-	state      *readState      // if set, the reads hold only while it is the current one
-	gate       *gatePass       // of the one whom the gate lets through
-	table      *memtable.Table // the operations in order, if somebody made it already
-	tableFirst base.SeqNum     // the sequence of the first of them there
-	spaces     []*Keyspace     // named keyspaces it rests on: refused if one of them is dropped
-	drops      []*Keyspace     // keyspaces it drops
-	hooks      []func()        // run inside the section, once the change has happened
-	removed    uint64          // elements that collections lose by it
-	urgent     bool            // the store's own commit: never throttled nor held back
+	reads      *readset.Set      // what a transaction read; nil for blind writes
+	state      *readstate.State  // if set, the reads hold only while it is the current one
+	gate       *gatePass         // of the one whom the gate lets through
+	table      *memtable.Table   // the operations in order, if somebody made it already
+	tableFirst base.SeqNum       // the sequence of the first of them there
+	spaces     []*keyspace.Space // named keyspaces it rests on: refused if one of them is dropped
+	drops      []*keyspace.Space // keyspaces it drops
+	hooks      []func()          // run inside the section, once the change has happened
+	removed    uint64            // elements that collections lose by it
+	urgent     bool              // the store's own commit: never throttled nor held back
 }
 
 // preparedOp is one operation, ready to be inserted.
@@ -75,7 +77,7 @@ func (c *change) add(from int) error {
 func (c *change) note(o record.Op) {
 	p := preparedOp{op: o}
 	if o.Attr.Kind() != base.KindRangeDelete {
-		p.hash = hashRow(o.Key)
+		p.hash = base.HashRow(o.Key)
 	}
 	c.ops = append(c.ops, p)
 	c.bytes += int64(len(o.Key) + len(o.Value))
@@ -94,7 +96,7 @@ func (c *change) appendRangeDelete(lo, hi []byte) error {
 }
 
 // name notes that the change rests on a named keyspace.
-func (c *change) name(ks *Keyspace) {
+func (c *change) name(ks *keyspace.Space) {
 	if ks != nil {
 		c.spaces = append(c.spaces, ks)
 	}
@@ -104,7 +106,7 @@ func (c *change) name(ks *Keyspace) {
 // It is asked inside the commit section.
 func (c *change) refusal() error {
 	for _, ks := range c.spaces {
-		if err := ks.writable(); err != nil {
+		if err := ks.Writable(); err != nil {
 			return err
 		}
 	}
@@ -112,19 +114,19 @@ func (c *change) refusal() error {
 }
 
 // put fills c with one put of a user key.
-func (c *change) put(ks *Keyspace, key, value []byte, a base.Attr, expiry int64) error {
+func (c *change) put(ks *keyspace.Space, key, value []byte, a base.Attr, expiry int64) error {
 	c.name(ks)
-	c.own(len(ks.prefix()) + len(key) + len(value))
-	c.payload = appendRowOp(c.payload, a, expiry, ks.prefix(), key)
+	c.own(len(ks.Prefix()) + len(key) + len(value))
+	c.payload = appendRowOp(c.payload, a, expiry, ks.Prefix(), key)
 	c.payload = record.AppendOpValue(c.payload, value)
 	return c.add(0)
 }
 
 // delete fills c with one delete of a user key.
-func (c *change) delete(ks *Keyspace, key []byte) error {
+func (c *change) delete(ks *keyspace.Space, key []byte) error {
 	c.name(ks)
-	c.own(len(ks.prefix()) + len(key))
-	c.payload = appendRowOp(c.payload, base.MakeAttr(base.KindDelete, 0, false), 0, ks.prefix(), key)
+	c.own(len(ks.Prefix()) + len(key))
+	c.payload = appendRowOp(c.payload, base.MakeAttr(base.KindDelete, 0, false), 0, ks.Prefix(), key)
 	return c.add(0)
 }
 

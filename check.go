@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -33,7 +34,7 @@ import (
 // Files that a failed removal left behind are no fault. The context is looked at
 // often.
 func (db *DB) Check(ctx context.Context) error {
-	ctx, end, err := db.longCall(ctx)
+	ctx, end, err := db.life.LongCall(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,8 +43,8 @@ func (db *DB) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.drop(c.view.rs)
-	for _, look := range []func() error{c.manifest, c.directory, c.version, c.tables, c.logs, c.ages, c.collections, c.keyspaces} {
+	defer db.states.Drop(c.view.rs)
+	for _, look := range []func() error{db.set.Check, c.directory, c.version, c.tables, c.logs, c.ages, c.collections, c.keyspaces} {
 		err := look()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -55,14 +56,13 @@ func (db *DB) Check(ctx context.Context) error {
 
 // newChecker pins the newest version and notes the state that goes with it.
 func (db *DB) newChecker(ctx context.Context) (*checker, error) {
-	m := &db.store
-	m.mu.Lock()
-	state, rs := m.state, db.states.hold()
-	m.mu.Unlock()
+	var state *manifest.State
+	var rs *readstate.State
+	db.set.Pinned(func(s *manifest.State) { state, rs = s, db.states.Hold() })
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	view := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	view := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
 	return &checker{db: db, ctx: ctx, state: state, view: view}, nil
 }
 

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // collections checks metadata against element rows.
@@ -111,18 +114,10 @@ func (c *checker) namedIDs() (map[namedID]bool, error) {
 	return named, it.merge.Err()
 }
 
-// nominated reports whether the collection is waiting for the reaper.
-func (c *checker) nominated(id namedID) bool {
-	n := keyspaceNumber([]byte(id.prefix))
-	c.db.store.mu.Lock()
-	ranges := c.db.store.state.Nominated
-	c.db.store.mu.Unlock()
-	c.db.reaper.mu.Lock()
-	defer c.db.reaper.mu.Unlock()
-	for _, r := range append(ranges[:len(ranges):len(ranges)], c.db.reaper.pending...) {
-		if r.Keyspace == n && r.First <= id.id && id.id <= r.Last {
-			return true
-		}
-	}
-	return false
+// nominated reports whether the collection is waiting for the reaper, or for the
+// flush of its verdict.
+func (c *checker) nominated(who namedID) bool {
+	n := keyspace.Number([]byte(who.prefix))
+	in := func(r manifest.IDRange) bool { return r.Keyspace == n && r.First <= who.id && who.id <= r.Last }
+	return c.db.set.Nominations.Has(n, who.id) || slices.ContainsFunc(c.db.set.State().Nominated, in)
 }

@@ -113,11 +113,11 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	if !bytes.Equal(e.owner, e.row) {
 		return e.fault("row %q names it, its owner row says %q", e.row, e.owner)
 	}
-	f, err := c.view.rs.get(e.row, hashRow(e.row), c.view.seq)
+	f, err := c.view.rs.Get(e.row, base.HashRow(e.row), c.view.seq)
 	if err != nil {
 		return err
 	}
-	m, err := record.DecodeMeta(f.value)
+	m, err := record.DecodeMeta(f.Value)
 	if err != nil {
 		return e.fault("%v", err)
 	}
@@ -187,14 +187,14 @@ func (c *checker) timers(e *elementCount, expiry, nextDue int64) error {
 			continue
 		}
 		row := keyenc.AppendTimerRow(nil, at, e.id)
-		f, err := c.view.rs.get(row, hashRow(row), c.view.seq)
+		f, err := c.view.rs.Get(row, base.HashRow(row), c.view.seq)
 		switch {
 		case err != nil:
 			return err
-		case !f.ok:
+		case !f.OK:
 			return e.fault("%q has no timer at %d", e.owner, at)
-		case !bytes.Equal(f.value, e.prefix):
-			return e.fault("%q has a timer at %d of keyspace %x", e.owner, at, f.value)
+		case !bytes.Equal(f.Value, e.prefix):
+			return e.fault("%q has a timer at %d of keyspace %x", e.owner, at, f.Value)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package siltstone
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,57 +8,25 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/wal"
 )
-
-// manifest reads the manifest again and compares it with the state in memory. A
-// poisoned store's may hold an edit more.
-func (c *checker) manifest() error {
-	m := &c.db.store
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c.db.poison.set() {
-		return nil
-	}
-	s, info, err := manifest.Load(c.db.opts.FS, c.db.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing")
-	}
-	if err != nil {
-		return err
-	}
-	name := base.Filename(base.FileManifest, info.Number)
-	switch {
-	case m.log != nil && m.log.Number() != info.Number:
-		return base.Corruptf(base.Filename(base.FileCurrent, 0), 0, "names %s, the store goes by manifest %d", name, uint64(m.log.Number()))
-	case m.log != nil && m.log.Size() != info.End:
-		return base.Corruptf(name, info.End, "ends here, %d bytes were written", m.log.Size())
-	case s.DBID != m.state.DBID || !bytes.Equal(manifest.AppendEdit(nil, s.Snapshot()), manifest.AppendEdit(nil, m.state.Snapshot())):
-		return base.Corruptf(name, -1, "does not say what the store goes by")
-	}
-	return nil
-}
 
 // directory looks for the manifest's tables, and for those it never gave
 // a number.
 func (c *checker) directory() error {
-	files, err := c.db.listFiles()
+	files, err := c.db.dir.List()
 	if err != nil {
 		return err
 	}
-	m := &c.db.store
-	m.mu.Lock()
-	limit := m.state.FileLimit // behind the listing: it only rises
-	m.mu.Unlock()
+	limit := c.db.set.State().FileLimit // read after the listing: it only rises
 	var errs []error
-	for _, n := range files.tables {
+	for _, n := range files.Tables {
 		if n >= limit {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, n), -1, "number was never reserved"))
 		}
 	}
-	for _, t := range c.view.rs.version.AllTables() {
-		if _, there := slices.BinarySearch(files.tables, t.Num); !there {
+	for _, t := range c.view.rs.Version.AllTables() {
+		if _, there := slices.BinarySearch(files.Tables, t.Num); !there {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
 		}
 	}
@@ -68,9 +35,10 @@ func (c *checker) directory() error {
 
 // version checks that the manifest's version is a possible one.
 func (c *checker) version() error {
-	v := c.view.rs.version
+	v := c.view.rs.Version
 	if err := v.Check(); err != nil {
-		return base.Corruptf(c.manifestName(), -1, "%w", err)
+		manifestName, _ := c.db.set.LogName()
+		return base.Corruptf(manifestName, -1, "%w", err)
 	}
 	for _, t := range v.AllTables() {
 		if t.MaxSeq > c.state.LastSeq {
@@ -80,22 +48,12 @@ func (c *checker) version() error {
 	return nil
 }
 
-func (c *checker) manifestName() string {
-	m := &c.db.store
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.log == nil {
-		return "manifest"
-	}
-	return base.Filename(base.FileManifest, m.log.Number())
-}
-
 // tables verifies each table file, and that it is what the manifest says of it.
 func (c *checker) tables() error {
 	var errs []error
-	for i := range c.view.rs.runs {
-		for _, t := range c.view.rs.runs[i].tables {
-			r, err := t.get()
+	for i := range c.view.rs.Runs {
+		for _, t := range c.view.rs.Runs[i].Tables {
+			r, err := t.Get()
 			if err == nil {
 				err = r.Verify(func(int) error { return c.ctx.Err() })
 			}
@@ -151,7 +109,7 @@ func (c *checker) again(n base.FileNum, err error) error {
 // it may end in a frame that is being written.
 func (c *checker) log(n base.FileNum, followed bool) (header bool, err error) {
 	name := base.Filename(base.FileLog, n)
-	f, err := c.db.opts.FS.Open(join(c.db.dir, name))
+	f, err := c.db.dir.FS.Open(c.db.dir.Join(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, base.Corruptf(name, -1, "log is missing")
 	}

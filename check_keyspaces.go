@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 )
 
 // keyspaces checks that every keyspace has a number of its own that was
@@ -27,16 +28,14 @@ func badKeyspace(format string, args ...any) error {
 // registered returns the names of all keyspaces by their numbers. It calls found
 // for every name whose row is at fault, which then is none of them.
 func (c *checker) registered(found func(name string, fault error)) (names map[uint32]string, err error) {
-	c.db.store.mu.Lock()
-	limit := c.db.store.state.KeyspaceLimit
-	c.db.store.mu.Unlock()
+	limit := c.db.set.State().KeyspaceLimit
 	names = map[uint32]string{}
 	err = c.db.registryRows(c.view, func(name string, value []byte) error {
-		number := keyspaceNumber(value)
+		number := keyspace.Number(value)
 		other, twice := names[number]
 		var fault error
 		switch {
-		case checkKeyspaceName(name) != nil || number == 0 || !bytes.Equal(value, keyspacePrefix(number)):
+		case keyspace.CheckName(name) != nil || number == 0 || !bytes.Equal(value, keyspace.Prefix(number)):
 			fault = badKeyspace("keyspace %q has the prefix %x", name, value)
 		case number >= limit:
 			fault = badKeyspace("keyspace %q has number %d, and those below %d were reserved", name, number, limit)
@@ -73,7 +72,7 @@ func (c *checker) rowsOfNoKeyspace(names map[uint32]string, found func(row []byt
 			ok = it.next()
 			continue
 		}
-		if number := keyspaceNumber(prefix); names[number] == "" {
+		if number := keyspace.Number(prefix); names[number] == "" {
 			found(bytes.Clone(it.key), number, badKeyspace("row %q is of keyspace number %d, which there is not", it.key, number))
 		}
 		ok = it.seekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
@@ -15,7 +16,7 @@ type place struct {
 	it      iterator.Iterator
 	at      *iterator.Entry
 	deletes *rangedel.List
-	run     *runView // nil for a memtable
+	run     *readstate.Run // nil for a memtable
 }
 
 // name says where the place keeps key.
@@ -23,7 +24,7 @@ func (p *place) name(key []byte) string {
 	if p.run == nil {
 		return "a memtable"
 	}
-	if t := p.run.find(key); t != nil {
+	if t := p.run.Find(key); t != nil {
 		return base.Filename(base.FileTable, t.Num)
 	}
 	return "a run"
@@ -32,25 +33,25 @@ func (p *place) name(key []byte) string {
 // places returns every source, newest first.
 func (c *checker) places() ([]place, error) {
 	rs := c.view.rs
-	ps := []place{{it: rs.mem.NewIter(true), deletes: rs.mem.RangeDeletes()}}
-	for _, m := range rs.imms {
+	ps := []place{{it: rs.Mem.NewIter(true), deletes: rs.Mem.RangeDeletes()}}
+	for _, m := range rs.Imms {
 		ps = append(ps, place{it: m.NewIter(true), deletes: m.RangeDeletes()})
 	}
-	runs := make([]runSource, len(rs.runs))
-	for i := range rs.runs {
-		r := &rs.runs[i]
+	runs := make([]readstate.RunIter, len(rs.Runs))
+	for i := range rs.Runs {
+		r := &rs.Runs[i]
 		var lists []*rangedel.List
-		for _, t := range r.tables {
+		for _, t := range r.Tables {
 			if t.RangeDeletes == 0 {
 				continue
 			}
-			rd, err := t.get()
+			rd, err := t.Get()
 			if err != nil {
 				return ps, err
 			}
 			lists = append(lists, rd.RangeDeletes())
 		}
-		ps = append(ps, place{it: runs[i].init(r, newTableIter(), true), deletes: rangedel.Merge(lists...), run: r})
+		ps = append(ps, place{it: runs[i].Init(r, readstate.NewTableIter(), true), deletes: rangedel.Merge(lists...), run: r})
 	}
 	return ps, nil
 }

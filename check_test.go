@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -49,7 +50,7 @@ func checkable(t testing.TB, disk *vfstest.Disk) *DB {
 	if err := db.Check(background); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(db.store.state.Version.Runs); n != 3 {
+	if n := len(db.set.State().Version.Runs); n != 3 {
 		t.Fatalf("%d runs", n)
 	}
 	return db
@@ -123,28 +124,31 @@ func damage(t testing.TB, db *DB, disk *vfstest.Disk, name string, at int64) {
 	t.Helper()
 	flip(t, disk, "db/"+name, at)
 	// A file that was replaced is another one to those who have it open.
-	db.tables.mu.Lock()
-	defer db.tables.mu.Unlock()
-	for _, table := range db.tables.tables {
-		if o := table.reader.Swap(nil); o != nil {
-			db.tables.open--
-			o.close()
+	db.tables.Mu.Lock()
+	defer db.tables.Mu.Unlock()
+	for _, table := range db.tables.Tables {
+		if o := table.Reader.Swap(nil); o != nil {
+			db.tables.Open--
+			o.Close()
 		}
 	}
 }
 
 func tableFile(db *DB) string {
-	return base.Filename(base.FileTable, db.store.state.Version.Runs[1].Tables[0].Num)
+	return base.Filename(base.FileTable, db.set.State().Version.Runs[1].Tables[0].Num)
 }
 
-func logFile(db *DB) string { return base.Filename(base.FileLog, db.section.mem.log) }
+func logFile(db *DB) string { return base.Filename(base.FileLog, db.section.mem.Log) }
 
-func manifestFile(db *DB) string { return base.Filename(base.FileManifest, db.store.log.Number()) }
+func manifestFile(db *DB) string {
+	name, _ := db.set.LogName()
+	return name
+}
 
 func TestCheckComparesDirectoryAndManifest(t *testing.T) {
 	disk := vfstest.NewDisk(2)
 	db := checkable(t, disk)
-	stray := base.Filename(base.FileTable, db.store.state.FileLimit+7)
+	stray := base.Filename(base.FileTable, db.set.State().FileLimit+7)
 	replace(t, disk, "db/"+stray, []byte("?"))
 	wantFault(t, db, stray, -1, "never reserved")
 	if err := disk.Remove("db/" + stray); err != nil {
@@ -277,7 +281,7 @@ func TestCheckFindsATombstoneBelowWhatItDeleted(t *testing.T) {
 func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 	disk := vfstest.NewDisk(6)
 	db := checkable(t, disk)
-	v := db.store.state.Version
+	v := db.set.State().Version
 	one, two := *v.Runs[1].Tables[0], *v.Runs[2].Tables[0]
 	two.Run, two.Level = one.Run, one.Level
 	tables := []*manifest.Table{&one, &two}
@@ -287,24 +291,24 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	pinned := c.view.rs
-	c.view.rs = &readState{version: &manifest.Version{Runs: []manifest.Run{{Age: one.Run, Level: one.Level, Tables: tables}}}}
+	c.view.rs = &readstate.State{Version: &manifest.Version{Runs: []manifest.Run{{Age: one.Run, Level: one.Level, Tables: tables}}}}
 	if err := c.version(); !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), "overlap") || !strings.Contains(err.Error(), manifestFile(db)) {
 		t.Errorf("tables that overlap: %v", err)
 	}
-	db.states.drop(pinned)
+	db.states.Drop(pinned)
 	mustClose(t, db)
 }
 
 func TestCheckCountsCollectionsAnew(t *testing.T) {
 	typedtest.InRows(t)
 	id := func(db *DB, name string) uint64 {
-		rs := db.states.hold()
-		defer db.states.drop(rs)
+		rs := db.states.Hold()
+		defer db.states.Drop(rs)
 		f, err := db.look(rs, nil, []byte(name), base.SeqMax, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, _ := record.CollectionID(record.Type(f.Attr.Type()), f.value)
+		id, _ := record.CollectionID(record.Type(f.Attr.Type()), f.Value)
 		return id
 	}
 	put, remove := base.KindPut, base.KindDelete

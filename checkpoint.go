@@ -2,18 +2,12 @@ package siltstone
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"io/fs"
-	"path"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -46,7 +40,7 @@ import (
 // poisoned store is refused with ErrPoisoned: which of its last commits count is
 // decided when it is opened again.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
-	ctx, end, err := db.longCall(ctx)
+	ctx, end, err := db.life.LongCall(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,13 +49,14 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		return noSpace(err)
+		return storedir.NoSpace(err)
 	}
 	return nil
 }
 
 func (db *DB) checkpoint(ctx context.Context, dir string) error {
-	if err := mustBeAbsent(db.opts.FS, dir); err != nil {
+	target := storedir.Dir{FS: db.dir.FS, Path: dir}
+	if err := target.MustBeAbsent(); err != nil {
 		return err
 	}
 	if !db.opts.ReadOnly {
@@ -69,35 +64,23 @@ func (db *DB) checkpoint(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if db.poison.set() {
-		return db.poison.err()
+	if db.life.Poisoned() {
+		return db.life.PoisonErr()
 	}
-	c, err := db.newCheckpoint(ctx, dir)
+	c, err := db.newCheckpoint(ctx, target)
 	if err != nil {
 		return err
 	}
-	defer db.states.drop(c.rs)
-	err = makeDir(c.partial, db.opts.FS)
+	defer db.states.Drop(c.rs)
+	err = c.partial.Make()
 	if err == nil {
 		err = c.fill()
 	}
 	if err == nil {
-		err = c.publish(dir)
+		err = c.publish()
 	}
 	if err != nil {
-		c.remove()
-	}
-	return err
-}
-
-// mustBeAbsent refuses a target that is there.
-func mustBeAbsent(f vfs.FS, dir string) error {
-	_, err := f.Stat(dir)
-	if err == nil {
-		return &fs.PathError{Op: "create", Path: dir, Err: fs.ErrExist}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		c.partial.Discard()
 	}
 	return err
 }
@@ -106,34 +89,30 @@ func mustBeAbsent(f vfs.FS, dir string) error {
 type checkpoint struct {
 	ctx     context.Context
 	db      *DB
-	rs      *readState      // holds the files of state
-	state   *manifest.State // of the copy
-	partial string          // where it is made; at last the name it was asked for by
-	made    []string        // files in it
+	rs      *readstate.State  // holds the files of state
+	state   *manifest.State   // of the copy
+	partial *storedir.Partial // the copy
 }
 
 // newCheckpoint pins the newest version and notes the state that goes with it.
-func (db *DB) newCheckpoint(ctx context.Context, dir string) (*checkpoint, error) {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return nil, err
-	}
-	id, err := randomID()
+func (db *DB) newCheckpoint(ctx context.Context, target storedir.Dir) (*checkpoint, error) {
+	partial, err := storedir.NewPartial(target)
 	if err != nil {
 		return nil, err
 	}
-	m := &db.store
-	m.mu.Lock()
-	state := *m.state
-	rs := db.states.hold() // under the lock under which versions change
-	m.mu.Unlock()
+	id, err := storedir.RandomID()
+	if err != nil {
+		return nil, err
+	}
+	var state manifest.State
+	var rs *readstate.State
+	db.set.Pinned(func(s *manifest.State) { state, rs = *s, db.states.Hold() })
 	if rs == nil {
 		return nil, ErrClosed
 	}
 	state.DBID, state.Parent = id, state.DBID
-	state.Clock = max(state.Clock, db.clock.now())
+	state.Clock = max(state.Clock, db.clock.Now())
 	state.Clean = true
-	partial := fmt.Sprintf("%s.%x.partial", path.Clean(dir), binary.LittleEndian.Uint64(b[:]))
 	return &checkpoint{ctx: ctx, db: db, rs: rs, state: &state, partial: partial}, nil
 }
 
@@ -143,7 +122,7 @@ func (c *checkpoint) fill() error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.table(t); err != nil {
+		if err := c.partial.Table(c.ctx, c.db.dir, t.Num, t.Size, t.Digest, !c.db.opts.ReadOnly); err != nil {
 			return err
 		}
 	}
@@ -153,110 +132,27 @@ func (c *checkpoint) fill() error {
 		}
 	}
 	// A reader of the copy locks out writers only if there is a file to lock.
-	if err := c.create(base.Filename(base.FileLock, 0), func(vfs.File) error { return nil }); err != nil {
+	if err := c.partial.Write(base.Filename(base.FileLock, 0), func(vfs.File) error { return nil }); err != nil {
 		return err
 	}
-	c.made = append(c.made, base.Filename(base.FileManifest, 1), base.Filename(base.FileCurrent, 0))
-	log, err := manifest.Create(c.db.opts.FS, c.partial, 1, c.state)
+	c.partial.Note(base.Filename(base.FileManifest, 1))
+	c.partial.Note(base.Filename(base.FileCurrent, 0))
+	log, err := manifest.Create(c.partial.FS, c.partial.Path, 1, c.state)
 	if err != nil {
 		return err
 	}
 	return log.Close()
 }
 
-// publish gives the directory its name.
-func (c *checkpoint) publish(dir string) error {
+// publish gives the directory its name, unless the call is to end.
+func (c *checkpoint) publish() error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.db.closedErr(); err != nil { // the context may hear of it later
+	if err := c.db.life.ClosedErr(); err != nil { // the context may hear of it later
 		return err
 	}
-	f := c.db.opts.FS
-	if err := mustBeAbsent(f, dir); err != nil {
-		return err
-	}
-	if err := f.Rename(c.partial, dir); err != nil {
-		return err
-	}
-	c.partial = dir
-	return f.SyncDir(path.Dir(path.Clean(dir)))
-}
-
-// remove takes back what was made, as far as it can. It goes by what the
-// directory lists: a failed call may have made more than was noted.
-func (c *checkpoint) remove() {
-	f := c.db.opts.FS
-	names, err := f.List(c.partial)
-	if err != nil {
-		names = c.made
-	}
-	for _, name := range names {
-		_ = f.Remove(join(c.partial, name))
-	}
-	_ = f.Remove(c.partial)
-}
-
-// table links or copies one table.
-func (c *checkpoint) table(t *manifest.Table) error {
-	name := base.Filename(base.FileTable, t.Num)
-	from := join(c.db.dir, name)
-	if !c.db.opts.ReadOnly {
-		c.made = append(c.made, name)
-		err := c.db.opts.FS.Link(from, join(c.partial, name))
-		if !errors.Is(err, vfs.ErrNoLink) {
-			return err
-		}
-	}
-	src, err := c.db.opts.FS.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	return c.create(name, func(dst vfs.File) error {
-		sum, err := copyFile(c.ctx, dst, src, int64(t.Size))
-		if err == nil && sum != t.Digest {
-			err = base.Corruptf(name, -1, "digest of the file is %016x, want %016x", sum, t.Digest)
-		}
-		return err
-	})
-}
-
-// create makes a file of the copy and syncs it.
-func (c *checkpoint) create(name string, write func(vfs.File) error) error {
-	c.made = append(c.made, name)
-	f, err := c.db.opts.FS.Create(join(c.partial, name))
-	if err != nil {
-		return err
-	}
-	if err = write(f); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// copyPiece is how much of a file is copied between two looks at the context.
-const copyPiece = 256 << 10
-
-// copyFile appends the first size bytes of src to dst and returns their xxhash.
-func copyFile(ctx context.Context, dst, src vfs.File, size int64) (uint64, error) {
-	digest := xxhash.New()
-	buf := make([]byte, min(size, copyPiece))
-	for at := int64(0); at < size; {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		piece := buf[:min(int64(len(buf)), size-at)]
-		if n, err := src.ReadAt(piece, at); n < len(piece) {
-			return 0, err
-		}
-		if _, err := dst.Write(piece); err != nil {
-			return 0, err
-		}
-		_, _ = digest.Write(piece)
-		at += int64(len(piece))
-	}
-	return digest.Sum64(), nil
+	return c.partial.Publish()
 }
 
 // memtables writes what a read-only store replayed into memory to tables of the
@@ -266,14 +162,13 @@ func (c *checkpoint) memtables() error {
 	env := compaction.Env{Yield: func(int) error { return c.ctx.Err() }, NewTable: func() (compaction.NewTable, error) {
 		num := max(c.state.FileLimit, 1)
 		c.state.FileLimit = num + 1
-		name := base.Filename(base.FileTable, num)
-		c.made = append(c.made, name)
-		return createTable(db.opts.FS, c.partial, num)
+		c.partial.Note(base.Filename(base.FileTable, num))
+		return createTable(c.partial.Dir, num)
 	}}
 	edit := &manifest.Edit{LastSeq: db.section.lastSeq}
-	for i, m := range slices.Backward(c.rs.imms) {
+	for i, m := range slices.Backward(c.rs.Imms) {
 		v := c.state.Version
-		age := nextAge(v) + uint64(len(c.rs.imms)-i)
+		age := nextAge(v) + uint64(len(c.rs.Imms)-i)
 		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: age, Span: memSpan(m)}
 		job := db.flushJob(m, v, at)
 		job.Older.AddTables(edit.Added)
@@ -284,7 +179,7 @@ func (c *checkpoint) memtables() error {
 		edit.Added = append(edit.Added, res.Tables...)
 		edit.Nominated = append(edit.Nominated, res.Nominated...)
 	}
-	if len(c.rs.imms) > 0 {
+	if len(c.rs.Imms) > 0 {
 		edit.LastSeq = (edit.LastSeq/base.SeqGap + 1) * base.SeqGap // as after any recovery
 	}
 	next, err := c.state.Apply(edit)

@@ -139,11 +139,11 @@ func TestTablesMergedAwayMeanwhileAreStillLinked(t *testing.T) {
 		}
 		db.keepStep()
 	}}, clock)
-	runs := len(db.store.state.Version.Runs)
+	runs := len(db.set.State().Version.Runs)
 	if err := db.Checkpoint(background, "copy"); err != nil {
 		t.Fatal(err)
 	}
-	if runs < 2 || len(db.store.state.Version.Runs) != 1 {
+	if runs < 2 || len(db.set.State().Version.Runs) != 1 {
 		t.Fatal("nothing was merged: nothing is shown")
 	}
 	again := openCopy(t, disk, clock)
@@ -164,13 +164,13 @@ func TestTheClockOfACopyGoesOnFromItsParents(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.advance(time.Hour)
-	was := db.clock.now()
+	was := db.clock.Now()
 	if err := db.Checkpoint(background, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, db)
 	again := openCopy(t, mem, newHandClock())
-	if now := again.clock.now(); now < was {
+	if now := again.clock.Now(); now < was {
 		t.Errorf("the copy shows %d, its parent had shown %d", now, was)
 	}
 	mustClose(t, again)

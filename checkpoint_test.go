@@ -348,9 +348,9 @@ func TestParentAndCopyLiveOnIndependently(t *testing.T) {
 	if err := db.Checkpoint(background, "copy"); err != nil {
 		t.Fatal(err)
 	}
-	parent := db.store.state
+	parent := db.set.State()
 	again := openCopy(t, disk, early)
-	child := again.store.state
+	child := again.set.State()
 	if child.Parent != parent.DBID || child.DBID == parent.DBID || child.DBID == 0 {
 		t.Errorf("ids: the copy is %x of %x, the parent %x", child.DBID, child.Parent, parent.DBID)
 	}
@@ -363,7 +363,7 @@ func TestParentAndCopyLiveOnIndependently(t *testing.T) {
 	if _, err := again.Get([]byte("brief")); err != ErrNotFound {
 		t.Errorf("what had expired is back on a clock that is behind: %v", err)
 	}
-	id, err := again.newID()
+	id, err := again.set.NewID()
 	if err != nil || id < parent.IDLimit {
 		t.Errorf("the copy hands out collection %d, the parent may have used ids below %d: %v", id, parent.IDLimit, err)
 	}
@@ -406,7 +406,7 @@ func TestACheckpointOfAReadOnlyStoreHoldsItsLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(read.states.current.Load().imms) == 0 {
+	if len(read.states.Current.Load().Imms) == 0 {
 		t.Fatal("nothing was replayed: nothing is shown")
 	}
 	before := storeImage(t, killed, "db")
@@ -474,7 +474,7 @@ func TestCloseEndsACheckpointAndWaitsForIt(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				<-db.workers.ctx.Done()
+				<-db.life.Context().Done()
 			})
 		}
 	})

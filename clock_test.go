@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -42,10 +43,10 @@ func TestClockBackAfterRestartRevivesNothing(t *testing.T) {
 	}
 	for name, act := range acts {
 		t.Run(name, func(t *testing.T) {
-			disk, clock := vfstest.NewDisk(1), newHandClock()
-			db := mustOpen(t, disk, clock)
+			disk, hand := vfstest.NewDisk(1), newHandClock()
+			db := mustOpen(t, disk, hand)
 			putFor(t, db, "k", time.Minute)
-			clock.advance(2 * time.Minute)
+			hand.advance(2 * time.Minute)
 			if alive(t, db, "k") {
 				t.Fatal("the key has not expired")
 			}
@@ -53,17 +54,17 @@ func TestClockBackAfterRestartRevivesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			image := disk.Image(vfstest.P1, nil)
-			clock.advance(-time.Hour)
-			again := mustOpen(t, image, clock)
+			hand.advance(-time.Hour)
+			again := mustOpen(t, image, hand)
 			if alive(t, again, "k") {
 				t.Error("the wall clock went back, and an expired key is back")
 			}
 			putFor(t, again, "new", time.Minute)
-			clock.advance(59 * time.Second)
+			hand.advance(59 * time.Second)
 			if !alive(t, again, "new") {
 				t.Error("a new key expired early")
 			}
-			clock.advance(2 * time.Second)
+			hand.advance(2 * time.Second)
 			if alive(t, again, "new") {
 				t.Error("a new key does not expire while the wall clock is behind")
 			}
@@ -78,22 +79,22 @@ func TestClockBackAfterRestartRevivesNothing(t *testing.T) {
 func TestClockFarAheadOnceDoesNotFreezeTTL(t *testing.T) {
 	const far = 80 * 365 * 24 * time.Hour
 	for _, restart := range []bool{false, true} {
-		disk, clock := vfstest.NewDisk(1), newHandClock()
-		db := mustOpen(t, disk, clock)
-		clock.advance(far)
+		disk, hand := vfstest.NewDisk(1), newHandClock()
+		db := mustOpen(t, disk, hand)
+		hand.advance(far)
 		putFor(t, db, "a", time.Minute)
-		clock.advance(-far)
+		hand.advance(-far)
 		if restart {
 			image := disk.Image(vfstest.P1, nil)
 			mustClose(t, db)
-			db = mustOpen(t, image, clock)
+			db = mustOpen(t, image, hand)
 		}
 		putFor(t, db, "b", time.Minute)
-		clock.advance(59 * time.Second)
+		hand.advance(59 * time.Second)
 		if !alive(t, db, "a") || !alive(t, db, "b") {
 			t.Errorf("restart %v: a key expired early", restart)
 		}
-		clock.advance(2 * time.Second)
+		hand.advance(2 * time.Second)
 		if alive(t, db, "a") || alive(t, db, "b") {
 			t.Errorf("restart %v: the clock was far ahead once, and since then nothing expires", restart)
 		}
@@ -102,12 +103,12 @@ func TestClockFarAheadOnceDoesNotFreezeTTL(t *testing.T) {
 }
 
 func TestClockNeverGoesBackWhileTheWallDoes(t *testing.T) {
-	clock := newHandClock()
-	c := newStoreClock(clock.Now)
+	hand := newHandClock()
+	c := clock.New(hand.Now)
 	rng, last := seeded(3), int64(0)
 	for range 1000 {
-		clock.advance(time.Duration(rng.IntN(2000)-900) * time.Millisecond)
-		now := c.now()
+		hand.advance(time.Duration(rng.IntN(2000)-900) * time.Millisecond)
+		now := c.Now()
 		if now < last {
 			t.Fatalf("the clock showed %d after %d", now, last)
 		}

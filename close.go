@@ -1,12 +1,12 @@
 package siltstone
 
 import (
-	"context"
 	"errors"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
 )
@@ -33,81 +33,42 @@ func (db *DB) Close() error {
 	}
 	db.section.closed = true
 	db.section.Unlock()
-	db.closing.Store(true)
-	db.workers.stop()
-	db.long.Lock() // Check and Checkpoint end early
-	//lint:ignore SA2001 to have waited is all that is wanted
-	db.long.Unlock()
+	db.life.BeginClose()
+	db.workers.stop(db.life)
+	db.life.AwaitLongCalls() // Check and Checkpoint end early
 
 	var err error
 	if !db.opts.ReadOnly {
 		err = db.closeFiles()
 	}
-	if last := db.states.end(); last != nil {
-		for !last.calls.zero() {
+	if last := db.states.End(); last != nil {
+		for !last.Calls.Zero() {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
-	db.tables.close()
-	err = errors.Join(err, db.store.end())
+	db.tables.Close()
+	err = errors.Join(err, db.set.Close())
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())
 	}
 	return errors.Join(err, db.holders.err())
 }
 
-// end closes the manifest's log, once nobody appends to it.
-func (m *manifestState) end() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ended = true; m.log == nil {
-		return nil
-	}
-	return m.log.Close()
-}
-
-// longCall begins a call that reads much or writes files beside the store's. Its
-// context ends, with ErrClosed as the cause, once Close begins, and Close waits
-// for end. It is ErrClosed if Close has begun.
-func (db *DB) longCall(ctx context.Context) (_ context.Context, end func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	db.long.RLock()
-	if db.isClosed() {
-		db.long.RUnlock()
-		return nil, nil, ErrClosed
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(db.workers.ctx, func() { cancel(ErrClosed) })
-	return ctx, func() { stop(); cancel(nil); db.long.RUnlock() }, nil
-}
-
-// isClosed reports whether Close has begun.
-func (db *DB) isClosed() bool { return db.closing.Load() }
-
-func (db *DB) closedErr() error {
-	if db.closing.Load() {
-		return ErrClosed
-	}
-	return nil
-}
-
 // closeFiles flushes what is in memory and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
 	defer db.logs.closeAll(func(n base.FileNum) { db.removeFile(base.FileLog, n) })
-	if db.poison.set() {
+	if db.life.Poisoned() {
 		_, _ = db.log.Close()
-		return db.poison.err()
+		return db.life.PoisonErr()
 	}
 	flushErr := db.flushAll()
 	_, err := db.log.Close()
-	if err = errors.Join(flushErr, err); err != nil || db.poison.set() {
+	if err = errors.Join(flushErr, err); err != nil || db.life.Poisoned() {
 		return err
 	}
 	db.removeObsolete()
-	retired := db.logs.retire(db.section.mem.log + 1)
-	err = db.applyEdit(&manifest.Edit{MinLog: db.section.mem.log + 1, LastSeq: db.section.lastSeq, Clean: true}, nil)
+	retired := db.logs.retire(db.section.mem.Log + 1)
+	err = db.set.Apply(&manifest.Edit{MinLog: db.section.mem.Log + 1, LastSeq: db.section.lastSeq, Clean: true}, nil)
 	if err != nil {
 		return err
 	}
@@ -121,18 +82,18 @@ func (db *DB) closeFiles() error {
 // memtable over it takes the last one's place.
 func (db *DB) flushAll() error {
 	if mem := db.currentMem(); !mem.Empty() {
-		n, err := db.newFileNum()
+		n, err := db.set.NewFileNum()
 		if err != nil {
 			return err
 		}
 		db.seal(mem)
-		fresh := &memState{Table: memtable.New(leastMemtable), log: n}
+		fresh := &readstate.Mem{Table: memtable.New(leastMemtable), Log: n}
 		db.section.Lock()
 		db.section.mem = fresh
 		db.section.Unlock()
-		db.states.publish(func(rs *readState) {
-			rs.imms = append([]*memState{mem}, rs.imms...)
-			rs.mem = fresh
+		db.states.Publish(func(rs *readstate.State) {
+			rs.Imms = append([]*readstate.Mem{mem}, rs.Imms...)
+			rs.Mem = fresh
 		})
 	}
 	for db.unflushed() > 0 {
@@ -140,5 +101,5 @@ func (db *DB) flushAll() error {
 			return err
 		}
 	}
-	return db.log.Wait(db.log.Appended(), commit.Durable)
+	return db.log.Wait(db.log.Appended(), commitlog.Durable)
 }

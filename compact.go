@@ -8,10 +8,11 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/sstable"
-	"github.com/siltstonedb/siltstone/vfs"
 )
 
 // merging is the compactors' shared state, guarded by workers.mu: which
@@ -60,7 +61,7 @@ func (db *DB) compactRows(ctx context.Context, lo, hi []byte) error {
 	manual := &compaction.KeyRange{Lo: lo, Hi: hi}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(db.workers.ctx, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(db.life.Context(), func() { cancel(ErrClosed) })()
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -96,11 +97,11 @@ func (db *DB) awaitMerge(ctx context.Context) bool {
 }
 
 // compactStep picks one compaction and carries it out.
-func (db *DB) compactStep() (did bool, err error) { return db.compactOnce(db.workers.ctx, nil) }
+func (db *DB) compactStep() (did bool, err error) { return db.compactOnce(db.life.Context(), nil) }
 
 func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did bool, err error) {
-	if db.poison.set() {
-		return false, db.poison.err()
+	if db.life.Poisoned() {
+		return false, db.life.PoisonErr()
 	}
 	if err := db.loadRangeDeletes(); err != nil {
 		return false, err
@@ -109,7 +110,7 @@ func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did
 	if rs == nil {
 		return false, ErrClosed
 	}
-	defer db.states.drop(rs)
+	defer db.states.Drop(rs)
 	if c == nil {
 		return false, nil
 	}
@@ -128,25 +129,25 @@ func (db *DB) compactOnce(ctx context.Context, manual *compaction.KeyRange) (did
 // loadRangeDeletes opens the tables that have range tombstones: Pick, which does
 // no I/O, looks at those in memory.
 func (db *DB) loadRangeDeletes() error {
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return nil
 	}
-	defer db.states.unpin(rs, n)
-	_, err := rs.olderDeletes()
+	defer db.states.Unpin(rs, n)
+	_, err := rs.OlderDeletes()
 	return err
 }
 
 // pick decides what to compact, pins the state it is in, and enters it among
 // those that run. rs is nil if the store is closed.
-func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readState) {
+func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readstate.State) {
 	w := &db.workers
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rs := db.states.holdTables()
+	rs := db.states.HoldTables()
 	if rs == nil || w.stopping {
 		if rs != nil {
-			db.states.drop(rs)
+			db.states.Drop(rs)
 		}
 		return nil, nil
 	}
@@ -154,14 +155,14 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 	in := db.pickInputLocked()
 	idle := in.Idle && !db.opts.manualWork
 	if manual == nil {
-		in.ReadCredit = db.readCredit(rs.version)
+		in.ReadCredit = db.readCredit(rs.Version)
 	}
-	if idle && manual == nil && m.settled == rs.version && time.Since(m.settledAt) < lookAgain && !compaction.RelievesReaders(rs.version, in) {
+	if idle && manual == nil && m.settled == rs.Version && time.Since(m.settledAt) < lookAgain && !compaction.RelievesReaders(rs.Version, in) {
 		return nil, rs
 	}
 	in.Manual = manual
-	in.RangeDeletes, in.Bytes = rs.knownRangeDeletes, rs.knownBytes
-	c := compaction.Pick(rs.version, in)
+	in.RangeDeletes, in.Bytes = rs.KnownRangeDeletes, rs.KnownBytes
+	c := compaction.Pick(rs.Version, in)
 	if c != nil && manual != nil && c.Kind == compaction.KindMerge && c.Reason != compaction.ReasonManual {
 		c = nil // what was asked for is done
 	}
@@ -169,7 +170,7 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 		db.lost.spend(c)
 		m.running = append(slices.Clip(m.running), c)
 	} else if idle && len(m.running) == 0 {
-		m.settled, m.settledAt = rs.version, time.Now()
+		m.settled, m.settledAt = rs.Version, time.Now()
 	}
 	return c, rs
 }
@@ -177,7 +178,7 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readSt
 // pickInputLocked gathers what Pick knows beside the version.
 func (db *DB) pickInputLocked() compaction.Input {
 	m := &db.workers.merging
-	points, now := db.points.capture()
+	points, now := db.points.Capture()
 	in := compaction.Input{Config: db.mergeConfig(), Now: now, OldestReadSeq: base.SeqMax, OldestReadClock: now, Busy: m.running}
 	for _, p := range points {
 		in.OldestReadSeq = min(in.OldestReadSeq, p.Seq)
@@ -193,39 +194,6 @@ func (db *DB) pickInputLocked() compaction.Input {
 func (db *DB) mergeConfig() compaction.Config {
 	o := &db.opts
 	return compaction.Config{FlushRuns: o.runLimit, TierRuns: o.runLimit, TableSize: o.tableBytes, LastTableSize: o.tableBytes}
-}
-
-// knownRangeDeletes returns a table's range tombstones if its reader is open.
-func (rs *readState) knownRangeDeletes(m *manifest.Table) *rangedel.List {
-	if m.RangeDeletes == 0 {
-		return nil
-	}
-	if o := rs.openTable(m); o != nil {
-		return o.RangeDeletes()
-	}
-	return nil
-}
-
-// knownBytes returns about how many bytes of a table lie in [lo, hi) if its
-// reader is open.
-func (rs *readState) knownBytes(m *manifest.Table, lo, hi []byte) (n uint64, known bool) {
-	o := rs.openTable(m)
-	if o == nil {
-		return 0, false
-	}
-	return uint64(max(0, o.ApproximateOffset(hi)-o.ApproximateOffset(lo))), true
-}
-
-// openTable returns the reader of a table if it is open.
-func (rs *readState) openTable(m *manifest.Table) *openTable {
-	for i := range rs.runs {
-		for _, t := range rs.runs[i].tables {
-			if t.Num == m.Num {
-				return t.reader.Load()
-			}
-		}
-	}
-	return nil
 }
 
 // mergeEnded takes c from those that run.
@@ -248,7 +216,7 @@ func (db *DB) mergeEnded(c *compaction.Compaction) {
 // carryOut does what was picked, in the one order for everything that changes
 // the set of tables: outputs synced, directory synced, edit appended and
 // synced, read state published, inputs removed once nobody reads them.
-func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readState, e *CompactionEnd) error {
+func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readstate.State, e *CompactionEnd) error {
 	edit := &manifest.Edit{}
 	for _, in := range c.Inputs {
 		for _, t := range in.Tables {
@@ -265,7 +233,7 @@ func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readSt
 		e.BytesRead, e.BytesWritten = int64(c.Bytes()), int64(res.Stats.BytesOut)
 		e.Tables, e.Dropped = len(res.Tables), int64(res.Stats.In-res.Stats.Out)
 		if err == nil {
-			err = db.opts.FS.SyncDir(db.dir)
+			err = db.dir.Sync()
 		}
 		if err != nil {
 			db.discard(res)
@@ -273,51 +241,51 @@ func (db *DB) carryOut(ctx context.Context, c *compaction.Compaction, rs *readSt
 		}
 		edit.Added, edit.Nominated = res.Tables, res.Nominated
 	}
-	return db.applyEdit(edit, nil)
+	return db.set.Apply(edit, db.publishVersion)
 }
 
 // merge runs the merge of c. Its inputs are pinned with rs; only then are the
 // read points captured.
-func (db *DB) merge(ctx context.Context, c *compaction.Compaction, rs *readState) (*compaction.Result, error) {
+func (db *DB) merge(ctx context.Context, c *compaction.Compaction, rs *readstate.State) (*compaction.Result, error) {
 	job := compaction.Job{
-		Older: compaction.NewOlder(rs.version, c), Level: c.Level, Age: c.Age,
-		TableSize: db.mergeConfig().SizeAt(c.Level), Guards: c.Guards(rs.version, db.mergeConfig(), int64(c.Bytes())), Writer: db.tableOptions(c.Level),
+		Older: compaction.NewOlder(rs.Version, c), Level: c.Level, Age: c.Age,
+		TableSize: db.mergeConfig().SizeAt(c.Level), Guards: c.Guards(rs.Version, db.mergeConfig(), int64(c.Bytes())), Writer: db.tableOptions(c.Level),
 	}
 	var err error
 	if job.Inputs, err = mergeInputs(c, rs); err != nil {
 		return &compaction.Result{}, err
 	}
-	job.ReadPoints, job.Now = db.points.capture()
+	job.ReadPoints, job.Now = db.points.Capture()
 	return compaction.Merge(job, db.mergeEnv(ctx))
 }
 
 // mergeInputs opens the inputs of c. Merge closes them.
-func mergeInputs(c *compaction.Compaction, rs *readState) (inputs []compaction.Source, err error) {
-	handles := map[base.FileNum]*table{}
-	for i := range rs.runs {
-		for _, t := range rs.runs[i].tables {
+func mergeInputs(c *compaction.Compaction, rs *readstate.State) (inputs []compaction.Source, err error) {
+	handles := map[base.FileNum]*readstate.Table{}
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
 			handles[t.Num] = t
 		}
 	}
 	for _, in := range c.Inputs {
 		var src compaction.Source
 		var lists []*rangedel.List
-		run := &runView{}
+		run := &readstate.Run{}
 		for _, m := range in.Tables {
 			t := handles[m.Num]
-			run.tables = append(run.tables, t)
+			run.Tables = append(run.Tables, t)
 			src.Records += int64(m.Records())
 			if m.RangeDeletes > 0 {
-				r, err := t.get()
+				r, err := t.Get()
 				if err != nil {
 					return nil, err
 				}
 				lists = append(lists, r.RangeDeletes())
 			}
 		}
-		s := &runSource{run: run, table: &sstable.Iter{}, cold: true}
-		s.concat.Init(s)
-		src.Iter, src.RangeDeletes = &s.concat, rangedel.Merge(lists...)
+		s := &readstate.RunIter{Run: run, Table: &sstable.Iter{}, Cold: true}
+		s.Concat.Init(s)
+		src.Iter, src.RangeDeletes = &s.Concat, rangedel.Merge(lists...)
 		inputs = append(inputs, src)
 	}
 	return inputs, nil
@@ -341,7 +309,7 @@ func (db *DB) mergeEnv(ctx context.Context) compaction.Env {
 		runtime.Gosched()
 		if rate := db.opts.CompactionRate; rate > 0 && ctx != context.Background() {
 			d := time.Duration(float64(n) / float64(rate) * float64(time.Second))
-			if !db.workers.pause(d) {
+			if !db.life.Pause(d) {
 				return context.Canceled
 			}
 		}
@@ -351,22 +319,22 @@ func (db *DB) mergeEnv(ctx context.Context) compaction.Env {
 
 // newTable creates the file of a new table.
 func (db *DB) newTable() (compaction.NewTable, error) {
-	num, err := db.newFileNum()
+	num, err := db.set.NewFileNum()
 	if err != nil {
 		return compaction.NewTable{}, err
 	}
-	return createTable(db.opts.FS, db.dir, num)
+	return createTable(db.dir, num)
 }
 
 // createTable creates the file of table num in dir.
-func createTable(fsys vfs.FS, dir string, num base.FileNum) (compaction.NewTable, error) {
-	id, err := randomID()
+func createTable(dir storedir.Dir, num base.FileNum) (compaction.NewTable, error) {
+	id, err := storedir.RandomID()
 	if err != nil {
 		return compaction.NewTable{}, err
 	}
-	f, err := fsys.Create(join(dir, base.Filename(base.FileTable, num)))
+	f, err := dir.Create(base.FileTable, num)
 	if err != nil {
-		return compaction.NewTable{}, noSpace(err)
+		return compaction.NewTable{}, err
 	}
 	return compaction.NewTable{Num: num, ID: id, Sink: f}, nil
 }
@@ -378,7 +346,7 @@ func (db *DB) inDebt() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	in := db.pickInputLocked()
-	return in.Idle || len(db.states.version().Runs) > debtRuns
+	return in.Idle || len(db.states.Version().Runs) > debtRuns
 }
 
 // debtRuns is how many runs there are when merges are behind.

@@ -259,7 +259,7 @@ func (e *crashEnum) reopen(image *vfstest.Disk, o Options, where string, write b
 // what it shows must not change.
 func (e *crashEnum) workAfter(db *DB, got stored, where string) {
 	e.t.Helper()
-	db.nominateRanges(db.store.state.Nominated)
+	db.set.Nominations.Add(db.set.State().Nominated)
 	if err := db.step(); err != nil {
 		e.t.Fatalf("%s: %s: background work after recovery: %v", e.w.name, where, err)
 	}
@@ -288,7 +288,7 @@ func (e *crashEnum) noOrphans(image *vfstest.Disk, db *DB, where string) {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	want := 3 + len(db.store.state.Version.AllTables()) // CURRENT, LOCK and the manifest
+	want := 3 + len(db.set.State().Version.AllTables()) // CURRENT, LOCK and the manifest
 	if len(names) != want {
 		e.t.Fatalf("%s: %s: after Close the directory holds %v, %d files, want %d", e.w.name, where, names, len(names), want)
 	}

@@ -392,7 +392,7 @@ func reopenings(s *session) {
 			s.step()
 		}
 		if s.rng.IntN(3) == 0 {
-			_, err := s.db.newID()
+			_, err := s.db.set.NewID()
 			s.do("id", err)
 		}
 		s.close()

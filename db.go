@@ -5,14 +5,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/storedir"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // DB is an ordered, persistent key-value store. All methods are safe for
@@ -22,41 +26,38 @@ type DB struct {
 	// changes is guarded by it.
 	section struct {
 		sync.Mutex
-		mem      *memState
+		mem      *readstate.Mem
 		reserved int64 // of the memory budget, for the mutable memtable: see reserve
 		lastSeq  base.SeqNum
 		closed   bool
 	}
 	visible atomic.Uint64 // largest sequence readers may see
-	log     *commit.Log
+	log     *commitlog.Log
 
-	states  states
-	points  readPoints
-	clock   *storeClock
-	tables  *tableCache
+	states  readstate.States
+	points  readstate.Points
+	clock   *clock.Clock
+	tables  *readstate.Tables
 	blocks  *cache.Cache
 	lost    readLoss
-	store   manifestState
+	set     *manifest.Set
 	logs    logShelf
 	spare   spare
 	disk    diskUse
 	writers compaction.Writers
 	workers workers
 	holders holders
-	poison  poison
+	life    *lifecycle.State
 	gate    gate
 	locks   keyLocks
-	reaper  reaper
-	closing atomic.Bool // Close has begun
 
-	registry registry
-	long     sync.RWMutex // held shared by long calls, which Close ends and awaits
+	spaces keyspace.Registry
 
 	events sync.Mutex // one event at a time
 	tally  tally
 
 	// constant after Open
-	dir  string
+	dir  storedir.Dir
 	opts Options
 	lock interface{ Close() error }
 }
@@ -74,66 +75,54 @@ func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
 }
 
 // appendGet is AppendGet in a keyspace; nil is the default one.
-func (db *DB) appendGet(ks *Keyspace, dst, key []byte) ([]byte, error) {
-	rs, n := db.states.pin()
+func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return dst, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
+	defer db.states.Unpin(rs, n)
 	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
-	defer f.loan.Return()
+	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
 	if t := record.Type(f.Attr.Type()); t != record.TypeString {
 		return dst, ErrWrongType
 	}
-	return append(dst, f.value...), nil
+	return append(dst, f.Value...), nil
 }
 
 // look finds the live record of a user key. A clock of 0 is read when a record
 // needs it.
-func (db *DB) look(rs *readState, ks *Keyspace, key []byte, seq base.SeqNum, now int64) (found, error) {
-	if err := checkKey(key); err != nil {
-		return found{}, err
+func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base.SeqNum, now int64) (readstate.Found, error) {
+	if err := base.CheckKey(key); err != nil {
+		return readstate.Found{}, err
 	}
-	if err := ks.readable(seq); err != nil {
-		return found{}, err
+	if err := ks.ReadableAt(seq); err != nil {
+		return readstate.Found{}, err
 	}
 	var room [128]byte
-	row := keyenc.AppendKeyRow(room[:0], ks.prefix(), key)
-	f, err := rs.get(row, hashRow(row), seq)
+	row := keyenc.AppendKeyRow(room[:0], ks.Prefix(), key)
+	f, err := rs.Get(row, base.HashRow(row), seq)
 	if err != nil {
-		return f, db.readError(err)
+		return f, db.states.ReadError(err)
 	}
-	if f.ok && f.Expiry != 0 {
+	if f.OK && f.Expiry != 0 {
 		if now == 0 {
-			now = db.clock.now()
+			now = db.clock.Now()
 		}
-		f.ok = !f.Expired(now)
+		f.OK = !f.Expired(now)
 	}
-	if !f.ok {
+	if !f.OK {
 		return f, ErrNotFound
 	}
 	return f, nil
 }
 
-// hashRow is the hash that memtables, filters and blocks know a row by.
-func hashRow(row []byte) uint64 { return xxhash.Sum64(row) }
-
-// readError turns the error a read met while the store was being closed under
-// it into ErrClosed.
-func (db *DB) readError(err error) error {
-	if db.states.current.Load() == nil {
-		return ErrClosed
-	}
-	return err
-}
-
 // Has reports whether key exists, whatever its type. It reads no value.
 func (db *DB) Has(key []byte) (bool, error) { return db.has(nil, key) }
 
-func (db *DB) has(ks *Keyspace, key []byte) (bool, error) {
+func (db *DB) has(ks *keyspace.Space, key []byte) (bool, error) {
 	_, err := db.stat(ks, key)
 	if err == ErrNotFound {
 		return false, nil
@@ -142,14 +131,14 @@ func (db *DB) has(ks *Keyspace, key []byte) (bool, error) {
 }
 
 // stat finds the live record of key, for callers who need only its trailer.
-func (db *DB) stat(ks *Keyspace, key []byte) (base.Trailer, error) {
-	rs, n := db.states.pin()
+func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return base.Trailer{}, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
+	defer db.states.Unpin(rs, n)
 	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
-	f.loan.Return()
+	f.Loan.Return()
 	return f.Trailer, err
 }
 
@@ -157,12 +146,12 @@ func (db *DB) stat(ks *Keyspace, key []byte) (base.Trailer, error) {
 // does not expire, ErrNotFound if it does not exist.
 func (db *DB) TTL(key []byte) (time.Duration, error) { return db.ttl(nil, key) }
 
-func (db *DB) ttl(ks *Keyspace, key []byte) (time.Duration, error) {
+func (db *DB) ttl(ks *keyspace.Space, key []byte) (time.Duration, error) {
 	t, err := db.stat(ks, key)
 	if err != nil {
 		return 0, err
 	}
-	return timeToLive(t, db.clock.now()), nil
+	return timeToLive(t, db.clock.Now()), nil
 }
 
 // timeToLive returns the time a live record has left at now.
@@ -189,15 +178,15 @@ func (db *DB) PutTTL(key, value []byte, ttl time.Duration) error {
 	return db.putTTL(nil, key, value, ttl)
 }
 
-func (db *DB) putTTL(ks *Keyspace, key, value []byte, ttl time.Duration) error {
+func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return ErrBadTTL
 	}
-	return db.putString(ks, key, value, expiryAt(db.clock.now(), ttlMillis(ttl)))
+	return db.putString(ks, key, value, expiryAt(db.clock.Now(), ttlMillis(ttl)))
 }
 
-func (db *DB) putString(ks *Keyspace, key, value []byte, expiry int64) error {
-	if err := checkKey(key); err != nil {
+func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) error {
+	if err := base.CheckKey(key); err != nil {
 		return err
 	}
 	if len(value) > MaxValueLen {
@@ -216,8 +205,8 @@ func (db *DB) putString(ks *Keyspace, key, value []byte, expiry int64) error {
 // exist is fine, and it does not tell whether it did.
 func (db *DB) Delete(key []byte) error { return db.deleteKey(nil, key) }
 
-func (db *DB) deleteKey(ks *Keyspace, key []byte) error {
-	if err := checkKey(key); err != nil {
+func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
+	if err := base.CheckKey(key); err != nil {
 		return err
 	}
 	c := newChange()
@@ -246,16 +235,14 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	for _, ks := range b.spaces {
-		if ks.db != db {
-			return errForeign
-		}
+	if b.db != nil && b.db != db {
+		return errForeign
 	}
 	c := newChange()
 	defer c.free()
 	var now int64
 	if b.relative {
-		now = db.clock.now()
+		now = db.clock.Now()
 	}
 	if err := c.fill(b, now); err != nil {
 		return err
@@ -279,7 +266,7 @@ func (db *DB) Persist(key []byte) error {
 // Sync returns when every commit that had returned before is durable.
 func (db *DB) Sync() error {
 	switch {
-	case db.isClosed():
+	case db.life.Closing():
 		return ErrClosed
 	case db.opts.ReadOnly:
 		return nil

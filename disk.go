@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 )
 
 // diskUse decides whether there is room on disk for another write. A write that
@@ -47,12 +48,12 @@ func (c *change) frees() bool {
 // still to be removed included, and the logs' records.
 func (db *DB) diskBytes() int64 {
 	bytes := db.disk.tables.Load()
-	if rs := db.states.current.Load(); rs != nil && db.log != nil {
-		oldest := rs.mem
-		if n := len(rs.imms); n > 0 {
-			oldest = rs.imms[n-1]
+	if rs := db.states.Current.Load(); rs != nil && db.log != nil {
+		oldest := rs.Mem
+		if n := len(rs.Imms); n > 0 {
+			oldest = rs.Imms[n-1]
 		}
-		bytes += int64(db.log.Appended() - oldest.begin)
+		bytes += int64(db.log.Appended() - oldest.Begin)
 	}
 	return bytes
 }
@@ -80,7 +81,7 @@ func headroom(unflushed, tables int64) int64 {
 // diskFull returns the error of a change of n bytes for which the file system
 // has too little room left. It asks the file system.
 func (db *DB) diskFull(c *change, n int64) error {
-	free := db.opts.FS.Free(db.dir)
+	free := db.dir.Free()
 	if free < 0 || c.urgent || c.frees() {
 		return nil
 	}
@@ -93,8 +94,8 @@ func (db *DB) diskFull(c *change, n int64) error {
 // keptFree is headroom for what there is now.
 func (db *DB) keptFree() int64 {
 	unflushed := int64(0)
-	if rs := db.states.current.Load(); rs != nil {
-		rs.eachMem(func(m *memState) { unflushed += m.Filled() })
+	if rs := db.states.Current.Load(); rs != nil {
+		rs.EachMem(func(m *readstate.Mem) { unflushed += m.Filled() })
 	}
 	return headroom(unflushed, db.disk.tables.Load())
 }
@@ -107,7 +108,7 @@ func (db *DB) mergeRoom() int64 {
 	if limit := db.opts.MaxDiskBytes; limit > 0 {
 		room = limit - db.diskBytes()
 	}
-	if free := db.opts.FS.Free(db.dir); free >= 0 {
+	if free := db.dir.Free(); free >= 0 {
 		room = min(room, free-db.keptFree())
 	}
 	return room

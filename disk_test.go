@@ -17,7 +17,7 @@ func fillUp(t *testing.T, db *DB, value []byte) int {
 		seq := db.visible.Load()
 		err := db.Put(fmt.Appendf(nil, "key%06d", i), value)
 		if errors.Is(err, ErrNoSpace) {
-			if db.visible.Load() != seq || db.poison.set() {
+			if db.visible.Load() != seq || db.life.Poisoned() {
 				t.Fatal("what was refused changed something")
 			}
 			return i

@@ -446,7 +446,7 @@ func TestCollectionThatEndedAsDueIsReapedAfterACrash(t *testing.T) {
 		t.Fatal("no element is left: nothing is shown")
 	}
 	s.crash(vfstest.P0)
-	if ids := s.db.reaper.undecided(); len(ids) > 0 {
+	if ids := s.db.set.Nominations.Undecided(); len(ids) > 0 {
 		t.Fatalf("the crash lost nothing: %v", ids)
 	}
 	for more := true; more; {

@@ -1,5 +1,7 @@
 package siltstone
 
+import "github.com/siltstonedb/siltstone/internal/keyspace"
+
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk. What is still in memory, garbage, and the elements of collections in
 // the range are not counted, unless the range is all keys. Named keyspaces are
@@ -7,28 +9,28 @@ package siltstone
 // only.
 func (db *DB) EstimateSize(r Range) (int64, error) { return db.estimateSize(nil, r) }
 
-func (db *DB) estimateSize(ks *Keyspace, r Range) (int64, error) {
-	lo, hi, err := r.deleteRows(ks.prefix())
+func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
+	lo, hi, err := r.deleteRows(ks.Prefix())
 	if err != nil {
 		return 0, err
 	}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return 0, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
-	if err := ks.writable(); err != nil {
+	defer db.states.Unpin(rs, n)
+	if err := ks.Writable(); err != nil {
 		return 0, err
 	}
 	var size int64
-	for i := range rs.runs {
-		for _, t := range rs.runs[i].tables {
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
 			if !t.Overlaps(lo, hi, true) {
 				continue
 			}
-			rd, err := t.get()
+			rd, err := t.Get()
 			if err != nil {
-				return 0, db.readError(err)
+				return 0, db.states.ReadError(err)
 			}
 			size += rd.ApproximateSize(lo, hi)
 		}

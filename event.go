@@ -253,6 +253,12 @@ func (db *DB) emit(e Event) {
 	}
 }
 
+// poisoned tells that writing has ended, and makes the workers look again.
+func (db *DB) poisoned(cause error) {
+	db.emit(Poisoned{Err: cause})
+	db.workers.wakeAll()
+}
+
 // noteSync tells of a sync of the log that took long.
 func (db *DB) noteSync(took time.Duration) {
 	if took >= SlowSyncAfter {

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/sstable"
@@ -81,13 +83,13 @@ func (db *DB) Explain(key []byte) (Explanation, error) { return db.explain(nil, 
 
 // ExplainIn is Explain for a key of the keyspace called name. Unlike
 // DB.Keyspace it makes none: ErrNotFound if there is no such keyspace.
-func (db *DB) ExplainIn(keyspace string, key []byte) (Explanation, error) {
-	if err := checkKeyspaceName(keyspace); err != nil {
+func (db *DB) ExplainIn(name string, key []byte) (Explanation, error) {
+	if err := keyspace.CheckName(name); err != nil {
 		return Explanation{}, err
 	}
-	db.registry.mu.Lock()
-	ks, err := db.findKeyspace(keyspace)
-	db.registry.mu.Unlock()
+	db.spaces.Changing.Lock()
+	ks, err := db.findKeyspace(name)
+	db.spaces.Changing.Unlock()
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -95,45 +97,47 @@ func (db *DB) ExplainIn(keyspace string, key []byte) (Explanation, error) {
 }
 
 // Explain tells how the store comes to its answer about key, as DB.Explain does.
-func (ks *Keyspace) Explain(key []byte) (Explanation, error) { return ks.db.explain(ks, key) }
+func (ks *Keyspace) Explain(key []byte) (Explanation, error) {
+	return ks.db.explain(ks.space, key)
+}
 
-func (db *DB) explain(ks *Keyspace, key []byte) (Explanation, error) {
-	if err := checkKey(key); err != nil {
+func (db *DB) explain(ks *keyspace.Space, key []byte) (Explanation, error) {
+	if err := base.CheckKey(key); err != nil {
 		return Explanation{}, err
 	}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return Explanation{}, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
-	seq, now := base.SeqNum(db.visible.Load()), db.clock.now()
-	if err := ks.readable(seq); err != nil {
+	defer db.states.Unpin(rs, n)
+	seq, now := base.SeqNum(db.visible.Load()), db.clock.Now()
+	if err := ks.ReadableAt(seq); err != nil {
 		return Explanation{}, err
 	}
 	e := Explanation{Key: bytes.Clone(key), Seq: uint64(seq), Now: time.UnixMilli(now).UTC()}
 	if ks != nil {
-		e.Keyspace = ks.name
+		e.Keyspace = ks.Name
 	}
 	var err error
-	e.Sources, err = rs.explain(keyenc.AppendKeyRow(nil, ks.prefix(), key), seq)
+	e.Sources, err = explainSources(rs, keyenc.AppendKeyRow(nil, ks.Prefix(), key), seq)
 	e.Verdict = judgeSources(e.Sources, e.Now)
-	return e, db.readError(err)
+	return e, db.states.ReadError(err)
 }
 
-// explain asks every source about row.
-func (rs *readState) explain(row []byte, seq base.SeqNum) (all []ExplainedSource, err error) {
-	mem := func(name string, m *memState) {
+// explainSources asks every source about row.
+func explainSources(rs *readstate.State, row []byte, seq base.SeqNum) (all []ExplainedSource, err error) {
+	mem := func(name string, m *readstate.Mem) {
 		s := ExplainedSource{Name: name, RangeDels: coveringSeqs(m.RangeDeletes(), row, seq)}
 		_ = s.read(m.NewIter(false), row, seq) // memory does not fail
 		all = append(all, s)
 	}
-	mem("memtable", rs.mem)
-	for i, m := range rs.imms {
+	mem("memtable", rs.Mem)
+	for i, m := range rs.Imms {
 		mem(fmt.Sprintf("full memtable %d", i+1), m)
 	}
-	for i, r := range rs.version.Runs {
+	for i, r := range rs.Version.Runs {
 		s := ExplainedSource{Name: fmt.Sprintf("run %d, level %d", r.Age, r.Level)}
-		t := rs.runs[i].find(row)
+		t := rs.Runs[i].Find(row)
 		if t == nil {
 			s.Skipped = fmt.Sprintf("none of %s has it within its bounds", tables(len(r.Tables)))
 			all = append(all, s)
@@ -148,13 +152,13 @@ func (rs *readState) explain(row []byte, seq base.SeqNum) (all []ExplainedSource
 	return all, nil
 }
 
-func (s *ExplainedSource) readTable(t *table, row []byte, seq base.SeqNum) error {
-	r, err := t.get()
+func (s *ExplainedSource) readTable(t *readstate.Table, row []byte, seq base.SeqNum) error {
+	r, err := t.Get()
 	if err != nil {
 		return err
 	}
 	s.RangeDels = coveringSeqs(r.RangeDeletes(), row, seq)
-	if !r.MayContain(hashRow(row)) {
+	if !r.MayContain(base.HashRow(row)) {
 		s.Skipped = "the filter rules it out"
 	}
 	return s.read(r.NewIter(sstable.IterOptions{}), row, seq)

@@ -77,7 +77,7 @@ func TestNoSpaceBeforeASequenceIsTakenIsDefinite(t *testing.T) {
 			if now := db.visible.Load(); name == "logs of a large batch" && now != seq {
 				t.Errorf("the refused commit took sequences %d to %d", seq, now)
 			}
-			if db.poison.set() {
+			if db.life.Poisoned() {
 				t.Error("the refused commit poisoned the store")
 			}
 			mem.SetCapacity(0)

@@ -8,7 +8,8 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -22,7 +23,7 @@ func (db *DB) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if db.isClosed() {
+	if db.life.Closing() {
 		return ErrClosed
 	}
 	if mem := db.currentMem(); !mem.Empty() {
@@ -47,7 +48,7 @@ func (db *DB) flushIdle() error {
 	db.spare.drop()
 	db.writers.Drop()
 	db.section.Lock()
-	mem, waiting := db.section.mem, db.section.mem.tombstones > 0
+	mem, waiting := db.section.mem, db.section.mem.Tombstones > 0
 	db.section.Unlock()
 	if !waiting {
 		return nil
@@ -66,17 +67,17 @@ const flushIdleAfter = 3 * time.Second
 //  4. read state without the memtable published
 //  5. log removed
 func (db *DB) flushStep() (did bool, err error) {
-	rs := db.states.current.Load()
-	if rs == nil || len(rs.imms) == 0 {
+	rs := db.states.Current.Load()
+	if rs == nil || len(rs.Imms) == 0 {
 		return false, nil
 	}
-	if db.poison.set() {
-		return false, db.poison.err()
+	if db.life.Poisoned() {
+		return false, db.life.PoisonErr()
 	}
-	mem := rs.imms[len(rs.imms)-1]
-	next := rs.mem
-	if len(rs.imms) > 1 {
-		next = rs.imms[len(rs.imms)-2]
+	mem := rs.Imms[len(rs.Imms)-1]
+	next := rs.Mem
+	if len(rs.Imms) > 1 {
+		next = rs.Imms[len(rs.Imms)-2]
 	}
 	begin := time.Now()
 	e := FlushEnd{Records: int64(mem.Len())}
@@ -84,7 +85,7 @@ func (db *DB) flushStep() (did bool, err error) {
 	defer db.mergeEnded(at)
 	edit, err := db.flushTable(mem, v, at, &e)
 	if err == nil {
-		edit.MinLog = next.log
+		edit.MinLog = next.Log
 		err = db.applyFlush(edit, mem)
 	}
 	e.Duration, e.Err = time.Since(begin), err
@@ -92,8 +93,8 @@ func (db *DB) flushStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !db.isClosed() { // Close removes the last logs after its own edit
-		for _, n := range db.logs.retire(next.log) {
+	if !db.life.Closing() { // Close removes the last logs after its own edit
+		for _, n := range db.logs.retire(next.Log) {
 			db.removeFile(base.FileLog, n)
 		}
 	}
@@ -101,23 +102,21 @@ func (db *DB) flushStep() (did bool, err error) {
 	return true, nil
 }
 
-// applyFlush applies the edit of the oldest full memtable's flush. What that
-// settles is asked for under the lock under which others nominate.
-func (db *DB) applyFlush(e *manifest.Edit, mem *memState) error {
-	m := &db.store
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e.Settled = db.reaper.settle(mem, e.Nominated)
-	return db.applyEditLocked(e, func(rs *readState) {
-		rs.imms = slices.Clone(rs.imms[:len(rs.imms)-1]) // a shared array would hold on to the memtable
+// applyFlush applies the edit of the oldest full memtable's flush.
+func (db *DB) applyFlush(e *manifest.Edit, mem *readstate.Mem) error {
+	return db.set.ApplyFlush(e, mem.Log, func(v *manifest.Version) {
+		db.states.Publish(func(rs *readstate.State) {
+			rs.Version = v
+			rs.Imms = slices.Clone(rs.Imms[:len(rs.Imms)-1]) // a shared array would hold on to the memtable
+		})
 	})
 }
 
 // flushTable writes the memtable's records to tables and returns the edit that
 // adds them.
-func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Compaction, e *FlushEnd) (*manifest.Edit, error) {
-	if err := db.log.Wait(mem.end, commit.Durable); err != nil {
-		return nil, db.poisonBy(err)
+func (db *DB) flushTable(mem *readstate.Mem, v *manifest.Version, at *compaction.Compaction, e *FlushEnd) (*manifest.Edit, error) {
+	if err := db.log.Wait(mem.End, commitlog.Durable); err != nil {
+		return nil, db.life.Poison(err)
 	}
 	edit := &manifest.Edit{LastSeq: mem.MaxSeq()}
 	if mem.Empty() {
@@ -128,8 +127,8 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 		db.discard(res)
 		return nil, err
 	}
-	if err := db.opts.FS.SyncDir(db.dir); err != nil {
-		return nil, db.poisonBy(err)
+	if err := db.dir.Sync(); err != nil {
+		return nil, db.life.Poison(err)
 	}
 	edit.Added, edit.Nominated = res.Tables, res.Nominated
 	e.Tables, e.Bytes = len(res.Tables), int64(res.Stats.BytesOut)
@@ -138,23 +137,23 @@ func (db *DB) flushTable(mem *memState, v *manifest.Version, at *compaction.Comp
 
 // flushJob is the merge that writes the records of mem to tables at the given
 // place.
-func (db *DB) flushJob(mem *memState, v *manifest.Version, at *compaction.Compaction) compaction.Job {
+func (db *DB) flushJob(mem *readstate.Mem, v *manifest.Version, at *compaction.Compaction) compaction.Job {
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
 		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
 		TableSize: db.mergeConfig().SizeAt(at.Level), Guards: at.Guards(v, db.mergeConfig(), mem.Bytes()), Writer: db.tableOptions(at.Level),
 	}
-	job.ReadPoints, job.Now = db.points.capture()
+	job.ReadPoints, job.Now = db.points.Capture()
 	return job
 }
 
 // placeFlush decides where the records of mem go, the last level if nothing is
 // in the way, and enters the flush among the running merges.
-func (db *DB) placeFlush(mem *memState) (*compaction.Compaction, *manifest.Version) {
+func (db *DB) placeFlush(mem *readstate.Mem) (*compaction.Compaction, *manifest.Version) {
 	w := &db.workers
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := db.states.version()
+	v := db.states.Version()
 	at := compaction.PlaceFlush(v, db.pickInputLocked(), memSpan(mem), nextAge(v), false)
 	w.merging.running = append(slices.Clip(w.merging.running), at)
 	return at, v
@@ -170,7 +169,7 @@ func nextAge(v *manifest.Version) uint64 {
 }
 
 // memSpan is the keys that mem has records or range tombstones of.
-func memSpan(mem *memState) compaction.Span {
+func memSpan(mem *readstate.Mem) compaction.Span {
 	var s compaction.Span
 	it := mem.NewIter(true)
 	defer it.Close()

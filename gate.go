@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/clock"
 )
 
 // gate lets one Update that has lost a few times run while other writing
@@ -49,13 +51,13 @@ func newGate() gate { return gate{turn: make(chan struct{}, 1)} }
 // enter waits for the caller's turn and closes the gate behind it: inside the
 // commit section, so that a commit that was let in before has taken its sequence
 // when the attempt begins.
-func (g *gate) enter(ctx context.Context, section sync.Locker, c *storeClock, d time.Duration) (*gatePass, error) {
+func (g *gate) enter(ctx context.Context, section sync.Locker, c *clock.Clock, d time.Duration) (*gatePass, error) {
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	p := &gatePass{gate: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: c.freeze(), goroutine: goroutineID()}
+	p := &gatePass{gate: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: c.Freeze(), goroutine: goroutineID()}
 	p.timer = time.AfterFunc(d, func() {
 		p.overtaken.Store(true) // time goes on, and may overtake the attempt
 		p.thaw()

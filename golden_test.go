@@ -414,7 +414,7 @@ func TestGoldenStoresHoldRowsOfEveryKind(t *testing.T) {
 		for _, r := range rows {
 			space := fmt.Sprintf("space %d", r.Key[0])
 			if at, _, ok := keyenc.ParseTimerRow(r.Key); ok {
-				space = fmt.Sprintf("timer, due %v", at <= db.clock.now())
+				space = fmt.Sprintf("timer, due %v", at <= db.clock.Now())
 			}
 			prefix, rest, _ := keyenc.KeyspaceOf(r.Key)
 			typ := record.Type(r.Attr.Type())
@@ -424,7 +424,7 @@ func TestGoldenStoresHoldRowsOfEveryKind(t *testing.T) {
 					space += ", upper level"
 				}
 				if deadline, _, ok := record.CutDeadline(r.Value); ok && typ == record.TypeVolatile {
-					space += fmt.Sprintf(", due %v", deadline <= db.clock.now())
+					space += fmt.Sprintf(", due %v", deadline <= db.clock.Now())
 				}
 			} else if len(rest) > 0 {
 				space = fmt.Sprintf("named %v, %v", len(prefix) > 0, typ)

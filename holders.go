@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 )
 
 // holdKind is what can be left open: each keeps files and memory from being
@@ -40,7 +42,7 @@ type holders struct {
 type hold struct {
 	kind  holdKind
 	since time.Time
-	state *readState // that it holds, or nil
+	state *readstate.State // that it holds, or nil
 	stack string
 }
 

@@ -3,6 +3,7 @@ package siltstone
 import (
 	"sync/atomic"
 
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -25,10 +26,10 @@ type IterOptions struct {
 // transaction or snapshot ends, it becomes invalid with ErrClosed or ErrTxDone.
 type Iterator struct {
 	rows   *rowIter
-	state  *readState // held
-	prefix int        // bytes before the user's key in a row key
+	state  *readstate.State // held
+	prefix int              // bytes before the user's key in a row key
 	owner  iterOwner
-	open   *atomic.Pointer[readState] // nil once the store is closed; only for iterators of the store itself
+	open   *atomic.Pointer[readstate.State] // nil once the store is closed; only for iterators of the store itself
 	err    error
 	closed bool
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"sync/atomic"
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -20,14 +19,8 @@ import (
 // Keys may be as long as in the default keyspace. What does not concern keys,
 // durability, memory, space and the commit itself, is shared by all keyspaces.
 type Keyspace struct {
-	db     *DB
-	name   string
-	number uint32
-	rows   []byte // the prefix of its rows
-
-	// ended is the sequence at which it was dropped, 0 while it was not. It is set
-	// inside the commit section, before the drop is visible.
-	ended atomic.Uint64
+	db    *DB
+	space *keyspace.Space
 }
 
 var (
@@ -40,65 +33,24 @@ var (
 var errForeign = errors.New("siltstone: the keyspace is another store's, or of an earlier opening of this one")
 
 // Name returns the name of the keyspace.
-func (ks *Keyspace) Name() string { return ks.name }
-
-// prefix returns the prefix of the keyspace's rows. A nil Keyspace is the
-// default one, here and in the methods that follow.
-func (ks *Keyspace) prefix() []byte {
-	if ks == nil {
-		return nil
-	}
-	return ks.rows
-}
-
-// id is the keyspace's number.
-func (ks *Keyspace) id() uint32 {
-	if ks == nil {
-		return 0
-	}
-	return ks.number
-}
-
-// readable returns ErrDropped if the keyspace had been dropped at seq.
-func (ks *Keyspace) readable(seq base.SeqNum) error {
-	if ks == nil {
-		return nil
-	}
-	if at := ks.ended.Load(); at != 0 && at <= uint64(seq) {
-		return ErrDropped
-	}
-	return nil
-}
-
-// usable returns the error that keeps a state of db, at seq, from being read
-// through the handle.
-func (ks *Keyspace) usable(db *DB, seq base.SeqNum) error {
-	if ks != nil && ks.db != db {
-		return errForeign
-	}
-	return ks.readable(seq)
-}
-
-// writable returns ErrDropped if the keyspace has been dropped. Inside the
-// commit section the answer stands.
-func (ks *Keyspace) writable() error { return ks.readable(base.SeqMax) }
+func (ks *Keyspace) Name() string { return ks.space.Name }
 
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound. A
 // key that holds a collection is ErrWrongType.
-func (ks *Keyspace) Get(key []byte) ([]byte, error) { return ks.db.appendGet(ks, nil, key) }
+func (ks *Keyspace) Get(key []byte) ([]byte, error) { return ks.db.appendGet(ks.space, nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result; on an error
 // it returns dst as it was. Given room in dst it does not allocate.
 func (ks *Keyspace) AppendGet(dst, key []byte) ([]byte, error) {
-	return ks.db.appendGet(ks, dst, key)
+	return ks.db.appendGet(ks.space, dst, key)
 }
 
 // Has reports whether key exists, whatever its type. It reads no value.
-func (ks *Keyspace) Has(key []byte) (bool, error) { return ks.db.has(ks, key) }
+func (ks *Keyspace) Has(key []byte) (bool, error) { return ks.db.has(ks.space, key) }
 
 // TTL returns how long key has to live, rounded up to milliseconds; NoTTL if it
 // does not expire, ErrNotFound if it does not exist.
-func (ks *Keyspace) TTL(key []byte) (time.Duration, error) { return ks.db.ttl(ks, key) }
+func (ks *Keyspace) TTL(key []byte) (time.Duration, error) { return ks.db.ttl(ks.space, key) }
 
 // Scan loops over the keys of r in ascending order, over the state at the
 // loop's start. Breaking out releases everything; an error is the last item.
@@ -109,20 +61,20 @@ func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] { return scan(ks, r, 
 
 // NewIter returns an iterator over the current state, positioned nowhere, which
 // the caller closes. It outlives the dropping of the keyspace.
-func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) { return ks.db.newIter(ks, o) }
+func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) { return ks.db.newIter(ks.space, o) }
 
 // Put sets key to value. It overwrites a value of any type, a collection too,
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
-func (ks *Keyspace) Put(key, value []byte) error { return ks.db.putString(ks, key, value, 0) }
+func (ks *Keyspace) Put(key, value []byte) error { return ks.db.putString(ks.space, key, value, 0) }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
 // clock and rounded up to milliseconds. A ttl that is not positive is ErrBadTTL.
 func (ks *Keyspace) PutTTL(key, value []byte, ttl time.Duration) error {
-	return ks.db.putTTL(ks, key, value, ttl)
+	return ks.db.putTTL(ks.space, key, value, ttl)
 }
 
 // Delete deletes key, whatever its type. Deleting what does not exist is fine.
-func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks, key) }
+func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, key) }
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
@@ -147,16 +99,16 @@ func (ks *Keyspace) Persist(key []byte) error {
 
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk, as DB.EstimateSize does.
-func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimateSize(ks, r) }
+func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimateSize(ks.space, r) }
 
 // Compact merges every table that overlaps r down to the last level, as
 // DB.Compact does. The elements of the collections in r count as overlapping
 // only if r is all keys.
 func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
-	if err := ks.writable(); err != nil {
+	if err := ks.space.Writable(); err != nil {
 		return err
 	}
-	lo, hi, err := r.deleteRows(ks.prefix())
+	lo, hi, err := r.deleteRows(ks.space.Prefix())
 	if err != nil {
 		return err
 	}
@@ -190,7 +142,7 @@ func (ks *Keyspace) List(name string) typed.List { return typed.NewList((*keyspa
 type keyspaceSource Keyspace
 
 func (s *keyspaceSource) Begin(write bool, key string) (typed.Txn, error) {
-	return beginCall(s.db, (*Keyspace)(s), write, key)
+	return beginCall(s.db, s.space, write, key)
 }
 
 func (s *keyspaceSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }

@@ -3,11 +3,11 @@ package siltstone
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/wal"
 )
@@ -20,9 +20,9 @@ type logShelf struct {
 	making sync.Mutex // held while files are made
 
 	mu     sync.Mutex
-	closed bool             // nothing is made any more
-	made   []commit.Segment // in order of their numbers
-	used   []base.FileNum   // taken and not yet retired, oldest first
+	closed bool                // nothing is made any more
+	made   []commitlog.Segment // in order of their numbers
+	used   []base.FileNum      // taken and not yet retired, oldest first
 }
 
 const firstReserve = 64 << 10 // an idle store stays small
@@ -41,7 +41,7 @@ func roomFor(payload int64) int64 {
 
 // take takes the next log off the shelf, which has room for a payload of size
 // bytes. The caller has asked ready.
-func (s *logShelf) take(size int64) commit.Segment {
+func (s *logShelf) take(size int64) commitlog.Segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seg := s.made[0]
@@ -74,14 +74,14 @@ func (db *DB) prepareLogs(n int, size int64) error {
 			return ErrClosed
 		}
 		have := len(s.made)
-		var short *commit.Segment
+		var short *commitlog.Segment
 		if have > 0 && s.made[0].Reserved < roomFor(size) {
 			short = &s.made[0]
 		}
 		s.mu.Unlock()
 		switch {
 		case short != nil:
-			if err := noSpace(short.Allocate(roomFor(size))); err != nil {
+			if err := storedir.NoSpace(short.Allocate(roomFor(size))); err != nil {
 				return err
 			}
 			s.mu.Lock()
@@ -102,29 +102,29 @@ func (db *DB) prepareLogs(n int, size int64) error {
 }
 
 // makeLog creates a log file and makes its name durable.
-func (db *DB) makeLog() (commit.Segment, error) {
-	num, err := db.newFileNum()
+func (db *DB) makeLog() (commitlog.Segment, error) {
+	num, err := db.set.NewFileNum()
 	if err != nil {
-		return commit.Segment{}, err
+		return commitlog.Segment{}, err
 	}
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
-		return commit.Segment{}, err
+		return commitlog.Segment{}, err
 	}
-	f, err := db.opts.FS.Create(join(db.dir, base.Filename(base.FileLog, num)))
+	f, err := db.dir.Create(base.FileLog, num)
 	if err != nil {
-		return commit.Segment{}, noSpace(err)
+		return commitlog.Segment{}, err
 	}
-	err = noSpace(f.Allocate(firstReserve))
+	err = storedir.NoSpace(f.Allocate(firstReserve))
 	if err == nil {
-		err = db.opts.FS.SyncDir(db.dir)
+		err = db.dir.Sync()
 	}
 	if err != nil {
 		f.Close()
 		db.removeFile(base.FileLog, num)
-		return commit.Segment{}, err
+		return commitlog.Segment{}, err
 	}
-	seg := commit.Segment{
+	seg := commitlog.Segment{
 		Number: num, LogID: binary.LittleEndian.Uint64(id[:]) | 1, File: f,
 		Allocate: f.Allocate, Closer: f, Reserved: firstReserve,
 	}
@@ -132,14 +132,6 @@ func (db *DB) makeLog() (commit.Segment, error) {
 		seg.Zero = z.Zero
 	}
 	return seg, nil
-}
-
-// noSpace turns the error of a full disk into ErrNoSpace.
-func noSpace(err error) error {
-	if err != nil && vfs.IsNoSpace(err) {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
-	}
-	return err
 }
 
 // closeAll closes and removes what is still on the shelf.

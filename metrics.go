@@ -3,7 +3,7 @@ package siltstone
 import (
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 )
 
 // Metrics are figures of a store at one moment. Counters count since Open and
@@ -70,7 +70,7 @@ type LogMetrics struct {
 type LatencyMetrics struct {
 	Count      int64
 	Total, Max time.Duration
-	Buckets    [commit.LatencyBuckets]int64
+	Buckets    [commitlog.LatencyBuckets]int64
 }
 
 // Quantile returns an upper bound, within a factor of two, of the duration that

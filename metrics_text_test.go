@@ -127,7 +127,7 @@ func TestOnEventMayAskForMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.noteSync(SlowSyncAfter)
-	_ = db.poisonBy(ErrNoSpace)
+	_ = db.life.Poison(ErrNoSpace)
 	m := db.Metrics()
 	if events != 6 || m.Flushes.Count != 3 || m.Compactions.Merges != 1 || m.Troubles.SlowSyncs != 1 || m.Troubles.Poisoned == "" || m.Commits.Count != 3 {
 		t.Errorf("%d events, %v", events, m)

@@ -1,20 +1,19 @@
 package siltstone
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"path"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
-	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/wal"
 )
 
@@ -32,17 +31,18 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(dir, &opts)
+	at := storedir.Dir{FS: opts.FS, Path: dir}
+	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
 		return nil, err
 	}
-	db := newDB(dir, opts, lock)
+	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
-		return nil, errors.Join(err, closeIf(lock))
+		return nil, errors.Join(err, storedir.Unlock(lock))
 	}
 	if !opts.ReadOnly {
-		db.nominateRanges(db.store.state.Nominated)
+		db.set.Nominations.Add(db.set.State().Nominated)
 	}
 	if !opts.manualWork && !opts.ReadOnly {
 		db.start()
@@ -55,83 +55,28 @@ func Open(dir string, o *Options) (*DB, error) {
 // abandon releases the files of a store that could not be opened. It writes
 // nothing: what the attempt left is the next one's to judge.
 func (db *DB) abandon() {
-	db.tables.close()
-	if db.store.log != nil {
-		_ = db.store.log.Close()
+	db.tables.Close()
+	if db.set != nil {
+		_ = db.set.Close()
 	}
 	if db.log != nil {
 		_, _ = db.log.Close()
 	}
 }
 
-func closeIf(c io.Closer) error {
-	if c == nil {
-		return nil
-	}
-	return c.Close()
-}
-
-func newDB(dir string, opts Options, lock io.Closer) *DB {
-	db := &DB{dir: dir, opts: opts, lock: lock, clock: newStoreClock(opts.Clock)}
+func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
+	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
+	db.life = lifecycle.New(db.poisoned)
 	db.gate = newGate()
 	db.holders.track = opts.TrackOpen
-	db.points = readPoints{visible: &db.visible, clock: db.clock}
+	db.points = readstate.Points{Visible: &db.visible, Clock: db.clock}
 	db.workers.init()
 	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
-	db.tables = newTableCache(&db.opts, dir, db.blocks, &db.disk.tables, db.wakeKeep)
+	db.tables = readstate.NewTables(dir, opts.MaxOpenFiles, db.blocks, &db.disk.tables, db.wakeKeep)
 	db.blocks.OnWaste = func() { wake(db.workers.waste) }
 	db.spare.blocks, db.spare.most = db.blocks, db.opts.MemtableBytes
-	db.states = states{tables: db.tables, drained: db.wakeKeep, spent: db.memSpent, alive: map[*readState]struct{}{}}
+	db.states = readstate.States{Tables: db.tables, Drained: db.wakeKeep, Spent: db.memSpent, Alive: map[*readstate.State]struct{}{}}
 	return db
-}
-
-// lockDir makes the directory, if it may, and takes its lock. Read-only openers
-// share the lock, and do without it on a medium that has no lock file.
-func lockDir(dir string, o *Options) (io.Closer, error) {
-	name := join(dir, base.Filename(base.FileLock, 0))
-	if o.MustExist || o.ReadOnly {
-		if _, err := o.FS.Stat(join(dir, base.Filename(base.FileCurrent, 0))); err != nil {
-			return nil, fmt.Errorf("siltstone: no store in %s: %w", dir, err)
-		}
-	} else if _, err := o.FS.Stat(join(dir, base.Filename(base.FileCurrent, 0))); err != nil {
-		if err := makeDir(dir, o.FS); err != nil {
-			return nil, err
-		}
-	}
-	lock, err := o.FS.Lock(name, !o.ReadOnly, !o.ReadOnly)
-	switch {
-	case errors.Is(err, vfs.ErrLockHeld):
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
-	case o.ReadOnly && errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return lock, nil
-}
-
-// makeDir makes dir and what is missing above it, one directory at a time, each
-// with a durable name before anything is made in it. The name of one that
-// exists is made durable too: a start that was killed may have just made it.
-func makeDir(dir string, f vfs.FS) error {
-	parent := path.Dir(dir)
-	_, err := f.Stat(dir)
-	exists := err == nil
-	if !exists {
-		if parent != dir {
-			if err := makeDir(parent, f); err != nil {
-				return err
-			}
-		}
-		if err := f.MkdirAll(dir); err != nil {
-			return err
-		}
-	}
-	err = f.SyncDir(parent)
-	if exists && errors.Is(err, fs.ErrPermission) {
-		return nil // where this process may not read, nobody like it made dir
-	}
-	return err
 }
 
 // recover brings the store to the state after the last commit that survived:
@@ -145,7 +90,7 @@ func makeDir(dir string, f vfs.FS) error {
 //  5. only then a new log is activated
 //  6. files that nothing refers to are removed
 func (db *DB) recover() error {
-	files, err := db.listFiles()
+	files, err := db.dir.List()
 	if err != nil {
 		return err
 	}
@@ -156,12 +101,12 @@ func (db *DB) recover() error {
 	if err := db.checkFiles(files); err != nil {
 		return err
 	}
-	r := replay{db: db, lastSeq: db.store.state.LastSeq}
+	r := replay{db: db, lastSeq: db.set.State().LastSeq}
 	defer r.close()
-	if err := r.open(files.logs); err != nil {
+	if err := r.open(files.Logs); err != nil {
 		return err
 	}
-	db.clock.advance(db.store.state.Clock)
+	db.clock.Advance(db.set.State().Clock)
 	if err := r.run(); err != nil {
 		return err
 	}
@@ -182,70 +127,35 @@ func (db *DB) recover() error {
 	return nil
 }
 
-// directory is what the store's directory holds.
-type directory struct {
-	logs, tables, manifests []base.FileNum // ascending
-	temps                   []string
-}
-
-func (db *DB) listFiles() (d directory, err error) {
-	names, err := db.opts.FS.List(db.dir)
-	if err != nil {
-		return d, err
-	}
-	for _, name := range names {
-		switch t, n := base.ParseFilename(name); t {
-		case base.FileLog:
-			d.logs = append(d.logs, n)
-		case base.FileTable:
-			d.tables = append(d.tables, n)
-		case base.FileManifest:
-			d.manifests = append(d.manifests, n)
-		case base.FileTemp:
-			d.temps = append(d.temps, name)
-		}
-	}
-	d.sort()
-	return d, nil
-}
-
 // loadManifest reads the manifest, or makes the first state of a new store.
-func (db *DB) loadManifest(files directory) (*manifest.Info, error) {
-	state, info, err := manifest.Load(db.opts.FS, db.dir)
+func (db *DB) loadManifest(files storedir.Listing) (*manifest.Info, error) {
+	state, info, err := manifest.Load(db.dir.FS, db.dir.Path)
 	if err == nil {
-		db.store.state = state
+		db.openSet(state)
 		return &info, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorruption) {
 		return nil, err
 	}
-	if len(files.tables)+len(files.logs) > 0 {
+	if len(files.Tables)+len(files.Logs) > 0 {
 		// CURRENT is durable before the first of them is created.
 		return nil, base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing, though there are tables or logs")
 	}
-	id, err := randomID()
+	id, err := storedir.RandomID()
 	if err != nil {
 		return nil, err
 	}
-	db.store.state = manifest.NewState(id)
+	db.openSet(manifest.NewState(id))
 	return nil, nil
-}
-
-func randomID() (uint64, error) {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint64(b[:]) | 1, nil
 }
 
 // checkFiles compares the directory with the manifest. A crash cannot make a
 // table vanish, nor make a file whose number was never reserved: either means
 // that the manifest is older than the directory, or a file is lost.
-func (db *DB) checkFiles(files directory) error {
-	s := db.store.state
+func (db *DB) checkFiles(files storedir.Listing) error {
+	s := db.set.State()
 	have := map[base.FileNum]bool{}
-	for _, n := range files.tables {
+	for _, n := range files.Tables {
 		have[n] = true
 		if n >= s.FileLimit {
 			return base.Corruptf(base.Filename(base.FileTable, n), -1, "manifest is older than the directory: number was never reserved")
@@ -259,37 +169,23 @@ func (db *DB) checkFiles(files directory) error {
 	return nil
 }
 
-// openManifest makes the manifest writable. After a clean close it goes on
-// where it ended; otherwise a new one is published, so that nothing is ever
-// appended behind what may be torn. Either way numbers are reserved for what
-// recovery creates.
-func (db *DB) openManifest(files directory, info *manifest.Info) error {
-	m := &db.store
-	m.next = max(m.state.FileLimit, 1)
-	m.nextID, m.idLimit = max(m.state.IDLimit, 1), 0
-	reserve := &manifest.Edit{FileLimit: m.next + fileBlock, Clock: db.clock.now()}
-	var err error
-	// Close removes the last log only after its edit was synced. A log that is
-	// still there may mean that the sync failed, and that the page cache shows an
-	// edit which the disk does not have: nothing may be appended behind that.
-	if info != nil && m.state.Clean && info.Torn == 0 && len(files.logs) == 0 {
-		if m.log, err = manifest.Continue(db.opts.FS, db.dir, *info); err != nil {
-			return err
-		}
-		return db.applyEdit(reserve, nil)
+// openSet makes the set of tables from what the manifest says.
+func (db *DB) openSet(s *manifest.State) {
+	db.set = manifest.OpenSet(db.dir.FS, db.dir.Path, s, db.clock, db.life)
+	db.set.Nominations.Added = func() { wake(db.workers.reap) }
+}
+
+// openManifest makes the manifest writable. After a clean close it goes on where
+// it ended. Close removes the last log only after its edit was synced. A log that
+// is still there may mean that the sync failed, and that the page cache shows an
+// edit which the disk does not have: nothing may be appended behind that.
+func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
+	clean := info != nil && db.set.State().Clean && info.Torn == 0 && len(files.Logs) == 0
+	least := base.FileNum(0)
+	if n := len(files.Manifests); n > 0 {
+		least = files.Manifests[n-1] + 1
 	}
-	if m.state, err = m.state.Apply(reserve); err != nil {
-		return err
-	}
-	number := base.FileNum(1)
-	if info != nil {
-		number = info.Number + 1
-	}
-	if n := len(files.manifests); n > 0 {
-		number = max(number, files.manifests[n-1]+1)
-	}
-	m.log, err = manifest.Create(db.opts.FS, db.dir, number, m.state)
-	return err
+	return db.set.Writable(info, clean, least)
 }
 
 // activate retires the replayed logs, with their records now in tables, and
@@ -306,22 +202,24 @@ func (db *DB) activate(r *replay) error {
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
 	db.section.lastSeq = last
-	db.section.mem = &memState{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), log: seg.Number, usual: true}
+	db.section.mem = &readstate.Mem{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), Log: seg.Number, Usual: true}
 	db.reserve()
 	db.blocks.Reserve(db.opts.MemoryLimit / workShare)
 	db.visible.Store(uint64(last))
-	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.now()}
-	err = db.applyEdit(edit, func(rs *readState) { rs.mem = db.section.mem })
+	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.Now()}
+	err = db.set.Apply(edit, func(v *manifest.Version) {
+		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, db.section.mem })
+	})
 	if err != nil {
 		return errors.Join(err, seg.Closer.Close())
 	}
 	db.logs.used = append(db.logs.used, seg.Number)
-	db.log = commit.New(db.store.state.DBID, seg, func() { wake(db.workers.gather) })
+	db.log = commitlog.New(db.set.State().DBID, seg, func() { wake(db.workers.gather) })
 	db.log.OnSync(db.noteSync)
 	if !db.opts.manualWork {
 		db.log.OnCrowd(func() { wake(db.workers.crowd) })
 	}
-	return db.log.Activate(wal.Predecessor{}, last, db.clock.now())
+	return db.log.Activate(wal.Predecessor{}, last, db.clock.Now())
 }
 
 // recoverReadOnly leaves every file as it is: replayed records stay in
@@ -329,11 +227,11 @@ func (db *DB) activate(r *replay) error {
 func (db *DB) recoverReadOnly(r *replay) {
 	db.section.lastSeq = r.lastSeq
 	db.visible.Store(uint64(r.lastSeq))
-	db.states.publish(func(rs *readState) {
-		rs.version = db.store.state.Version
-		rs.mem = &memState{Table: memtable.New(leastMemtable)}
+	db.states.Publish(func(rs *readstate.State) {
+		rs.Version = db.set.State().Version
+		rs.Mem = &readstate.Mem{Table: memtable.New(leastMemtable)}
 		for _, m := range r.mems {
-			rs.imms = append([]*memState{m}, rs.imms...)
+			rs.Imms = append([]*readstate.Mem{m}, rs.Imms...)
 		}
 	})
 }
@@ -342,25 +240,26 @@ func (db *DB) recoverReadOnly(r *replay) {
 // outputs of merges that never happened, retired logs, older manifests. It runs
 // before the workers start, and goes by what was listed before anything new was
 // created.
-func (db *DB) removeUnreferenced(files directory) {
+func (db *DB) removeUnreferenced(files storedir.Listing) {
 	live := map[base.FileNum]bool{}
-	for _, t := range db.store.state.Version.AllTables() {
+	for _, t := range db.set.State().Version.AllTables() {
 		live[t.Num] = true
 	}
-	for _, n := range files.tables {
+	for _, n := range files.Tables {
 		if !live[n] {
 			db.removeFile(base.FileTable, n)
 		}
 	}
-	for _, n := range files.logs {
+	for _, n := range files.Logs {
 		db.removeFile(base.FileLog, n)
 	}
-	for _, n := range files.manifests {
-		if n != db.store.log.Number() {
+	_, inUse := db.set.LogName()
+	for _, n := range files.Manifests {
+		if n != inUse {
 			db.removeFile(base.FileManifest, n)
 		}
 	}
-	for _, name := range files.temps {
-		_ = db.opts.FS.Remove(join(db.dir, name))
+	for _, name := range files.Temps {
+		_ = db.dir.FS.Remove(db.dir.Join(name))
 	}
 }

@@ -3,8 +3,6 @@ package siltstone
 import (
 	"fmt"
 	"time"
-
-	"github.com/siltstonedb/siltstone/internal/base"
 )
 
 // OpenHandle is an iterator, snapshot or transaction that is open.
@@ -33,42 +31,8 @@ func (db *DB) OpenHandles() []OpenHandle {
 	all := []OpenHandle{}
 	for _, o := range db.holders.list() {
 		all = append(all, OpenHandle{
-			Kind: o.kind.String(), Since: o.since, PinnedBytes: db.states.pinnedBy(o.state), Stack: o.stack,
+			Kind: o.kind.String(), Since: o.since, PinnedBytes: db.states.PinnedBy(o.state), Stack: o.stack,
 		})
 	}
 	return all
-}
-
-// pinnedBy returns the bytes of the tables and memtables that only rs, of the
-// states in use, has.
-func (s *states) pinnedBy(rs *readState) (sum int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, alive := s.alive[rs]; !alive || rs == s.current.Load() {
-		return 0
-	}
-	tables, mems := map[base.FileNum]bool{}, map[*memState]bool{}
-	for other := range s.alive {
-		if other == rs {
-			continue
-		}
-		mems[other.mem] = true
-		for _, m := range other.imms {
-			mems[m] = true
-		}
-		for _, t := range other.version.AllTables() {
-			tables[t.Num] = true
-		}
-	}
-	for _, m := range append([]*memState{rs.mem}, rs.imms...) {
-		if !mems[m] {
-			sum += m.Bytes()
-		}
-	}
-	for _, t := range rs.version.AllTables() {
-		if !tables[t.Num] {
-			sum += int64(t.Size)
-		}
-	}
-	return sum
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -280,7 +281,7 @@ func inKeyspace(name, key string) string { return "\xff" + name + "\x00" + key }
 
 // readAll reads all that db holds, forward, and every key once more on its own.
 func readAll(db *DB) (stored, error) {
-	s := stored{now: db.clock.now()}
+	s := stored{now: db.clock.Now()}
 	if err := s.read(db, nil, db); err != nil {
 		return s, err
 	}
@@ -315,7 +316,7 @@ func (s *stored) read(db *DB, ks *Keyspace, from readTyped) error {
 		if err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
-		tr, err := db.stat(ks, kv.Key)
+		tr, err := db.stat(spaceOf(ks), kv.Key)
 		if err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
@@ -390,4 +391,12 @@ func readKey(db readTyped, kv KV) (map[string]string, error) {
 		}
 	}
 	return elems, nil
+}
+
+// spaceOf is the keyspace behind a handle; nil is the default one.
+func spaceOf(ks *Keyspace) *keyspace.Space {
+	if ks == nil {
+		return nil
+	}
+	return ks.space
 }

@@ -1,11 +1,11 @@
 package siltstone
 
 import (
-	"bytes"
 	"math/bits"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -79,19 +79,19 @@ func (it *rowIter) noteStride() {
 func (it *rowIter) countCost() {
 	c, rs := it.cost, it.rs
 	it.cost = readCost{}
-	if it.firstRun == 0 && len(rs.runs) < 2 || c == (readCost{}) || it.seq < rs.tableSeq {
+	if it.firstRun == 0 && len(rs.Runs) < 2 || c == (readCost{}) || it.seq < rs.TableSeq {
 		return
 	}
-	if now := it.db.states.current.Load(); now == nil || now.version != rs.version {
+	if now := it.db.states.Current.Load(); now == nil || now.Version != rs.Version {
 		return
 	}
-	runs := rs.runsWithin(it.lower, it.upper)
-	byRuns, byMem := c.lost(runs, !rs.mem.Empty())
+	runs := rs.RunsWithin(it.lower, it.upper)
+	byRuns, byMem := c.lost(runs, !rs.Mem.Empty())
 	if byRuns > 0 {
 		it.db.readersLost(&it.db.lost.runs, byRuns)
 	}
 	if byMem > 0 {
-		it.db.readersLost(&rs.mem.lost, byMem)
+		it.db.readersLost(&rs.Mem.Lost, byMem)
 	}
 }
 
@@ -138,17 +138,6 @@ func (c readCost) lost(runs int, mem bool) (byRuns, byMem int64) {
 	return byRuns, byMem
 }
 
-// runsWithin returns how many runs have a table that reaches into [lower, upper).
-func (rs *readState) runsWithin(lower, upper []byte) (n int) {
-	for i := range rs.runs {
-		r := &rs.runs[i]
-		if t := r.search(lower); t < len(r.tables) && (upper == nil || bytes.Compare(r.tables[t].Smallest, upper) < 0) {
-			n++
-		}
-	}
-	return n
-}
-
 // readCredit returns how many bytes could have been merged in the time that
 // readers have lost to the runs of v. It is no more than there is room for, nor
 // than all there is to merge: what nobody can spend is not kept.
@@ -157,8 +146,8 @@ func (db *DB) readCredit(v *manifest.Version) uint64 {
 	if lost <= 0 {
 		return 0
 	}
-	if rs := db.states.current.Load(); len(v.Runs) < 2 {
-		if rs != nil && len(rs.imms) == 0 { // else there will soon be more
+	if rs := db.states.Current.Load(); len(v.Runs) < 2 {
+		if rs != nil && len(rs.Imms) == 0 { // else there will soon be more
 			db.lost.runs.Add(-lost)
 		}
 		return 0
@@ -211,7 +200,7 @@ func (db *DB) flushForReaders() error {
 	mem, m := db.memReaders()
 	flush, forget := m.decide()
 	if forget {
-		mem.lost.Store(0)
+		mem.Lost.Store(0)
 	}
 	if !flush || db.mergeRoom() < m.bytes+m.upon {
 		return nil
@@ -219,7 +208,7 @@ func (db *DB) flushForReaders() error {
 	if err := db.rotate(mem); err != nil {
 		return err
 	}
-	mem.lost.Store(0)
+	mem.Lost.Store(0)
 	db.lost.runs.Add((m.bytes + m.upon) * mergeByteTime)
 	return nil
 }
@@ -229,24 +218,24 @@ const tableExtra = 1 << 10
 
 // memReaders returns the memtable and what is known of its readers: nothing if
 // they have lost nothing, or if others wait to be flushed before it.
-func (db *DB) memReaders() (mem *memState, m memReaders) {
+func (db *DB) memReaders() (mem *readstate.Mem, m memReaders) {
 	m = memReaders{room: db.opts.MemtableBytes, idle: true}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return nil, m
 	}
-	defer db.states.unpin(rs, n)
-	mem = rs.mem
-	if mem.lost.Load() == 0 || len(rs.imms) > 0 {
+	defer db.states.Unpin(rs, n)
+	mem = rs.Mem
+	if mem.Lost.Load() == 0 || len(rs.Imms) > 0 {
 		return mem, m
 	}
 	w := &db.workers
 	w.mu.Lock()
 	m.idle = db.pickInputLocked().Idle
 	w.mu.Unlock()
-	m.lost, m.filled = mem.lost.Load(), mem.Filled()
-	records := int64(db.log.Appended() - mem.begin)
+	m.lost, m.filled = mem.Lost.Load(), mem.Filled()
+	records := int64(db.log.Appended() - mem.Begin)
 	m.bytes = records + records/8 + tableExtra
-	m.upon = int64(compaction.Upon(rs.version, memSpan(mem)))
+	m.upon = int64(compaction.Upon(rs.Version, memSpan(mem)))
 	return mem, m
 }

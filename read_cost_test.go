@@ -88,7 +88,7 @@ func (s *readStore) scan(from Reader) {
 // lostNothing asserts that readers have no credit.
 func (s *readStore) lostNothing(what string) {
 	s.t.Helper()
-	if runs, mem := s.lost.runs.Load(), s.currentMem().lost.Load(); runs != 0 || mem != 0 {
+	if runs, mem := s.lost.runs.Load(), s.currentMem().Lost.Load(); runs != 0 || mem != 0 {
 		s.t.Errorf("%s: %d ns lost to runs, %d to the memtable", what, runs, mem)
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/typed"
@@ -30,92 +30,13 @@ import (
 // the manifest with the flush that makes the verdict durable, unless the
 // collection was nominated again since. Duplicates are harmless. Safe for
 // concurrent use.
-type reaper struct {
-	mu       sync.Mutex
-	pending  []manifest.IDRange // to be decided
-	deciding []manifest.IDRange // taken by the step that runs
-	verdicts []verdict          // of memtables that are not flushed, oldest first
-}
-
-// verdict is what was decided, dead or alive, and the memtable that has it.
-type verdict struct {
-	mem *memState
-	ids []manifest.IDRange
-}
 
 // reapBatch is how many collections one transaction decides about at most.
 const reapBatch = 1024
 
-// nominateRanges hands over what merges nominated, or what a transaction has
-// ended: a crash may lose that hint, and then a merge finds it.
-func (db *DB) nominateRanges(r []manifest.IDRange) {
-	if len(r) == 0 {
-		return
-	}
-	db.reaper.mu.Lock()
-	db.reaper.pending = append(db.reaper.pending, r...)
-	db.reaper.mu.Unlock()
-	wake(db.workers.reap)
-}
-
-// take returns the next collections to decide about, at most reapBatch. They end
-// with decided or giveBack.
-func (r *reaper) take() (ids []manifest.IDRange) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer func() { r.deciding = ids }()
-	n := uint64(0)
-	for len(r.pending) > 0 && n < reapBatch {
-		p := r.pending[0]
-		if p.Last-p.First >= reapBatch-n {
-			cut := p.First + (reapBatch - n) - 1
-			ids = append(ids, manifest.IDRange{Keyspace: p.Keyspace, First: p.First, Last: cut})
-			r.pending[0].First = cut + 1
-			return ids
-		}
-		ids = append(ids, p)
-		n += p.Last - p.First + 1
-		r.pending = r.pending[1:]
-	}
-	return ids
-}
-
-// giveBack returns what was not decided.
-func (r *reaper) giveBack(ids []manifest.IDRange) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pending, r.deciding = slices.Concat(ids, r.pending), nil
-}
-
-// decided notes that the verdict about what was taken is in mem.
-func (r *reaper) decided(mem *memState) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.verdicts = append(r.verdicts, verdict{mem, r.deciding})
-	r.deciding = nil
-}
-
-// settle forgets the verdicts in mem, which is being flushed, and returns what
-// they settle: not what was nominated since, by that flush or before it, for the
-// verdict about that comes later or is in a later memtable.
-func (r *reaper) settle(mem *memState, nominated []manifest.IDRange) (settled []manifest.IDRange) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	open := slices.Concat(nominated, r.pending, r.deciding)
-	for _, v := range r.verdicts {
-		if v.mem == mem {
-			settled = append(settled, v.ids...)
-		} else {
-			open = append(open, v.ids...)
-		}
-	}
-	r.verdicts = slices.DeleteFunc(r.verdicts, func(v verdict) bool { return v.mem == mem })
-	return manifest.SubtractRanges(settled, open)
-}
-
 // reapStep decides about some collections; did tells whether there were any.
 func (db *DB) reapStep() (did bool, err error) {
-	if db.poison.set() || db.opts.ReadOnly {
+	if db.life.Poisoned() || db.opts.ReadOnly {
 		return false, nil
 	}
 	timers, err := db.dueTimers()
@@ -126,7 +47,7 @@ func (db *DB) reapStep() (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	ids := db.reaper.take()
+	ids := db.set.Nominations.Take(reapBatch)
 	if len(ids)+len(timers) == 0 {
 		return len(due) > 0, db.purge(due)
 	}
@@ -137,7 +58,7 @@ func (db *DB) reapStep() (did bool, err error) {
 		}
 	}
 	if err != nil {
-		db.reaper.giveBack(ids)
+		db.set.Nominations.GiveBack(ids)
 		return false, err
 	}
 	return true, db.purge(due)
@@ -150,7 +71,7 @@ func (db *DB) sortTimers(timers []timer) (due, rest []timer, err error) {
 	if len(timers) == 0 {
 		return nil, nil, nil
 	}
-	tx, err := db.Begin(db.workers.ctx, ReadOnly)
+	tx, err := db.Begin(db.life.Context(), ReadOnly)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,17 +94,17 @@ func (db *DB) sortTimers(timers []timer) (due, rest []timer, err error) {
 // reap decides about ids, and the collections of timers, in one transaction, and
 // deletes the timers.
 func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
-	tx, err := db.Begin(db.workers.ctx, ReadWrite)
+	tx, err := db.Begin(db.life.Context(), ReadWrite)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	t := &tx.t
 	var dead []manifest.IDRange
-	judge := func(keyspace uint32, id uint64) error {
-		gone, err := t.judge(keyspace, id)
+	judge := func(number uint32, id uint64) error {
+		gone, err := t.judge(number, id)
 		if gone {
-			dead = append(dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
+			dead = append(dead, manifest.IDRange{Keyspace: number, First: id, Last: id})
 		}
 		return err
 	}
@@ -203,7 +124,7 @@ func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 		}
 	}
 	for _, r := range joinNeighbours(dead) {
-		lo, hi := keyenc.CollectionRange(keyspacePrefix(r.Keyspace), r.First, r.Last)
+		lo, hi := keyenc.CollectionRange(keyspace.Prefix(r.Keyspace), r.First, r.Last)
 		if err := t.DeleteRange(lo, hi); err != nil {
 			return err
 		}
@@ -213,7 +134,7 @@ func (db *DB) reap(ids []manifest.IDRange, timers []timer) error {
 		return err
 	}
 	c.urgent = true
-	c.hooks = append(c.hooks, func() { db.reaper.decided(db.section.mem) })
+	c.hooks = append(c.hooks, func() { db.set.Nominations.Decided(db.section.mem.Log) })
 	if err := tx.commit(nil); err != nil {
 		return err
 	}
@@ -232,8 +153,8 @@ type finding struct {
 }
 
 // inspect finds out about collection id.
-func (t *txn) inspect(keyspace uint32, id uint64) (v finding, err error) {
-	owner := keyenc.AppendElementRow(nil, keyspacePrefix(keyspace), id, keyenc.TagOwner, "")
+func (t *txn) inspect(number uint32, id uint64) (v finding, err error) {
+	owner := keyenc.AppendElementRow(nil, keyspace.Prefix(number), id, keyenc.TagOwner, "")
 	row, _, err := t.Get(nil, owner)
 	if errors.Is(err, ErrNotFound) {
 		return v, nil
@@ -246,12 +167,12 @@ func (t *txn) inspect(keyspace uint32, id uint64) (v finding, err error) {
 		return v, err
 	}
 	v.row = row
-	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.value)
+	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.Value)
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut
-	v.alive, v.expired = carries && f.ok, carries && !f.ok
+	v.alive, v.expired = carries && f.OK, carries && !f.OK
 	if v.alive {
 		// Metadata that is damaged is left to those who open it.
-		m, _ := record.DecodeMeta(f.value)
+		m, _ := record.DecodeMeta(f.Value)
 		v.due = m.NextDue
 	}
 	return v, nil
@@ -259,8 +180,8 @@ func (t *txn) inspect(keyspace uint32, id uint64) (v finding, err error) {
 
 // judge reports whether collection id is dead and has rows left. A row that has
 // expired becomes a tombstone, so that no slow writer revives it.
-func (t *txn) judge(keyspace uint32, id uint64) (dead bool, err error) {
-	v, err := t.inspect(keyspace, id)
+func (t *txn) judge(number uint32, id uint64) (dead bool, err error) {
+	v, err := t.inspect(number, id)
 	if err != nil || v.row == nil || v.alive {
 		return false, err
 	}
@@ -289,12 +210,12 @@ func (db *DB) purge(due []timer) error {
 }
 
 func (db *DB) purgeSome(d timer) (more bool, err error) {
-	tx, err := db.Begin(db.workers.ctx, ReadWrite)
+	tx, err := db.Begin(db.life.Context(), ReadWrite)
 	if err != nil {
 		return false, err
 	}
 	defer tx.Rollback()
-	if more, err = typed.Purge(spaceTxn{&tx.t, keyspacePrefix(d.keyspace)}, d.metadata); err != nil {
+	if more, err = typed.Purge(spaceTxn{&tx.t, keyspace.Prefix(d.keyspace)}, d.metadata); err != nil {
 		return false, err
 	}
 	if tx.t.change == nil {
@@ -314,14 +235,6 @@ type spaceTxn struct {
 }
 
 func (t spaceTxn) Prefix() []byte { return t.prefix }
-
-// keyspacePrefix is the prefix of rows of a numbered keyspace.
-func keyspacePrefix(n uint32) []byte {
-	if n == 0 {
-		return nil
-	}
-	return keyenc.AppendKeyspacePrefix(nil, n)
-}
 
 // joinNeighbours joins ranges of neighbouring ids, so that a storm of dead
 // collections leaves few tombstones.
@@ -357,13 +270,13 @@ type timer struct {
 
 // dueTimers returns timers that are due, at most reapBatch.
 func (db *DB) dueTimers() (due []timer, err error) {
-	now := db.clock.now()
+	now := db.clock.Now()
 	lo, hi := keyenc.TimerRange(now)
-	rs := db.states.hold()
+	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	defer db.states.drop(rs)
+	defer db.states.Drop(rs)
 	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: now}
 	it, err := db.newRowIter(v, lo, hi, false)
 	if err != nil {
@@ -372,15 +285,7 @@ func (db *DB) dueTimers() (due []timer, err error) {
 	defer it.release()
 	for ok := it.first(); ok && len(due) < reapBatch; ok = it.next() {
 		at, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
-		due = append(due, timer{row: bytes.Clone(it.key), at: at, keyspace: keyspaceNumber(it.value), id: id})
+		due = append(due, timer{row: bytes.Clone(it.key), at: at, keyspace: keyspace.Number(it.value), id: id})
 	}
 	return due, it.err
-}
-
-// keyspaceNumber is the reverse of keyspacePrefix.
-func keyspaceNumber(prefix []byte) uint32 {
-	if len(prefix) != 5 {
-		return 0
-	}
-	return uint32(prefix[1])<<24 | uint32(prefix[2])<<16 | uint32(prefix[3])<<8 | uint32(prefix[4])
 }

@@ -58,7 +58,7 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 	s.done(typedtest.Populate(s)) // the hash expires
 	s.done(s.db.Compact(context.Background(), Range{}))
 	s.Advance(2 * time.Hour.Milliseconds())
-	s.db.nominateRanges([]manifest.IDRange{{First: 1 << 40, Last: 1<<40 + 2*reapBatch}}) // others go first
+	s.db.set.Nominations.Add([]manifest.IDRange{{First: 1 << 40, Last: 1<<40 + 2*reapBatch}}) // others go first
 	var images []*vfstest.Disk
 	s.disk.OnOp(func(vfstest.Op) { images = append(images, s.disk.Image(vfstest.P0, nil)) })
 	s.reapAll()
@@ -208,7 +208,7 @@ func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
 
 // tableBytes is the size of all tables.
 func tableBytes(db *DB) (n uint64) {
-	for _, t := range db.states.version().AllTables() {
+	for _, t := range db.states.Version().AllTables() {
 		n += t.Size
 	}
 	return n
@@ -282,7 +282,7 @@ func suspectsThatLiveAreNeverTouched(t *testing.T) {
 	want(t, int64(1))(s.List("list").PushBack([]byte("again")))
 	s.reapAll()
 	before := s.picture()
-	s.db.nominateRanges([]manifest.IDRange{{First: 1, Last: 3000}})
+	s.db.set.Nominations.Add([]manifest.IDRange{{First: 1, Last: 3000}})
 	s.reapAll()
 	s.done(s.db.Flush(context.Background()))
 	if got := s.picture(); got != before {

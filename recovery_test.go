@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -133,9 +134,9 @@ func TestALogWithoutHeaderIsIgnored(t *testing.T) {
 		disk := vfstest.NewDisk(3)
 		db := mustOpen(t, disk, newHandClock())
 		putAt(t, db, Sync, "a", "1")
-		number := db.store.state.FileLimit - 1
+		number := db.set.State().FileLimit - 1
 		image := disk.Image(vfstest.P1, nil)
-		name := join("db", base.Filename(base.FileLog, number))
+		name := path.Join("db", base.Filename(base.FileLog, number))
 		f, err := image.Create(name)
 		if err != nil {
 			t.Fatal(err)
@@ -204,12 +205,12 @@ func TestFlushesInstallInOrder(t *testing.T) {
 		}
 	}
 	putAt(t, db, Buffered, "k", "last")
-	rs := db.states.current.Load()
-	for i := len(rs.imms) - 1; i >= 0; i-- {
+	rs := db.states.Current.Load()
+	for i := len(rs.Imms) - 1; i >= 0; i-- {
 		if did, err := db.flushStep(); !did || err != nil {
 			t.Fatal(did, err)
 		}
-		if got, want := db.store.state.LastSeq, rs.imms[i].MaxSeq(); got != want {
+		if got, want := db.set.State().LastSeq, rs.Imms[i].MaxSeq(); got != want {
 			t.Fatalf("a flush installed records up to %d, the oldest memtable ends at %d", got, want)
 		}
 		// The memtables behind it, and their logs, may be lost now: no hole is left.
@@ -230,7 +231,7 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 	var highest uint64
 	for life := range 4 {
 		db := mustOpen(t, disk, clock)
-		if id, err := db.newID(); err != nil || id <= highest {
+		if id, err := db.set.NewID(); err != nil || id <= highest {
 			t.Fatalf("life %d: collection id %d is met again, %d was in use: %v", life, id, highest, err)
 		}
 		for i := range 3 {
@@ -238,7 +239,7 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		id, err := db.newID()
+		id, err := db.set.NewID()
 		if err != nil {
 			t.Fatal(err)
 		}

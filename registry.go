@@ -3,32 +3,13 @@ package siltstone
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/manifest"
 )
-
-// registry knows the named keyspaces. Which there are is written in registry
-// rows, name → prefix; an edit of the manifest reserves their numbers, which are
-// never used twice. To make one is to commit its row, to drop it is to commit a
-// tombstone of that row together with a range tombstone over its prefix. Safe
-// for concurrent use.
-type registry struct {
-	mu          sync.Mutex // held by who makes or drops a keyspace, across the commit
-	next, limit uint32     // numbers that are reserved and not handed out
-
-	handles sync.RWMutex
-	open    map[string]*Keyspace // handles handed out since Open
-}
-
-// keyspaceBlock is how many numbers one edit reserves.
-const keyspaceBlock = 16
 
 // Keyspace returns the keyspace called name, which it makes if there is none.
 // Names are 1 to MaxKeyspaceName bytes, any bytes; ErrEmptyKey and
@@ -39,33 +20,36 @@ const keyspaceBlock = 16
 // Options.Durability. Asking again for one that is there costs a look-up in a
 // map, so that a handle need not be kept; all callers get the same.
 func (db *DB) Keyspace(name string) (*Keyspace, error) {
-	if err := checkKeyspaceName(name); err != nil {
+	if err := keyspace.CheckName(name); err != nil {
 		return nil, err
 	}
-	if err := db.closedErr(); err != nil {
+	if err := db.life.ClosedErr(); err != nil {
 		return nil, err
 	}
-	if ks := db.registry.handle(name); ks != nil {
-		return ks, nil
+	if space := db.spaces.Get(name); space != nil {
+		return space.Handle.(*Keyspace), nil
 	}
-	db.registry.mu.Lock()
-	defer db.registry.mu.Unlock()
-	ks, err := db.findKeyspace(name)
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
+	space, err := db.findKeyspace(name)
 	if errors.Is(err, ErrNotFound) && !db.opts.ReadOnly {
-		ks, err = db.makeKeyspace(name)
+		space, err = db.makeKeyspace(name)
 	}
-	return ks, err
+	if err != nil {
+		return nil, err
+	}
+	return space.Handle.(*Keyspace), nil
 }
 
 // Keyspaces returns the names of all named keyspaces, in bytewise order.
 func (db *DB) Keyspaces() ([]string, error) {
-	rs := db.states.hold()
+	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	defer db.states.drop(rs)
+	defer db.states.Drop(rs)
 	var names []string
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
 	err := db.registryRows(v, func(name string, _ []byte) error {
 		names = append(names, name)
 		return nil
@@ -82,14 +66,14 @@ func (db *DB) Keyspaces() ([]string, error) {
 // begun before, a snapshot, a transaction or an iterator, still reads what it
 // held. A keyspace made under the same name is another one, and empty.
 func (db *DB) DropKeyspace(name string) error {
-	if err := checkKeyspaceName(name); err != nil {
+	if err := keyspace.CheckName(name); err != nil {
 		return err
 	}
 	if db.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	db.registry.mu.Lock()
-	defer db.registry.mu.Unlock()
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
 	ks, err := db.findKeyspace(name)
 	if err != nil {
 		return err
@@ -100,10 +84,10 @@ func (db *DB) DropKeyspace(name string) error {
 	if err := c.addOp(row); err != nil {
 		return err
 	}
-	if err := c.appendRangeDelete(ks.prefix(), base.Successor(ks.prefix())); err != nil {
+	if err := c.appendRangeDelete(ks.Prefix(), base.Successor(ks.Prefix())); err != nil {
 		return err
 	}
-	c.drops = []*Keyspace{ks}
+	c.drops = []*keyspace.Space{ks}
 	return db.drop(c)
 }
 
@@ -115,8 +99,8 @@ func (db *DB) DropAll() error {
 	if db.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	db.registry.mu.Lock()
-	defer db.registry.mu.Unlock()
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
 	c := newChange()
 	defer c.free()
 	for _, bounds := range [][2][]byte{
@@ -129,7 +113,7 @@ func (db *DB) DropAll() error {
 			return err
 		}
 	}
-	c.drops = db.registry.handedOut()
+	c.drops = db.spaces.All()
 	return db.drop(c)
 }
 
@@ -139,37 +123,37 @@ func bounds(lo, hi []byte) [2][]byte { return [2][]byte{lo, hi} }
 func (db *DB) drop(c *change) error {
 	c.urgent = true // it holds the registry: nobody who waits for that may be waited for
 	err := db.commit(c, Sync)
-	db.registry.forgetDropped()
+	db.spaces.Forget(c.drops...)
 	return err
 }
 
 // findKeyspace returns the keyspace called name if there is one. The caller
 // holds the registry.
-func (db *DB) findKeyspace(name string) (*Keyspace, error) {
-	if ks := db.registry.handle(name); ks != nil {
+func (db *DB) findKeyspace(name string) (*keyspace.Space, error) {
+	if ks := db.spaces.Get(name); ks != nil {
 		return ks, nil
 	}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
+	defer db.states.Unpin(rs, n)
 	row := keyenc.AppendRegistryRow(nil, name)
-	f, err := rs.get(row, hashRow(row), base.SeqNum(db.visible.Load()))
+	f, err := rs.Get(row, base.HashRow(row), base.SeqNum(db.visible.Load()))
 	switch {
 	case err != nil:
-		return nil, db.readError(err)
-	case !f.ok:
+		return nil, db.states.ReadError(err)
+	case !f.OK:
 		return nil, ErrNotFound
-	case keyspaceNumber(f.value) == 0:
-		return nil, fmt.Errorf("%w: keyspace %q has the prefix %x", ErrCorruption, name, f.value)
+	case keyspace.Number(f.Value) == 0:
+		return nil, fmt.Errorf("%w: keyspace %q has the prefix %x", ErrCorruption, name, f.Value)
 	}
-	return db.registry.handOut(db, name, keyspaceNumber(f.value)), nil
+	return db.handOut(name, keyspace.Number(f.Value)), nil
 }
 
 // makeKeyspace makes the keyspace called name. The caller holds the registry.
-func (db *DB) makeKeyspace(name string) (*Keyspace, error) {
-	number, err := db.newKeyspaceNumber()
+func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
+	number, err := db.set.NewKeyspaceNumber()
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +161,7 @@ func (db *DB) makeKeyspace(name string) (*Keyspace, error) {
 	defer c.free()
 	row := record.Op{
 		Attr: base.MakeAttr(base.KindPut, uint8(record.TypeNone), false),
-		Key:  keyenc.AppendRegistryRow(nil, name), Value: keyspacePrefix(number),
+		Key:  keyenc.AppendRegistryRow(nil, name), Value: keyspace.Prefix(number),
 	}
 	if err := c.addOp(row); err != nil {
 		return nil, err
@@ -186,27 +170,7 @@ func (db *DB) makeKeyspace(name string) (*Keyspace, error) {
 	if err := db.commit(c, Sync); err != nil {
 		return nil, err
 	}
-	return db.registry.handOut(db, name, number), nil
-}
-
-// newKeyspaceNumber returns a number that no keyspace ever had. The caller holds
-// the registry.
-func (db *DB) newKeyspaceNumber() (uint32, error) {
-	r := &db.registry
-	if r.next == r.limit {
-		db.store.mu.Lock()
-		first := max(db.store.state.KeyspaceLimit, 1) // 0 is the default keyspace
-		db.store.mu.Unlock()
-		if first > math.MaxUint32-keyspaceBlock {
-			return 0, errors.New("siltstone: no keyspace number is left")
-		}
-		if err := db.applyEdit(&manifest.Edit{KeyspaceLimit: first + keyspaceBlock}, nil); err != nil {
-			return 0, err
-		}
-		r.next, r.limit = first, first+keyspaceBlock
-	}
-	r.next++
-	return r.next - 1, nil
+	return db.handOut(name, number), nil
 }
 
 // registryRows calls fn with the name and value of every registry row of a view.
@@ -214,7 +178,7 @@ func (db *DB) registryRows(v readView, fn func(name string, value []byte) error)
 	lo, hi := keyenc.RegistryRange()
 	it, err := db.newRowIter(v, lo, hi, false)
 	if err != nil {
-		return db.readError(err)
+		return db.states.ReadError(err)
 	}
 	defer it.release()
 	for ok := it.first(); ok; ok = it.next() {
@@ -223,53 +187,15 @@ func (db *DB) registryRows(v readView, fn func(name string, value []byte) error)
 		}
 	}
 	if it.err != nil {
-		return db.readError(it.err)
-	}
-	return nil
-}
-
-// handle returns the handle of a keyspace, if it was handed out and not dropped.
-func (r *registry) handle(name string) *Keyspace {
-	r.handles.RLock()
-	defer r.handles.RUnlock()
-	if ks := r.open[name]; ks != nil && ks.ended.Load() == 0 {
-		return ks
+		return db.states.ReadError(it.err)
 	}
 	return nil
 }
 
 // handOut makes the one handle of a keyspace.
-func (r *registry) handOut(db *DB, name string, number uint32) *Keyspace {
-	ks := &Keyspace{db: db, name: name, number: number, rows: keyspacePrefix(number)}
-	r.handles.Lock()
-	defer r.handles.Unlock()
-	if r.open == nil {
-		r.open = map[string]*Keyspace{}
-	}
-	r.open[name] = ks
-	return ks
-}
-
-// handedOut returns all handles.
-func (r *registry) handedOut() []*Keyspace {
-	r.handles.RLock()
-	defer r.handles.RUnlock()
-	return slices.Collect(maps.Values(r.open))
-}
-
-// forgetDropped lets the names of dropped keyspaces go.
-func (r *registry) forgetDropped() {
-	r.handles.Lock()
-	defer r.handles.Unlock()
-	maps.DeleteFunc(r.open, func(_ string, ks *Keyspace) bool { return ks.ended.Load() != 0 })
-}
-
-func checkKeyspaceName(name string) error {
-	switch {
-	case name == "":
-		return ErrEmptyKey
-	case len(name) > MaxKeyspaceName:
-		return ErrKeyTooLarge
-	}
-	return nil
+func (db *DB) handOut(name string, number uint32) *keyspace.Space {
+	space := keyspace.New(name, number)
+	space.Handle = &Keyspace{db: db, space: space}
+	db.spaces.Add(space)
+	return space
 }

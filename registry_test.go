@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
@@ -79,7 +80,7 @@ func TestTypedHistoriesInAKeyspaceAnswerLikeTheModel(t *testing.T) {
 		k.s.settle()
 		k.s.done(k.s.db.DropKeyspace("typed"))
 		k.s.settle()
-		noRowOf(t, k.s.db, keyspacePrefix(1))
+		noRowOf(t, k.s.db, keyspace.Prefix(1))
 		k.s.Advance(1000 * 24 * time.Hour.Milliseconds()) // timers leave when they are due
 		k.s.settle()
 		rows, err := liveRows(k.s.db)
@@ -95,15 +96,15 @@ func TestNumbersAreNeverUsedTwice(t *testing.T) {
 	s := newTypedStore(t, 1)
 	seen := map[uint32]bool{}
 	for round := range 6 {
-		for i := range keyspaceBlock + 3 {
+		for i := range 16 + 3 {
 			ks, err := s.db.Keyspace(fmt.Sprint("ks", i))
 			s.done(err)
-			if round > 0 && i == 0 || seen[ks.number] || ks.number == 0 {
+			if round > 0 && i == 0 || seen[ks.space.Number] || ks.space.Number == 0 {
 				if i > 0 || round == 0 {
-					t.Fatalf("round %d: number %d again", round, ks.number)
+					t.Fatalf("round %d: number %d again", round, ks.space.Number)
 				}
 			}
-			seen[ks.number] = true
+			seen[ks.space.Number] = true
 			if i > 0 {
 				s.done(s.db.DropKeyspace(ks.Name()))
 			}
@@ -135,7 +136,7 @@ func TestConcurrentMakersOfANameGetTheSameKeyspace(t *testing.T) {
 		wg.Wait()
 		for _, ks := range got {
 			if ks != got[0] {
-				t.Fatalf("two keyspaces: %d and %d", ks.number, got[0].number)
+				t.Fatalf("two keyspaces: %d and %d", ks.space.Number, got[0].space.Number)
 			}
 		}
 	}
@@ -231,7 +232,7 @@ func writersRacingWithADropLeaveNoRow(t *testing.T) {
 			}
 			db = open()
 		}
-		noRowOf(t, db, ks.prefix())
+		noRowOf(t, db, ks.space.Prefix())
 	}
 	if err := errors.Join(db.Check(context.Background()), db.Close()); err != nil {
 		t.Error(err)
@@ -281,7 +282,7 @@ func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
 			}
 			return end(tx.In(ks))
 		}))
-		elements := keyenc.AppendKeyspacePrefix(nil, ks.number)
+		elements := keyenc.AppendKeyspacePrefix(nil, ks.space.Number)
 		if n := rowsUnder(t, s.db, append(elements, keyenc.SpaceElements)); n != 2 { // owner and field
 			t.Errorf("%s: %d rows of elements in the keyspace", name, n)
 		}
@@ -320,16 +321,16 @@ func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 	s.done(s.db.Delete([]byte("unrelated")))
 	s.done(ks.Delete([]byte("s"))) // blind
 	s.done(s.db.Compact(context.Background(), Range{}))
-	ids := s.db.reaper.undecided()
-	if len(ids) != 1 || ids[0].Keyspace != ks.number {
+	ids := s.db.set.Nominations.Undecided()
+	if len(ids) != 1 || ids[0].Keyspace != ks.space.Number {
 		t.Fatalf("nominated %v", ids)
 	}
 	s.done(s.db.DropKeyspace("ks"))
 	s.settle()
-	if ids := s.db.reaper.undecided(); len(ids) > 0 {
+	if ids := s.db.set.Nominations.Undecided(); len(ids) > 0 {
 		t.Errorf("undecided: %v", ids)
 	}
-	noRowOf(t, s.db, ks.prefix())
+	noRowOf(t, s.db, ks.space.Prefix())
 }
 
 // TestTypedEndInAKeyspaceNominatesThere: not in the default one.
@@ -342,9 +343,9 @@ func TestTypedEndInAKeyspaceNominatesThere(t *testing.T) {
 	want(t, 1)(ks.Set("in a transaction").Add("m"))
 	want(t, true)(ks.Key("one-shot").Drop())
 	s.done(s.db.Update(context.Background(), func(tx *Tx) error { _, err := tx.In(ks).Key("in a transaction").Drop(); return err }))
-	ids := s.db.reaper.undecided()
-	if len(ids) != 2 || ids[0].Keyspace != ks.number || ids[1].Keyspace != ks.number {
-		t.Errorf("nominated %v, the keyspace has number %d", ids, ks.number)
+	ids := s.db.set.Nominations.Undecided()
+	if len(ids) != 2 || ids[0].Keyspace != ks.space.Number || ids[1].Keyspace != ks.space.Number {
+		t.Errorf("nominated %v, the keyspace has number %d", ids, ks.space.Number)
 	}
 	s.settle()
 }
@@ -356,11 +357,11 @@ func TestCheckFindsRegistryRowsThatAreWrongAndRowsOfNoKeyspace(t *testing.T) {
 	for fault, damage := range map[string]func(t typed.Txn) error{
 		`has the prefix`:           registry("bad", []byte{1, 2, 3}),
 		`has the prefix 010000000`: registry("bad", []byte{1, 0, 0, 0, 1}),
-		`has number 5000`:          registry("bad", keyspacePrefix(5000)),
-		`both have number 1`:       registry("bad", keyspacePrefix(1)),
-		`keyspace "" has`:          registry("", keyspacePrefix(2)),
+		`has number 5000`:          registry("bad", keyspace.Prefix(5000)),
+		`both have number 1`:       registry("bad", keyspace.Prefix(1)),
+		`keyspace "" has`:          registry("", keyspace.Prefix(2)),
 		`keyspace number 9, which`: func(t typed.Txn) error {
-			return t.Put(keyenc.AppendNameRow(nil, keyspacePrefix(9), "k"), record.TypeString, 0, nil)
+			return t.Put(keyenc.AppendNameRow(nil, keyspace.Prefix(9), "k"), record.TypeString, 0, nil)
 		},
 		`is in no keyspace`: func(t typed.Txn) error { return t.Put([]byte{0x10, 0, 0, 0, 1, 7}, record.TypeString, 0, nil) },
 	} {
@@ -446,10 +447,10 @@ func TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo(t *testing.T) {
 
 func TestKeyLocksTellKeyspacesApart(t *testing.T) {
 	var l keyLocks
-	if l.of(nil, "k") == l.of(&Keyspace{number: 1}, "k") {
+	if l.of(nil, "k") == l.of(keyspace.New("", 1), "k") {
 		t.Error("the same key of two keyspaces has one lock")
 	}
-	first, again := l.of(&Keyspace{number: 1}, "k"), l.of(&Keyspace{number: 1}, "k")
+	first, again := l.of(keyspace.New("", 1), "k"), l.of(keyspace.New("", 1), "k")
 	if first != again {
 		t.Error("one key has two locks")
 	}
@@ -470,7 +471,7 @@ func TestRefusedDropChangesNothing(t *testing.T) {
 	if err := ks.Put([]byte("k"), []byte("v")); err != nil {
 		t.Fatal(err)
 	}
-	db.poisonBy(errOnPurpose)
+	db.life.Poison(errOnPurpose)
 	for _, drop := range []func() error{func() error { return db.DropKeyspace("ks") }, db.DropAll} {
 		if err := drop(); !errors.Is(err, ErrPoisoned) {
 			t.Errorf("a poisoned store drops: %v", err)

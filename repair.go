@@ -2,13 +2,11 @@ package siltstone
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 )
 
 // Repair makes a new store in dst out of what can still be read of the damaged
@@ -42,33 +40,19 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	}
 	opts.ReadOnly, opts.MustExist, opts.manualWork = false, false, true
 	opts.OnEvent, opts.Logger = nil, nil
-	if err := mustBeAbsent(opts.FS, dst); err != nil {
+	from, to := storedir.Dir{FS: opts.FS, Path: src}, storedir.Dir{FS: opts.FS, Path: dst}
+	if err := to.MustBeAbsent(); err != nil {
 		return RepairReport{}, err
 	}
-	lock, err := lockSource(src, &opts)
+	lock, err := from.LockOut()
 	if err != nil {
 		return RepairReport{}, err
 	}
-	r := &repair{ctx: ctx, opts: opts, src: src, ids: map[uint32]uint64{}}
-	err = r.run(dst)
+	r := &repair{ctx: ctx, opts: opts, src: from, ids: map[uint32]uint64{}}
+	err = r.run(to)
 	r.report.sort()
-	_ = closeIf(lock) // which held nothing but the lock
-	return r.report, noSpace(err)
-}
-
-// lockSource keeps writers away from src, if it has a file to lock.
-func lockSource(src string, o *Options) (io.Closer, error) {
-	if _, err := o.FS.List(src); err != nil {
-		return nil, fmt.Errorf("siltstone: no store in %s: %w", src, err)
-	}
-	lock, err := readersLock(src, o.FS)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return lock, nil
+	_ = storedir.Unlock(lock) // which held nothing but the lock
+	return r.report, storedir.NoSpace(err)
 }
 
 // RepairReport says what Repair found of a damaged store. It is filled in as far

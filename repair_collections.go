@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -16,7 +17,7 @@ func (r *repair) collections(db *DB) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.drop(c.view.rs)
+	defer db.states.Drop(c.view.rs)
 	type fault struct {
 		who namedID
 		row []byte
@@ -79,8 +80,8 @@ func (m *mending) run(taken bool) (took bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	meta, bad := record.DecodeMeta(f.value)
-	if !f.ok || bad != nil {
+	meta, bad := record.DecodeMeta(f.Value)
+	if !f.OK || bad != nil {
 		return false, m.drop(lo, hi)
 	}
 	owner, err := m.owner()
@@ -101,7 +102,7 @@ func (m *mending) run(taken bool) (took bool, err error) {
 }
 
 // save writes the rows that go by the elements.
-func (m *mending) save(f found, meta record.Meta) error {
+func (m *mending) save(f readstate.Found, meta record.Meta) error {
 	meta.Count, meta.Bytes, meta.NextDue = m.elements, m.bytes, m.nextDue()
 	switch m.typ {
 	case record.TypeList:
@@ -118,26 +119,26 @@ func (m *mending) save(f found, meta record.Meta) error {
 }
 
 // look reads a row as it was before.
-func (m *mending) look(row []byte) (found, error) {
-	return m.c.view.rs.get(row, hashRow(row), m.c.view.seq)
+func (m *mending) look(row []byte) (readstate.Found, error) {
+	return m.c.view.rs.Get(row, base.HashRow(row), m.c.view.seq)
 }
 
 // owner returns the metadata row that the owner row names, if that one names the
 // collection too; nil if not.
 func (m *mending) owner() ([]byte, error) {
 	f, err := m.look(keyenc.AppendElementRow(nil, m.prefix, m.id, keyenc.TagOwner, ""))
-	if err != nil || !f.ok {
+	if err != nil || !f.OK {
 		return nil, err
 	}
-	prefix, rest, ok := keyenc.KeyspaceOf(f.value)
+	prefix, rest, ok := keyenc.KeyspaceOf(f.Value)
 	if !ok || rest[0] != keyenc.SpaceKeys || !bytes.Equal(prefix, m.prefix) {
 		return nil, nil
 	}
-	row := bytes.Clone(f.value)
-	if f, err = m.look(row); err != nil || !f.ok || f.Expired(m.c.view.now) {
+	row := bytes.Clone(f.Value)
+	if f, err = m.look(row); err != nil || !f.OK || f.Expired(m.c.view.now) {
 		return nil, err
 	}
-	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.value); !ok || id != m.id {
+	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.Value); !ok || id != m.id {
 		return nil, nil
 	}
 	return row, nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -22,7 +23,7 @@ func (r *repair) keyspaces(db *DB) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.drop(c.view.rs)
+	defer db.states.Drop(c.view.rs)
 	m := &mending{c: c}
 	var ops []record.Op
 	note := func(fault error, done string, o record.Op) {
@@ -43,7 +44,7 @@ func (r *repair) keyspaces(db *DB) error {
 		taken[name] = true
 	}
 	err = c.rowsOfNoKeyspace(names, func(row []byte, number uint32, fault error) {
-		prefix := keyspacePrefix(number)
+		prefix := keyspace.Prefix(number)
 		switch {
 		case number == 0:
 			note(fault, "removed", gone(row))

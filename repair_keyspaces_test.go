@@ -10,6 +10,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -45,12 +46,12 @@ func TestRepairNamesTheKeyspacesWhoseNamesWereLost(t *testing.T) {
 	row := func(name string) []byte { return keyenc.AppendRegistryRow(nil, name) }
 	commitRows(t, db,
 		rowOp(base.KindDelete, row("first"), ""),
-		rowOp(base.KindPut, row("twice"), string(keyspacePrefix(2))), // "recovered-1" comes first
+		rowOp(base.KindPut, row("twice"), string(keyspace.Prefix(2))), // "recovered-1" comes first
 		rowOp(base.KindPut, row("zero"), "\x10\x00\x00\x00\x00"),
 		rowOp(base.KindPut, row("short"), "x"),
-		rowOp(base.KindPut, row("last"), string(keyspacePrefix(math.MaxUint32))),
+		rowOp(base.KindPut, row("last"), string(keyspace.Prefix(math.MaxUint32))),
 		rowOp(base.KindPut, []byte{keyenc.SpaceNamed, 0, 0, 0, 1, 9}, "v"),
-		record.Op{Attr: base.MakeAttr(base.KindPut, uint8(record.TypeString), false), Key: keyenc.AppendNameRow(nil, keyspacePrefix(math.MaxUint32), "k")},
+		record.Op{Attr: base.MakeAttr(base.KindPut, uint8(record.TypeString), false), Key: keyenc.AppendNameRow(nil, keyspace.Prefix(math.MaxUint32), "k")},
 	)
 	mustClose(t, db)
 	db, report := mustRepair(t, mem, clock)
@@ -98,7 +99,7 @@ func TestRepairGivesOutNoNumberThatWasMet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commitRows(t, db, rowOp(base.KindPut, keyenc.AppendTimerRow(nil, math.MaxInt32, 70_000), string(keyspacePrefix(500))))
+	commitRows(t, db, rowOp(base.KindPut, keyenc.AppendTimerRow(nil, math.MaxInt32, 70_000), string(keyspace.Prefix(500))))
 	mustClose(t, db)
 	for _, name := range storeNames(t, mem) {
 		if strings.HasPrefix(name, "MANIFEST") || name == "CURRENT" {
@@ -113,14 +114,14 @@ func TestRepairGivesOutNoNumberThatWasMet(t *testing.T) {
 		t.Errorf("the report says\n%v", report)
 	}
 	again, err := db.Keyspace("empty")
-	if err != nil || again.number != empty.number {
-		t.Errorf("number %d became %d, %v", empty.number, again.number, err)
+	if err != nil || again.space.Number != empty.space.Number {
+		t.Errorf("number %d became %d, %v", empty.space.Number, again.space.Number, err)
 	}
 	fresh, err := db.Keyspace("new")
-	if err != nil || fresh.number <= 500 {
-		t.Errorf("a new one has number %d, %v", fresh.number, err)
+	if err != nil || fresh.space.Number <= 500 {
+		t.Errorf("a new one has number %d, %v", fresh.space.Number, err)
 	}
-	if id, err := db.newID(); err != nil || id <= 70_000 {
+	if id, err := db.set.NewID(); err != nil || id <= 70_000 {
 		t.Errorf("a new collection has id %d, %v", id, err)
 	}
 	if n := rowsUnder(t, db, []byte{keyenc.SpaceNamed}); n != 0 {

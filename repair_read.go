@@ -10,10 +10,13 @@ import (
 	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -24,12 +27,12 @@ import (
 type repair struct {
 	ctx    context.Context
 	opts   Options
-	src    string
+	src    storedir.Dir
 	state  *manifest.State // of the source; nil: not known
 	report RepairReport
 	files  []vfs.File // open while they are read
 	tables []salvaged // newest first
-	mems   []*memState
+	mems   []*readstate.Mem
 
 	clock   int64
 	lastSeq base.SeqNum
@@ -42,28 +45,20 @@ type salvaged struct {
 	num base.FileNum
 }
 
-func readersLock(dir string, f vfs.FS) (io.Closer, error) {
-	lock, err := f.Lock(join(dir, base.Filename(base.FileLock, 0)), false, false)
-	if errors.Is(err, vfs.ErrLockHeld) {
-		return nil, errors.Join(ErrLocked, err)
-	}
-	return lock, err
-}
-
 // read opens everything of the source that can be read.
 func (r *repair) read() error {
-	files, err := (&DB{dir: r.src, opts: r.opts}).listFiles()
+	files, err := r.src.List()
 	if err != nil {
 		return err
 	}
-	if len(files.tables)+len(files.logs)+len(files.manifests) == 0 {
-		return &fs.PathError{Op: "repair", Path: r.src, Err: fs.ErrNotExist}
+	if len(files.Tables)+len(files.Logs)+len(files.Manifests) == 0 {
+		return &fs.PathError{Op: "repair", Path: r.src.Path, Err: fs.ErrNotExist}
 	}
 	r.loadManifest(files)
 	if err := r.openTables(files); err != nil {
 		return err
 	}
-	return r.readLogs(files.logs)
+	return r.readLogs(files.Logs)
 }
 
 func (r *repair) close() {
@@ -74,11 +69,11 @@ func (r *repair) close() {
 
 // loadManifest reads the manifest that CURRENT names or, if it names none, the
 // newest that verifies.
-func (r *repair) loadManifest(files directory) {
-	state, _, err := manifest.Load(r.opts.FS, r.src)
-	if n := len(files.manifests); err != nil && n > 0 {
+func (r *repair) loadManifest(files storedir.Listing) {
+	state, _, err := manifest.Load(r.src.FS, r.src.Path)
+	if n := len(files.Manifests); err != nil && n > 0 {
 		// An older one than the newest would name tables that are gone.
-		if state = r.readManifest(files.manifests[n-1]); state != nil {
+		if state = r.readManifest(files.Manifests[n-1]); state != nil {
 			r.report.Current, err = err, nil
 		}
 	}
@@ -101,7 +96,7 @@ func (r *repair) readManifest(n base.FileNum) *manifest.State {
 }
 
 func (r *repair) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, error) {
-	f, err := r.opts.FS.Open(join(r.src, base.Filename(t, n)))
+	f, err := r.src.FS.Open(r.src.Name(t, n))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -114,18 +109,18 @@ func (r *repair) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, err
 }
 
 // openTables opens the tables that count.
-func (r *repair) openTables(files directory) error {
+func (r *repair) openTables(files storedir.Listing) error {
 	listed := map[base.FileNum]*manifest.Table{}
 	if r.state != nil {
 		for _, t := range r.state.Version.AllTables() {
 			listed[t.Num] = t
-			if !slices.Contains(files.tables, t.Num) {
+			if !slices.Contains(files.Tables, t.Num) {
 				r.report.file(base.FileTable, t.Num).LeftOut = base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing")
 			}
 		}
 	}
 	// Of two records on sequence 0 that of the newer file counts.
-	for _, n := range slices.Backward(files.tables) {
+	for _, n := range slices.Backward(files.Tables) {
 		m := listed[n]
 		if m == nil && r.state != nil {
 			continue // the rest of a merge
@@ -309,7 +304,7 @@ func (r *repair) meet(e *iterator.Entry) {
 	case !ok && len(e.Key) >= 5 && e.Key[0] == keyenc.SpaceNamed:
 		prefix = e.Key[:5]
 	}
-	n := keyspaceNumber(prefix)
+	n := keyspace.Number(prefix)
 	r.ids[n] = max(r.ids[n], id)
 }
 

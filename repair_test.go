@@ -78,7 +78,7 @@ func makeBroken(t testing.TB) *broken {
 	for name := range b.files {
 		delete(retired, name)
 	}
-	for _, table := range db.store.state.Version.AllTables() {
+	for _, table := range db.set.State().Version.AllTables() {
 		b.table(base.Filename(base.FileTable, table.Num))
 	}
 	b.log(logFile(db))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
@@ -142,12 +143,12 @@ func repairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
 	it := keyenc.AppendElementRow
 	id := uint64(0)
 	for i := uint64(1); i < 10 && id == 0; i++ {
-		rs := db.states.hold()
+		rs := db.states.Hold()
 		row := it(nil, nil, i, keyenc.TagElement, "e001")
-		if f, err := rs.get(row, hashRow(row), 1<<50); err == nil && f.ok && len(f.value) == keyenc.ScoreLen {
+		if f, err := rs.Get(row, base.HashRow(row), 1<<50); err == nil && f.OK && len(f.Value) == keyenc.ScoreLen {
 			id = i
 		}
-		db.states.drop(rs)
+		db.states.Drop(rs)
 	}
 	score := func(n float64) string { return string(keyenc.AppendScore(nil, n)) }
 	commitRows(t, db,

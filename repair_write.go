@@ -1,13 +1,11 @@
 package siltstone
 
 import (
-	"crypto/rand"
-	"fmt"
 	"math"
-	"path"
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -18,39 +16,41 @@ import (
 //  3. manifest and CURRENT written
 //  4. opened as a store: collections made whole, checked, closed
 //  5. renamed to dst, the name synced
-func (r *repair) run(dst string) (err error) {
+func (r *repair) run(dst storedir.Dir) (err error) {
 	defer r.close()
 	if err := r.read(); err != nil {
 		return err
 	}
-	var suffix [8]byte
-	if _, err := rand.Read(suffix[:]); err != nil {
+	p, err := storedir.NewPartial(dst)
+	if err != nil {
 		return err
 	}
-	c := &checkpoint{ctx: r.ctx, db: &DB{opts: r.opts}, partial: fmt.Sprintf("%s.%x.partial", path.Clean(dst), suffix)}
 	defer func() {
 		if err != nil {
-			c.remove()
+			p.Discard()
 		}
 	}()
-	if err := makeDir(c.partial, r.opts.FS); err != nil {
+	if err := p.Make(); err != nil {
 		return err
 	}
-	if err := r.write(c.partial); err != nil {
+	if err := r.write(p.Dir); err != nil {
 		return err
 	}
-	if err := r.makeWhole(c.partial); err != nil {
+	if err := r.makeWhole(p.Path); err != nil {
 		return err
 	}
-	return c.publish(dst)
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	return p.Publish()
 }
 
 // write merges everything into one run in dir and names it in a manifest.
-func (r *repair) write(dir string) error {
+func (r *repair) write(dir storedir.Dir) error {
 	next := base.FileNum(1)
 	env := compaction.Env{Yield: func(int) error { return r.ctx.Err() }, NewTable: func() (compaction.NewTable, error) {
 		next++
-		return createTable(r.opts.FS, dir, next-1)
+		return createTable(dir, next-1)
 	}}
 	shell := &DB{opts: r.opts}
 	job := compaction.Job{
@@ -72,7 +72,7 @@ func (r *repair) write(dir string) error {
 		return err
 	}
 	state.Clean = true
-	log, err := manifest.Create(r.opts.FS, dir, 1, state)
+	log, err := manifest.Create(dir.FS, dir.Path, 1, state)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (r *repair) write(dir string) error {
 // newState is that of the new store before it has tables: above every number that
 // the old one is known to have used.
 func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
-	id, err := randomID()
+	id, err := storedir.RandomID()
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
 	s.FileLimit, s.Clock = next, r.clock
 	s.LastSeq = min((r.lastSeq/base.SeqGap+1)*base.SeqGap, base.SeqMax)
 	for n, id := range r.ids {
-		if id > 0 && id < math.MaxUint64-idBlockLast {
-			s.IDLimit = max(s.IDLimit, id+idBlockLast)
+		if id > 0 && id < math.MaxUint64-manifest.IDBlockLast {
+			s.IDLimit = max(s.IDLimit, id+manifest.IDBlockLast)
 		}
 		if n > 0 && n < math.MaxUint32 {
 			s.KeyspaceLimit = max(s.KeyspaceLimit, n+1)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -26,7 +26,7 @@ type replay struct {
 	bytes int64 // of their files
 
 	mem       *memtable.Builder // being filled
-	mems      []*memState       // full memtables, oldest first
+	mems      []*readstate.Mem  // full memtables, oldest first
 	tables    []*manifest.Table
 	nominated []manifest.IDRange
 
@@ -41,22 +41,16 @@ type replayLog struct {
 	reader *wal.Reader
 }
 
-func (d *directory) sort() {
-	slices.Sort(d.logs)
-	slices.Sort(d.tables)
-	slices.Sort(d.manifests)
-}
-
 // open opens the logs that count, in the order of their numbers. A file without
 // a header does not count: it was prepared and never activated.
 func (r *replay) open(numbers []base.FileNum) error {
-	state := r.db.store.state
+	state := r.db.set.State()
 	for _, n := range numbers {
 		if n < state.MinLog {
 			continue
 		}
 		name := base.Filename(base.FileLog, n)
-		f, err := r.db.opts.FS.Open(join(r.db.dir, name))
+		f, err := r.db.dir.FS.Open(r.db.dir.Join(name))
 		if err != nil {
 			return err
 		}
@@ -102,7 +96,7 @@ func (r *replay) run() error {
 		}
 		found = append(found, l.reader.Found(l.number))
 	}
-	state := r.db.store.state
+	state := r.db.set.State()
 	if _, err := wal.CheckChain(found, state.MinLog, state.DBID); err != nil {
 		return err
 	}
@@ -113,14 +107,14 @@ func (r *replay) run() error {
 
 // log replays one log up to its end or torn tail.
 func (r *replay) log(l replayLog) error {
-	r.db.clock.advance(l.reader.Header().Clock)
+	r.db.clock.Advance(l.reader.Header().Clock)
 	r.lastSeq = max(r.lastSeq, l.reader.Header().LastSeq)
 	for {
 		frame, payload, err := l.reader.Next()
 		if err != nil {
 			return r.end(l, err)
 		}
-		r.db.clock.advance(frame.Clock)
+		r.db.clock.Advance(frame.Clock)
 		owned := len(payload) >= keepFrom
 		if owned {
 			l.reader.Keep()
@@ -161,7 +155,7 @@ func (r *replay) frame(f wal.Frame, payload []byte, owned bool) error {
 		rest = rest[n:]
 		p := preparedOp{op: o}
 		if o.Attr.Kind() != base.KindRangeDelete {
-			p.hash = hashRow(o.Key)
+			p.hash = base.HashRow(o.Key)
 		}
 		r.hashes = append(r.hashes, p)
 		bytes += int64(len(o.Key) + len(o.Value))
@@ -196,7 +190,7 @@ func (r *replay) seal() {
 	if r.mem == nil {
 		return
 	}
-	r.mems = append(r.mems, &memState{Table: r.mem.Table()})
+	r.mems = append(r.mems, &readstate.Mem{Table: r.mem.Table()})
 	r.mem = nil
 }
 
@@ -206,7 +200,7 @@ func (r *replay) flush() error {
 	late := lateSyncs{db: r.db}
 	env := r.db.mergeEnv(context.Background())
 	env.NewTable = late.newTable
-	v := r.db.store.state.Version
+	v := r.db.set.State().Version
 	for i, m := range r.mems {
 		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: nextAge(v) + uint64(i), Span: memSpan(m)}
 		job := r.db.flushJob(m, v, at)
@@ -224,5 +218,5 @@ func (r *replay) flush() error {
 	if err := late.wait(); err != nil || len(r.tables) == 0 {
 		return err
 	}
-	return r.db.opts.FS.SyncDir(r.db.dir)
+	return r.db.dir.Sync()
 }

@@ -3,6 +3,7 @@ package siltstone
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
@@ -12,7 +13,7 @@ import (
 // rotate replaces the full memtable and its log by new ones. full is what the
 // caller saw: if somebody else was quicker there is nothing to do. It waits
 // while too many memtables are unflushed.
-func (db *DB) rotate(full *memState) error {
+func (db *DB) rotate(full *readstate.Mem) error {
 	w := &db.workers
 	w.rotating.Lock()
 	defer w.rotating.Unlock()
@@ -41,19 +42,19 @@ func (db *DB) rotateLocked(empty *memtable.Table) {
 	seg := db.logs.take(0)
 	db.seal(old)
 	db.log.Rotate(seg)
-	fresh := &memState{Table: empty, log: seg.Number, begin: old.end, usual: true}
+	fresh := &readstate.Mem{Table: empty, Log: seg.Number, Begin: old.End, Usual: true}
 	db.section.mem = fresh
-	db.states.publish(func(rs *readState) {
-		rs.imms = append([]*memState{old}, rs.imms...)
-		rs.mem = fresh
+	db.states.Publish(func(rs *readstate.State) {
+		rs.Imms = append([]*readstate.Mem{old}, rs.Imms...)
+		rs.Mem = fresh
 	})
 }
 
 // seal notes, inside the commit section, that mem gets no more records.
-func (db *DB) seal(mem *memState) {
-	mem.end = db.log.Appended()
-	mem.reserved = mem.Bytes()
-	db.blocks.Reserve(mem.reserved)
+func (db *DB) seal(mem *readstate.Mem) {
+	mem.End = db.log.Appended()
+	mem.Reserved = mem.Bytes()
+	db.blocks.Reserve(mem.Reserved)
 }
 
 // reserveSteps is in how many steps the mutable memtable's room is reserved.
@@ -72,7 +73,7 @@ func (db *DB) reserve() {
 	}
 }
 
-func (db *DB) currentMem() *memState {
+func (db *DB) currentMem() *readstate.Mem {
 	db.section.Lock()
 	defer db.section.Unlock()
 	return db.section.mem
@@ -93,7 +94,7 @@ func (db *DB) awaitFlushes() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var begin time.Time
-	for db.unflushed() >= maxUnflushed && !db.poison.set() && !w.stopping && w.flushErr == nil {
+	for db.unflushed() >= maxUnflushed && !db.life.Poisoned() && !w.stopping && w.flushErr == nil {
 		if begin.IsZero() {
 			begin = time.Now()
 			w.mu.Unlock()
@@ -109,8 +110,8 @@ func (db *DB) awaitFlushes() error {
 		w.mu.Lock()
 	}
 	switch {
-	case db.poison.set():
-		return db.poison.err()
+	case db.life.Poisoned():
+		return db.life.PoisonErr()
 	case w.stopping:
 		return ErrClosed
 	case db.unflushed() >= maxUnflushed:
@@ -123,8 +124,8 @@ func (db *DB) awaitFlushes() error {
 const maxUnflushed = 2
 
 func (db *DB) unflushed() int {
-	if rs := db.states.current.Load(); rs != nil {
-		return len(rs.imms)
+	if rs := db.states.Current.Load(); rs != nil {
+		return len(rs.Imms)
 	}
 	return 0
 }

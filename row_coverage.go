@@ -25,8 +25,8 @@ func (d *coverage) gather(v *readView) error {
 	if v.mine != nil {
 		d.lists = v.mine.AppendRangeDeletes(d.lists)
 	}
-	d.lists = v.rs.mem.AppendRangeDeletes(d.lists)
-	older, err := v.rs.olderDeletes()
+	d.lists = v.rs.Mem.AppendRangeDeletes(d.lists)
+	older, err := v.rs.OlderDeletes()
 	if err == nil && !older.Empty() {
 		d.lists = append(d.lists, older)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
@@ -123,7 +124,7 @@ var rowFaults = []rowFault{
 		return []record.Op{rowOp(base.KindDelete, timerOf(r, "hash", nextDueOf), "")}
 	}, "has no timer at", false},
 	{"the timer is of another keyspace", func(r *rowsAt) []record.Op {
-		return []record.Op{rowOp(base.KindPut, timerOf(r, "zset", nextDueOf), string(keyspacePrefix(77)))}
+		return []record.Op{rowOp(base.KindPut, timerOf(r, "zset", nextDueOf), string(keyspace.Prefix(77)))}
 	}, "of keyspace 100000004d", false},
 	{"a due row is missing", func(r *rowsAt) []record.Op {
 		return []record.Op{without(r.tagged("hash", keyenc.TagDue)[1])}
@@ -256,7 +257,7 @@ func faultyStore(t testing.TB, mem vfs.FS, clock *handClock) (db *DB, prefixes [
 	if err := errors.Join(db.Compact(background, Range{}), db.Check(background)); err != nil {
 		t.Fatal(err)
 	}
-	return db, [][]byte{nil, ks.prefix()}, shownBy(t, db)
+	return db, [][]byte{nil, ks.space.Prefix()}, shownBy(t, db)
 }
 
 func shownBy(t testing.TB, db *DB) string {
@@ -333,7 +334,7 @@ func goesOn(t testing.TB, db *DB, clock *handClock) {
 		t.Helper()
 		all, err := liveRows(db)
 		if err == nil {
-			err = typedtest.CheckRows(all, db.clock.now(), func(uint64) bool { return false })
+			err = typedtest.CheckRows(all, db.clock.Now(), func(uint64) bool { return false })
 		}
 		if err := errors.Join(err, db.Check(background)); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -53,7 +54,7 @@ type rowIter struct {
 	children []iterator.Iterator
 	mems     []memtable.Iter
 	tables   []sstable.Iter
-	runs     []runSource
+	runs     []readstate.RunIter
 	firstRun int    // index of the first run among the children
 	bounds   []byte // of the public iterator over it
 	target   []byte // the key of its last seek
@@ -62,7 +63,7 @@ type rowIter struct {
 // readView is what a read sees of a state: everything up to seq, and of a
 // transaction's own writes everything up to own, at one clock reading.
 type readView struct {
-	rs   *readState
+	rs   *readstate.State
 	seq  base.SeqNum
 	now  int64
 	mine *memtable.Table // a transaction's writes; nil if there are none
@@ -116,11 +117,11 @@ func (it *rowIter) refresh(v readView) {
 // open makes the children, newest source first: own writes, memtables, runs.
 func (it *rowIter) open() {
 	rs, keysOnly := it.rs, it.keysOnly
-	mems := 1 + len(rs.imms)
+	mems := 1 + len(rs.Imms)
 	it.children = it.children[:0]
 	it.mems = grow(it.mems, mems+1)
-	it.tables = grow(it.tables, len(rs.runs))
-	it.runs = grow(it.runs, len(rs.runs))
+	it.tables = grow(it.tables, len(rs.Runs))
+	it.runs = grow(it.runs, len(rs.Runs))
 	add := func(i int, t *memtable.Table, seq base.SeqNum) {
 		if !t.Empty() {
 			it.mems[i].InitAt(t, keysOnly, seq)
@@ -130,13 +131,13 @@ func (it *rowIter) open() {
 	if it.mine != nil {
 		add(mems, it.mine, it.own)
 	}
-	add(0, rs.mem.Table, it.seq)
-	for i, m := range rs.imms {
+	add(0, rs.Mem.Table, it.seq)
+	for i, m := range rs.Imms {
 		add(i+1, m.Table, it.seq)
 	}
 	it.firstRun = len(it.children)
-	for i := range rs.runs {
-		it.children = append(it.children, it.runs[i].init(&rs.runs[i], &it.tables[i], keysOnly))
+	for i := range rs.Runs {
+		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], keysOnly))
 	}
 	it.merge.Init(it.children)
 }
@@ -160,7 +161,7 @@ func (it *rowIter) release() {
 	it.deletes.forget()
 	it.lower, it.upper, it.value = nil, nil, nil
 	for i := range it.runs {
-		it.runs[i].run = nil
+		it.runs[i].Run = nil
 	}
 	it.key, it.stretch = nil, stretch{}
 	if cap(it.buffer) > 4096 {
@@ -377,7 +378,7 @@ func (it *rowIter) settleBackward() bool {
 
 func (it *rowIter) ended() bool {
 	if err := it.merge.Err(); err != nil {
-		it.err = it.db.readError(err)
+		it.err = it.db.states.ReadError(err)
 	}
 	return false
 }

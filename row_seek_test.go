@@ -12,12 +12,12 @@ import (
 // rowsOver returns an iterator over all rows of db, as they are now.
 func rowsOver(t testing.TB, db *DB) *rowIter {
 	t.Helper()
-	rs := db.states.hold()
-	it, err := db.newRowIter(readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}, nil, nil, false)
+	rs := db.states.Hold()
+	it, err := db.newRowIter(readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}, nil, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { it.release(); db.states.drop(rs) })
+	t.Cleanup(func() { it.release(); db.states.Drop(rs) })
 	return it
 }
 

@@ -145,7 +145,7 @@ func (it *rowIter) takeStretch(r *iterator.Run, ok bool, n int) bool {
 	}
 	n--
 	kid := it.merge.Lend(n)
-	table := it.runs[kid-it.firstRun].table
+	table := it.runs[kid-it.firstRun].Table
 	it.stretch = stretch{table: table, left: n, on: it.backward, flat: table.Flat()}
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -91,26 +92,26 @@ func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
 // once, now: a key that expires later stays visible to it.
 func (db *DB) NewIter(o *IterOptions) (*Iterator, error) { return db.newIter(nil, o) }
 
-func (db *DB) newIter(ks *Keyspace, o *IterOptions) (*Iterator, error) {
-	rs := db.states.hold()
+func (db *DB) newIter(ks *keyspace.Space, o *IterOptions) (*Iterator, error) {
+	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
 	it, err := db.newIterator(v, o, ks, (*dbIters)(db))
 	if err != nil {
-		db.states.drop(rs)
+		db.states.Drop(rs)
 	}
 	return it, err
 }
 
 // newIterator returns an iterator over a view whose state is held; the owner's
 // iterClosed drops it.
-func (db *DB) newIterator(v readView, o *IterOptions, ks *Keyspace, owner iterOwner) (*Iterator, error) {
-	if err := ks.readable(v.seq); err != nil {
+func (db *DB) newIterator(v readView, o *IterOptions, ks *keyspace.Space, owner iterOwner) (*Iterator, error) {
+	if err := ks.ReadableAt(v.seq); err != nil {
 		return nil, err
 	}
-	prefix := ks.prefix()
+	prefix := ks.Prefix()
 	if o == nil {
 		o = &IterOptions{}
 	}
@@ -127,7 +128,7 @@ func (db *DB) newIterator(v readView, o *IterOptions, ks *Keyspace, owner iterOw
 	}
 	it := &Iterator{rows: rows, state: v.rs, prefix: len(prefix) + 1, owner: owner}
 	if _, own := owner.(*dbIters); own {
-		it.open = &db.states.current
+		it.open = &db.states.Current
 	}
 	db.holders.opened(holdIterator, it)
 	return it, nil
@@ -137,7 +138,7 @@ func (db *DB) newIterator(v readView, o *IterOptions, ks *Keyspace, owner iterOw
 type dbIters DB
 
 func (o *dbIters) alive() error {
-	if o.states.current.Load() == nil {
+	if o.states.Current.Load() == nil {
 		return ErrClosed
 	}
 	return nil
@@ -147,5 +148,5 @@ func (o *dbIters) refresh(*rowIter) {}
 
 func (o *dbIters) iterClosed(it *Iterator) {
 	o.holders.closed(holdIterator, it)
-	o.states.drop(it.state)
+	o.states.Drop(it.state)
 }

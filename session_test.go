@@ -69,7 +69,7 @@ func denseOptions(f vfs.FS, clock *handClock) Options {
 
 func newSession(t testing.TB, f vfs.FS, dir string, seed uint64) *session {
 	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}, kept: OS}
-	s.model = newOracle(func() int64 { return s.clock.Now().UnixMilli() }, func() int64 { return s.db.clock.shown() })
+	s.model = newOracle(func() int64 { return s.clock.Now().UnixMilli() }, func() int64 { return s.db.clock.Shown() })
 	return s
 }
 

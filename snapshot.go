@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -14,13 +16,14 @@ import (
 // safe for concurrent use. What it can see stays on disk until it is closed.
 type Snapshot struct {
 	*snapshotState
-	ks *Keyspace // addressed; nil: the default one
+	ks      *keyspace.Space // addressed; nil: the default one
+	foreign bool            // that is not one of the store
 }
 
 // snapshotState is what a snapshot and all that In returned of it share.
 type snapshotState struct {
 	db    *DB
-	point *readPoint
+	point *readstate.Point
 	ended atomic.Bool
 	first Snapshot // the one of the default keyspace
 }
@@ -29,10 +32,10 @@ var _ Reader = (*Snapshot)(nil)
 
 // NewSnapshot returns a snapshot of the current state. The caller closes it.
 func (db *DB) NewSnapshot() (*Snapshot, error) {
-	if db.isClosed() {
+	if db.life.Closing() {
 		return nil, ErrClosed
 	}
-	state := &snapshotState{db: db, point: db.points.register()}
+	state := &snapshotState{db: db, point: db.points.Register()}
 	s := &state.first
 	s.snapshotState = state
 	db.holders.opened(holdSnapshot, s)
@@ -47,7 +50,7 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 	if ks == nil {
 		return &s.first
 	}
-	return &Snapshot{snapshotState: s.snapshotState, ks: ks}
+	return &Snapshot{snapshotState: s.snapshotState, ks: ks.space, foreign: ks.db != s.db}
 }
 
 // Close lets go of the state. Closing twice is fine; reads afterwards, and
@@ -56,7 +59,7 @@ func (s *Snapshot) Close() {
 	if s.ended.Swap(true) {
 		return
 	}
-	s.db.points.release(s.point)
+	s.db.points.Release(s.point)
 	s.db.holders.closed(holdSnapshot, &s.first)
 	s.db.wakeCompact()
 }
@@ -70,16 +73,16 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	defer s.db.states.unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
-	defer f.loan.Return()
+	defer s.db.states.Unpin(rs, n)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
 	if record.Type(f.Attr.Type()) != record.TypeString {
 		return dst, ErrWrongType
 	}
-	return append(dst, f.value...), nil
+	return append(dst, f.Value...), nil
 }
 
 // alive returns the error that keeps the snapshot from being used.
@@ -87,14 +90,17 @@ func (s *Snapshot) alive() error {
 	if s.ended.Load() {
 		return ErrClosed
 	}
-	return s.ks.usable(s.db, s.point.seq)
+	if s.foreign {
+		return errForeign
+	}
+	return s.ks.ReadableAt(s.point.Seq)
 }
 
-func (s *Snapshot) pin() (*readState, int, error) {
+func (s *Snapshot) pin() (*readstate.State, int, error) {
 	if err := s.alive(); err != nil {
 		return nil, 0, err
 	}
-	rs, n := s.db.states.pin()
+	rs, n := s.db.states.Pin()
 	if rs == nil {
 		return nil, 0, ErrClosed
 	}
@@ -106,9 +112,9 @@ func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
 	if err != nil {
 		return base.Trailer{}, err
 	}
-	defer s.db.states.unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.seq, s.point.now)
-	f.loan.Return()
+	defer s.db.states.Unpin(rs, n)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	f.Loan.Return()
 	return f.Trailer, err
 }
 
@@ -127,7 +133,7 @@ func (s *Snapshot) TTL(key []byte) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return timeToLive(t, s.point.now), nil
+	return timeToLive(t, s.point.Now), nil
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
@@ -141,13 +147,13 @@ func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
 	if err := s.alive(); err != nil {
 		return nil, err
 	}
-	rs := s.db.states.hold()
+	rs := s.db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.seq, now: s.point.now}, o, s.ks, (*snapIters)(s))
+	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.Seq, now: s.point.Now}, o, s.ks, (*snapIters)(s))
 	if err != nil {
-		s.db.states.drop(rs)
+		s.db.states.Drop(rs)
 	}
 	return it, err
 }

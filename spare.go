@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
@@ -89,7 +90,7 @@ func (s *spare) bytes() int64 {
 
 // emptyMemtable returns a memtable to take the place of full. It may take a
 // millisecond, so it is called outside the commit section.
-func (db *DB) emptyMemtable(full *memState) *memtable.Table {
+func (db *DB) emptyMemtable(full *readstate.Mem) *memtable.Table {
 	t := db.spare.take()
 	if t == nil {
 		t = db.spare.chunks.New(int(db.opts.MemtableBytes))
@@ -107,9 +108,9 @@ func (db *DB) emptyMemtable(full *memState) *memtable.Table {
 }
 
 // memSpent is called when no read state lists m any more.
-func (db *DB) memSpent(m *memState) {
-	db.blocks.Release(m.reserved)
-	if m.usual {
+func (db *DB) memSpent(m *readstate.Mem) {
+	db.blocks.Release(m.Reserved)
+	if m.Usual {
 		db.spare.offer(m.Table)
 	}
 }

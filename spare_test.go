@@ -96,7 +96,7 @@ func TestSpareIsNotResetUnderACommitInTheSection(t *testing.T) {
 	spare, full := db.spare.table, db.currentMem()
 	row := append([]byte{1}, "7"...)
 	there := func() bool {
-		_, _, ok := spare.Get(hashRow(row), row, base.SeqMax)
+		_, _, ok := spare.Get(base.HashRow(row), row, base.SeqMax)
 		return ok
 	}
 	if !there() {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestCollectionIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
-	const n = 5 * idBlockFirst // a block, one of twice as many, and some of the next
+	const n = 5 * 4096 // a block, one of twice as many, and some of the next
 	disk := vfstest.NewDisk(1)
 	syncs := 0
 	disk.OnOp(func(op vfstest.Op) {
@@ -20,7 +20,7 @@ func TestCollectionIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
 		db := mustOpen(t, disk, newHandClock())
 		syncs = 0
 		for range n {
-			id, err := db.newID()
+			id, err := db.set.NewID()
 			if err != nil || id <= last {
 				t.Fatalf("open %d: id %d after %d, %v", opened, id, last, err)
 			}
@@ -29,8 +29,8 @@ func TestCollectionIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
 		if syncs != 3 {
 			t.Errorf("open %d: %d syncs of the manifest for %d ids, want 3", opened, syncs, n)
 		}
-		if db.store.idLimit <= last {
-			t.Errorf("open %d: id %d is not below the limit %d", opened, last, db.store.idLimit)
+		if limit := db.set.State().IDLimit; limit <= last {
+			t.Errorf("open %d: id %d is not below the limit %d", opened, last, limit)
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)

@@ -56,13 +56,13 @@ func rising(step int, factor float64) time.Duration {
 
 // debt returns the present debt.
 func (db *DB) debt() debt {
-	rs := db.states.current.Load()
+	rs := db.states.Current.Load()
 	if rs == nil {
 		return debt{}
 	}
-	d := debt{runs: len(rs.version.Runs), full: len(rs.imms)}
+	d := debt{runs: len(rs.Version.Runs), full: len(rs.Imms)}
 	if d.full >= maxUnflushed {
-		d.filled = int(rs.mem.Filled() * fillSteps / max(1, db.opts.MemtableBytes))
+		d.filled = int(rs.Mem.Filled() * fillSteps / max(1, db.opts.MemtableBytes))
 	}
 	return d
 }

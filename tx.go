@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -71,14 +73,19 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 	if ks == nil {
 		return &tx.first
 	}
-	i, found := slices.BinarySearchFunc(tx.named, ks.number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.ks.number, n) })
-	if found && tx.named[i].in.ks == ks {
+	space := ks.space
+	i, found := slices.BinarySearchFunc(tx.named, space.Number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.ks.Number, n) })
+	if found && tx.named[i].in.ks == space {
 		return tx.named[i]
 	}
-	in := &Tx{txState: tx.txState, in: txnIn{&tx.t, ks}}
-	if in.refused = ks.usable(tx.t.db, tx.t.view.seq); in.refused == nil && !tx.done {
+	in := &Tx{txState: tx.txState, in: txnIn{&tx.t, space}}
+	if ks.db != tx.t.db {
+		in.refused = errForeign
+		return in
+	}
+	if in.refused = space.ReadableAt(tx.t.view.seq); in.refused == nil && !tx.done {
 		tx.named = slices.Insert(tx.named, i, in)
-		tx.t.spaces = append(tx.t.spaces, ks)
+		tx.t.spaces = append(tx.t.spaces, space)
 	}
 	return in
 }
@@ -93,31 +100,31 @@ func (tx *Tx) alive() error {
 	case tx.refused != nil:
 		return tx.refused
 	}
-	return tx.t.db.closedErr()
+	return tx.t.db.life.ClosedErr()
 }
 
 // ks returns the keyspace the transaction addresses.
-func (tx *Tx) ks() *Keyspace { return tx.in.ks }
+func (tx *Tx) ks() *keyspace.Space { return tx.in.ks }
 
 // row appends the row of a user key to dst.
 func (tx *Tx) row(dst, key []byte) ([]byte, error) {
 	if err := tx.alive(); err != nil {
 		return nil, err
 	}
-	if err := checkKey(key); err != nil {
+	if err := base.CheckKey(key); err != nil {
 		return nil, err
 	}
-	return keyenc.AppendKeyRow(dst, tx.ks().prefix(), key), nil
+	return keyenc.AppendKeyRow(dst, tx.ks().Prefix(), key), nil
 }
 
-func (tx *Tx) look(key []byte) (found, error) {
+func (tx *Tx) look(key []byte) (readstate.Found, error) {
 	var room [128]byte
 	row, err := tx.row(room[:0], key)
 	if err != nil {
-		return found{}, err
+		return readstate.Found{}, err
 	}
 	f, err := tx.t.look(row)
-	if err == nil && !f.ok {
+	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
 	return f, err
@@ -126,7 +133,7 @@ func (tx *Tx) look(key []byte) (found, error) {
 // stat is look for callers who need only the trailer.
 func (tx *Tx) stat(key []byte) (base.Trailer, error) {
 	f, err := tx.look(key)
-	f.loan.Return()
+	f.Loan.Return()
 	return f.Trailer, err
 }
 
@@ -136,14 +143,14 @@ func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 // AppendGet appends the value of key to dst and returns the result.
 func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
 	f, err := tx.look(key)
-	defer f.loan.Return()
+	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
 	if record.Type(f.Attr.Type()) != record.TypeString {
 		return dst, ErrWrongType
 	}
-	return append(dst, f.value...), nil
+	return append(dst, f.Value...), nil
 }
 
 // Has reports whether key exists, whatever its type.
@@ -206,7 +213,7 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	lo, hi, err := r.deleteRows(tx.ks().prefix())
+	lo, hi, err := r.deleteRows(tx.ks().Prefix())
 	if err != nil {
 		return err
 	}
@@ -364,6 +371,6 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 		t.db.tally.conflict(err)
 		return err
 	}
-	t.db.nominateRanges(t.dead)
+	t.db.set.Nominations.Add(t.dead)
 	return nil
 }

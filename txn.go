@@ -8,8 +8,10 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -23,24 +25,24 @@ import (
 // rows. Not safe for concurrent use.
 type txn struct {
 	db     *DB
-	ks     *Keyspace // of a one-shot call; nil: the default one
+	ks     *keyspace.Space // of a one-shot call; nil: the default one
 	view   readView
 	writes bool
-	pos    commit.Position // everything the transaction can see is before it
-	err    error           // first failure: the transaction cannot commit
+	pos    commitlog.Position // everything the transaction can see is before it
+	err    error              // first failure: the transaction cannot commit
 
 	change *change            // own writes, in order; nil while there are none
 	reads  readset.Set        // only if it writes
 	fresh  []uint64           // collection ids it allocated
 	dead   []manifest.IDRange // collections it ended
-	spaces []*Keyspace        // named keyspaces it was asked to address
+	spaces []*keyspace.Space  // named keyspaces it was asked to address
 
 	scratch typed.Scratch
 	cursors []*cursor // open ones
 
 	// how the state is held
-	point  *readPoint // registered, for transactions that live long
-	stripe int        // pinned, for one-shot calls
+	point  *readstate.Point // registered, for transactions that live long
+	stripe int              // pinned, for one-shot calls
 	pinned bool
 	held   bool        // like a registered one, but it is not
 	lock   *sync.Mutex // of its key, held by a one-shot write
@@ -50,7 +52,7 @@ type txn struct {
 // interleaved with calls in others.
 type txnIn struct {
 	*txn
-	ks *Keyspace
+	ks *keyspace.Space
 }
 
 var (
@@ -59,10 +61,10 @@ var (
 )
 
 // Prefix implements typed.Txn.
-func (t *txnIn) Prefix() []byte { return t.ks.prefix() }
+func (t *txnIn) Prefix() []byte { return t.ks.Prefix() }
 
 // Dead implements typed.Txn.
-func (t *txnIn) Dead(id uint64) { t.deadIn(t.ks.id(), id) }
+func (t *txnIn) Dead(id uint64) { t.deadIn(t.ks.ID(), id) }
 
 // smallBuffer is how many own writes are searched one by one; more get an index.
 const smallBuffer = 16
@@ -73,34 +75,34 @@ const bufferLimit = math.MaxInt32
 
 func (t *txn) Now() int64 {
 	if t.view.now == 0 {
-		t.view.now = t.db.clock.now()
+		t.view.now = t.db.clock.Now()
 		t.reads.Clock = t.view.now
 	}
 	return t.view.now
 }
 
-func (t *txn) Prefix() []byte          { return t.ks.prefix() }
+func (t *txn) Prefix() []byte          { return t.ks.Prefix() }
 func (t *txn) Uint64() uint64          { return rand.Uint64() }
 func (t *txn) Scratch() *typed.Scratch { return &t.scratch }
 
 // look finds the live record of row: own writes first, then the state.
-func (t *txn) look(row []byte) (found, error) {
+func (t *txn) look(row []byte) (readstate.Found, error) {
 	if t.err != nil {
-		return found{}, t.err
+		return readstate.Found{}, t.err
 	}
-	hash := hashRow(row)
+	hash := base.HashRow(row)
 	if f, ok := t.ownWrite(row, hash); ok {
-		f.ok = f.ok && !t.expired(f.Trailer)
+		f.OK = f.OK && !t.expired(f.Trailer)
 		return f, nil
 	}
-	f, err := t.view.rs.get(row, hash, t.view.seq)
+	f, err := t.view.rs.Get(row, hash, t.view.seq)
 	if err != nil {
-		return f, t.fail(t.db.readError(err))
+		return f, t.fail(t.db.states.ReadError(err))
 	}
-	f.ok = f.ok && !t.expired(f.Trailer)
+	f.OK = f.OK && !t.expired(f.Trailer)
 	if t.writes {
 		t.reads.AddPoint(hash, row)
-		if f.ok {
+		if f.OK {
 			t.reads.AddExpiry(row, f.Expiry)
 		}
 	}
@@ -111,7 +113,7 @@ func (t *txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expire
 
 // ownWrite returns what the transaction's own writes say of row, if they say
 // anything.
-func (t *txn) ownWrite(row []byte, hash uint64) (f found, ok bool) {
+func (t *txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 	if t.change == nil {
 		return f, false
 	}
@@ -119,7 +121,7 @@ func (t *txn) ownWrite(row []byte, hash uint64) (f found, ok bool) {
 		mine := t.index()
 		v, tr, hit := mine.Get(hash, row, base.SeqMax)
 		cover := mine.CoverSeq(row, base.SeqMax)
-		done := f.settle(v, tr, hit, cover)
+		done := f.Settle(v, tr, hit, cover)
 		return f, done
 	}
 	for i := len(t.change.ops) - 1; i >= 0; i-- {
@@ -127,11 +129,11 @@ func (t *txn) ownWrite(row []byte, hash uint64) (f found, ok bool) {
 		switch {
 		case p.op.Attr.Kind() == base.KindRangeDelete:
 			if bytes.Compare(p.op.Key, row) <= 0 && bytes.Compare(row, p.op.Value) < 0 {
-				return found{}, true
+				return readstate.Found{}, true
 			}
 		case p.hash == hash && bytes.Equal(p.op.Key, row):
-			f = found{Trailer: p.trailer(ownBase + 1 + base.SeqNum(i)), value: p.op.Value}
-			f.ok = p.op.Attr.Kind() == base.KindPut
+			f = readstate.Found{Trailer: p.trailer(ownBase + 1 + base.SeqNum(i)), Value: p.op.Value}
+			f.OK = p.op.Attr.Kind() == base.KindPut
 			return f, true
 		}
 	}
@@ -155,21 +157,21 @@ func (t *txn) index() *memtable.Table {
 // Get implements typed.Txn.
 func (t *txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
-	defer f.loan.Return()
-	if err == nil && !f.ok {
+	defer f.Loan.Return()
+	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return dst, f.Trailer, err
 	}
-	return append(dst, f.value...), f.Trailer, nil
+	return append(dst, f.Value...), f.Trailer, nil
 }
 
 // Peek implements typed.Txn.
 func (t *txn) Peek(row []byte) (base.Trailer, error) {
 	f, err := t.look(row)
-	f.loan.Return()
-	if err == nil && !f.ok {
+	f.Loan.Return()
+	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
 	return f.Trailer, err
@@ -178,14 +180,14 @@ func (t *txn) Peek(row []byte) (base.Trailer, error) {
 // Head implements typed.Txn.
 func (t *txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
-	defer f.loan.Return()
-	if err == nil && !f.ok {
+	defer f.Loan.Return()
+	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return dst, f.Trailer, err
 	}
-	return append(dst, f.value[:min(n, len(f.value))]...), f.Trailer, nil
+	return append(dst, f.Value[:min(n, len(f.Value))]...), f.Trailer, nil
 }
 
 // Until implements typed.Txn.
@@ -193,7 +195,7 @@ func (t *txn) Until(row []byte, deadline int64) {
 	if !t.writes {
 		return
 	}
-	if _, own := t.ownWrite(row, hashRow(row)); !own {
+	if _, own := t.ownWrite(row, base.HashRow(row)); !own {
 		t.reads.AddExpiry(row, deadline)
 	}
 }
@@ -251,7 +253,7 @@ func (t *txn) NewID() (uint64, error) {
 	if _, err := t.buffer(); err != nil {
 		return 0, err
 	}
-	id, err := t.db.newID()
+	id, err := t.db.set.NewID()
 	if err != nil {
 		return 0, t.fail(err)
 	}
@@ -261,17 +263,17 @@ func (t *txn) NewID() (uint64, error) {
 
 // Dead implements typed.Txn. Rows of a collection that was born in this
 // transaction never leave it.
-func (t *txn) Dead(id uint64) { t.deadIn(t.ks.id(), id) }
+func (t *txn) Dead(id uint64) { t.deadIn(t.ks.ID(), id) }
 
 // deadIn is Dead in a numbered keyspace.
-func (t *txn) deadIn(keyspace uint32, id uint64) {
+func (t *txn) deadIn(number uint32, id uint64) {
 	i := slices.Index(t.fresh, id)
 	if i < 0 {
-		t.dead = append(t.dead, manifest.IDRange{Keyspace: keyspace, First: id, Last: id})
+		t.dead = append(t.dead, manifest.IDRange{Keyspace: number, First: id, Last: id})
 		return
 	}
 	t.fresh = slices.Delete(t.fresh, i, i+1)
-	lo, hi := keyenc.CollectionRange(keyspacePrefix(keyspace), id, id)
+	lo, hi := keyenc.CollectionRange(keyspace.Prefix(number), id, id)
 	c := t.change
 	old := c.ops
 	c.ops = slices.DeleteFunc(c.ops, func(p preparedOp) bool {
@@ -293,13 +295,13 @@ func (t *txn) orphan(row []byte) {
 	if len(t.fresh) == 0 {
 		return
 	}
-	f, ok := t.ownWrite(row, hashRow(row))
-	if !ok || !f.ok {
+	f, ok := t.ownWrite(row, base.HashRow(row))
+	if !ok || !f.OK {
 		return
 	}
-	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.value); ok && slices.Contains(t.fresh, id) {
+	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.Value); ok && slices.Contains(t.fresh, id) {
 		prefix, _, _ := keyenc.KeyspaceOf(row)
-		t.deadIn(keyspaceNumber(prefix), id)
+		t.deadIn(keyspace.Number(prefix), id)
 	}
 }
 
@@ -320,7 +322,7 @@ func (t *txn) rows(lo, hi []byte, keysOnly bool) (*rowIter, error) {
 	t.Now()
 	it, err := t.db.newRowIter(t.currentView(), lo, hi, keysOnly)
 	if err != nil {
-		return nil, t.fail(t.db.readError(err))
+		return nil, t.fail(t.db.states.ReadError(err))
 	}
 	if t.writes {
 		it.reads = &t.reads
@@ -341,8 +343,8 @@ func (t *txn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
 	if t.pinned {
 		// A loop may take as long as its body likes: hold the state, so that Close
 		// need not wait for it.
-		t.view.rs.holders.Add(1)
-		t.db.states.unpin(t.view.rs, t.stripe)
+		t.view.rs.Holders.Add(1)
+		t.db.states.Unpin(t.view.rs, t.stripe)
 		t.pinned, t.held = false, true
 	}
 	c := &cursor{t: t, reverse: o.Reverse}
@@ -438,16 +440,16 @@ func (t *txn) end() {
 	t.view.mine = nil
 	db, rs := t.db, t.view.rs
 	if t.point != nil {
-		db.points.release(t.point)
-		db.states.drop(rs)
+		db.points.Release(t.point)
+		db.states.Drop(rs)
 		t.point = nil
 	}
 	if t.pinned {
-		db.states.unpin(rs, t.stripe)
+		db.states.Unpin(rs, t.stripe)
 		t.pinned = false
 	}
 	if t.held {
-		db.states.drop(rs)
+		db.states.Drop(rs)
 		t.held = false
 	}
 	if t.lock != nil {

@@ -90,17 +90,17 @@ func (s *typedStore) Update(fn func(tx typedtest.API) error) error {
 	return err
 }
 
-func (s *typedStore) Now() int64       { return s.db.clock.now() }
+func (s *typedStore) Now() int64       { return s.db.clock.Now() }
 func (s *typedStore) Advance(ms int64) { s.clock.advance(time.Duration(ms) * time.Millisecond) }
 
 // liveRows returns every row that is visible now: keys, elements and timers.
 func liveRows(db *DB) (rows []typedtest.Row, err error) {
-	rs := db.states.hold()
+	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	defer db.states.drop(rs)
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.now()}
+	defer db.states.Drop(rs)
+	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
 	it, err := db.newRowIter(v, nil, nil, false)
 	if err != nil {
 		return nil, err

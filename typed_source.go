@@ -6,6 +6,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -124,7 +126,7 @@ func (s *dbSource) Begin(write bool, key string) (typed.Txn, error) {
 func (s *dbSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
 
 // beginCall begins the transaction of a one-shot call.
-func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) {
+func beginCall(db *DB, ks *keyspace.Space, write bool, key string) (typed.Txn, error) {
 	if write && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -134,7 +136,7 @@ func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) 
 		lock.Lock()
 	}
 	t := txnPool.Get().(*txn)
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		txnPool.Put(t)
 		if lock != nil {
@@ -144,7 +146,7 @@ func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) 
 	}
 	t.begin(db, ks, rs, base.SeqNum(db.visible.Load()), 0, write)
 	t.stripe, t.pinned, t.lock = n, true, lock
-	if err := ks.readable(t.view.seq); err != nil {
+	if err := ks.ReadableAt(t.view.seq); err != nil {
 		t.end()
 		txnPool.Put(t)
 		return nil, err
@@ -153,7 +155,7 @@ func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) 
 }
 
 // begin makes a pooled transaction ready.
-func (t *txn) begin(db *DB, ks *Keyspace, rs *readState, seq base.SeqNum, now int64, write bool) {
+func (t *txn) begin(db *DB, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
 	t.db, t.ks, t.writes, t.err = db, ks, write, nil
 	t.spaces = t.spaces[:0]
 	if ks != nil {
@@ -180,7 +182,7 @@ func endCall(tt typed.Txn, err error) (again bool, e error) {
 	txnPool.Put(t)
 	switch {
 	case again:
-		return true, db.closedErr()
+		return true, db.life.ClosedErr()
 	case err == nil && writes && !wrote:
 		// A write that found nothing to do rests on what it saw, as an empty commit
 		// does: that must be as durable as the write would have been.
@@ -201,7 +203,7 @@ func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
 		return nil, err
 	}
 	t := txnPool.Get().(*txn)
-	t.begin(s.db, s.ks, rs, s.point.seq, s.point.now, false)
+	t.begin(s.db, s.ks, rs, s.point.Seq, s.point.Now, false)
 	t.stripe, t.pinned = n, true
 	return t, nil
 }
@@ -225,6 +227,6 @@ type keyLocks struct {
 	}
 }
 
-func (l *keyLocks) of(ks *Keyspace, key string) *sync.Mutex {
-	return &l.stripes[(xxhash.Sum64String(key)+uint64(ks.id()))%uint64(len(l.stripes))].Mutex
+func (l *keyLocks) of(ks *keyspace.Space, key string) *sync.Mutex {
+	return &l.stripes[(xxhash.Sum64String(key)+uint64(ks.ID()))%uint64(len(l.stripes))].Mutex
 }

@@ -115,17 +115,17 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	tx, t := &state.first, &state.t
 	tx.txState, tx.in.txn = state, t
 	t.db, t.writes = db, mode == ReadWrite
-	t.point = db.points.register()
+	t.point = db.points.Register()
 	if db.log != nil {
 		t.pos = db.log.Appended()
 	}
 	// Registered first, held second: the state has all that the point can see,
 	// and no merge may have dropped any of it.
-	if t.view.rs = db.states.hold(); t.view.rs == nil {
-		db.points.release(t.point)
+	if t.view.rs = db.states.Hold(); t.view.rs == nil {
+		db.points.Release(t.point)
 		return nil, ErrClosed
 	}
-	t.view.seq, t.view.now = t.point.seq, t.point.now
+	t.view.seq, t.view.now = t.point.Seq, t.point.Now
 	t.reads = readset.Set{Seq: t.view.seq, Clock: t.view.now}
 	tx.ctx = context.WithValue(ctx, txKey{}, tx)
 	db.holders.opened(holdTransaction, tx)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/sstable"
 )
@@ -61,7 +63,7 @@ func pointConflict(row []byte) error {
 func conflict(lo, hi []byte) *ConflictError {
 	prefix, _, _ := keyenc.KeyspaceOf(lo)
 	lo, hi = lo[len(prefix):], bytes.TrimPrefix(hi, prefix)
-	e := &ConflictError{Range: Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}, number: keyspaceNumber(prefix)}
+	e := &ConflictError{Range: Range{Lower: bytes.Clone(lo), Upper: bytes.Clone(hi)}, number: keyspace.Number(prefix)}
 	if len(lo) > 0 && lo[0] == keyenc.SpaceKeys {
 		e.Range = Range{Lower: e.Range.Lower[1:]}
 		if len(hi) > 0 && hi[0] == keyenc.SpaceKeys {
@@ -83,23 +85,23 @@ func (db *DB) named(err error, c *change) error {
 	}
 	if e.number != 0 {
 		for _, ks := range c.spaces {
-			if ks.number == e.number {
-				e.Keyspace = ks.name
+			if ks.Number == e.number {
+				e.Keyspace = ks.Name
 			}
 		}
 	}
 	if e.id == 0 {
 		return err
 	}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return err
 	}
-	defer db.states.unpin(rs, n)
-	prefix := keyspacePrefix(e.number)
+	defer db.states.Unpin(rs, n)
+	prefix := keyspace.Prefix(e.number)
 	owner := keyenc.AppendElementRow(nil, prefix, e.id, keyenc.TagOwner, "")
-	f, lookErr := rs.get(owner, hashRow(owner), c.reads.Seq)
-	if row := f.value; lookErr == nil && f.ok && len(row) > len(prefix)+1 {
+	f, lookErr := rs.Get(owner, base.HashRow(owner), c.reads.Seq)
+	if row := f.Value; lookErr == nil && f.OK && len(row) > len(prefix)+1 {
 		key := append(bytes.Clone(row[len(prefix)+1:]), 0)
 		e.Range = Range{Lower: key[: len(key)-1 : len(key)-1], Upper: key}
 	}
@@ -116,22 +118,22 @@ func (db *DB) validate(c *change) (checked base.SeqNum, err error) {
 	if c.state != nil {
 		return s.Seq, nil // the state it read answers for what came before
 	}
-	rs, n := db.states.pin()
+	rs, n := db.states.Pin()
 	if rs == nil {
 		return 0, ErrClosed
 	}
-	defer db.states.unpin(rs, n)
+	defer db.states.Unpin(rs, n)
 	checked = base.SeqNum(db.visible.Load())
 	if checked == s.Seq {
 		return checked, nil
 	}
-	if err := rs.changedInMemory(s, s.Seq); err != nil {
+	if err := changedInMemory(rs, s, s.Seq); err != nil {
 		return 0, err
 	}
-	for i := range rs.runs {
-		for _, t := range rs.runs[i].tables {
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
 			if t.MaxSeq > s.Seq {
-				if err := db.changedInTable(t, s); err != nil {
+				if err := changedInTable(t, s); err != nil {
 					return 0, err
 				}
 			}
@@ -146,42 +148,42 @@ func (db *DB) validate(c *change) (checked base.SeqNum, err error) {
 // expiry read.
 func (db *DB) revalidate(c *change, checked base.SeqNum) error {
 	s := c.reads
-	if expiry, row := s.Expiry(); expiry != 0 && expiry <= db.clock.now() {
+	if expiry, row := s.Expiry(); expiry != 0 && expiry <= db.clock.Now() {
 		e := conflict(row, nil)
 		e.Expired = true
 		return e
 	}
-	if c.state != nil && db.states.current.Load() != c.state {
+	if c.state != nil && db.states.Current.Load() != c.state {
 		return errStateChanged
 	}
 	if db.section.lastSeq == checked {
 		return nil
 	}
-	rs := db.states.current.Load()
+	rs := db.states.Current.Load()
 	if rs == nil {
 		return ErrClosed
 	}
-	if rs.tableSeq > checked {
+	if rs.TableSeq > checked {
 		return errRevalidate
 	}
-	return rs.changedInMemory(s, checked)
+	return changedInMemory(rs, s, checked)
 }
 
 // changedInMemory returns a ConflictError if a memtable has a record or range
 // tombstone above since on anything in s.
-func (rs *readState) changedInMemory(s *readset.Set, since base.SeqNum) error {
-	if err := rs.mem.changed(s, since); err != nil {
+func changedInMemory(rs *readstate.State, s *readset.Set, since base.SeqNum) error {
+	if err := changed(rs.Mem, s, since); err != nil {
 		return err
 	}
-	for _, m := range rs.imms {
-		if err := m.changed(s, since); err != nil {
+	for _, m := range rs.Imms {
+		if err := changed(m, s, since); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *memState) changed(s *readset.Set, since base.SeqNum) error {
+func changed(m *readstate.Mem, s *readset.Set, since base.SeqNum) error {
 	if m.Empty() || m.MaxSeq() <= since {
 		return nil
 	}
@@ -203,13 +205,13 @@ func (m *memState) changed(s *readset.Set, since base.SeqNum) error {
 }
 
 // changedInTable does the same for a table that has sequences above s.Seq.
-func (db *DB) changedInTable(t *table, s *readset.Set) error {
-	r, err := t.get()
+func changedInTable(t *readstate.Table, s *readset.Set) error {
+	r, err := t.Get()
 	if err != nil {
 		return err
 	}
 	for _, p := range s.Points() {
-		if t.endsBefore(p.Row) || bytes.Compare(t.Smallest, p.Row) > 0 {
+		if t.EndsBefore(p.Row) || bytes.Compare(t.Smallest, p.Row) > 0 {
 			continue
 		}
 		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > s.Seq {
@@ -232,12 +234,12 @@ func (db *DB) changedInTable(t *table, s *readset.Set) error {
 }
 
 // intervalInTable walks the table's part of the interval.
-func intervalInTable(t *table, i *readset.Interval, since base.SeqNum) error {
+func intervalInTable(t *readstate.Table, i *readset.Interval, since base.SeqNum) error {
 	hi := i.Upper()
-	if t.endsBefore(i.Lo) || hi != nil && bytes.Compare(t.Smallest, hi) >= 0 {
+	if t.EndsBefore(i.Lo) || hi != nil && bytes.Compare(t.Smallest, hi) >= 0 {
 		return nil
 	}
-	r, err := t.get()
+	r, err := t.Get()
 	if err != nil {
 		return err
 	}

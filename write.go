@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
@@ -33,7 +35,7 @@ func (db *DB) commit(c *change, d Durability) error {
 		d = db.opts.Durability
 	}
 	if len(c.ops) == 0 && c.reads == nil {
-		if err := db.closedErr(); err != nil {
+		if err := db.life.ClosedErr(); err != nil {
 			return err
 		}
 		return db.waitFor(db.log.Appended(), d)
@@ -57,18 +59,18 @@ const fetchAhead = 256
 // fetch asks for the hash slots that the memtable will look into, so that they are
 // there when the commit section needs them.
 func (db *DB) fetch(c *change) {
-	rs := db.states.current.Load()
+	rs := db.states.Current.Load()
 	if rs == nil || len(c.ops) > fetchAhead {
 		return
 	}
 	for i := range c.ops {
-		rs.mem.Fetch(c.ops[i].hash)
+		rs.Mem.Fetch(c.ops[i].hash)
 	}
 }
 
 // enter brings the change into the commit section, making room first as often
 // as it takes, and returns its position in the log.
-func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) {
+func (db *DB) enter(c *change, sealed *memtable.Table) (commitlog.Position, error) {
 	var checked base.SeqNum
 	if c.reads != nil {
 		var err error
@@ -84,7 +86,7 @@ func (db *DB) enter(c *change, sealed *memtable.Table) (commit.Position, error) 
 		next, err := db.admit(c, sealed, checked)
 		if next == nil && err == nil {
 			for _, ks := range c.drops {
-				ks.ended.Store(uint64(db.section.lastSeq + 1)) // before anybody can see it
+				ks.End(db.section.lastSeq + 1) // before anybody can see it
 			}
 			pos := db.insert(c, sealed)
 			for _, hook := range c.hooks {
@@ -116,8 +118,8 @@ func (db *DB) admit(c *change, sealed *memtable.Table, checked base.SeqNum) (nex
 	switch {
 	case db.section.closed:
 		return nil, ErrClosed
-	case db.poison.set():
-		return nil, db.poison.err()
+	case db.life.Poisoned():
+		return nil, db.life.PoisonErr()
 	}
 	if err := c.refusal(); err != nil {
 		return nil, err
@@ -165,7 +167,7 @@ func (db *DB) extend(c *change) error {
 	if err := db.diskFull(c, n); err != nil {
 		return db.refuse(err)
 	}
-	return db.refuse(noSpace(db.log.Extend(n)))
+	return db.refuse(storedir.NoSpace(db.log.Extend(n)))
 }
 
 // prepareFor has the two logs made that a change with a table of its own needs.
@@ -179,7 +181,7 @@ func (db *DB) prepareFor(c *change) error {
 }
 
 // insert is the heart of the commit section: it cannot fail.
-func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
+func (db *DB) insert(c *change, sealed *memtable.Table) commitlog.Position {
 	first := db.section.lastSeq + 1
 	if len(c.ops) == 0 {
 		return db.log.Appended()
@@ -189,7 +191,7 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 	}
 	// The frame carries the largest reading anybody has seen, for the change may
 	// rest on it: a blind put that follows a read of an expired key does.
-	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
+	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.Shown(), c.payload, c.owned)
 	mem := db.section.mem
 	for i := range c.ops {
 		if i%memtable.WarmKeys == 0 && len(c.ops)-i >= leastWarmed {
@@ -198,7 +200,7 @@ func (db *DB) insert(c *change, sealed *memtable.Table) commit.Position {
 		p := &c.ops[i]
 		p.insertInto(mem.Table, first+base.SeqNum(i), c.owned)
 		if p.op.Attr.Kind() != base.KindPut {
-			mem.tombstones++
+			mem.Tombstones++
 		}
 	}
 	db.publish(first, len(c.ops))
@@ -266,21 +268,21 @@ func (c *change) sealedTable() *memtable.Table {
 // insertSealed links the change's own table between the current memtable and a
 // new one. Each gets a log of its own: what a flush retires is exactly what it
 // holds.
-func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum) commit.Position {
+func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum) commitlog.Position {
 	sealed.Rebase(first - c.tableFirst) // wraps round to get below a transaction's own numbers
 	own, after := db.logs.take(int64(len(c.payload))), db.logs.take(0)
 	old := db.section.mem
 	db.seal(old)
 	db.log.Rotate(own)
-	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.shown(), c.payload, c.owned)
+	pos := db.log.Append(first, uint32(len(c.ops)), db.clock.Shown(), c.payload, c.owned)
 	db.log.Rotate(after)
-	batch := &memState{Table: sealed, log: own.Number, begin: old.end}
+	batch := &readstate.Mem{Table: sealed, Log: own.Number, Begin: old.End}
 	db.seal(batch)
-	fresh := &memState{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), log: after.Number, begin: pos, usual: true}
+	fresh := &readstate.Mem{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), Log: after.Number, Begin: pos, Usual: true}
 	db.section.mem = fresh
-	db.states.publish(func(rs *readState) {
-		rs.imms = append([]*memState{batch, old}, rs.imms...)
-		rs.mem = fresh
+	db.states.Publish(func(rs *readstate.State) {
+		rs.Imms = append([]*readstate.Mem{batch, old}, rs.Imms...)
+		rs.Mem = fresh
 	})
 	db.publish(first, len(c.ops))
 	db.wakeFlush()
@@ -290,23 +292,23 @@ func (db *DB) insertSealed(c *change, sealed *memtable.Table, first base.SeqNum)
 // waitFor waits until everything up to pos has reached level d. A failure is
 // indeterminate: readers have seen the commit, and whether it survives is known
 // when the store is opened again.
-func (db *DB) waitFor(pos commit.Position, d Durability) error {
+func (db *DB) waitFor(pos commitlog.Position, d Durability) error {
 	if d == Default {
 		d = db.opts.Durability
 	}
-	level := commit.Durable
+	level := commitlog.Durable
 	switch d {
 	case OS:
-		level = commit.Written
+		level = commitlog.Written
 	case Buffered:
-		level = commit.Gathered
+		level = commitlog.Gathered
 	}
 	if err := db.log.Wait(pos, level); err != nil {
-		if db.isClosed() {
+		if db.life.Closing() {
 			return ErrClosed
 		}
-		db.poisonBy(err)
-		return fmt.Errorf("%w: %w", ErrIndeterminate, db.poison.err())
+		db.life.Poison(err)
+		return fmt.Errorf("%w: %w", ErrIndeterminate, db.life.PoisonErr())
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestFates(t *testing.T) {
 	zero := put
 	zero.Seq = 0
 	alone := surroundings{newer: infinity, cover: infinity}
-	type points = []ReadPoint
+	type points = []base.ReadPoint
 	for _, c := range []struct {
 		name   string
 		r      base.Trailer
@@ -33,25 +33,25 @@ func TestFates(t *testing.T) {
 		{"already without a sequence", zero, alone, nil, 1, kept},
 		{"above an older run", put, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1, kept},
 		{"under a range tombstone that stays", put, surroundings{newer: infinity, cover: infinity, under: true}, nil, 1, kept},
-		{"unknown to a reader", put, alone, points{{49, 1}}, 1, kept},
-		{"just known to every reader", put, alone, points{{50, 1}}, 1, zeroed},
+		{"unknown to a reader", put, alone, points{{Seq: 49, Clock: 1}}, 1, kept},
+		{"just known to every reader", put, alone, points{{Seq: 50, Clock: 1}}, 1, zeroed},
 		{"overwritten", put, surroundings{newer: 51, cover: infinity}, nil, 1, shadowed},
-		{"overwritten, a reader at the record", put, surroundings{newer: 51, cover: infinity}, points{{50, 1}}, 1, zeroed},
-		{"overwritten, a reader at the overwrite", put, surroundings{newer: 51, cover: infinity}, points{{51, 1}}, 1, shadowed},
-		{"overwritten, readers on both sides", put, surroundings{newer: 60, cover: infinity}, points{{49, 1}, {60, 1}}, 1, shadowed},
-		{"overwritten, readers on both sides and between", put, surroundings{newer: 60, cover: infinity}, points{{49, 1}, {59, 1}, {60, 1}}, 1, kept},
+		{"overwritten, a reader at the record", put, surroundings{newer: 51, cover: infinity}, points{{Seq: 50, Clock: 1}}, 1, zeroed},
+		{"overwritten, a reader at the overwrite", put, surroundings{newer: 51, cover: infinity}, points{{Seq: 51, Clock: 1}}, 1, shadowed},
+		{"overwritten, readers on both sides", put, surroundings{newer: 60, cover: infinity}, points{{Seq: 49, Clock: 1}, {Seq: 60, Clock: 1}}, 1, shadowed},
+		{"overwritten, readers on both sides and between", put, surroundings{newer: 60, cover: infinity}, points{{Seq: 49, Clock: 1}, {Seq: 59, Clock: 1}, {Seq: 60, Clock: 1}}, 1, kept},
 		{"range deleted", put, surroundings{newer: infinity, cover: 51}, nil, 1, covered},
-		{"range deleted, then overwritten", put, surroundings{newer: 60, cover: 51}, points{{55, 1}}, 1, covered},
-		{"range deleted above a reader", put, surroundings{newer: infinity, cover: 60, under: true}, points{{55, 1}}, 1, kept},
+		{"range deleted, then overwritten", put, surroundings{newer: 60, cover: 51}, points{{Seq: 55, Clock: 1}}, 1, covered},
+		{"range deleted above a reader", put, surroundings{newer: infinity, cover: 60, under: true}, points{{Seq: 55, Clock: 1}}, 1, kept},
 		{"tombstone over nothing", tomb, alone, nil, 1, elided},
 		{"tombstone over something", tomb, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1, kept},
-		{"tombstone a reader does not know", tomb, alone, points{{49, 1}}, 1, kept},
+		{"tombstone a reader does not know", tomb, alone, points{{Seq: 49, Clock: 1}}, 1, kept},
 		{"tombstone below another", tomb, surroundings{newer: 51, cover: infinity, older: true}, nil, 1, shadowed},
 		{"alive", due, alone, nil, 999, zeroed},
 		{"expired at this moment", due, alone, nil, 1000, expired},
-		{"expired but not for a reader", due, alone, points{{60, 999}}, 1000, zeroed},
+		{"expired but not for a reader", due, alone, points{{Seq: 60, Clock: 999}}, 1000, zeroed},
 		{"expired over something", due, surroundings{newer: infinity, cover: infinity, older: true}, nil, 1000, buried},
-		{"expired and unknown to a reader", due, alone, points{{49, 1000}}, 1000, buried},
+		{"expired and unknown to a reader", due, alone, points{{Seq: 49, Clock: 1000}}, 1000, buried},
 		{"expired and overwritten", due, surroundings{newer: 51, cover: infinity}, nil, 1000, shadowed},
 	} {
 		h := newHorizon(c.points, c.now)
@@ -84,9 +84,9 @@ func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
 			tombs = append(tombs, rangedel.Tombstone{Start: []byte("a"), End: []byte("z"), Seq: base.SeqNum(s + 2)})
 		}
 		slices.SortFunc(in, func(a, b iterator.Entry) int { return int(b.Seq) - int(a.Seq) })
-		var points []ReadPoint
+		var points []base.ReadPoint
 		for range r.IntN(4) {
-			points = append(points, ReadPoint{base.SeqNum(r.IntN(top + 3)), int64(r.IntN(8))})
+			points = append(points, base.ReadPoint{Seq: base.SeqNum(r.IntN(top + 3)), Clock: int64(r.IntN(8))})
 		}
 		now := int64(8)
 		older := r.IntN(2) == 0
@@ -101,7 +101,7 @@ func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
 		}
 		before, after := append(slices.Clone(in), below...), append(out, below...)
 		left := stay.AppendTombstones(nil)
-		for _, p := range append(slices.Clone(points), ReadPoint{base.SeqMax, now}, ReadPoint{base.SeqMax, now + 1}) {
+		for _, p := range append(slices.Clone(points), base.ReadPoint{Seq: base.SeqMax, Clock: now}, base.ReadPoint{Seq: base.SeqMax, Clock: now + 1}) {
 			want, got := read(before, tombs, "k", p), read(after, left, "k", p)
 			news := newerThan(before, tombs, "k", p.Seq) && !newerThan(after, left, "k", p.Seq)
 			if got != want || news && p.Seq < base.SeqMax {

@@ -16,10 +16,10 @@ import (
 // under which readers register. The other way round a reader could register
 // between the two and find its records gone.
 type Job struct {
-	Inputs     []Source    // newest first; a flush has the memtable alone
-	ReadPoints []ReadPoint // every registered one, in any order
-	Now        int64       // of the store clock, milliseconds since 1970
-	Older      *Older      // what is older than the output; nil: nothing
+	Inputs     []Source         // newest first; a flush has the memtable alone
+	ReadPoints []base.ReadPoint // every registered one, in any order
+	Now        int64            // of the store clock, milliseconds since 1970
+	Older      *Older           // what is older than the output; nil: nothing
 
 	Level     uint8    // of the output
 	Age       uint64   // of the run the output belongs to

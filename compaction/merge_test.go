@@ -86,7 +86,7 @@ func parseJob(t *testing.T, lines []string) Job {
 		case "points":
 			for _, p := range f[1:] {
 				seq, clock, _ := strings.Cut(p, "@")
-				job.ReadPoints = append(job.ReadPoints, ReadPoint{base.SeqNum(number(t, seq)), number(t, clock)})
+				job.ReadPoints = append(job.ReadPoints, base.ReadPoint{Seq: base.SeqNum(number(t, seq)), Clock: number(t, clock)})
 			}
 		case "older":
 			for _, s := range f[1:] {
@@ -224,7 +224,7 @@ func TestUserKeyIsNeverSplitAcrossTables(t *testing.T) {
 	for _, key := range []string{"a", "b", "c"} {
 		for seq := base.SeqNum(60); seq > 0; seq-- {
 			records = append(records, putEntry(string(row(key)), "a value of some length", seq, 0))
-			job.ReadPoints = append(job.ReadPoints, ReadPoint{Seq: seq})
+			job.ReadPoints = append(job.ReadPoints, base.ReadPoint{Seq: seq})
 		}
 	}
 	job.Inputs = []Source{{Iter: iterator.NewSlice(records), Records: -1}}

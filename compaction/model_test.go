@@ -122,7 +122,7 @@ func (h *history) step() {
 		h.now += h.r.Int64N(15)
 		h.note("now %d", h.now)
 	case n < 31 && len(h.points) < 5:
-		h.points = append(h.points, ReadPoint{Seq: h.seq, Clock: h.now})
+		h.points = append(h.points, base.ReadPoint{Seq: h.seq, Clock: h.now})
 		h.note("register %v", h.points[len(h.points)-1])
 	case n < 33 && len(h.points) > 0:
 		i := h.r.IntN(len(h.points))
@@ -153,7 +153,7 @@ func (h *history) finish(i int) {
 // check compares every answer with the history's.
 func (h *history) check() {
 	records, ranges := h.contents()
-	points := append(slices.Clone(h.points), ReadPoint{base.SeqMax, h.now})
+	points := append(slices.Clone(h.points), base.ReadPoint{Seq: base.SeqMax, Clock: h.now})
 	for _, key := range h.keys {
 		for _, p := range points {
 			if got, want := read(records, ranges, key, p), read(h.records, h.ranges, key, p); got != want {
@@ -231,7 +231,7 @@ func (h *history) checkClean() {
 	}
 	live := 0
 	for _, key := range h.keys {
-		if read(h.records, h.ranges, key, ReadPoint{base.SeqMax, h.now}) != "" {
+		if read(h.records, h.ranges, key, base.ReadPoint{Seq: base.SeqMax, Clock: h.now}) != "" {
 			live++
 		}
 	}

@@ -7,13 +7,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-// ReadPoint is a registered reader's place in time: it sees the records with a
-// sequence of at most Seq, as they are at Clock (milliseconds since 1970).
-type ReadPoint struct {
-	Seq   base.SeqNum
-	Clock int64
-}
-
 // infinity stands for the sequence of a newer record that does not exist.
 const infinity base.SeqNum = math.MaxUint64
 
@@ -25,7 +18,7 @@ type horizon struct {
 	clock  int64         // smallest of now and the registered clocks
 }
 
-func newHorizon(points []ReadPoint, now int64) horizon {
+func newHorizon(points []base.ReadPoint, now int64) horizon {
 	h := horizon{oldest: infinity, clock: now}
 	for _, p := range points {
 		h.seqs = append(h.seqs, p.Seq)

@@ -54,7 +54,7 @@ type store struct {
 
 	records []iterator.Entry // of the memtable
 	ranges  []rangedel.Tombstone
-	points  []ReadPoint
+	points  []base.ReadPoint
 	now     int64
 	busy    []*Compaction      // carried out but not installed
 	named   []manifest.IDRange // every nomination so far
@@ -293,7 +293,7 @@ func (s *store) contents() (records []iterator.Entry, ranges []rangedel.Tombston
 // read is what a reader at p finds of key among the given records: its newest
 // visible version, unless deleted or expired. Of equal sequences the first
 // stands.
-func read(records []iterator.Entry, ranges []rangedel.Tombstone, key string, p ReadPoint) string {
+func read(records []iterator.Entry, ranges []rangedel.Tombstone, key string, p base.ReadPoint) string {
 	var at *iterator.Entry
 	for i := range records {
 		if e := &records[i]; string(e.Key) == key && e.Seq <= p.Seq && (at == nil || e.Seq > at.Seq) {

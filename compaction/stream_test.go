@@ -51,7 +51,7 @@ func TestStreamingChangesNoOutcome(t *testing.T) {
 	tomb := rangedel.Tombstone{Start: row("k060"), End: row("k064"), Seq: 304}
 	for _, c := range []struct {
 		name   string
-		points []ReadPoint
+		points []base.ReadPoint
 		older  *Span
 		newer  []iterator.Entry
 		ranges []rangedel.Tombstone
@@ -59,10 +59,10 @@ func TestStreamingChangesNoOutcome(t *testing.T) {
 		{name: "alone"},
 		{name: "newer records", newer: newer},
 		{name: "a range tombstone inside a block", ranges: []rangedel.Tombstone{tomb}},
-		{name: "a reader in the middle", points: []ReadPoint{{Seq: 90}}},
-		{name: "a reader before the end", points: []ReadPoint{{Seq: 199}}},
+		{name: "a reader in the middle", points: []base.ReadPoint{{Seq: 90}}},
+		{name: "a reader before the end", points: []base.ReadPoint{{Seq: 199}}},
 		{name: "something older in the middle", older: &Span{Lo: row("k083"), Hi: row("k084")}},
-		{name: "everything", newer: newer, ranges: []rangedel.Tombstone{tomb}, points: []ReadPoint{{Seq: 150}}, older: &Span{Lo: row("k010"), Hi: row("k011")}},
+		{name: "everything", newer: newer, ranges: []rangedel.Tombstone{tomb}, points: []base.ReadPoint{{Seq: 150}}, older: &Span{Lo: row("k010"), Hi: row("k011")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run := func(block int) (map[string]base.SeqNum, Stats) {

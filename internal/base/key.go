@@ -3,6 +3,8 @@ package base
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // SeqNum orders every change the store ever made. Each operation of a batch
@@ -163,3 +165,6 @@ func Successor(prefix []byte) []byte {
 	}
 	return nil
 }
+
+// HashRow returns the hash that memtables, filters and blocks know a row by.
+func HashRow(row []byte) uint64 { return xxhash.Sum64(row) }

@@ -8,3 +8,14 @@ const (
 	MaxValueLen  = 1 << 30  // values, bytes
 	MaxRowKeyLen = MaxKeyLen + 64
 )
+
+// CheckKey refuses what cannot be a user's key.
+func CheckKey(key []byte) error {
+	switch {
+	case len(key) == 0:
+		return ErrEmptyKey
+	case len(key) > MaxKeyLen:
+		return ErrKeyTooLarge
+	}
+	return nil
+}

@@ -1,4 +1,4 @@
-package siltstone
+package readstate
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -19,9 +20,8 @@ import (
 // readers, opened when first needed and closed when too many are open, and
 // their files, removed when the last read state that lists them has ended. Safe
 // for concurrent use.
-type tableCache struct {
-	fs     vfs.FS
-	dir    string
+type Tables struct {
+	dir    storedir.Dir
 	blocks *cache.Cache
 	limit  int           // open files
 	full   func()        // called when more are open; must not block
@@ -29,9 +29,9 @@ type tableCache struct {
 
 	epoch atomic.Uint32 // ticks with each open, to date the use of readers
 
-	mu       sync.Mutex
-	tables   map[base.FileNum]*table
-	open     int
+	Mu       sync.Mutex
+	Tables   map[base.FileNum]*Table
+	Open     int
 	closed   bool           // no reader is opened any more
 	obsolete []base.FileNum // in no version, listed by no read state: to be removed
 	retired  []retiredReader
@@ -39,18 +39,18 @@ type tableCache struct {
 
 // table is the handle of one table file. It stays the same object as long as
 // any read state lists the table.
-type table struct {
+type Table struct {
 	*manifest.Table
-	cache *tableCache
+	cache *Tables
 
-	reader  atomic.Pointer[openTable]
+	Reader  atomic.Pointer[OpenTable]
 	opening sync.Mutex // held while the reader is opened
 
 	refs int // read states that list it; guarded by tableCache.mu
 }
 
 // openTable is a table's reader and its file.
-type openTable struct {
+type OpenTable struct {
 	*sstable.Reader
 	file vfs.File
 	used atomic.Uint32 // epoch of the last use, about
@@ -59,38 +59,38 @@ type openTable struct {
 // retiredReader is a reader that was put out of use while read states that may
 // be using it were alive. It is closed when they have all ended.
 type retiredReader struct {
-	*openTable
-	holders map[*readState]struct{}
+	*OpenTable
+	holders map[*State]struct{}
 }
 
-func newTableCache(o *Options, dir string, blocks *cache.Cache, bytes *atomic.Int64, full func()) *tableCache {
-	return &tableCache{
+func NewTables(dir storedir.Dir, limit int, blocks *cache.Cache, bytes *atomic.Int64, full func()) *Tables {
+	return &Tables{
 		bytes: bytes,
-		fs:    o.FS, dir: dir, blocks: blocks, limit: o.MaxOpenFiles, full: full,
-		tables: map[base.FileNum]*table{},
+		dir:   dir, blocks: blocks, limit: limit, full: full,
+		Tables: map[base.FileNum]*Table{},
 	}
 }
 
 // acquire returns the handle of each table of v, run by run, and the largest
 // sequence in any of them. It counts one more read state that lists them.
-func (c *tableCache) acquire(v *manifest.Version) (runs []runView, maxSeq base.SeqNum) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	runs = make([]runView, 0, len(v.Runs))
+func (c *Tables) acquire(v *manifest.Version) (runs []Run, maxSeq base.SeqNum) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	runs = make([]Run, 0, len(v.Runs))
 	for _, r := range v.Runs {
-		rv := runView{tables: make([]*table, 0, len(r.Tables))}
+		rv := Run{Tables: make([]*Table, 0, len(r.Tables))}
 		for _, m := range r.Tables {
-			t := c.tables[m.Num]
+			t := c.Tables[m.Num]
 			if t == nil || t.Table != m && !sameFile(t.Table, m) {
-				t = &table{cache: c}
-				c.tables[m.Num] = t
+				t = &Table{cache: c}
+				c.Tables[m.Num] = t
 				c.bytes.Add(int64(m.Size))
 			}
 			if t.Table == nil || t.refs == 0 {
 				t.Table = m
 			}
 			t.refs++
-			rv.tables = append(rv.tables, t)
+			rv.Tables = append(rv.Tables, t)
 			rv.rangeDeletes = rv.rangeDeletes || m.RangeDeletes > 0
 			maxSeq = max(maxSeq, m.MaxSeq)
 		}
@@ -107,19 +107,19 @@ func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID
 // release counts one read state less. live is the newest version: a table that
 // nobody lists and live does not hold is obsolete. Readers retired while the
 // read state was alive may be closed now.
-func (c *tableCache) release(rs *readState) {
-	c.mu.Lock()
-	var closing []*openTable
-	for _, rv := range rs.runs {
-		for _, t := range rv.tables {
+func (c *Tables) release(rs *State) {
+	c.Mu.Lock()
+	var closing []*OpenTable
+	for _, rv := range rs.Runs {
+		for _, t := range rv.Tables {
 			if t.refs--; t.refs > 0 {
 				continue
 			}
-			delete(c.tables, t.Num)
+			delete(c.Tables, t.Num)
 			c.bytes.Add(-int64(t.Size))
 			c.obsolete = append(c.obsolete, t.Num)
-			if o := t.reader.Swap(nil); o != nil {
-				c.open--
+			if o := t.Reader.Swap(nil); o != nil {
+				c.Open--
 				closing = append(closing, o)
 			}
 		}
@@ -128,38 +128,38 @@ func (c *tableCache) release(rs *readState) {
 	for _, r := range c.retired {
 		delete(r.holders, rs)
 		if len(r.holders) == 0 {
-			closing = append(closing, r.openTable)
+			closing = append(closing, r.OpenTable)
 		} else {
 			kept = append(kept, r)
 		}
 	}
 	clear(c.retired[len(kept):])
 	c.retired = kept
-	c.mu.Unlock()
+	c.Mu.Unlock()
 	for _, o := range closing {
-		o.close()
+		o.Close()
 	}
 }
 
 // takeObsolete returns the numbers of the table files to be removed, and
 // forgets them.
-func (c *tableCache) takeObsolete() []base.FileNum {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Tables) TakeObsolete() []base.FileNum {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
 	o := c.obsolete
 	c.obsolete = nil
 	return o
 }
 
-func (o *openTable) close() {
+func (o *OpenTable) Close() {
 	o.Reader.Close()
 	_ = o.file.Close()
 }
 
 // get returns the table's reader, opening it if need be. It is valid as long as
 // the caller's read state is pinned.
-func (t *table) get() (*sstable.Reader, error) {
-	if o := t.reader.Load(); o != nil {
+func (t *Table) Get() (*sstable.Reader, error) {
+	if o := t.Reader.Load(); o != nil {
 		if e := t.cache.epoch.Load(); o.used.Load() != e {
 			o.used.Store(e)
 		}
@@ -168,10 +168,10 @@ func (t *table) get() (*sstable.Reader, error) {
 	return t.open()
 }
 
-func (t *table) open() (*sstable.Reader, error) {
+func (t *Table) open() (*sstable.Reader, error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
-	if o := t.reader.Load(); o != nil {
+	if o := t.Reader.Load(); o != nil {
 		return o.Reader, nil
 	}
 	o, err := t.cache.openFile(t.Table)
@@ -179,16 +179,16 @@ func (t *table) open() (*sstable.Reader, error) {
 		return nil, err
 	}
 	o.used.Store(t.cache.epoch.Add(1))
-	t.cache.mu.Lock()
+	t.cache.Mu.Lock()
 	if t.cache.closed {
-		t.cache.mu.Unlock()
-		o.close()
-		return nil, ErrClosed
+		t.cache.Mu.Unlock()
+		o.Close()
+		return nil, base.ErrClosed
 	}
-	t.cache.open++
-	full := t.cache.open > t.cache.limit
-	t.reader.Store(o)
-	t.cache.mu.Unlock()
+	t.cache.Open++
+	full := t.cache.Open > t.cache.limit
+	t.Reader.Store(o)
+	t.cache.Mu.Unlock()
 	if full {
 		t.cache.full()
 	}
@@ -197,9 +197,9 @@ func (t *table) open() (*sstable.Reader, error) {
 
 // openFile opens the file of m and checks that it is the file the manifest
 // means. The caller owns the result.
-func (c *tableCache) openFile(m *manifest.Table) (*openTable, error) {
+func (c *Tables) openFile(m *manifest.Table) (*OpenTable, error) {
 	name := base.Filename(base.FileTable, m.Num)
-	f, err := c.fs.Open(join(c.dir, name))
+	f, err := c.dir.FS.Open(c.dir.Join(name))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, base.Corruptf(name, -1, "table is missing")
@@ -220,46 +220,46 @@ func (c *tableCache) openFile(m *manifest.Table) (*openTable, error) {
 		f.Close()
 		return nil, err
 	}
-	return &openTable{Reader: r, file: f}, nil
+	return &OpenTable{Reader: r, file: f}, nil
 }
 
 // trim puts the readers that were used least recently out of use while more
 // than the limit are open, and returns how many. alive are the read states that
 // may be using them.
-func (c *tableCache) trim(alive map[*readState]struct{}) (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for ; c.open > c.limit; n++ {
-		var oldest *table
+func (c *Tables) trim(alive map[*State]struct{}) (n int) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	for ; c.Open > c.limit; n++ {
+		var oldest *Table
 		var age uint32
 		now := c.epoch.Load()
-		for _, t := range c.tables {
-			if o := t.reader.Load(); o != nil && (oldest == nil || now-o.used.Load() > age) {
+		for _, t := range c.Tables {
+			if o := t.Reader.Load(); o != nil && (oldest == nil || now-o.used.Load() > age) {
 				oldest, age = t, now-o.used.Load()
 			}
 		}
 		if oldest == nil {
 			break
 		}
-		c.retired = append(c.retired, retiredReader{openTable: oldest.reader.Swap(nil), holders: maps.Clone(alive)})
-		c.open--
+		c.retired = append(c.retired, retiredReader{OpenTable: oldest.Reader.Swap(nil), holders: maps.Clone(alive)})
+		c.Open--
 	}
 	return n
 }
 
 // close closes every reader. No read state is in use any more.
-func (c *tableCache) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, t := range c.tables {
-		if o := t.reader.Swap(nil); o != nil {
-			o.close()
+func (c *Tables) Close() {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	for _, t := range c.Tables {
+		if o := t.Reader.Swap(nil); o != nil {
+			o.Close()
 		}
 	}
 	for _, r := range c.retired {
-		r.close()
+		r.Close()
 	}
-	c.retired, c.open, c.closed = nil, 0, true
+	c.retired, c.Open, c.closed = nil, 0, true
 }
 
-func (t *table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }
+func (t *Table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }

@@ -1,4 +1,4 @@
-package commit
+package commitlog
 
 import "github.com/siltstonedb/siltstone/wal"
 

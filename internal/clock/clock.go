@@ -1,4 +1,4 @@
-package siltstone
+package clock
 
 import (
 	"sync"
@@ -11,7 +11,7 @@ import (
 // starts at the largest found. While the wall is behind, the clock advances by
 // elapsed time until the wall catches up, so that time to live keeps running.
 // Safe for concurrent use.
-type storeClock struct {
+type Clock struct {
 	wall func() time.Time
 
 	mu     sync.Mutex
@@ -21,15 +21,15 @@ type storeClock struct {
 	frozen int // holders for whom time stands still
 }
 
-func newStoreClock(wall func() time.Time) *storeClock {
+func New(wall func() time.Time) *Clock {
 	if wall == nil {
 		wall = time.Now
 	}
-	return &storeClock{wall: wall, start: wall()}
+	return &Clock{wall: wall, start: wall()}
 }
 
 // advance makes the clock show at least reading from now on.
-func (c *storeClock) advance(reading int64) {
+func (c *Clock) Advance(reading int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if reading > c.floor {
@@ -39,7 +39,7 @@ func (c *storeClock) advance(reading int64) {
 }
 
 // now returns the current reading.
-func (c *storeClock) now() int64 {
+func (c *Clock) Now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.frozen > 0 {
@@ -62,15 +62,15 @@ func (c *storeClock) now() int64 {
 }
 
 // shown returns the largest reading handed out so far.
-func (c *storeClock) shown() int64 {
+func (c *Clock) Shown() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last
 }
 
 // freeze lets time stand still until the returned func is called. Freezes nest.
-func (c *storeClock) freeze() (thaw func()) {
-	c.now()
+func (c *Clock) Freeze() (thaw func()) {
+	c.Now()
 	c.mu.Lock()
 	c.frozen++
 	c.mu.Unlock()

@@ -8,7 +8,7 @@
 //
 // It knows nothing of stores, memtables or keys, and starts no goroutine: the
 // leader is always one of the callers who wait.
-package commit
+package commitlog
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package siltstone
+package readstate
 
 import (
 	"sync/atomic"
@@ -8,7 +8,7 @@ import (
 // pinCount counts the calls that hold something, spread over cache lines so
 // that readers on different cores do not fight for one. Safe for concurrent
 // use.
-type pinCount struct {
+type PinCount struct {
 	stripes [pinStripes]struct {
 		n atomic.Int64
 		_ [56]byte
@@ -26,12 +26,12 @@ func stripe() int {
 	return int((p>>11 ^ p>>14) % pinStripes)
 }
 
-func (c *pinCount) add(stripe int, n int64) int64 { return c.stripes[stripe].n.Add(n) }
+func (c *PinCount) add(stripe int, n int64) int64 { return c.stripes[stripe].n.Add(n) }
 
 // zero reports whether no call holds the thing. A caller who stays pinned holds
 // its stripe above zero all the time, so reading them one by one cannot miss
 // it.
-func (c *pinCount) zero() bool {
+func (c *PinCount) Zero() bool {
 	for i := range c.stripes {
 		if c.stripes[i].n.Load() != 0 {
 			return false

@@ -1,12 +1,12 @@
-package siltstone
+package readstate
 
 import (
 	"slices"
 	"sync"
 	"sync/atomic"
 
-	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/clock"
 )
 
 // readPoints is the list of registered read points: the (sequence, clock) pairs
@@ -14,33 +14,33 @@ import (
 // see, no merge may drop. Choosing a point and registering it is one step, and
 // so is capturing the list; a merge pins its inputs first and captures second.
 // Safe for concurrent use.
-type readPoints struct {
-	visible *atomic.Uint64 // the store's largest published sequence
-	clock   *storeClock
+type Points struct {
+	Visible *atomic.Uint64 // the store's largest published sequence
+	Clock   *clock.Clock
 
 	mu   sync.Mutex
-	open []*readPoint
+	open []*Point
 }
 
 // readPoint is one registered point.
-type readPoint struct {
-	seq base.SeqNum
-	now int64
+type Point struct {
+	Seq base.SeqNum
+	Now int64
 }
 
 // register chooses the current point and registers it. The sequence is taken
 // first, so that the clock is never below the commit clock of anything visible.
-func (p *readPoints) register() *readPoint {
+func (p *Points) Register() *Point {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &readPoint{seq: base.SeqNum(p.visible.Load())}
-	r.now = p.clock.now()
+	r := &Point{Seq: base.SeqNum(p.Visible.Load())}
+	r.Now = p.Clock.Now()
 	p.open = append(p.open, r)
 	return r
 }
 
 // release ends a registration.
-func (p *readPoints) release(r *readPoint) {
+func (p *Points) Release(r *Point) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.open, r); i >= 0 {
@@ -49,14 +49,14 @@ func (p *readPoints) release(r *readPoint) {
 }
 
 // capture returns the registered points, by ascending sequence, and the clock.
-func (p *readPoints) capture() (points []compaction.ReadPoint, now int64) {
+func (p *Points) Capture() (points []base.ReadPoint, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.open {
-		points = append(points, compaction.ReadPoint{Seq: r.seq, Clock: r.now})
+		points = append(points, base.ReadPoint{Seq: r.Seq, Clock: r.Now})
 	}
-	now = p.clock.now()
-	slices.SortFunc(points, func(a, b compaction.ReadPoint) int {
+	now = p.Clock.Now()
+	slices.SortFunc(points, func(a, b base.ReadPoint) int {
 		if a.Seq != b.Seq {
 			if a.Seq < b.Seq {
 				return -1

@@ -1,0 +1,168 @@
+package readstate
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/memtable"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// readState is everything one read needs: the memtables and the tables of one
+// moment. It is immutable; a new one is published whole with each rotation,
+// flush and compaction.
+//
+//	mem      the memtable that takes writes (older states: took)
+//	imms     memtables waiting to be flushed, newest first
+//	runs     tables, newest run first
+//
+// A reader pins the current state, then loads the visible sequence: what was
+// visible is in the pinned state, or was committed after the pin.
+type State struct {
+	Mem     *Mem
+	Imms    []*Mem
+	Version *manifest.Version
+	Runs    []Run
+
+	TableSeq base.SeqNum // largest sequence in any table
+
+	Calls   PinCount     // calls in progress
+	Holders atomic.Int64 // iterators, snapshots and transactions
+	retired atomic.Bool  // no longer the current one
+	ended   atomic.Bool  // its tables have been released
+
+	olderMu sync.Mutex
+	older   atomic.Pointer[*rangedel.List] // see olderDeletes
+}
+
+// memState is a memtable with its place in the logs.
+type Mem struct {
+	*memtable.Table
+	Log   base.FileNum       // the oldest log that holds records of it
+	End   commitlog.Position // behind its last record in the log; set when it is sealed
+	Begin commitlog.Position // behind the records of those before it
+
+	Reserved int64 // of the memory budget, once it is sealed
+	Usual    bool  // made by a rotation: its table may be used again
+
+	refs int // read states that list it; guarded by states.mu
+
+	Lost atomic.Int64 // nanoseconds that range reads have lost to its being there
+
+	Tombstones int // deletes and range deletes in it; guarded by the commit section
+}
+
+// olderDeletes returns every range tombstone of the state but those of its
+// newest memtable, which may still get more. It is found once and kept.
+func (rs *State) OlderDeletes() (*rangedel.List, error) {
+	if l := rs.older.Load(); l != nil {
+		return *l, nil
+	}
+	rs.olderMu.Lock()
+	defer rs.olderMu.Unlock()
+	var lists []*rangedel.List
+	for _, m := range rs.Imms {
+		lists = append(lists, m.RangeDeletes())
+	}
+	for i := range rs.Runs {
+		r := &rs.Runs[i]
+		if !r.rangeDeletes {
+			continue
+		}
+		for _, t := range r.Tables {
+			if t.RangeDeletes == 0 {
+				continue
+			}
+			rd, err := t.Get()
+			if err != nil {
+				return nil, err
+			}
+			lists = append(lists, rd.RangeDeletes())
+		}
+	}
+	l := rangedel.Merge(lists...)
+	rs.older.Store(&l)
+	return l, nil
+}
+
+// found is the result of a point look-up: the newest record of the key at the
+// read's sequence, if it is a put.
+type Found struct {
+	base.Trailer
+	Value []byte // borrowed from memtable, block or loan
+	OK    bool
+	Loan  sstable.Loan // may be returned once the value has been copied
+}
+
+// get looks up the newest record of row at seq. A range tombstone is asked in
+// each source before its index or filter: whatever it covers is older, for
+// sources are in order of age. Expiry is the caller's business.
+func (rs *State) Get(row []byte, hash uint64, seq base.SeqNum) (f Found, err error) {
+	if done := rs.Mem.lookup(row, hash, seq, &f); done {
+		return f, nil
+	}
+	for _, m := range rs.Imms {
+		if done := m.lookup(row, hash, seq, &f); done {
+			return f, nil
+		}
+	}
+	for i := range rs.Runs {
+		r := &rs.Runs[i]
+		var t *Table
+		if len(r.Tables) == 1 {
+			t = r.Tables[0]
+			if t.EndsBefore(row) || bytes.Compare(t.Smallest, row) > 0 {
+				continue
+			}
+		} else if t = r.Find(row); t == nil {
+			continue
+		}
+		done, err := t.lookup(row, hash, seq, &f)
+		if done || err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func (m *Mem) lookup(row []byte, hash uint64, seq base.SeqNum, f *Found) (done bool) {
+	cover := m.CoverSeq(row, seq)
+	v, t, ok := m.Get(hash, row, seq)
+	return f.Settle(v, t, ok, cover)
+}
+
+func (t *Table) lookup(row []byte, hash uint64, seq base.SeqNum, f *Found) (done bool, err error) {
+	r, err := t.Get()
+	if err != nil {
+		return false, err
+	}
+	var cover base.SeqNum
+	if t.RangeDeletes > 0 {
+		cover = r.RangeDeletes().Cover(row, seq)
+	}
+	v, tr, ok, err := r.Get(row, hash, seq, &f.Loan)
+	if err != nil {
+		return false, err
+	}
+	return f.Settle(v, tr, ok, cover), nil
+}
+
+// settle takes one source's answer: its newest record, and its newest covering
+// range tombstone. It reports whether older sources need not be asked.
+func (f *Found) Settle(v []byte, t base.Trailer, ok bool, cover base.SeqNum) (done bool) {
+	if ok && t.Seq >= cover { // both 0: a zeroed record under no tombstone
+		f.Trailer, f.Value = t, v
+		f.OK = t.Attr.Kind() == base.KindPut
+		return true
+	}
+	if cover > 0 {
+		f.Trailer = base.Trailer{Seq: cover, Attr: base.MakeAttr(base.KindRangeDelete, 0, false)}
+		return true
+	}
+	return false
+}

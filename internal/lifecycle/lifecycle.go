@@ -1,0 +1,136 @@
+// Package lifecycle is how a store ends: by Close, or for writers by a failure
+// after which nothing may be written any more.
+//
+//	open ──BeginClose──► closing      Context is done, ClosedErr is ErrClosed
+//	open ──Poison──────► poisoned     reads go on, writers get PoisonErr
+//
+// State's two locks are taken last: long is held by long calls and awaited by
+// Close; mu guards the cause of a failure and is held for a few instructions. The
+// package imports internal/base alone.
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// State is the life of one store. It is safe for concurrent use.
+type State struct {
+	mu    sync.Mutex
+	cause error // of the first failure
+
+	long sync.RWMutex // held shared by long calls
+
+	poisoned atomic.Bool
+	closing  atomic.Bool
+	ctx      context.Context // done once Close has begun
+	cancel   context.CancelFunc
+
+	// constant
+	onPoison func(cause error)
+}
+
+// New returns the state of an open store. onPoison is called once, with no lock
+// held, by the call of Poison that comes first.
+func New(onPoison func(cause error)) *State {
+	s := &State{onPoison: onPoison}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Closing reports whether Close has begun.
+func (s *State) Closing() bool { return s.closing.Load() }
+
+// ClosedErr returns ErrClosed once Close has begun.
+func (s *State) ClosedErr() error {
+	if s.closing.Load() {
+		return base.ErrClosed
+	}
+	return nil
+}
+
+// BeginClose says that Close has begun: Closing is true from now on. The context
+// goes on until End.
+func (s *State) BeginClose() { s.closing.Store(true) }
+
+// End ends the context.
+func (s *State) End() { s.cancel() }
+
+// Context returns a context that ends when Close has begun.
+func (s *State) Context() context.Context { return s.ctx }
+
+// Quit is closed when Close has begun.
+func (s *State) Quit() <-chan struct{} { return s.ctx.Done() }
+
+// Pause waits for d; it returns false if the store is ending.
+func (s *State) Pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.Quit():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// LongCall begins a call that reads much or writes files beside the store's. Its
+// context ends, with ErrClosed as the cause, once Close begins, and Close waits
+// for end. It is ErrClosed if Close has begun.
+func (s *State) LongCall(ctx context.Context) (_ context.Context, end func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	s.long.RLock()
+	if s.Closing() {
+		s.long.RUnlock()
+		return nil, nil, base.ErrClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.ctx, func() { cancel(base.ErrClosed) })
+	return ctx, func() { stop(); cancel(nil); s.long.RUnlock() }, nil
+}
+
+// AwaitLongCalls returns when every long call has ended. None begins after
+// BeginClose.
+func (s *State) AwaitLongCalls() {
+	s.long.Lock()
+	//lint:ignore SA2001 to have waited is all that is wanted
+	s.long.Unlock()
+}
+
+// Poisoned reports whether writing has ended because of a failure.
+func (s *State) Poisoned() bool { return s.poisoned.Load() }
+
+// PoisonErr returns the error that every write gets after a failure: ErrPoisoned,
+// wrapping the first cause; nil if there was none.
+func (s *State) PoisonErr() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", base.ErrPoisoned, s.cause)
+}
+
+// Poison ends writing because of err, unless something else already has, and
+// returns what writes get from now on. Reads go on.
+func (s *State) Poison(err error) error {
+	s.mu.Lock()
+	first := s.cause == nil && !errors.Is(err, base.ErrPoisoned)
+	if first {
+		s.cause = err
+		s.poisoned.Store(true)
+	}
+	s.mu.Unlock()
+	if first {
+		s.onPoison(err)
+	}
+	return s.PoisonErr()
+}

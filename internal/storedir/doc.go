@@ -1,0 +1,13 @@
+// Package storedir is the directory of a store on its file system: the names in
+// it, the lock, and how a whole new directory gets its name in one step.
+//
+//	dir/
+//	  LOCK            held while the store is open
+//	  CURRENT         names the manifest
+//	  000001.manifest
+//	  000002.log      …
+//	  000003.sst      …
+//
+// It imports vfs and internal/base and knows nothing of what the files hold. A
+// Dir is a value without state; a Partial belongs to one goroutine.
+package storedir

@@ -1,0 +1,272 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"math"
+	"path"
+	"sync"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+// Set is the one way the state of an open store changes: an edit is applied to a
+// copy of the state, made durable, and only then published. It hands out file
+// numbers, collection ids and keyspace numbers from blocks that edits reserve. It
+// is safe for concurrent use.
+//
+// Locks: ids is taken before mu. mu is held across an edit's write and sync and
+// across its publication.
+type Set struct {
+	mu    sync.Mutex
+	state *State
+	log   *Log         // nil in a store that is open for reading
+	ended bool         // the log has been closed
+	next  base.FileNum // next file number to hand out; below state.FileLimit
+
+	ids          sync.Mutex // guards those below
+	collections  block[uint64]
+	keyspaces    block[uint32]
+	lastReserved uint64 // how many collection ids the last reservation was for
+
+	// constant after Open
+	fs   vfs.FS
+	dir  string
+	clk  *clock.Clock
+	life *lifecycle.State
+
+	// Nominations are the collections that may be dead.
+	Nominations Nominations
+}
+
+// block is numbers that are reserved and not handed out: [next, limit).
+type block[T uint32 | uint64] struct{ next, limit T }
+
+const (
+	fileBlock     = 64
+	keyspaceBlock = 16
+	idBlockFirst  = 4 << 10
+
+	// IDBlockLast is the most collection ids that one edit reserves.
+	IDBlockLast = 1 << 20
+
+	// rollSize is the size from which a manifest is replaced by a snapshot of the
+	// state.
+	rollSize = 4 << 20
+)
+
+// OpenSet returns a set of the given state, for reading. Continue or Replace make
+// it writable.
+func OpenSet(fsys vfs.FS, dir string, s *State, c *clock.Clock, life *lifecycle.State) *Set {
+	return &Set{fs: fsys, dir: dir, state: s, clk: c, life: life}
+}
+
+// Writable makes the set writable, with file numbers reserved. If info is that of
+// a manifest that ends cleanly it is continued; else, info being nil for a new
+// store, a new manifest with a number of at least least is published, so that
+// nothing is ever appended behind what may be torn.
+func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next = max(m.state.FileLimit, 1)
+	first := max(m.state.IDLimit, 1)
+	m.collections = block[uint64]{first, first}
+	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now()}
+	var err error
+	if info != nil && clean {
+		if m.log, err = Continue(m.fs, m.dir, *info); err != nil {
+			return err
+		}
+		return m.applyLocked(reserve, nil)
+	}
+	if m.state, err = m.state.Apply(reserve); err != nil {
+		return err
+	}
+	number := max(least, 1)
+	if info != nil {
+		number = max(number, info.Number+1)
+	}
+	m.log, err = Create(m.fs, m.dir, number, m.state)
+	return err
+}
+
+// State returns the present state. It is immutable.
+func (m *Set) State() *State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+// Pinned calls f with the present state, which does not change until f returns.
+func (m *Set) Pinned(f func(*State)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m.state)
+}
+
+// Apply makes the edit durable, then calls publish, if it is not nil, with the
+// version it leads to. The order, for everything that changes the set of files:
+// tables synced, directory synced, edit appended and synced, made visible, later
+// unlinked.
+//
+// After a failure nothing the edit names is deleted, added or removed: whether it
+// happened is known when a manifest is read again.
+func (m *Set) Apply(e *Edit, publish func(*Version)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.applyLocked(e, publish)
+}
+
+// ApplyFlush is Apply for the flush of the memtable whose log is mem. Verdicts on
+// nominations that are in the memtable become durable with it: they are settled
+// under the lock under which edits nominate.
+func (m *Set) ApplyFlush(e *Edit, mem base.FileNum, publish func(*Version)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.Settled = m.Nominations.settle(mem, e.Nominated)
+	return m.applyLocked(e, publish)
+}
+
+func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
+	switch {
+	case m.life.Poisoned():
+		return m.life.PoisonErr()
+	case m.ended:
+		return base.ErrClosed
+	}
+	e.Clock = max(e.Clock, m.clk.Now())
+	next, err := m.state.Apply(e)
+	if err != nil {
+		return err
+	}
+	if err := m.log.Append(e); err != nil {
+		return m.life.Poison(err)
+	}
+	m.state = next
+	m.Nominations.Add(e.Nominated)
+	if publish != nil {
+		publish(next.Version)
+	}
+	if m.log.Size() > rollSize {
+		return m.rollLocked()
+	}
+	return nil
+}
+
+// rollLocked writes the state as a new manifest and removes the old one.
+func (m *Set) rollLocked() error {
+	old := m.log
+	log, err := Create(m.fs, m.dir, old.Number()+1, m.state)
+	if err != nil {
+		return m.life.Poison(err)
+	}
+	m.log = log
+	_ = old.Close()
+	_ = m.fs.Remove(path.Join(m.dir, base.Filename(base.FileManifest, old.Number())))
+	return nil
+}
+
+// Close closes the manifest. Later edits are ErrClosed.
+func (m *Set) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended = true; m.log == nil {
+		return nil
+	}
+	return m.log.Close()
+}
+
+// LogName returns the name of the manifest in use, "manifest" in a store that is
+// open for reading, and its number.
+func (m *Set) LogName() (string, base.FileNum) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil {
+		return "manifest", 0
+	}
+	return base.Filename(base.FileManifest, m.log.Number()), m.log.Number()
+}
+
+// NewFileNum hands out a file number, after it has reserved the next block of them
+// in the manifest if need be.
+func (m *Set) NewFileNum() (base.FileNum, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next >= m.state.FileLimit {
+		if err := m.applyLocked(&Edit{FileLimit: m.next + fileBlock}, nil); err != nil {
+			return 0, err
+		}
+	}
+	n := m.next
+	m.next++
+	return n, nil
+}
+
+// NewID hands out a collection id, from blocks reserved like file numbers. Ids are
+// never reused; what is left of a block when the store closes is lost. A caller
+// who needs a new block waits for a sync, and so does everybody else who creates
+// a collection meanwhile; so each block is twice as large as the one before.
+func (m *Set) NewID() (uint64, error) {
+	m.ids.Lock()
+	defer m.ids.Unlock()
+	b := &m.collections
+	if b.next >= b.limit {
+		n := min(max(2*m.lastReserved, idBlockFirst), IDBlockLast)
+		if err := m.Apply(&Edit{IDLimit: b.next + n}, nil); err != nil {
+			return 0, err
+		}
+		b.limit, m.lastReserved = b.next+n, n
+	}
+	b.next++
+	return b.next - 1, nil
+}
+
+// NewKeyspaceNumber hands out a number that no keyspace ever had.
+func (m *Set) NewKeyspaceNumber() (uint32, error) {
+	m.ids.Lock()
+	defer m.ids.Unlock()
+	b := &m.keyspaces
+	if b.next == b.limit {
+		first := max(m.State().KeyspaceLimit, 1) // 0 is the default keyspace
+		if first > math.MaxUint32-keyspaceBlock {
+			return 0, errors.New("siltstone: no keyspace number is left")
+		}
+		if err := m.Apply(&Edit{KeyspaceLimit: first + keyspaceBlock}, nil); err != nil {
+			return 0, err
+		}
+		*b = block[uint32]{first, first + keyspaceBlock}
+	}
+	b.next++
+	return b.next - 1, nil
+}
+
+// Check reads the manifest again and compares it with the state in memory. A
+// poisoned store's may hold an edit more, and is not compared.
+func (m *Set) Check() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life.Poisoned() {
+		return nil
+	}
+	s, info, err := Load(m.fs, m.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return base.Corruptf(base.Filename(base.FileCurrent, 0), -1, "missing")
+	}
+	if err != nil {
+		return err
+	}
+	name := base.Filename(base.FileManifest, info.Number)
+	switch {
+	case m.log != nil && m.log.Number() != info.Number:
+		return base.Corruptf(base.Filename(base.FileCurrent, 0), 0, "names %s, the store goes by manifest %d", name, uint64(m.log.Number()))
+	case m.log != nil && m.log.Size() != info.End:
+		return base.Corruptf(name, info.End, "ends here, %d bytes were written", m.log.Size())
+	case s.DBID != m.state.DBID || !bytes.Equal(AppendEdit(nil, s.Snapshot()), AppendEdit(nil, m.state.Snapshot())):
+		return base.Corruptf(name, -1, "does not say what the store goes by")
+	}
+	return nil
+}
