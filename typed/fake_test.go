@@ -11,8 +11,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // fakeDB is the smallest engine: a sorted slice that a commit replaces. It is its

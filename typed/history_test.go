@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 func TestBehaviour(t *testing.T) { typedtest.InEveryForm(t, behaviour) }

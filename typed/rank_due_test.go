@@ -8,8 +8,8 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // levelsOf returns the number of levels that the metadata of the only collection

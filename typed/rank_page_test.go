@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // A call that fails leaves pages behind it that say what did not happen.
