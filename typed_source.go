@@ -6,6 +6,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -94,7 +95,7 @@ func (s *Snapshot) List(name string) typed.List { return typed.NewList((*snapSou
 // txSource is a transaction as the source of its handles: it is its own.
 type txSource Tx
 
-func (s *txSource) Begin(write bool, _ string) (typed.Txn, error) {
+func (s *txSource) Begin(write bool, _ string) (collection.Txn, error) {
 	tx := (*Tx)(s)
 	if err := tx.alive(); err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (s *txSource) Begin(write bool, _ string) (typed.Txn, error) {
 	return &tx.in, nil
 }
 
-func (s *txSource) End(_ typed.Txn, err error) (again bool, e error) { return false, err }
+func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { return false, err }
 
 // dbSource is the store as the source of one-shot calls: each is a pooled
 // transaction over one pinned state. It is not registered as a read point: its
@@ -117,14 +118,14 @@ type dbSource DB
 
 var txnPool = sync.Pool{New: func() any { return new(txn) }}
 
-func (s *dbSource) Begin(write bool, key string) (typed.Txn, error) {
+func (s *dbSource) Begin(write bool, key string) (collection.Txn, error) {
 	return beginCall((*DB)(s), nil, write, key)
 }
 
-func (s *dbSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *dbSource) End(t collection.Txn, err error) (again bool, e error) { return endCall(t, err) }
 
 // beginCall begins the transaction of a one-shot call.
-func beginCall(db *DB, ks *Keyspace, write bool, key string) (typed.Txn, error) {
+func beginCall(db *DB, ks *Keyspace, write bool, key string) (collection.Txn, error) {
 	if write && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -165,7 +166,7 @@ func (t *txn) begin(db *DB, ks *Keyspace, rs *readState, seq base.SeqNum, now in
 }
 
 // endCall ends the transaction of a one-shot call.
-func endCall(tt typed.Txn, err error) (again bool, e error) {
+func endCall(tt collection.Txn, err error) (again bool, e error) {
 	t := tt.(*txn)
 	wrote := t.change != nil && len(t.change.ops) > 0
 	if err == nil {
@@ -192,7 +193,7 @@ func endCall(tt typed.Txn, err error) (again bool, e error) {
 // snapSource is a snapshot as the source of reads.
 type snapSource Snapshot
 
-func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
+func (s *snapSource) Begin(write bool, _ string) (collection.Txn, error) {
 	if write {
 		return nil, ErrReadOnly
 	}
@@ -206,7 +207,7 @@ func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
 	return t, nil
 }
 
-func (s *snapSource) End(tt typed.Txn, err error) (again bool, e error) {
+func (s *snapSource) End(tt collection.Txn, err error) (again bool, e error) {
 	t := tt.(*txn)
 	if err == nil {
 		err = t.err

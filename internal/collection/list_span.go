@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"encoding/binary"
@@ -72,8 +72,8 @@ func decodeListSpan(body []byte, count uint64) (s listSpan, err error) {
 // extend takes the index for one more item at an end. A list that has used up the
 // indexes on that side, after some 2⁴⁷ pushes, gets ErrOverflow; the other end
 // still grows.
-func (s *listSpan) extend(end End) (index uint64, err error) {
-	if end == Front {
+func (s *listSpan) extend(end Side) (index uint64, err error) {
+	if end == front {
 		if s.first < stride {
 			return 0, base.ErrOverflow
 		}
@@ -91,9 +91,9 @@ func (s *listSpan) extend(end End) (index uint64, err error) {
 }
 
 // cut leaves out the item with the given index, the outermost one at an end.
-func (s *listSpan) cut(index uint64, end End) {
+func (s *listSpan) cut(index uint64, end Side) {
 	switch {
-	case end == Back:
+	case end == back:
 		s.end = index
 	case s.gaps:
 		s.first = index + 1

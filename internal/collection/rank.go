@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"encoding/binary"
@@ -45,17 +45,18 @@ var (
 	errBucket = errors.New("buckets and members contradict each other")
 )
 
-// rankShape says when an order is counted and how large its parts get.
-type rankShape struct {
-	build, drop uint64 // count above that, stop below this many members
-	bucket, fan int    // members of a bucket, entries of a page: at most
-	near        int64  // rows that a walk passes at the cost of a look-up
+// RankShape says when an order is counted and how large its parts get.
+type RankShape struct {
+	Build, Drop uint64 // count above that, stop below this many members
+	Bucket, Fan int    // members of a bucket, entries of a page: at most
+	Near        int64  // rows that a walk passes at the cost of a look-up
 }
 
-// shape: a set of few members is walked as fast as counted. A page is written
-// whole for each member that comes or goes, so it is kept small; a bucket is
-// walked by every look-up.
-var shape = rankShape{build: 256, drop: 64, bucket: 128, fan: 32, near: 128}
+// Shape is the shape in force. A set of few members is walked as fast as counted. A
+// page is written whole for each member that comes or goes, so it is kept small; a
+// bucket is walked by every look-up. It is not in the format. Only tests change it,
+// through typedtest, and only while no call on a sorted set runs.
+var Shape = RankShape{Build: 256, Drop: 64, Bucket: 128, Fan: 32, Near: 128}
 
 func (r ranks) append(dst []byte) []byte {
 	if r.levels == 0 {
@@ -98,7 +99,7 @@ func nextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, o
 
 // pageRow returns the row key of a page of the counted order; good until the next
 // row.
-func (c *collection) pageRow(t Txn, level uint8, boundary []byte) []byte {
+func (c *Collection) pageRow(t Txn, level uint8, boundary []byte) []byte {
 	sc := t.Scratch()
 	sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), c.meta.ID, keyenc.TagBucket, "")
 	sc.row = append(append(sc.row, level), boundary...)
@@ -106,23 +107,23 @@ func (c *collection) pageRow(t Txn, level uint8, boundary []byte) []byte {
 }
 
 // readPage returns the entries of a page, in scratch.
-func (c *collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, error) {
+func (c *Collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, error) {
 	sc := t.Scratch()
 	row := c.pageRow(t, level, boundary) // boundary may lie in what is overwritten
-	value, _, err := t.Get(sc.val[:0], row)
+	value, _, err := t.Get(sc.Val[:0], row)
 	if errors.Is(err, base.ErrNotFound) || err == nil && len(value) == 0 {
 		err = corrupt(c.name, errBucket)
 	}
 	if err != nil {
 		return nil, err
 	}
-	sc.val = value[:0]
+	sc.Val = value[:0]
 	return value, nil
 }
 
-// rankOf returns how many rows of the order stand before key, which need not be
+// rankOfMember returns how many rows of the order stand before key, which need not be
 // there. Cost: a page per level and a walk in a bucket.
-func (c *collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
+func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 	var boundary []byte
 	for level := c.ranks.levels; level > 0; level-- {
 		page, err := c.readPage(t, level, boundary)
@@ -156,8 +157,8 @@ func (c *collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 }
 
 // rankedAt returns the row of the order with so many before it; it is in scratch.
-// The cost is that of rankOf.
-func (c *collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
+// The cost is that of rankOfMember.
+func (c *Collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
 	var boundary []byte
 	for level := c.ranks.levels; level > 0; level-- {
 		page, err := c.readPage(t, level, boundary)
@@ -191,7 +192,7 @@ func (c *collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
 	return nil, c.orCorrupt(cur.Err())
 }
 
-func (c *collection) orCorrupt(err error) error {
+func (c *Collection) orCorrupt(err error) error {
 	if err == nil {
 		err = corrupt(c.name, errBucket)
 	}
@@ -200,12 +201,12 @@ func (c *collection) orCorrupt(err error) error {
 
 // scanOrder walks the rows of the score order from one key up to another; nil is
 // the end.
-func (c *collection) scanOrder(t Txn, from, to []byte) (Cursor, error) {
+func (c *Collection) scanOrder(t Txn, from, to []byte) (Cursor, error) {
 	sc := t.Scratch()
-	sc.lo, sc.hi = rankedBounds(t, c)
+	sc.Lo, sc.Hi = c.OrderBounds(t)
 	if to != nil {
-		sc.hi = append(append(sc.hi[:0], sc.lo...), to...)
+		sc.Hi = append(append(sc.Hi[:0], sc.Lo...), to...)
 	}
-	sc.lo = append(sc.lo, from...)
-	return c.scanRows(t, sc.lo, sc.hi, ScanOptions{KeysOnly: true})
+	sc.Lo = append(sc.Lo, from...)
+	return c.ScanRows(t, sc.Lo, sc.Hi, ScanOptions{KeysOnly: true})
 }
