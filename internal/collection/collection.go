@@ -35,8 +35,8 @@ type Collection struct {
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
-	ranks ranks      // of a sorted set: its Body
-	pages *rankPages // that the call has come by; nil: none
+	ranks record.Ranks // of a sorted set: its Body
+	pages *rankPages   // that the call has come by; nil: none
 
 	inline inlineBody // of an inline one: its Body
 	moved  bool       // this call took it out of that form: there are no timers
@@ -44,12 +44,8 @@ type Collection struct {
 	// what the metadata row says as it stands
 	rowCount uint64
 	rowDue   int64
-	rowRanks ranks
+	rowRanks record.Ranks
 }
-
-// rowOverhead is what an element row takes beside its name and value, in the
-// estimate of a collection's bytes.
-const rowOverhead = 20
 
 // Open reads the metadata row of name. One that is missing is a
 // collection without elements; one of another type is ErrWrongType.
@@ -84,12 +80,12 @@ func Open(t Txn, name string, typ record.Type) (c Collection, err error) {
 		return c, err
 	}
 	if typ == record.TypeList {
-		if c.list, err = decodeListSpan(m.Body, m.Count); err != nil {
+		if c.list.ListBounds, err = record.DecodeListBounds(m.Body, m.Count); err != nil {
 			return c, corrupt(name, err)
 		}
 	}
 	if typ == record.TypeZSet {
-		if c.ranks, err = decodeRanks(m.Body); err != nil {
+		if c.ranks, err = record.DecodeRanks(m.Body); err != nil {
 			return c, corrupt(name, err)
 		}
 		c.rowRanks = c.ranks
@@ -177,14 +173,14 @@ func (c *Collection) save(t Txn) error {
 	sc := t.Scratch()
 	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), c.name)
 	m := c.meta
-	var body [max(listSpanLen, ranksLen)]byte
+	var body [max(record.ListBoundsLen, record.RanksLen)]byte
 	switch {
 	case c.isInline():
 		m.Body, m.Bytes = c.inlineSaved(t), 0
 	case c.typ == record.TypeList:
-		m.Body = c.list.append(body[:0])
+		m.Body = record.AppendListBounds(body[:0], c.list.ListBounds)
 	case c.typ == record.TypeZSet:
-		m.Body = c.ranks.append(body[:0])
+		m.Body = record.AppendRanks(body[:0], c.ranks)
 		c.rowRanks = c.ranks
 		if err := c.writePages(t); err != nil {
 			return err
@@ -258,7 +254,7 @@ func (c *Collection) Drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
-	c.ranks, c.rowRanks = ranks{}, ranks{}
+	c.ranks, c.rowRanks = record.Ranks{}, record.Ranks{}
 	c.forgetPages(t)
 	c.inline, c.moved = inlineBody{}, false
 	if existed {
@@ -274,10 +270,14 @@ func (c *Collection) Drop(t Txn) error {
 	return nil
 }
 
-// Grew accounts for an element that was added.
-func (c *Collection) Grew(bytes int) {
+// Grew accounts for an element that was added, whose name and value have so many
+// bytes.
+func (c *Collection) Grew(size int) { c.grewBy(record.ElementBytes(size)) }
+
+// grewBy is Grew of an element that takes so many bytes.
+func (c *Collection) grewBy(bytes uint64) {
 	c.meta.Count++
-	c.meta.Bytes += uint64(bytes) + rowOverhead
+	c.meta.Bytes += bytes
 }
 
 // Shrank accounts for n elements that were removed, each taken to be of average

@@ -32,7 +32,7 @@ func Copy(t Txn, from, to string, typ record.Type, expiry int64, value []byte) e
 	}
 	source.Shrank(due)
 	m.Count, m.Bytes = source.meta.Count, source.meta.Bytes
-	var body [ranksLen]byte
+	var body [record.RanksLen]byte
 	if source.MayBeDue(t) && typ == record.TypeZSet {
 		copied := Collection{name: to, typ: typ, meta: m}
 		if err := copied.fitRanks(t); err != nil {
@@ -41,7 +41,7 @@ func Copy(t Txn, from, to string, typ record.Type, expiry int64, value []byte) e
 		if err := copied.writePages(t); err != nil {
 			return err
 		}
-		m.Body = copied.ranks.append(body[:0])
+		m.Body = record.AppendRanks(body[:0], copied.ranks)
 	}
 	sc.Out = record.AppendMeta(sc.Out[:0], m)
 	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), to)

@@ -268,7 +268,7 @@ func loadCollection(t Txn, row []byte) (c Collection, err error) {
 	c = Collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
 	c.decoded(m)
 	if typ == record.TypeZSet {
-		if c.ranks, err = decodeRanks(m.Body); err != nil {
+		if c.ranks, err = record.DecodeRanks(m.Body); err != nil {
 			return c, corrupt(name, err)
 		}
 		c.rowRanks = c.ranks

@@ -96,7 +96,7 @@ func (c *Collection) openInline(t Txn, m record.Meta) error {
 	sc.Val, sc.inline.bodies[slot] = sc.inline.bodies[slot], sc.Val
 	c.inline = inlineBody{buf: m.Body, slot: slot, n: m.Count, base: keyenc.ItemMiddle}
 	if c.typ == record.TypeList {
-		c.list = listSpan{first: keyenc.ItemMiddle, end: keyenc.ItemMiddle + m.Count*stride}
+		c.list = newListSpan(keyenc.ItemMiddle, keyenc.ItemMiddle+m.Count*stride)
 	}
 	return nil
 }
@@ -344,11 +344,11 @@ func (c *Collection) moveOut(t Txn) error {
 func (c *Collection) entryBytes(key, value []byte) uint64 {
 	switch c.typ {
 	case record.TypeZSet:
-		return uint64(memberBytes(len(key)-keyenc.ScoreLen)) + rowOverhead
+		return record.MemberBytes(len(key) - keyenc.ScoreLen)
 	case record.TypeList:
-		return uint64(len(value)) + rowOverhead
+		return record.ElementBytes(len(value))
 	}
-	return uint64(len(key)+len(value)) + rowOverhead
+	return record.ElementBytes(len(key) + len(value))
 }
 
 // putEntry writes the rows of an element of a collection that has rows. key is

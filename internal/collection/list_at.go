@@ -41,8 +41,8 @@ func (c *Collection) ItemsFrom(t Txn, i, n int64) (itemCursor, error) {
 	if err != nil {
 		return itemCursor{}, err
 	}
-	hi := c.list.end
-	if !c.list.gaps {
+	hi := c.list.End
+	if !c.list.Gaps {
 		hi = lo + uint64(n)*stride
 	}
 	return c.items(t, lo, hi, ScanOptions{})
@@ -59,13 +59,13 @@ func (c *Collection) Trim(t Txn, i, n int64) error {
 	if err != nil {
 		return err
 	}
-	if err := c.deleteItems(t, c.list.first, lo, i); err != nil {
+	if err := c.deleteItems(t, c.list.First, lo, i); err != nil {
 		return err
 	}
-	if err := c.deleteItems(t, hi, c.list.end, count-i-n); err != nil {
+	if err := c.deleteItems(t, hi, c.list.End, count-i-n); err != nil {
 		return err
 	}
-	c.list.first, c.list.end = lo, hi
+	c.list.First, c.list.End = lo, hi
 	c.Shrank(uint64(count - n))
 	return c.saveItems(t)
 }
@@ -88,7 +88,7 @@ func (c *Collection) deleteItems(t Txn, lo, hi uint64, n int64) error {
 		sc.Hi = keyenc.AppendItemRow(sc.Hi[:0], t.Prefix(), c.meta.ID, hi)
 		return t.DeleteRange(sc.Lo, sc.Hi)
 	}
-	if !c.list.gaps {
+	if !c.list.Gaps {
 		for ; lo < hi; lo += stride {
 			if err := t.Delete(c.item(t, lo)); err != nil {
 				return err

@@ -29,7 +29,7 @@ func (c *Collection) PushItems(t Txn, values [][]byte, end Side) error {
 
 // canGrow refuses n more items at an end before any of them is written.
 func (c *Collection) canGrow(n uint64, end Side) error {
-	if c.exists && end == front && c.list.first/stride < n || c.exists && end == back && ^c.list.end/stride < n {
+	if c.exists && end == front && c.list.First/stride < n || c.exists && end == back && ^c.list.End/stride < n {
 		return base.ErrOverflow
 	}
 	return nil
@@ -42,7 +42,7 @@ func (c *Collection) pushItem(t Txn, v []byte, end Side) error {
 		if err := c.Create(t); err != nil {
 			return err
 		}
-		c.list = listSpan{first: keyenc.ItemMiddle, end: keyenc.ItemMiddle}
+		c.list = newListSpan(keyenc.ItemMiddle, keyenc.ItemMiddle)
 	}
 	index, err := c.list.extend(end)
 	if err != nil {
@@ -102,16 +102,16 @@ func (c *Collection) PopOne(t Txn, end Side) ([]byte, error) {
 
 // popItem removes the value at an end; the caller saves. The value is the user's.
 func (c *Collection) popItem(t Txn, end Side) ([]byte, error) {
-	if c.list.gaps {
+	if c.list.Gaps {
 		values, err := c.takeItems(t, 1, end)
 		if err != nil {
 			return nil, err
 		}
 		return values[0], nil
 	}
-	index := c.list.first
+	index := c.list.First
 	if end == back {
-		index = c.list.end - stride
+		index = c.list.End - stride
 	}
 	row := c.item(t, index)
 	v, _, err := c.getRow(t, nil, row)
@@ -141,7 +141,7 @@ const popByRow = 8
 
 // takeItems removes n values, of so many, from an end; the caller saves.
 func (c *Collection) takeItems(t Txn, n int64, end Side) (values [][]byte, err error) {
-	if !c.list.gaps && n <= popByRow {
+	if !c.list.Gaps && n <= popByRow {
 		for range n {
 			v, err := c.popItem(t, end)
 			if err != nil {
@@ -151,8 +151,8 @@ func (c *Collection) takeItems(t Txn, n int64, end Side) (values [][]byte, err e
 		}
 		return values, nil
 	}
-	lo, hi := c.list.first, c.list.end
-	if !c.list.gaps { // what is not asked for is not read
+	lo, hi := c.list.First, c.list.End
+	if !c.list.Gaps { // what is not asked for is not read
 		if end == front {
 			hi = lo + uint64(n)*stride
 		} else {

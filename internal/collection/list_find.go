@@ -28,7 +28,7 @@ func (c *Collection) InsertItem(t Txn, pivot, value []byte, before bool) (bool, 
 // gapBeside finds the first item that equals pivot and returns the gap on one
 // side of it.
 func (c *Collection) gapBeside(t Txn, pivot []byte, before bool) (g listGap, found bool, err error) {
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{})
+	cur, err := c.items(t, c.list.First, c.list.End, ScanOptions{})
 	if err != nil {
 		return g, false, err
 	}
@@ -74,7 +74,7 @@ func (c *Collection) removeItems(t Txn, count int, value []byte) (n int, err err
 	if limit <= 0 { // all, or −count does not fit
 		limit = math.MaxInt
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{Reverse: near == back})
+	cur, err := c.items(t, c.list.First, c.list.End, ScanOptions{Reverse: near == back})
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +84,7 @@ func (c *Collection) removeItems(t Txn, count int, value []byte) (n int, err err
 	var run uint64    // index where that began
 	for n < limit && cur.Next() {
 		if !bytes.Equal(cur.Value(), value) {
-			c.list.gaps = c.list.gaps || running
+			c.list.Gaps = c.list.Gaps || running
 			outermost, running = false, false
 			continue
 		}
@@ -99,7 +99,7 @@ func (c *Collection) removeItems(t Txn, count int, value []byte) (n int, err err
 		}
 	}
 	if running && n == limit && cur.Next() { // others follow
-		c.list.gaps = true
+		c.list.Gaps = true
 	} else if running {
 		c.list.cut(run, far)
 	}

@@ -40,7 +40,7 @@ func (c *Collection) indexIn(t Txn, g listGap) (uint64, error) {
 	case !g.above:
 		return c.list.extend(back)
 	}
-	c.list.gaps = true
+	c.list.Gaps = true
 	if g.hi-g.lo > 1 {
 		return g.lo + (g.hi-g.lo)/2, nil
 	}
@@ -83,12 +83,12 @@ func (w listWindow) isSlot(index uint64) bool {
 // windowAround returns the smallest window around the item with the index at that
 // takes one more item, to be put in front of that one.
 func (c *Collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
-	down, err := c.items(t, c.list.first, at, ScanOptions{KeysOnly: true, Reverse: true})
+	down, err := c.items(t, c.list.First, at, ScanOptions{KeysOnly: true, Reverse: true})
 	if err != nil {
 		return w, err
 	}
 	defer down.Close()
-	up, err := c.items(t, at, c.list.end, ScanOptions{KeysOnly: true})
+	up, err := c.items(t, at, c.list.End, ScanOptions{KeysOnly: true})
 	if err != nil {
 		return w, err
 	}
@@ -123,11 +123,11 @@ func (c *Collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
 // the new one. A row is written only where the index changes, and deleted only if
 // nothing is put in its place.
 func (c *Collection) spread(t Txn, w listWindow) (index uint64, err error) {
-	hi := c.list.end
+	hi := c.list.End
 	if w.last() < hi {
 		hi = w.last() + 1
 	}
-	cur, err := c.items(t, max(w.lo, c.list.first), hi, ScanOptions{})
+	cur, err := c.items(t, max(w.lo, c.list.First), hi, ScanOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -154,7 +154,7 @@ func (c *Collection) spread(t Txn, w listWindow) (index uint64, err error) {
 		}
 		to += step
 	}
-	c.list.first = min(c.list.first, first)
-	c.list.end = max(c.list.end, first+w.items*step+1)
+	c.list.First = min(c.list.First, first)
+	c.list.End = max(c.list.End, first+w.items*step+1)
 	return index, nil
 }

@@ -29,7 +29,7 @@ func (c *Collection) items(t Txn, lo, hi uint64, o ScanOptions) (itemCursor, err
 
 // AllItems walks all items of the list.
 func (c *Collection) AllItems(t Txn, o ScanOptions) (itemCursor, error) {
-	return c.items(t, c.list.first, c.list.end, o)
+	return c.items(t, c.list.First, c.list.End, o)
 }
 
 // Next moves to the next item.
@@ -71,14 +71,14 @@ func (c *Collection) lost(err error) error {
 // locate returns the index of the item at position i, which is in the list: by
 // arithmetic, or if there are gaps by a walk of row keys from the nearer end.
 func (c *Collection) locate(t Txn, i int64) (uint64, error) {
-	if !c.list.gaps {
-		return c.list.first + uint64(i)*stride, nil
+	if !c.list.Gaps {
+		return c.list.First + uint64(i)*stride, nil
 	}
 	o := ScanOptions{KeysOnly: true}
 	if behind := int64(c.meta.Count) - 1 - i; behind < i {
 		i, o.Reverse = behind, true
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, o)
+	cur, err := c.items(t, c.list.First, c.list.End, o)
 	if err != nil {
 		return 0, err
 	}
@@ -96,9 +96,9 @@ func (c *Collection) locate(t Txn, i int64) (uint64, error) {
 func (c *Collection) boundary(t Txn, i int64) (uint64, error) {
 	switch i {
 	case 0:
-		return c.list.first, nil
+		return c.list.First, nil
 	case int64(c.meta.Count):
-		return c.list.end, nil
+		return c.list.End, nil
 	}
 	return c.locate(t, i)
 }
@@ -106,10 +106,10 @@ func (c *Collection) boundary(t Txn, i int64) (uint64, error) {
 // closeGaps makes a list of one item contiguous again. It is for calls that have
 // removed items.
 func (c *Collection) closeGaps(t Txn) error {
-	if !c.list.gaps || c.meta.Count != 1 {
+	if !c.list.Gaps || c.meta.Count != 1 {
 		return nil
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{KeysOnly: true})
+	cur, err := c.items(t, c.list.First, c.list.End, ScanOptions{KeysOnly: true})
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (c *Collection) closeGaps(t Txn) error {
 		return cur.Missing()
 	}
 	if end := cur.index + stride; end > cur.index {
-		c.list = listSpan{first: cur.index, end: end}
+		c.list = newListSpan(cur.index, end)
 	}
 	return nil
 }

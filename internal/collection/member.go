@@ -63,7 +63,7 @@ func (c *Collection) AddMember(t Txn, member string, score float64, deadline int
 	if err := c.putMember(t, member, score, 0, deadline); err != nil {
 		return err
 	}
-	c.Grew(memberBytes(len(member)))
+	c.grewBy(record.MemberBytes(len(member)))
 	return c.recount(t, c.place(t, score, member), 1)
 }
 
@@ -75,12 +75,9 @@ func (c *Collection) AddUncounted(t Txn, member string, score float64) error {
 	if err := c.putMember(t, member, score, 0, 0); err != nil {
 		return err
 	}
-	c.Grew(memberBytes(len(member)))
+	c.grewBy(record.MemberBytes(len(member)))
 	return nil
 }
-
-// memberBytes estimates what a member takes.
-func memberBytes(name int) int { return 2*name + 2*keyenc.ScoreLen + rowOverhead }
 
 // ChangeScore gives a member another score. Its deadline stays.
 func (c *Collection) ChangeScore(t Txn, member string, old MemberValue, score float64) error {

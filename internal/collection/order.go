@@ -28,7 +28,7 @@ func (c *Collection) ScoreBounds(t Txn, first, end uint64) (lo, hi []byte) {
 // Rank returns how many members that are not due stand below one that is in the
 // set.
 func (c *Collection) Rank(t Txn, member string, score float64) (n int64, err error) {
-	if c.ranks.levels == 0 {
+	if c.ranks.Levels == 0 {
 		n, err = c.countBelow(t, member, score)
 	} else {
 		var below uint64
@@ -182,7 +182,7 @@ func (c *Collection) CountBetween(t Txn, lo, hi []byte) (int64, error) {
 // LookUpCost is how many rows of the order a walk passes at the cost of a look-up
 // by rank: any number if the order is not counted.
 func (c *Collection) LookUpCost() int64 {
-	if c.ranks.levels == 0 {
+	if c.ranks.Levels == 0 {
 		return math.MaxInt64
 	}
 	return Shape.Near

@@ -1,49 +1,30 @@
 package collection
 
 import (
-	"encoding/binary"
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// ranks says how the score order of a sorted set is counted: by a tree, which
-// finds a position without a walk from either end. An entry of a page of level 1
-// counts the members of a bucket, a stretch of the order from the entry's boundary
-// up to the next one's; an entry of level n counts those of a page of level n−1.
-// It is the metadata's Body, empty if the order is not counted:
-//
-//	+----------+------------+
-//	| form 1 B | levels 1 B |
-//	+----------+------------+
+// How a large sorted set counts its score order: by a tree, which finds a position
+// without a walk from either end. An entry of a page of level 1 counts the members
+// of a bucket, a stretch of the order from the entry's boundary up to the next
+// one's; an entry of level n counts those of a page of level n−1. How many levels
+// there are stands in the metadata, see record.Ranks.
 //
 // A page is a row, found by its level and the boundary of its first entry; the
 // one page of the highest level has the empty boundary, as every first one:
 //
-//	02·id·bucket·level(1)·boundary → entries
-//
-//	+--------------------+----------+-----------------+
-//	| boundary len uvar. | boundary | members uvarint |   each, ascending
-//	+--------------------+----------+-----------------+
+//	02·id·bucket·level(1)·boundary → entries, see record.AppendRankEntry
 //
 // Members that are due count until they are purged. Pages are read by point and
 // never scanned, because the ones far up are written by nearly every call: a scan
 // would meet all the versions that are in memory.
-type ranks struct {
-	levels uint8 // 0: not counted
-}
 
-const (
-	ranksForm     = 1
-	ranksLen      = 1 + 1
-	maxRankLevels = 32
-)
-
-var (
-	errRanks  = errors.New("form of the counted order is malformed")
-	errBucket = errors.New("buckets and members contradict each other")
-)
+// errBucket says that pages and members contradict each other.
+var errBucket = errors.New("buckets and members contradict each other")
 
 // RankShape says when an order is counted and how large its parts get.
 type RankShape struct {
@@ -57,45 +38,6 @@ type RankShape struct {
 // bucket is walked by every look-up. It is not in the format. Only tests change it,
 // through typedtest, and only while no call on a sorted set runs.
 var Shape = RankShape{Build: 256, Drop: 64, Bucket: 128, Fan: 32, Near: 128}
-
-func (r ranks) append(dst []byte) []byte {
-	if r.levels == 0 {
-		return dst
-	}
-	return append(dst, ranksForm, r.levels)
-}
-
-func decodeRanks(body []byte) (r ranks, err error) {
-	if len(body) == 0 {
-		return r, nil
-	}
-	if body[0] != ranksForm {
-		return r, base.ErrFormatTooNew
-	}
-	if len(body) != ranksLen || body[1] == 0 || body[1] > maxRankLevels {
-		return r, errRanks
-	}
-	return ranks{body[1]}, nil
-}
-
-// nextRankEntry takes the first entry of a page apart. boundary points into it and
-// has its capacity, which tells where in the page it stands.
-func nextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, ok bool) {
-	if len(page) > 1 && page[0] < 0x80 { // the usual case, without a call
-		if end := 1 + int(page[0]); end < len(page) && page[end] < 0x80 {
-			return page[1:end], uint64(page[end]), page[end+1:], true
-		}
-	}
-	size, n := binary.Uvarint(page)
-	if n <= 0 || size > uint64(len(page)-n) {
-		return nil, 0, nil, false
-	}
-	boundary, page = page[n:n+int(size)], page[n+int(size):]
-	if members, n = binary.Uvarint(page); n <= 0 || members > 1<<62 {
-		return nil, 0, nil, false
-	}
-	return boundary, members, page[n:], true
-}
 
 // pageRow returns the row key of a page of the counted order; good until the next
 // row.
@@ -125,14 +67,14 @@ func (c *Collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, erro
 // there. Cost: a page per level and a walk in a bucket.
 func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 	var boundary []byte
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		page, err := c.readPage(t, level, boundary)
 		if err != nil {
 			return 0, err
 		}
 		boundary = nil
 		for last := uint64(0); len(page) > 0; {
-			b, members, rest, ok := nextRankEntry(page)
+			b, members, rest, ok := record.NextRankEntry(page)
 			if !ok {
 				return 0, corrupt(c.name, errBucket)
 			}
@@ -160,13 +102,13 @@ func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 // The cost is that of rankOfMember.
 func (c *Collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
 	var boundary []byte
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		page, err := c.readPage(t, level, boundary)
 		if err != nil {
 			return nil, err
 		}
 		for {
-			b, members, rest, ok := nextRankEntry(page)
+			b, members, rest, ok := record.NextRankEntry(page)
 			if !ok {
 				return nil, corrupt(c.name, errBucket)
 			}

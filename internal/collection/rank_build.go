@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // fitRanks has the order counted if the set got large, and no more if it got
@@ -13,10 +14,10 @@ func (c *Collection) fitRanks(t Txn) error {
 	switch {
 	case c.meta.Count == 0:
 		c.forgetPages(t) // all rows go
-	case c.ranks.levels == 0 && c.meta.Count > Shape.Build:
+	case c.ranks.Levels == 0 && c.meta.Count > Shape.Build:
 		return c.buildRanks(t)
-	case c.ranks.levels > 0 && c.meta.Count < Shape.Drop:
-		c.ranks = ranks{}
+	case c.ranks.Levels > 0 && c.meta.Count < Shape.Drop:
+		c.ranks = record.Ranks{}
 		return c.deletePages(t)
 	}
 	return nil
@@ -32,7 +33,7 @@ func (c *Collection) buildRanks(t Txn) error {
 	if err != nil {
 		return err
 	}
-	for level := uint8(1); level <= maxRankLevels; level++ {
+	for level := uint8(1); level <= record.MaxRankLevels; level++ {
 		var above []rankEntry
 		for part := range slices.Chunk(entries, Shape.Fan*3/4) {
 			p := c.newPage(t, level, []byte(part[0].boundary))
@@ -40,7 +41,7 @@ func (c *Collection) buildRanks(t Txn) error {
 			above = append(above, p.entry())
 			p.putTogether()
 		}
-		c.ranks.levels = level
+		c.ranks.Levels = level
 		if entries = above; len(above) == 1 {
 			break
 		}

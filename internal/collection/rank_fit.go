@@ -1,11 +1,11 @@
 package collection
 
 import (
-	"encoding/binary"
 	"slices"
 	"sort"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // A bucket or a page that got too large is split, one that got small is joined
@@ -24,7 +24,7 @@ func (c *Collection) takeApart(p *rankPage) error {
 	text := string(p.body)
 	entries := make([]rankEntry, 0, Shape.Fan+2)
 	for rest := p.body; len(rest) > 0; {
-		b, members, next, ok := nextRankEntry(rest)
+		b, members, next, ok := record.NextRankEntry(rest)
 		if !ok || len(entries) > 0 && string(b) <= entries[len(entries)-1].boundary {
 			return corrupt(c.name, errBucket)
 		}
@@ -46,9 +46,7 @@ func (p *rankPage) putTogether() {
 	}
 	p.body = p.body[:0]
 	for _, e := range p.entries {
-		p.body = binary.AppendUvarint(p.body, uint64(len(e.boundary)))
-		p.body = append(p.body, e.boundary...)
-		p.body = binary.AppendUvarint(p.body, e.members)
+		p.body = record.AppendRankEntry(p.body, e.boundary, e.members)
 	}
 	p.entries = nil
 }
@@ -78,9 +76,9 @@ func (p *rankPage) entry() rankEntry {
 
 // refit splits and joins on the way from the root to the bucket of key.
 func (c *Collection) refit(t Txn, key []byte) error {
-	path := make([]pageStep, c.ranks.levels+1)
+	path := make([]pageStep, c.ranks.Levels+1)
 	boundary := ""
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		p, err := c.pageApart(t, level, boundary)
 		if err != nil {
 			return err
@@ -157,8 +155,8 @@ func (c *Collection) fitPages(t Txn, path []pageStep) error {
 			}
 		}
 	}
-	for c.ranks.levels > 1 {
-		root, err := c.pageApart(t, c.ranks.levels, "")
+	for c.ranks.Levels > 1 {
+		root, err := c.pageApart(t, c.ranks.Levels, "")
 		if err != nil {
 			return err
 		}
@@ -166,7 +164,7 @@ func (c *Collection) fitPages(t Txn, path []pageStep) error {
 			break
 		}
 		root.gone, root.entries = true, nil
-		c.ranks.levels--
+		c.ranks.Levels--
 	}
 	return nil
 }
@@ -181,11 +179,11 @@ func (c *Collection) splitParent(t Txn, path []pageStep, level int, right *rankP
 		up.page.entries = slices.Insert(up.page.entries, up.i+1, half)
 		return
 	}
-	if c.ranks.levels == maxRankLevels {
+	if c.ranks.Levels == record.MaxRankLevels {
 		return // more members than there can be
 	}
-	c.ranks.levels++
-	root := c.newPage(t, c.ranks.levels, nil)
+	c.ranks.Levels++
+	root := c.newPage(t, c.ranks.Levels, nil)
 	root.entries = []rankEntry{left.entry(), half}
 }
 

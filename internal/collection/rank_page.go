@@ -126,7 +126,7 @@ type rankCount struct {
 // find returns the entry that covers key.
 func (p *rankPage) find(key []byte) (e rankCount, ok bool) {
 	for at := 0; at < len(p.body); {
-		boundary, members, rest, ok := nextRankEntry(p.body[at:])
+		boundary, members, rest, ok := record.NextRankEntry(p.body[at:])
 		if !ok || at == 0 && !bytes.Equal(boundary, p.boundary) {
 			return e, false
 		}
@@ -174,7 +174,7 @@ func (c *Collection) writePages(t Txn) error {
 func (c *Collection) recount(t Txn, key []byte, by int64) error {
 	var boundary []byte
 	fair := true
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		p, err := c.page(t, level, boundary)
 		if err != nil {
 			return err
