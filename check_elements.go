@@ -3,6 +3,7 @@ package siltstone
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
@@ -159,7 +160,7 @@ func (e *elementCount) compare(typ record.Type, m record.Meta) error {
 		return e.fault("sorted set %q has %d members and %d scores", e.owner, e.elements, e.scores)
 	case typ == record.TypeZSet && e.pairs != 0:
 		return e.fault("sorted set %q has scores that are not those of its members", e.owner)
-	case typ == record.TypeList && !listSpans(m.Body, e):
+	case typ == record.TypeList && !listSpans(m, e):
 		return e.fault("list %q has a gap, or items outside its ends", e.owner)
 	}
 	return nil
@@ -167,16 +168,17 @@ func (e *elementCount) compare(typ record.Type, m record.Meta) error {
 
 // listSpans reports whether items, as many as the metadata counts, stand where
 // its body says: without gaps from the first index to one stride before the end,
-// or with gaps somewhere between the two.
-func listSpans(body []byte, e *elementCount) bool {
-	if len(body) != 17 {
-		return false
+// or with gaps somewhere between the two. What a later version says typed calls
+// refuse.
+func listSpans(m record.Meta, e *elementCount) bool {
+	b, err := record.DecodeListBounds(m.Body, m.Count)
+	switch {
+	case err != nil:
+		return errors.Is(err, base.ErrFormatTooNew)
+	case b.Gaps:
+		return b.First <= e.first && e.last < b.End
 	}
-	first, end := binary.BigEndian.Uint64(body), binary.BigEndian.Uint64(body[8:])
-	if body[16] != 0 { // with gaps; or of a later version, whose typed calls refuse it
-		return first <= e.first && e.last < end
-	}
-	return e.first == first && e.last == end-keyenc.ItemStride && (end-first)/keyenc.ItemStride == e.items
+	return e.first == b.First && e.last == b.End-keyenc.ItemStride
 }
 
 // timers looks for the timers of a collection, without which nobody would look

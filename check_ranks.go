@@ -2,18 +2,12 @@ package siltstone
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
 	"slices"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
-)
-
-// The body of a sorted set with a counted order is the form that this version
-// knows and the number of levels, of which there are so many at most.
-const (
-	ranksForm     = 1
-	maxRankLevels = 32
 )
 
 // rankCount is a stretch of a counted order: from its boundary up to the next.
@@ -28,17 +22,18 @@ type rankCount struct {
 // walk of the order. Pages that the body does not speak of are no fault: a version
 // that does not know them leaves them behind, and who counts next deletes them.
 func (c *checker) ranks(e *elementCount, m record.Meta) error {
-	if len(m.Body) == 0 || m.Body[0] != ranksForm {
-		return nil // not counted; or by a later version, whose typed calls refuse it
+	r, err := record.DecodeRanks(m.Body)
+	if errors.Is(err, base.ErrFormatTooNew) || err == nil && r.Levels == 0 {
+		return nil // by a later version, which typed calls refuse; or not counted
 	}
-	if len(m.Body) != 2 || m.Body[1] == 0 || m.Body[1] > maxRankLevels {
+	if err != nil {
 		return e.fault("sorted set %q says %x of its counted order", e.owner, m.Body)
 	}
 	below, err := c.buckets(e)
 	if err != nil {
 		return err
 	}
-	for level := byte(2); level <= m.Body[1]; level++ {
+	for level := byte(2); level <= r.Levels; level++ {
 		var counts, sums []rankCount
 		err := c.pages(e, level, func(page []rankCount) error {
 			counts = append(counts, page...)
@@ -134,22 +129,15 @@ func tagRange(e *elementCount, tag byte, rest []byte) (lo, hi []byte) {
 	return lo, hi
 }
 
-// decodeRankPage takes a page apart. The entries own their boundaries.
+// decodeRankPage takes a page apart. The entries own their boundaries, which
+// ascend.
 func decodeRankPage(value []byte) (page []rankCount, ok bool) {
 	for len(value) > 0 {
-		size, n := binary.Uvarint(value)
-		if n <= 0 || size > uint64(len(value)-n) {
+		boundary, members, rest, ok := record.NextRankEntry(value)
+		if k := len(page); !ok || k > 0 && bytes.Compare(page[k-1].boundary, boundary) >= 0 {
 			return nil, false
 		}
-		e := rankCount{boundary: bytes.Clone(value[n : n+int(size)])}
-		value = value[n+int(size):]
-		if e.members, n = binary.Uvarint(value); n <= 0 {
-			return nil, false
-		}
-		if k := len(page); k > 0 && bytes.Compare(page[k-1].boundary, e.boundary) >= 0 {
-			return nil, false
-		}
-		page, value = append(page, e), value[n:]
+		page, value = append(page, rankCount{bytes.Clone(boundary), members}), rest
 	}
 	return page, true
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // TestRenameThenPutOverOldNameKeepsElements: the row left behind under the old

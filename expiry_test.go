@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 func (s *testStore) ttl(key string) string {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -13,11 +14,11 @@ import (
 // turns: they conflict and run again.
 type unlocked DB
 
-func (s *unlocked) Begin(write bool, _ string) (typed.Txn, error) {
+func (s *unlocked) Begin(write bool, _ string) (collection.Txn, error) {
 	return beginCall((*DB)(s), nil, write, "")
 }
 
-func (s *unlocked) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *unlocked) End(t collection.Txn, err error) (again bool, e error) { return endCall(t, err) }
 
 // BenchmarkHot has 16 goroutines add to one collection or counter:
 //
@@ -26,7 +27,7 @@ func (s *unlocked) End(t typed.Txn, err error) (again bool, e error) { return en
 //	blind    what count deltas could reach at the most: one look-up of the element,
 //	         then element and delta written blindly
 func BenchmarkHot(b *testing.B) {
-	type source = typed.Source
+	type source = collection.Source
 	calls := map[string]func(s source, member string) error{
 		"hash":    func(s source, m string) error { _, err := typed.NewHash(s, "hot").Set(m, []byte("value")); return err },
 		"set":     func(s source, m string) error { _, err := typed.NewSet(s, "hot").Add(m); return err },

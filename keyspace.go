@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -141,8 +142,10 @@ func (ks *Keyspace) List(name string) typed.List { return typed.NewList((*keyspa
 // keyspaceSource is a keyspace as the source of one-shot calls.
 type keyspaceSource Keyspace
 
-func (s *keyspaceSource) Begin(write bool, key string) (typed.Txn, error) {
+func (s *keyspaceSource) Begin(write bool, key string) (collection.Txn, error) {
 	return beginCall(s.db, s.space, write, key)
 }
 
-func (s *keyspaceSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *keyspaceSource) End(t collection.Txn, err error) (again bool, e error) {
+	return endCall(t, err)
+}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 

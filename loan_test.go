@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 

@@ -6,11 +6,11 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
-	"github.com/siltstonedb/siltstone/typed"
 )
 
 // reaper decides about collections that may be dead and frees the rows of those
@@ -215,7 +215,7 @@ func (db *DB) purgeSome(d timer) (more bool, err error) {
 		return false, err
 	}
 	defer tx.Rollback()
-	if more, err = typed.Purge(spaceTxn{&tx.t, keyspace.Prefix(d.keyspace)}, d.metadata); err != nil {
+	if more, err = collection.Purge(spaceTxn{&tx.t, keyspace.Prefix(d.keyspace)}, d.metadata); err != nil {
 		return false, err
 	}
 	if tx.t.change == nil {

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/manifest"
-	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -302,17 +302,17 @@ func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, fault string
-		damage      func(t typed.Txn) error
+		damage      func(t collection.Txn) error
 	}{
-		{"an element of nobody's", "without an owner", func(t typed.Txn) error {
+		{"an element of nobody's", "without an owner", func(t collection.Txn) error {
 			return t.Put(element(id, "m"), record.TypeNone, 0, nil)
 		}},
-		{"an owner that does not know it", "no record names", func(t typed.Txn) error {
+		{"an owner that does not know it", "no record names", func(t collection.Txn) error {
 			owner := keyenc.AppendElementRow(nil, nil, id, keyenc.TagOwner, "")
 			return errors.Join(t.Put(owner, record.TypeNone, 0, keyenc.AppendNameRow(nil, nil, "set")), t.Put(element(id, "m"), record.TypeNone, 0, nil))
 		}},
-		{"an element too many", named, func(t typed.Txn) error { return t.Put(element(1, "x"), record.TypeNone, 0, nil) }},
-		{"an element too few", named, func(t typed.Txn) error { return t.Delete(element(1, "f")) }},
+		{"an element too many", named, func(t collection.Txn) error { return t.Put(element(1, "x"), record.TypeNone, 0, nil) }},
+		{"an element too few", named, func(t collection.Txn) error { return t.Delete(element(1, "f")) }},
 	} {
 		s := newTypedStore(t, 1)
 		s.done(typedtest.Populate(s))

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -38,11 +38,13 @@ func (k *keyspaceStore) keyspace() *Keyspace {
 	return ks
 }
 
-func (k *keyspaceStore) Begin(write bool, key string) (typed.Txn, error) {
+func (k *keyspaceStore) Begin(write bool, key string) (collection.Txn, error) {
 	return (*keyspaceSource)(k.keyspace()).Begin(write, key)
 }
 
-func (k *keyspaceStore) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (k *keyspaceStore) End(t collection.Txn, err error) (again bool, e error) {
+	return endCall(t, err)
+}
 
 func (k *keyspaceStore) Update(fn func(tx typedtest.API) error) error {
 	ks := k.keyspace()
@@ -351,19 +353,21 @@ func TestTypedEndInAKeyspaceNominatesThere(t *testing.T) {
 }
 
 func TestCheckFindsRegistryRowsThatAreWrongAndRowsOfNoKeyspace(t *testing.T) {
-	registry := func(name string, value []byte) func(typed.Txn) error {
-		return func(t typed.Txn) error { return t.Put(keyenc.AppendRegistryRow(nil, name), record.TypeNone, 0, value) }
+	registry := func(name string, value []byte) func(collection.Txn) error {
+		return func(t collection.Txn) error {
+			return t.Put(keyenc.AppendRegistryRow(nil, name), record.TypeNone, 0, value)
+		}
 	}
-	for fault, damage := range map[string]func(t typed.Txn) error{
+	for fault, damage := range map[string]func(t collection.Txn) error{
 		`has the prefix`:           registry("bad", []byte{1, 2, 3}),
 		`has the prefix 010000000`: registry("bad", []byte{1, 0, 0, 0, 1}),
 		`has number 5000`:          registry("bad", keyspace.Prefix(5000)),
 		`both have number 1`:       registry("bad", keyspace.Prefix(1)),
 		`keyspace "" has`:          registry("", keyspace.Prefix(2)),
-		`keyspace number 9, which`: func(t typed.Txn) error {
+		`keyspace number 9, which`: func(t collection.Txn) error {
 			return t.Put(keyenc.AppendNameRow(nil, keyspace.Prefix(9), "k"), record.TypeString, 0, nil)
 		},
-		`is in no keyspace`: func(t typed.Txn) error { return t.Put([]byte{0x10, 0, 0, 0, 1, 7}, record.TypeString, 0, nil) },
+		`is in no keyspace`: func(t collection.Txn) error { return t.Put([]byte{0x10, 0, 0, 0, 1, 7}, record.TypeString, 0, nil) },
 	} {
 		s := newTypedStore(t, 1)
 		ks, err := s.db.Keyspace("ks")

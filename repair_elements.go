@@ -141,10 +141,13 @@ func (m *mending) keepsDue(name []byte) bool {
 	return true
 }
 
-// count counts an element as typed values do: 20 bytes for the row.
-func (m *mending) count(size int) {
+// count counts an element whose name and value have so many bytes.
+func (m *mending) count(size int) { m.countBytes(record.ElementBytes(size)) }
+
+// countBytes counts an element that takes so many bytes.
+func (m *mending) countBytes(bytes uint64) {
 	m.elements++
-	m.bytes += uint64(size) + 20
+	m.bytes += bytes
 }
 
 // pairs gives every member of a sorted set its score row, and every score row
@@ -155,7 +158,7 @@ func (m *mending) pairs() error {
 		errs = append(errs, m.delete(row))
 	}
 	for member, v := range m.members {
-		m.count(2*len(member) + 2*keyenc.ScoreLen)
+		m.countBytes(record.MemberBytes(len(member)))
 		var until []byte
 		typ := record.TypeNone
 		if v.deadline != 0 {
@@ -217,9 +220,9 @@ func (s *itemSpan) add(index uint64) bool {
 
 // body returns the list's metadata: items stay at their indexes.
 func (s *itemSpan) body() []byte {
-	flag, end := byte(0), s.last+keyenc.ItemStride
+	b := record.ListBounds{First: s.first, End: s.last + keyenc.ItemStride, Gaps: s.gaps}
 	if s.gaps {
-		flag, end = 1, s.last+1
+		b.End = s.last + 1
 	}
-	return append(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, s.first), end), flag)
+	return record.AppendListBounds(nil, b)
 }

@@ -3,7 +3,7 @@ package siltstone
 import (
 	"testing"
 
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 // A store that nothing is wrong with is repaired without a word, whatever it went

@@ -11,8 +11,9 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -113,6 +114,9 @@ func repairMakesCollectionsWhole(t *testing.T) {
 			if total < 500 && len(report.Collections) == 0 {
 				t.Errorf("byte %d of %s: %v elements are left, and the report says\n%v", at, name, counts, report)
 			}
+			if m := metadataOf(t, db, "zset"); m.Encoding == record.EncodingRows && m.Bytes != m.Count*record.MemberBytes(len("e000")) {
+				t.Errorf("byte %d of %s: %d members take %d bytes by the metadata", at, name, m.Count, m.Bytes)
+			}
 			for i, what := range []string{"hash", "set", "zset", "list"} {
 				damagedCollections[what] = damagedCollections[what] || counts[i] > 0 && counts[i] < 200
 			}
@@ -131,6 +135,23 @@ func repairMakesCollectionsWhole(t *testing.T) {
 			t.Errorf("no damage took a part of the %s: nothing was shown", what)
 		}
 	}
+}
+
+// metadataOf returns what the store says of a collection, the zero Meta if there is
+// none.
+func metadataOf(t testing.TB, db *DB, name string) (m record.Meta) {
+	t.Helper()
+	rs := db.states.Hold()
+	defer db.states.Drop(rs)
+	row := keyenc.AppendNameRow(nil, nil, name)
+	f, err := rs.Get(row, base.HashRow(row), 1<<50)
+	if err == nil && f.OK {
+		m, err = record.DecodeMeta(f.Value)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func TestRepairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -16,7 +17,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
-	"github.com/siltstonedb/siltstone/typed"
 )
 
 // txn is a transaction as the engine runs it: reads at one point of one pinned
@@ -37,7 +37,7 @@ type txn struct {
 	dead   []manifest.IDRange // collections it ended
 	spaces []*keyspace.Space  // named keyspaces it was asked to address
 
-	scratch typed.Scratch
+	scratch collection.Scratch
 	cursors []*cursor // open ones
 
 	// how the state is held
@@ -56,14 +56,14 @@ type txnIn struct {
 }
 
 var (
-	_ typed.Txn = (*txn)(nil)
-	_ typed.Txn = (*txnIn)(nil)
+	_ collection.Txn = (*txn)(nil)
+	_ collection.Txn = (*txnIn)(nil)
 )
 
-// Prefix implements typed.Txn.
+// Prefix implements collection.Txn.
 func (t *txnIn) Prefix() []byte { return t.ks.Prefix() }
 
-// Dead implements typed.Txn.
+// Dead implements collection.Txn.
 func (t *txnIn) Dead(id uint64) { t.deadIn(t.ks.ID(), id) }
 
 // smallBuffer is how many own writes are searched one by one; more get an index.
@@ -81,9 +81,9 @@ func (t *txn) Now() int64 {
 	return t.view.now
 }
 
-func (t *txn) Prefix() []byte          { return t.ks.Prefix() }
-func (t *txn) Uint64() uint64          { return rand.Uint64() }
-func (t *txn) Scratch() *typed.Scratch { return &t.scratch }
+func (t *txn) Prefix() []byte               { return t.ks.Prefix() }
+func (t *txn) Uint64() uint64               { return rand.Uint64() }
+func (t *txn) Scratch() *collection.Scratch { return &t.scratch }
 
 // look finds the live record of row: own writes first, then the state.
 func (t *txn) look(row []byte) (readstate.Found, error) {
@@ -154,7 +154,7 @@ func (t *txn) index() *memtable.Table {
 	return t.view.mine
 }
 
-// Get implements typed.Txn.
+// Get implements collection.Txn.
 func (t *txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
 	defer f.Loan.Return()
@@ -167,7 +167,7 @@ func (t *txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	return append(dst, f.Value...), f.Trailer, nil
 }
 
-// Peek implements typed.Txn.
+// Peek implements collection.Txn.
 func (t *txn) Peek(row []byte) (base.Trailer, error) {
 	f, err := t.look(row)
 	f.Loan.Return()
@@ -177,7 +177,7 @@ func (t *txn) Peek(row []byte) (base.Trailer, error) {
 	return f.Trailer, err
 }
 
-// Head implements typed.Txn.
+// Head implements collection.Txn.
 func (t *txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
 	f, err := t.look(row)
 	defer f.Loan.Return()
@@ -190,7 +190,7 @@ func (t *txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
 	return append(dst, f.Value[:min(n, len(f.Value))]...), f.Trailer, nil
 }
 
-// Until implements typed.Txn.
+// Until implements collection.Txn.
 func (t *txn) Until(row []byte, deadline int64) {
 	if !t.writes {
 		return
@@ -200,7 +200,7 @@ func (t *txn) Until(row []byte, deadline int64) {
 	}
 }
 
-// Put implements typed.Txn.
+// Put implements collection.Txn.
 func (t *txn) Put(row []byte, typ record.Type, expiry int64, value []byte) error {
 	c, err := t.buffer()
 	if err != nil {
@@ -213,12 +213,12 @@ func (t *txn) Put(row []byte, typ record.Type, expiry int64, value []byte) error
 	return c.add(from)
 }
 
-// Delete implements typed.Txn.
+// Delete implements collection.Txn.
 func (t *txn) Delete(row []byte) error {
 	return t.write(record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: row})
 }
 
-// DeleteRange implements typed.Txn.
+// DeleteRange implements collection.Txn.
 func (t *txn) DeleteRange(lo, hi []byte) error {
 	if bytes.Compare(lo, hi) >= 0 {
 		return nil
@@ -248,7 +248,7 @@ func (t *txn) buffer() (*change, error) {
 	return t.change, nil
 }
 
-// NewID implements typed.Txn.
+// NewID implements collection.Txn.
 func (t *txn) NewID() (uint64, error) {
 	if _, err := t.buffer(); err != nil {
 		return 0, err
@@ -261,7 +261,7 @@ func (t *txn) NewID() (uint64, error) {
 	return id, nil
 }
 
-// Dead implements typed.Txn. Rows of a collection that was born in this
+// Dead implements collection.Txn. Rows of a collection that was born in this
 // transaction never leave it.
 func (t *txn) Dead(id uint64) { t.deadIn(t.ks.ID(), id) }
 
@@ -286,7 +286,7 @@ func (t *txn) deadIn(number uint32, id uint64) {
 	t.view.mine, t.view.own = nil, 0
 }
 
-// Removed implements typed.Txn. The metadata row was put, so there is a buffer.
+// Removed implements collection.Txn. The metadata row was put, so there is a buffer.
 func (t *txn) Removed(n uint64) { t.change.removed += n }
 
 // orphan ends a collection born in this transaction whose metadata row is about
@@ -338,8 +338,8 @@ func (t *txn) currentView() readView {
 	return t.view
 }
 
-// Scan implements typed.Txn.
-func (t *txn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
+// Scan implements collection.Txn.
+func (t *txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
 	if t.pinned {
 		// A loop may take as long as its body likes: hold the state, so that Close
 		// need not wait for it.
@@ -358,7 +358,7 @@ func (t *txn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
 	return c, nil
 }
 
-// cursor adapts a rowIter to typed.Cursor.
+// cursor adapts a rowIter to collection.Cursor.
 type cursor struct {
 	t       *txn
 	it      *rowIter

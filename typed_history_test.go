@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -60,12 +61,12 @@ func (s *typedStore) done(err error) {
 }
 
 // Begin makes the typedStore a source of its own handles.
-func (s *typedStore) Begin(write bool, key string) (typed.Txn, error) {
+func (s *typedStore) Begin(write bool, key string) (collection.Txn, error) {
 	return (*dbSource)(s.db).Begin(write, key)
 }
 
 // End ends the call, and gives unrest its chance.
-func (s *typedStore) End(t typed.Txn, err error) (again bool, e error) {
+func (s *typedStore) End(t collection.Txn, err error) (again bool, e error) {
 	wrote := t.(*txn).writes
 	again, e = (*dbSource)(s.db).End(t, err)
 	if wrote && !again && s.unrest != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
@@ -96,7 +97,7 @@ func (s *Snapshot) List(name string) typed.List { return typed.NewList((*snapSou
 // txSource is a transaction as the source of its handles: it is its own.
 type txSource Tx
 
-func (s *txSource) Begin(write bool, _ string) (typed.Txn, error) {
+func (s *txSource) Begin(write bool, _ string) (collection.Txn, error) {
 	tx := (*Tx)(s)
 	if err := tx.alive(); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func (s *txSource) Begin(write bool, _ string) (typed.Txn, error) {
 	return &tx.in, nil
 }
 
-func (s *txSource) End(_ typed.Txn, err error) (again bool, e error) { return false, err }
+func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { return false, err }
 
 // dbSource is the store as the source of one-shot calls: each is a pooled
 // transaction over one pinned state. It is not registered as a read point: its
@@ -119,14 +120,14 @@ type dbSource DB
 
 var txnPool = sync.Pool{New: func() any { return new(txn) }}
 
-func (s *dbSource) Begin(write bool, key string) (typed.Txn, error) {
+func (s *dbSource) Begin(write bool, key string) (collection.Txn, error) {
 	return beginCall((*DB)(s), nil, write, key)
 }
 
-func (s *dbSource) End(t typed.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *dbSource) End(t collection.Txn, err error) (again bool, e error) { return endCall(t, err) }
 
 // beginCall begins the transaction of a one-shot call.
-func beginCall(db *DB, ks *keyspace.Space, write bool, key string) (typed.Txn, error) {
+func beginCall(db *DB, ks *keyspace.Space, write bool, key string) (collection.Txn, error) {
 	if write && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -167,7 +168,7 @@ func (t *txn) begin(db *DB, ks *keyspace.Space, rs *readstate.State, seq base.Se
 }
 
 // endCall ends the transaction of a one-shot call.
-func endCall(tt typed.Txn, err error) (again bool, e error) {
+func endCall(tt collection.Txn, err error) (again bool, e error) {
 	t := tt.(*txn)
 	wrote := t.change != nil && len(t.change.ops) > 0
 	if err == nil {
@@ -194,7 +195,7 @@ func endCall(tt typed.Txn, err error) (again bool, e error) {
 // snapSource is a snapshot as the source of reads.
 type snapSource Snapshot
 
-func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
+func (s *snapSource) Begin(write bool, _ string) (collection.Txn, error) {
 	if write {
 		return nil, ErrReadOnly
 	}
@@ -208,7 +209,7 @@ func (s *snapSource) Begin(write bool, _ string) (typed.Txn, error) {
 	return t, nil
 }
 
-func (s *snapSource) End(tt typed.Txn, err error) (again bool, e error) {
+func (s *snapSource) End(tt collection.Txn, err error) (again bool, e error) {
 	t := tt.(*txn)
 	if err == nil {
 		err = t.err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/codec"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
@@ -16,8 +17,8 @@ import (
 // cannedTxn is an engine that allocates nothing: the same metadata for every key,
 // the same value for every element, and nothing is kept.
 type cannedTxn struct {
-	typed.Txn
-	scratch typed.Scratch
+	collection.Txn
+	scratch collection.Scratch
 	typ     record.Type
 	meta    []byte
 	element []byte
@@ -28,14 +29,14 @@ func newCanned(typ record.Type, element []byte) *cannedTxn {
 	return &cannedTxn{typ: typ, meta: record.AppendMeta(nil, m), element: element}
 }
 
-func (c *cannedTxn) Begin(bool, string) (typed.Txn, error)        { return c, nil }
-func (c *cannedTxn) End(_ typed.Txn, err error) (bool, error)     { return false, err }
-func (c *cannedTxn) Scratch() *typed.Scratch                      { return &c.scratch }
-func (c *cannedTxn) Prefix() []byte                               { return nil }
-func (c *cannedTxn) Now() int64                                   { return 0 }
-func (c *cannedTxn) Dead(uint64)                                  {}
-func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error { return nil }
-func (c *cannedTxn) Delete([]byte) error                          { return nil }
+func (c *cannedTxn) Begin(bool, string) (collection.Txn, error)    { return c, nil }
+func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
+func (c *cannedTxn) Scratch() *collection.Scratch                  { return &c.scratch }
+func (c *cannedTxn) Prefix() []byte                                { return nil }
+func (c *cannedTxn) Now() int64                                    { return 0 }
+func (c *cannedTxn) Dead(uint64)                                   {}
+func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error  { return nil }
+func (c *cannedTxn) Delete([]byte) error                           { return nil }
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	t, err := c.Peek(row)

@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 func callSetBit(g *gen, a typedtest.API) []exchange {

@@ -3,8 +3,8 @@ package conformance
 import (
 	"strconv"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // What changes a list between its ends, looks for values, or moves them.

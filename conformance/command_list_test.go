@@ -1,7 +1,7 @@
 package conformance
 
 import (
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 var listCommands = []command{

@@ -4,7 +4,7 @@ import (
 	"iter"
 	"strconv"
 
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 var setCommands = []command{

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // exchange is a command as Redis takes it, with the answer Siltstone has given.

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 var zsetMoreCommands = []command{

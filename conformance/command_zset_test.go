@@ -4,8 +4,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 var zsetCommands = []command{

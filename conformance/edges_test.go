@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 var (

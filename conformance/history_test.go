@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/siltstonedb/siltstone"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 

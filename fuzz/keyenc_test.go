@@ -142,3 +142,52 @@ func FuzzInlineBody(f *testing.F) {
 		}
 	})
 }
+
+// FuzzListBounds: any bytes are refused or are bounds that are written so, and hold
+// the items.
+func FuzzListBounds(f *testing.F) {
+	f.Add(record.AppendListBounds(nil, record.ListBounds{First: keyenc.ItemMiddle, End: keyenc.ItemMiddle + 3*keyenc.ItemStride}), uint64(3))
+	f.Add(record.AppendListBounds(nil, record.ListBounds{First: 5, End: 20, Gaps: true}), uint64(3))
+	f.Fuzz(func(t *testing.T, body []byte, count uint64) {
+		b, err := record.DecodeListBounds(body, count)
+		if err != nil {
+			return
+		}
+		if again := record.AppendListBounds(nil, b); !bytes.Equal(again, body) {
+			t.Fatalf("%x became %x", body, again)
+		}
+		if count == 0 || b.End <= b.First || b.End-b.First < count {
+			t.Fatalf("%+v hold %d items", b, count)
+		}
+	})
+}
+
+// FuzzRankPage: any bytes either are no page, or come apart into entries that are
+// put together again; a boundary says where in the page it stands.
+func FuzzRankPage(f *testing.F) {
+	f.Add(record.AppendRankEntry(record.AppendRankEntry(nil, "", 5), "a", 1<<40))
+	f.Add([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 'a'})
+	f.Fuzz(func(t *testing.T, page []byte) {
+		page = page[:len(page):len(page)]
+		for left := page; len(left) > 0; {
+			boundary, members, rest, ok := record.NextRankEntry(left)
+			if !ok {
+				return
+			}
+			if len(rest) >= len(left) {
+				t.Fatalf("%x: no step at %x", page, left)
+			}
+			if at := cap(page) - cap(boundary); !bytes.HasPrefix(page[at:], boundary) {
+				t.Fatalf("%x: boundary %x does not stand at %d", page, boundary, at)
+			}
+			again, m, _, ok := record.NextRankEntry(record.AppendRankEntry(nil, string(boundary), members))
+			if !ok || !bytes.Equal(again, boundary) || m != members {
+				t.Fatalf("%x %d became %x %d", boundary, members, again, m)
+			}
+			left = rest
+		}
+		if r, err := record.DecodeRanks(page); err == nil && !bytes.Equal(record.AppendRanks(nil, r), page) {
+			t.Fatalf("%x is %+v", page, r)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
@@ -27,7 +28,7 @@ func newCanned(typ record.Type, element []byte, missing bool) *cannedTxn {
 		m.Body = append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 1, 0, 0}, 0)
 	}
 	c := &cannedTxn{typ: typ, element: element, missing: missing}
-	c.scratch = new(typed.Scratch)
+	c.scratch = new(collection.Scratch)
 	c.meta = record.AppendMeta(nil, m)
 	if typ == record.TypeString {
 		c.meta = element
@@ -65,7 +66,7 @@ func newCannedInline(typ record.Type) *cannedTxn {
 	return c
 }
 
-func (c *cannedTxn) Begin(bool, string) (typed.Txn, error)        { return c, nil }
+func (c *cannedTxn) Begin(bool, string) (collection.Txn, error)   { return c, nil }
 func (c *cannedTxn) Prefix() []byte                               { return nil }
 func (c *cannedTxn) Dead(uint64)                                  {}
 func (c *cannedTxn) Removed(uint64)                               {}
@@ -108,177 +109,177 @@ var pivot = []byte("41") // a value of a canned list
 var oneShots = []struct {
 	name string
 	src  *cannedTxn
-	call func(src typed.Source, buf []byte) error
+	call func(src collection.Source, buf []byte) error
 }{
-	{"Key.Exists", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Key.Exists", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewKey(src, "k").Exists()
 		return err
 	}},
-	{"Key.TTL", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Key.TTL", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewKey(src, "k").TTL()
 		return err
 	}},
-	{"Key.Expire", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Key.Expire", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		return typed.NewKey(src, "k").Expire(time.Hour)
 	}},
-	{"Key.Drop", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Key.Drop", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewKey(src, "k").Drop()
 		return err
 	}},
-	{"String.AppendGet", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+	{"String.AppendGet", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewString(src, "k").AppendGet(buf[:0])
 		return err
 	}},
-	{"String.Set", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+	{"String.Set", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
 		return typed.NewString(src, "k").Set(buf)
 	}},
-	{"String.Incr", newCanned(record.TypeString, []byte("41"), false), func(src typed.Source, _ []byte) error {
+	{"String.Incr", newCanned(record.TypeString, []byte("41"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").Incr(1)
 		return err
 	}},
-	{"Key.ExpireIf", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Key.ExpireIf", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewKey(src, "k").ExpireIf(typed.NX, time.Unix(1e10, 0))
 		return err
 	}},
-	{"String.SetRange", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, buf []byte) error {
+	{"String.SetRange", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewString(src, "k").SetRange(3, buf)
 		return err
 	}},
-	{"String.SetBit", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+	{"String.SetBit", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").SetBit(100, true)
 		return err
 	}},
-	{"String.Bit", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+	{"String.Bit", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").Bit(9)
 		return err
 	}},
-	{"String.BitCount", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+	{"String.BitCount", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").BitCount(typed.ByBits(1, -2))
 		return err
 	}},
-	{"String.BitPos", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+	{"String.BitPos", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").BitPos(true, typed.BitRange{})
 		return err
 	}},
-	{"String.BitOp", newCanned(record.TypeString, []byte("value"), false), func(src typed.Source, _ []byte) error {
+	{"String.BitOp", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewString(src, "k").BitOp(typed.BitXor, "a", "b")
 		return err
 	}},
-	{"Hash.Set, old", newCanned(record.TypeHash, nil, false), func(src typed.Source, buf []byte) error {
+	{"Hash.Set, old", newCanned(record.TypeHash, nil, false), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").Set("f", buf)
 		return err
 	}},
-	{"Hash.Set, new", newCanned(record.TypeHash, nil, true), func(src typed.Source, buf []byte) error {
+	{"Hash.Set, new", newCanned(record.TypeHash, nil, true), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").Set("f", buf)
 		return err
 	}},
-	{"Hash.AppendGet", newCanned(record.TypeHash, []byte("value"), false), func(src typed.Source, buf []byte) error {
+	{"Hash.AppendGet", newCanned(record.TypeHash, []byte("value"), false), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "f")
 		return err
 	}},
-	{"Hash.Len", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Hash.Len", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewHash(src, "k").Len()
 		return err
 	}},
-	{"Hash.Incr", newCanned(record.TypeHash, []byte("41"), false), func(src typed.Source, _ []byte) error {
+	{"Hash.Incr", newCanned(record.TypeHash, []byte("41"), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewHash(src, "k").Incr("f", 1)
 		return err
 	}},
-	{"Hash.Remove", newCanned(record.TypeHash, nil, false), func(src typed.Source, _ []byte) error {
+	{"Hash.Remove", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewHash(src, "k").Remove("f")
 		return err
 	}},
-	{"Set.Add", newCanned(record.TypeSet, nil, true), func(src typed.Source, _ []byte) error {
+	{"Set.Add", newCanned(record.TypeSet, nil, true), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewSet(src, "k").Add("m", "n")
 		return err
 	}},
-	{"Set.Has", newCanned(record.TypeSet, nil, false), func(src typed.Source, _ []byte) error {
+	{"Set.Has", newCanned(record.TypeSet, nil, false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewSet(src, "k").Has("m")
 		return err
 	}},
-	{"ZSet.Add", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+	{"ZSet.Add", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Add("m", 2)
 		return err
 	}},
-	{"ZSet.Incr", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+	{"ZSet.Incr", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Incr("m", 2)
 		return err
 	}},
-	{"ZSet.Score", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src typed.Source, _ []byte) error {
+	{"ZSet.Score", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Score("m")
 		return err
 	}},
-	{"ZSet.Add, new and counted", newCannedCounted(true), func(src typed.Source, _ []byte) error {
+	{"ZSet.Add, new and counted", newCannedCounted(true), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Add("m", 2)
 		return err
 	}},
-	{"ZSet.Add, old and counted", newCannedCounted(false), func(src typed.Source, _ []byte) error {
+	{"ZSet.Add, old and counted", newCannedCounted(false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Add("m", 2)
 		return err
 	}},
-	{"ZSet.Remove, counted", newCannedCounted(false), func(src typed.Source, _ []byte) error {
+	{"ZSet.Remove, counted", newCannedCounted(false), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Remove("m")
 		return err
 	}},
-	{"List.PushBack", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {
+	{"List.PushBack", newCanned(record.TypeList, nil, false), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewList(src, "k").PushBack(buf)
 		return err
 	}},
-	{"List.SetAt", newCanned(record.TypeList, nil, false), func(src typed.Source, buf []byte) error {
+	{"List.SetAt", newCanned(record.TypeList, nil, false), func(src collection.Source, buf []byte) error {
 		return typed.NewList(src, "k").SetAt(0, buf)
 	}},
-	{"Hash.Set, inline", newCannedInline(record.TypeHash), func(src typed.Source, buf []byte) error {
+	{"Hash.Set, inline", newCannedInline(record.TypeHash), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").Set("i", buf)
 		return err
 	}},
-	{"Hash.AppendGet, inline", newCannedInline(record.TypeHash), func(src typed.Source, buf []byte) error {
+	{"Hash.AppendGet, inline", newCannedInline(record.TypeHash), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "d")
 		return err
 	}},
-	{"Hash.Incr, inline", newCannedInline(record.TypeHash), func(src typed.Source, _ []byte) error {
+	{"Hash.Incr, inline", newCannedInline(record.TypeHash), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewHash(src, "k").Incr("d", 1)
 		return err
 	}},
-	{"Hash.Remove, inline", newCannedInline(record.TypeHash), func(src typed.Source, _ []byte) error {
+	{"Hash.Remove, inline", newCannedInline(record.TypeHash), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewHash(src, "k").Remove("d")
 		return err
 	}},
-	{"Set.Add, inline", newCannedInline(record.TypeSet), func(src typed.Source, _ []byte) error {
+	{"Set.Add, inline", newCannedInline(record.TypeSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewSet(src, "k").Add("m", "n")
 		return err
 	}},
-	{"Set.Has, inline", newCannedInline(record.TypeSet), func(src typed.Source, _ []byte) error {
+	{"Set.Has, inline", newCannedInline(record.TypeSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewSet(src, "k").Has("d")
 		return err
 	}},
-	{"ZSet.Add, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+	{"ZSet.Add, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Add("d", 2)
 		return err
 	}},
-	{"ZSet.Incr, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+	{"ZSet.Incr, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Incr("d", 2)
 		return err
 	}},
-	{"ZSet.Score, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+	{"ZSet.Score, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Score("d")
 		return err
 	}},
-	{"ZSet.Rank, inline", newCannedInline(record.TypeZSet), func(src typed.Source, _ []byte) error {
+	{"ZSet.Rank, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
 		_, err := typed.NewZSet(src, "k").Rank("d")
 		return err
 	}},
-	{"List.PushBack, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+	{"List.PushBack, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewList(src, "k").PushBack(buf)
 		return err
 	}},
-	{"List.SetAt, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+	{"List.SetAt, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
 		return typed.NewList(src, "k").SetAt(3, buf)
 	}},
-	{"List.InsertAfter, inline", newCannedInline(record.TypeList), func(src typed.Source, buf []byte) error {
+	{"List.InsertAfter, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewList(src, "k").InsertAfter(pivot, buf)
 		return err
 	}},
-	{"Hash.Set, new and inline", newCanned(record.TypeNone, nil, true), func(src typed.Source, buf []byte) error {
+	{"Hash.Set, new and inline", newCanned(record.TypeNone, nil, true), func(src collection.Source, buf []byte) error {
 		_, err := typed.NewHash(src, "k").Set("f", buf)
 		return err
 	}},

@@ -3,12 +3,12 @@
 //
 //	tx.Hash("user:1").Set("name", ada)
 //
-//	   Hash handle          Source.Begin          the engine's transaction
-//	┌───────────────┐      ┌───────────┐      ┌──────────────────────────────┐
-//	│ source · name │ ───▶ │    Txn    │ ───▶ │ 01·user:1       → hash, id 7 │
-//	└───────────────┘      └───────────┘      │ 02·7·owner      → 01·user:1  │
-//	                                          │ 02·7·elem·name  → Ada        │
-//	                                          └──────────────────────────────┘
+//	   Hash handle              one call               rows of the engine
+//	┌───────────────┐      ┌─────────────────┐      ┌──────────────────────────────┐
+//	│ source · name │ ───▶ │ its transaction │ ───▶ │ 01·user:1       → hash, id 7 │
+//	└───────────────┘      └─────────────────┘      │ 02·7·owner      → 01·user:1  │
+//	                                                │ 02·7·elem·name  → Ada        │
+//	                                                └──────────────────────────────┘
 //
 // A collection of few and short elements has its row under 01 alone, with the
 // elements inside; it gets rows of its own when it grows.
@@ -39,6 +39,5 @@
 //   - A loop sees the state at its start. Changing what it walks is safe and
 //     does not change what it yields. The error, if any, is its last item.
 //
-// The package knows the layout of rows and nothing of the engine: Source and Txn
-// say what it needs of one. Redis names stand in brackets.
+// Redis names stand in brackets.
 package typed

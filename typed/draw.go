@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
 // maxRepeated bounds the memory that one Random takes.
@@ -13,11 +14,11 @@ const maxRepeated = 1 << 24
 // 0, −n elements each drawn from all: every choice is equally likely, and so is
 // every order. take makes a result of the element the walk is on. It is the one
 // place that knows how: it walks, for rows have no positions.
-func draw[T any](t Txn, c *collection, n int, o ScanOptions, take func(*elements, *nameArena) T) ([]T, error) {
+func draw[T any](t collection.Txn, c *collection.Collection, n int, o collection.ScanOptions, take func(*collection.Elements, *nameArena) T) ([]T, error) {
 	if n < -maxRepeated {
 		return nil, base.ErrOutOfRange
 	}
-	count, err := c.live(t)
+	count, err := c.Live(t)
 	if err != nil || count == 0 {
 		return nil, err
 	}
@@ -33,11 +34,11 @@ func draw[T any](t Txn, c *collection, n int, o ScanOptions, take func(*elements
 // drawDistinct draws by selection sampling: an element is taken with the chance
 // (still wanted)/(still to come), which makes every choice of n equally likely in
 // one walk and no memory but the result's.
-func drawDistinct[T any](t Txn, c *collection, count uint64, n int, o ScanOptions, take func(*elements, *nameArena) T) ([]T, error) {
+func drawDistinct[T any](t collection.Txn, c *collection.Collection, count uint64, n int, o collection.ScanOptions, take func(*collection.Elements, *nameArena) T) ([]T, error) {
 	toCome, wanted := count, min(uint64(n), count)
 	var names nameArena
 	var drawn []T
-	err := eachElement(t, c, part{}, o, func(e *elements) bool {
+	err := c.Each(t, collection.Part{}, o, func(e *collection.Elements) bool {
 		if uniform(t, toCome) < wanted {
 			drawn = append(drawn, take(e, &names))
 			wanted--
@@ -46,7 +47,7 @@ func drawDistinct[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 		return wanted > 0 && toCome > 0
 	})
 	if err == nil && wanted > 0 {
-		err = corrupt(c.name, errLostElement)
+		err = c.LostElement()
 	}
 	for i := len(drawn) - 1; i > 0; i-- {
 		j := uniform(t, uint64(i+1))
@@ -57,7 +58,7 @@ func drawDistinct[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 
 // drawRepeated draws positions, sorts them and meets them in one walk from the
 // end that is nearer to the farthest.
-func drawRepeated[T any](t Txn, c *collection, count uint64, n int, o ScanOptions, take func(*elements, *nameArena) T) ([]T, error) {
+func drawRepeated[T any](t collection.Txn, c *collection.Collection, count uint64, n int, o collection.ScanOptions, take func(*collection.Elements, *nameArena) T) ([]T, error) {
 	type position struct {
 		at  uint64 // in the walk
 		out int    // in the result
@@ -85,7 +86,7 @@ func drawRepeated[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 	var names nameArena
 	drawn := make([]T, n)
 	met, at := 0, uint64(0)
-	err := eachElement(t, c, part{}, o, func(e *elements) bool {
+	err := c.Each(t, collection.Part{}, o, func(e *collection.Elements) bool {
 		if positions[met].at == at {
 			for v := take(e, &names); met < n && positions[met].at == at; met++ {
 				drawn[positions[met].out] = v
@@ -95,7 +96,17 @@ func drawRepeated[T any](t Txn, c *collection, count uint64, n int, o ScanOption
 		return met < n
 	})
 	if err == nil && met < n {
-		err = corrupt(c.name, errLostElement)
+		err = c.LostElement()
 	}
 	return drawn, err
+}
+
+// uniform returns an evenly distributed number below n, which is not 0.
+func uniform(t collection.Txn, n uint64) uint64 {
+	limit := -n % n // 2⁶⁴ mod n: the numbers below it would come up once too often
+	for {
+		if v := t.Uint64(); v >= limit {
+			return v % n
+		}
+	}
 }

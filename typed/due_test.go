@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // rowsWithTag counts the rows of collections with the given tag.
@@ -114,7 +115,7 @@ func TestValueOverExpiredElementsGivesThemUp(t *testing.T) {
 }
 
 func TestPurgeIsBoundedAndTellsWhatIsLeft(t *testing.T) {
-	typed.SetPurgeLimit(t, 3)
+	typedtest.PurgeUpTo(t, 3)
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").AddTTL(time.Second, "a", "b", "c", "d", "e", "f", "g"))
 	must[int](t)(db.Set("s").Add("stays"))
@@ -122,7 +123,7 @@ func TestPurgeIsBoundedAndTellsWhatIsLeft(t *testing.T) {
 	must[int](t)(0, db.String("string").Set(nil))
 	purge := func(key string) bool {
 		tx := db.newTxn()
-		more := must[bool](t)(typed.Purge(tx, []byte(key)))
+		more := must[bool](t)(collection.Purge(tx, []byte(key)))
 		tx.commit()
 		return more
 	}
@@ -176,7 +177,7 @@ func TestPurgeNotesTheNextDeadlineOrNone(t *testing.T) {
 	} {
 		db.now = start + c.after.Milliseconds()
 		tx := db.newTxn()
-		if must[bool](t)(typed.Purge(tx, []byte("\x01s"))) {
+		if must[bool](t)(collection.Purge(tx, []byte("\x01s"))) {
 			t.Errorf("after %v there is more to purge", c.after)
 		}
 		tx.commit()
@@ -189,7 +190,7 @@ func TestPurgeNotesTheNextDeadlineOrNone(t *testing.T) {
 
 // A call that is refused may have removed an element because it was due.
 func TestRefusedCallCountsWhatItFoundDue(t *testing.T) {
-	typed.SetPurgeLimit(t, 1)
+	typedtest.PurgeUpTo(t, 1)
 	for name, c := range map[string]struct {
 		fill, call func(tx typedtest.API) error
 		want       error

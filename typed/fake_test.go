@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 // fakeDB is the smallest engine: a sorted slice that a commit replaces. It is its
@@ -34,8 +34,8 @@ type fakeDB struct {
 	cursors int // open
 	txns    int // one-shots begun and not ended
 	unkind  bool
-	scratch []*typed.Scratch // of transactions that ended
-	failIn  int              // the so-manieth call of the engine from now on fails; 0: none
+	scratch []*collection.Scratch // of transactions that ended
+	failIn  int                   // the so-manieth call of the engine from now on fails; 0: none
 }
 
 func newFake(t testing.TB, seed uint64) *fakeDB {
@@ -57,7 +57,7 @@ func (db *fakeDB) newTxn() *fakeTxn {
 	if last := len(db.scratch) - 1; last >= 0 {
 		tx.scratch, db.scratch = db.scratch[last], db.scratch[:last]
 	} else {
-		tx.scratch = new(typed.Scratch)
+		tx.scratch = new(collection.Scratch)
 	}
 	return tx
 }
@@ -65,7 +65,7 @@ func (db *fakeDB) newTxn() *fakeTxn {
 // ended keeps the working memory of a transaction for the next one.
 func (db *fakeDB) ended(tx *fakeTxn) { db.scratch = append(db.scratch, tx.scratch) }
 
-func (db *fakeDB) Begin(write bool, key string) (typed.Txn, error) {
+func (db *fakeDB) Begin(write bool, key string) (collection.Txn, error) {
 	db.txns++
 	tx := db.newTxn()
 	tx.readOnly = !write
@@ -75,7 +75,7 @@ func (db *fakeDB) Begin(write bool, key string) (typed.Txn, error) {
 	return tx, nil
 }
 
-func (db *fakeDB) End(t typed.Txn, err error) (bool, error) {
+func (db *fakeDB) End(t collection.Txn, err error) (bool, error) {
 	db.txns--
 	tx := t.(*fakeTxn)
 	db.ended(tx)
@@ -139,15 +139,15 @@ type fakeTxn struct {
 	now      int64
 	until    []int64 // deadlines of what it read alive
 	readOnly bool
-	scratch  *typed.Scratch
+	scratch  *collection.Scratch
 }
 
-func (tx *fakeTxn) Begin(bool, string) (typed.Txn, error)    { return tx, nil }
-func (tx *fakeTxn) End(_ typed.Txn, err error) (bool, error) { return false, err }
-func (tx *fakeTxn) Now() int64                               { return tx.now }
-func (tx *fakeTxn) Prefix() []byte                           { return tx.db.prefix }
-func (tx *fakeTxn) Uint64() uint64                           { return tx.db.rng.Uint64() }
-func (tx *fakeTxn) Scratch() *typed.Scratch                  { return tx.scratch }
+func (tx *fakeTxn) Begin(bool, string) (collection.Txn, error)    { return tx, nil }
+func (tx *fakeTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
+func (tx *fakeTxn) Now() int64                                    { return tx.now }
+func (tx *fakeTxn) Prefix() []byte                                { return tx.db.prefix }
+func (tx *fakeTxn) Uint64() uint64                                { return tx.db.rng.Uint64() }
+func (tx *fakeTxn) Scratch() *collection.Scratch                  { return tx.scratch }
 
 func (tx *fakeTxn) NewID() (uint64, error) {
 	if err := tx.db.fault(); err != nil {
@@ -302,7 +302,7 @@ func (tx *fakeTxn) commit() {
 	}
 }
 
-func (tx *fakeTxn) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
+func (tx *fakeTxn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
 	if bytes.Compare(lo, hi) >= 0 {
 		tx.db.t.Errorf("scan from %q to %q", lo, hi)
 	}

@@ -3,6 +3,7 @@ package typed
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -12,7 +13,7 @@ import (
 // again, Incr leaves it. A ttl of 0 or less is ErrBadTTL, NoTTL is none; a value
 // of more than 1 GiB − 8 bytes is ErrValueTooLarge. [HSETEX]
 func (h Hash) SetTTL(field string, value []byte, ttl time.Duration) (added bool, err error) {
-	return update(h.src, h.name, func(t Txn) (bool, error) {
+	return collection.Update(h.src, h.name, func(t collection.Txn) (bool, error) {
 		if err := checkField(field, value); err != nil {
 			return false, err
 		}
@@ -23,11 +24,11 @@ func (h Hash) SetTTL(field string, value []byte, ttl time.Duration) (added bool,
 		if err != nil {
 			return false, err
 		}
-		added, err := putUntil(t, &c, field, value, ttl)
+		added, err := c.SetUntil(t, field, value, deadlineIn(t.Now(), ttl))
 		if err != nil {
 			return false, err
 		}
-		return added, c.keep(t)
+		return added, c.Keep(t)
 	})
 }
 

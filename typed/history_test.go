@@ -4,8 +4,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 func TestBehaviour(t *testing.T) { typedtest.InEveryForm(t, behaviour) }
@@ -33,7 +32,7 @@ func TestHistoriesAnswerLikeTheModel(t *testing.T) {
 		db.unkind = true
 		limit := typedtest.InlineLimits[seed%3]
 		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
-		typed.SetPurgeLimit(t, []uint64{1000, 1}[seed/2%2])
+		typedtest.PurgeUpTo(t, []uint64{1000, 1}[seed/2%2])
 		if seed%2 == 1 {
 			db.prefix = keyenc.AppendKeyspacePrefix(nil, 7)
 		}

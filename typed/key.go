@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -12,20 +13,20 @@ import (
 // s.Expire(time.Hour) works for any of them; its methods never look at the type.
 // Safe for concurrent use if what it comes from is.
 type Key struct {
-	src  Source
+	src  collection.Source
 	name string
 }
 
 // NewKey returns a handle of the key called name. Neither this nor the other
 // constructors look at the key or refuse a name: its first use does.
-func NewKey(src Source, name string) Key { return Key{src, name} }
+func NewKey(src collection.Source, name string) Key { return Key{src, name} }
 
 // Name returns the name of the key.
 func (k Key) Name() string { return k.name }
 
 // Type returns what the key holds, or ErrNotFound. [TYPE]
 func (k Key) Type() (Type, error) {
-	return view(k.src, func(t Txn) (Type, error) {
+	return collection.View(k.src, func(t collection.Txn) (Type, error) {
 		trailer, err := k.peek(t)
 		return Type(trailer.Attr.Type()), err
 	})
@@ -33,11 +34,11 @@ func (k Key) Type() (Type, error) {
 
 // Exists reports whether the key holds anything. [EXISTS]
 func (k Key) Exists() (bool, error) {
-	return view(k.src, func(t Txn) (bool, error) {
-		if err := checkName(k.name); err != nil {
+	return collection.View(k.src, func(t collection.Txn) (bool, error) {
+		if err := collection.CheckName(k.name); err != nil {
 			return false, err
 		}
-		return keyExists(t, k.row(t))
+		return collection.KeyExists(t, k.row(t))
 	})
 }
 
@@ -45,18 +46,18 @@ func (k Key) Exists() (bool, error) {
 // anything. The cost does not depend on the size of a collection: its disk space
 // comes back in the background. [DEL, UNLINK]
 func (k Key) Drop() (existed bool, err error) {
-	return update(k.src, k.name, func(t Txn) (bool, error) {
-		if err := checkName(k.name); err != nil {
+	return collection.Update(k.src, k.name, func(t collection.Txn) (bool, error) {
+		if err := collection.CheckName(k.name); err != nil {
 			return false, err
 		}
-		return dropRow(t, k.row(t))
+		return collection.DropRow(t, k.row(t))
 	})
 }
 
 // TTL returns how long the key still lives, NoTTL if it never expires, or
 // ErrNotFound. It is never 0 or negative. [PTTL]
 func (k Key) TTL() (time.Duration, error) {
-	return view(k.src, func(t Txn) (time.Duration, error) {
+	return collection.View(k.src, func(t collection.Txn) (time.Duration, error) {
 		trailer, err := k.peek(t)
 		return ttlOf(t.Now(), trailer.Expiry), err
 	})
@@ -66,7 +67,7 @@ func (k Key) TTL() (time.Duration, error) {
 // ErrNotFound. The key is gone from the first moment of that millisecond.
 // [PEXPIRETIME]
 func (k Key) Deadline() (time.Time, error) {
-	return view(k.src, func(t Txn) (time.Time, error) {
+	return collection.View(k.src, func(t collection.Txn) (time.Time, error) {
 		trailer, err := k.peek(t)
 		if err != nil || trailer.Expiry == 0 {
 			return time.Time{}, err
@@ -80,8 +81,8 @@ func (k Key) Deadline() (time.Time, error) {
 // Persist and Expire(NoTTL) do. ErrNotFound if there is no such key. A string is
 // written anew whole; a collection costs the same at any size. [PEXPIRE]
 func (k Key) Expire(ttl time.Duration) error {
-	_, err := update(k.src, k.name, func(t Txn) (int64, error) {
-		return setExpiry(t, k.name, deadlineIn(t.Now(), ttl))
+	_, err := collection.Update(k.src, k.name, func(t collection.Txn) (int64, error) {
+		return collection.SetExpiry(t, k.name, deadlineIn(t.Now(), ttl))
 	})
 	return err
 }
@@ -94,8 +95,8 @@ func (k Key) ExpireAt(deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = update(k.src, k.name, func(t Txn) (int64, error) {
-		return setExpiry(t, k.name, at)
+	_, err = collection.Update(k.src, k.name, func(t collection.Txn) (int64, error) {
+		return collection.SetExpiry(t, k.name, at)
 	})
 	return err
 }
@@ -113,15 +114,15 @@ func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return update(k.src, k.name, func(t Txn) (bool, error) {
+	return collection.Update(k.src, k.name, func(t collection.Txn) (bool, error) {
 		old, err := k.peek(t)
 		if err != nil {
-			return false, absentOK(err)
+			return false, collection.AbsentOK(err)
 		}
 		if !c.admitsDeadline(old.Expiry, at) {
 			return false, nil
 		}
-		_, err = setExpiry(t, k.name, at)
+		_, err = collection.SetExpiry(t, k.name, at)
 		return err == nil, err
 	})
 }
@@ -142,9 +143,9 @@ func (c Cond) admitsDeadline(had, at int64) bool {
 // Persist takes the time to live away and reports whether there was one; false,
 // too, if there is no such key. [PERSIST]
 func (k Key) Persist() (had bool, err error) {
-	return update(k.src, k.name, func(t Txn) (bool, error) {
-		had, err := setExpiry(t, k.name, 0)
-		return had != 0, absentOK(err)
+	return collection.Update(k.src, k.name, func(t collection.Txn) (bool, error) {
+		had, err := collection.SetExpiry(t, k.name, 0)
+		return had != 0, collection.AbsentOK(err)
 	})
 }
 
@@ -152,21 +153,21 @@ func (k Key) Persist() (had bool, err error) {
 // that name before. ErrNotFound if there is no such key; the name it has is no
 // change. The cost does not depend on the size of a collection. [RENAME]
 func (k Key) Rename(to string) error {
-	_, err := update(k.src, "", func(t Txn) (bool, error) { return true, k.rename(t, to) })
+	_, err := collection.Update(k.src, "", func(t collection.Txn) (bool, error) { return true, k.rename(t, to) })
 	return err
 }
 
 // RenameNX is Rename unless there is a key with that name, and reports whether it
 // did; the name it has is taken. ErrNotFound if there is no such key. [RENAMENX]
 func (k Key) RenameNX(to string) (renamed bool, err error) {
-	return update(k.src, "", func(t Txn) (bool, error) {
-		if err := checkName(to); err != nil {
+	return collection.Update(k.src, "", func(t collection.Txn) (bool, error) {
+		if err := collection.CheckName(to); err != nil {
 			return false, err
 		}
 		if _, err := k.peek(t); err != nil {
 			return false, err
 		}
-		taken, err := keyExists(t, Key{name: to}.row(t))
+		taken, err := collection.KeyExists(t, Key{name: to}.row(t))
 		if err != nil || taken {
 			return false, err
 		}
@@ -174,8 +175,8 @@ func (k Key) RenameNX(to string) (renamed bool, err error) {
 	})
 }
 
-func (k Key) rename(t Txn, to string) error {
-	if err := checkName(to); err != nil {
+func (k Key) rename(t collection.Txn, to string) error {
+	if err := collection.CheckName(to); err != nil {
 		return err
 	}
 	old, err := k.peek(t)
@@ -183,25 +184,25 @@ func (k Key) rename(t Txn, to string) error {
 		return err
 	}
 	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-	if _, _, err := displace(t, sc.key); err != nil {
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), to)
+	if _, _, err := collection.Displace(t, sc.Key); err != nil {
 		return err
 	}
-	value, _, err := t.Get(sc.val[:0], k.row(t))
+	value, _, err := t.Get(sc.Val[:0], k.row(t))
 	if err != nil {
 		return err
 	}
-	sc.val = value[:0]
-	if err := t.Delete(sc.key); err != nil {
+	sc.Val = value[:0]
+	if err := t.Delete(sc.Key); err != nil {
 		return err
 	}
 	typ := record.Type(old.Attr.Type())
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-	if err := t.Put(sc.key, typ, old.Expiry, value); err != nil {
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), to)
+	if err := t.Put(sc.Key, typ, old.Expiry, value); err != nil {
 		return err
 	}
 	if id, ok := record.CollectionID(typ, value); ok {
-		return putOwner(t, id, to) // the rows now belong to the other name
+		return collection.PutOwner(t, id, to) // the rows now belong to the other name
 	}
 	return nil
 }
@@ -211,11 +212,11 @@ func (k Key) rename(t Txn, to string) error {
 // there is nothing to copy. Its own name is ErrSyntax. Takes time and space in
 // proportion to the value, in one transaction. [COPY]
 func (k Key) CopyTo(to string, replace bool) (copied bool, err error) {
-	return update(k.src, "", func(t Txn) (bool, error) { return k.copyTo(t, to, replace) })
+	return collection.Update(k.src, "", func(t collection.Txn) (bool, error) { return k.copyTo(t, to, replace) })
 }
 
-func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
-	if err := checkName(to); err != nil {
+func (k Key) copyTo(t collection.Txn, to string, replace bool) (bool, error) {
+	if err := collection.CheckName(to); err != nil {
 		return false, err
 	}
 	if to == k.name {
@@ -223,126 +224,40 @@ func (k Key) copyTo(t Txn, to string, replace bool) (bool, error) {
 	}
 	old, err := k.peek(t)
 	if err != nil {
-		return false, absentOK(err)
+		return false, collection.AbsentOK(err)
 	}
 	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), to)
 	if replace {
-		_, _, err = displace(t, sc.key)
+		_, _, err = collection.Displace(t, sc.Key)
 	} else {
 		var taken bool
-		if taken, err = keyExists(t, sc.key); taken {
+		if taken, err = collection.KeyExists(t, sc.Key); taken {
 			return false, err
 		}
 	}
 	if err != nil {
 		return false, err
 	}
-	value, _, err := t.Get(sc.val[:0], k.row(t))
+	value, _, err := t.Get(sc.Val[:0], k.row(t))
 	if err != nil {
 		return false, err
 	}
-	sc.val = value[:0]
+	sc.Val = value[:0]
 	typ := record.Type(old.Attr.Type())
 	if typ.IsCollection() {
-		return true, copyCollection(t, k.name, to, typ, old.Expiry, value)
+		return true, collection.Copy(t, k.name, to, typ, old.Expiry, value)
 	}
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-	return true, t.Put(sc.key, typ, old.Expiry, value)
-}
-
-// copyCollection copies metadata and elements under a new id: two live metadata
-// rows never share one. Elements that are due are left out. An inline collection
-// is its record.
-func copyCollection(t Txn, from, to string, typ record.Type, expiry int64, value []byte) error {
-	m, err := record.DecodeMeta(value)
-	if err != nil {
-		return corrupt(from, err)
-	}
-	sc := t.Scratch()
-	if m.Encoding == record.EncodingInline {
-		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-		return t.Put(sc.key, typ, expiry, value)
-	}
-	source := collection{name: from, typ: typ}
-	source.decoded(m)
-	if m.ID, err = t.NewID(); err != nil {
-		return err
-	}
-	if err := putOwner(t, m.ID, to); err != nil {
-		return err
-	}
-	due, err := copyElements(t, &source, m.ID)
-	if err != nil {
-		return err
-	}
-	source.shrank(due)
-	m.Count, m.Bytes = source.meta.Count, source.meta.Bytes
-	var body [ranksLen]byte
-	if source.mayBeDue(t) && typ == record.TypeZSet {
-		copied := collection{name: to, typ: typ, meta: m}
-		if err := copied.fitRanks(t); err != nil {
-			return err
-		}
-		if err := copied.writePages(t); err != nil {
-			return err
-		}
-		m.Body = copied.ranks.append(body[:0])
-	}
-	sc.out = record.AppendMeta(sc.out[:0], m)
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), to)
-	if err := t.Put(sc.key, typ, expiry, sc.out); err != nil {
-		return err
-	}
-	return moveTimers(t, m.ID, timers{}, timers{expiry, m.NextDue})
-}
-
-// copyElements copies the rows of the elements that are not due, and returns how
-// many are.
-func copyElements(t Txn, source *collection, target uint64) (due uint64, err error) {
-	sc := t.Scratch()
-	lo, hi := keyenc.CollectionRange(t.Prefix(), source.meta.ID, source.meta.ID)
-	lo = append(lo, keyenc.TagOwner+1) // everything but the owner row
-	cur, err := t.Scan(lo, hi, ScanOptions{})
-	if err != nil {
-		return 0, err
-	}
-	defer cur.Close()
-	tagAt := len(lo) - 1
-	for cur.Next() {
-		gone, err := source.isDue(t, cur, cur.Key()[tagAt])
-		if err != nil {
-			return 0, err
-		}
-		if gone {
-			if cur.Key()[tagAt] == keyenc.TagElement {
-				due++
-			}
-			continue
-		}
-		if cur.Key()[tagAt] == keyenc.TagBucket && source.mayBeDue(t) {
-			continue // they count what is due
-		}
-		sc.row = keyenc.AppendCollection(sc.row[:0], t.Prefix(), target)
-		sc.row = append(sc.row, cur.Key()[tagAt:]...)
-		typ := record.Type(cur.Trailer().Attr.Type())
-		if err := t.Put(sc.row, typ, cur.Trailer().Expiry, cur.Value()); err != nil {
-			return 0, err
-		}
-	}
-	return due, cur.Err()
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), to)
+	return true, t.Put(sc.Key, typ, old.Expiry, value)
 }
 
 // row returns the row key; good until the next key row.
-func (k Key) row(t Txn) []byte {
-	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), k.name)
-	return sc.key
-}
+func (k Key) row(t collection.Txn) []byte { return collection.KeyRow(t, k.name) }
 
-func (k Key) peek(t Txn) (base.Trailer, error) {
-	if err := checkName(k.name); err != nil {
+func (k Key) peek(t collection.Txn) (base.Trailer, error) {
+	if err := collection.CheckName(k.name); err != nil {
 		return base.Trailer{}, err
 	}
-	return peekKey(t, k.row(t))
+	return collection.PeekKey(t, k.row(t))
 }

@@ -5,16 +5,17 @@ import (
 	"iter"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // Keys is all keys of a keyspace. Safe for concurrent use if what it comes from
 // is.
-type Keys struct{ src Source }
+type Keys struct{ src collection.Source }
 
 // NewKeys returns a handle of the source's keys.
-func NewKeys(src Source) Keys { return Keys{src} }
+func NewKeys(src collection.Source) Keys { return Keys{src} }
 
 // KeyOptions choose among keys. The zero value chooses all of them.
 type KeyOptions struct {
@@ -39,7 +40,7 @@ type Pair struct {
 // one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
 func (k Keys) All(o KeyOptions) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
-		stream(k.src, yield, func(t Txn, each func(Key) bool) error {
+		collection.Stream(k.src, yield, func(t collection.Txn, each func(Key) bool) error {
 			var names nameArena
 			return eachKey(t, o, func(name []byte) bool {
 				return each(Key{k.src, names.name(name)})
@@ -48,36 +49,36 @@ func (k Keys) All(o KeyOptions) iter.Seq2[Key, error] {
 	}
 }
 
-func eachKey(t Txn, o KeyOptions, each func(name []byte) bool) error {
-	if err := checkMember(o.After); err != nil {
+func eachKey(t collection.Txn, o KeyOptions, each func(name []byte) bool) error {
+	if err := collection.CheckMember(o.After); err != nil {
 		return err
 	}
 	prefix := t.Prefix()
 	sc := t.Scratch()
-	sc.lo = keyenc.AppendNameRow(sc.lo[:0], prefix, globPrefix(o.Match))
-	sc.hi = appendSuccessor(sc.hi[:0], sc.lo)
+	sc.Lo = keyenc.AppendNameRow(sc.Lo[:0], prefix, globPrefix(o.Match))
+	sc.Hi = collection.AppendSuccessor(sc.Hi[:0], sc.Lo)
 	if o.After != "" {
-		sc.key = append(keyenc.AppendNameRow(sc.key[:0], prefix, o.After), 0)
-		if string(sc.key) > string(sc.lo) {
-			sc.lo = append(sc.lo[:0], sc.key...)
+		sc.Key = append(keyenc.AppendNameRow(sc.Key[:0], prefix, o.After), 0)
+		if string(sc.Key) > string(sc.Lo) {
+			sc.Lo = append(sc.Lo[:0], sc.Key...)
 		}
-		if string(sc.lo) >= string(sc.hi) {
+		if string(sc.Lo) >= string(sc.Hi) {
 			return nil
 		}
 	}
-	cur, err := t.Scan(sc.lo, sc.hi, ScanOptions{KeysOnly: true})
+	cur, err := t.Scan(sc.Lo, sc.Hi, collection.ScanOptions{KeysOnly: true})
 	if err != nil {
 		return err
 	}
 	defer cur.Close()
-	look, err := anyTimerDue(t)
+	look, err := collection.AnyTimerDue(t)
 	if err != nil {
 		return err
 	}
 	for cur.Next() {
 		name := cur.Key()[len(prefix)+1:]
 		if typ := record.Type(cur.Trailer().Attr.Type()); look && typ.IsCollection() {
-			there, err := keyExists(t, cur.Key())
+			there, err := collection.KeyExists(t, cur.Key())
 			if err != nil {
 				return err
 			}
@@ -101,7 +102,7 @@ func eachKey(t Txn, o KeyOptions, each func(name []byte) bool) error {
 // Count returns how many live keys there are. Cost: a walk of all keys, but not of
 // values or elements. [DBSIZE]
 func (k Keys) Count() (int64, error) {
-	return view(k.src, func(t Txn) (n int64, err error) {
+	return collection.View(k.src, func(t collection.Txn) (n int64, err error) {
 		err = eachKey(t, KeyOptions{}, func([]byte) bool { n++; return true })
 		return n, err
 	})
@@ -111,7 +112,7 @@ func (k Keys) Count() (int64, error) {
 // if there is none. Cost: a walk of all keys, as Count. In a transaction that
 // writes, every key counts as read. [RANDOMKEY]
 func (k Keys) Random() (string, error) {
-	return view(k.src, func(t Txn) (string, error) {
+	return collection.View(k.src, func(t collection.Txn) (string, error) {
 		var chosen []byte
 		seen := uint64(0)
 		err := eachKey(t, KeyOptions{}, func(name []byte) bool {
@@ -135,11 +136,11 @@ func (k Keys) Touch(names ...string) (n int, err error) { return k.Exists(names.
 // Exists returns how many of the names exist; one that is given twice counts
 // twice. [EXISTS]
 func (k Keys) Exists(names ...string) (n int, err error) {
-	return view(k.src, func(t Txn) (n int, err error) {
+	return collection.View(k.src, func(t collection.Txn) (n int, err error) {
 		for _, name := range names {
 			ok := false
-			if err = checkName(name); err == nil {
-				ok, err = keyExists(t, Key{name: name}.row(t))
+			if err = collection.CheckName(name); err == nil {
+				ok, err = collection.KeyExists(t, Key{name: name}.row(t))
 			}
 			if err != nil {
 				return 0, err
@@ -155,14 +156,14 @@ func (k Keys) Exists(names ...string) (n int, err error) {
 // Drop removes the keys, of any type, and returns how many there were. [DEL,
 // UNLINK]
 func (k Keys) Drop(names ...string) (dropped int, err error) {
-	return update(k.src, only(names), func(t Txn) (n int, err error) {
+	return collection.Update(k.src, only(names), func(t collection.Txn) (n int, err error) {
 		for _, name := range names {
-			if err := checkName(name); err != nil {
+			if err := collection.CheckName(name); err != nil {
 				return 0, err
 			}
 		}
 		for _, name := range names {
-			existed, err := dropRow(t, Key{name: name}.row(t))
+			existed, err := collection.DropRow(t, Key{name: name}.row(t))
 			if err != nil {
 				return 0, err
 			}
@@ -178,7 +179,7 @@ func (k Keys) Drop(names ...string) (dropped int, err error) {
 // nil where the key is missing or holds another type, and not nil where it is
 // empty. The values are yours. [MGET]
 func (k Keys) Get(names ...string) (values [][]byte, err error) {
-	return view(k.src, func(t Txn) ([][]byte, error) {
+	return collection.View(k.src, func(t collection.Txn) ([][]byte, error) {
 		values := make([][]byte, len(names))
 		for i, name := range names {
 			v, err := String{Key{name: name}}.get(t, nil)
@@ -186,7 +187,7 @@ func (k Keys) Get(names ...string) (values [][]byte, err error) {
 				return nil, err
 			}
 			if err == nil {
-				values[i] = owned(v)
+				values[i] = collection.Owned(v)
 			}
 		}
 		return values, nil
@@ -196,7 +197,7 @@ func (k Keys) Get(names ...string) (values [][]byte, err error) {
 // Set sets all pairs at once, whatever the keys held before, and clears their
 // times to live. Of a key given twice the last value stays. [MSET]
 func (k Keys) Set(pairs ...Pair) error {
-	_, err := update(k.src, onlyPair(pairs), func(t Txn) (bool, error) {
+	_, err := collection.Update(k.src, onlyPair(pairs), func(t collection.Txn) (bool, error) {
 		if err := checkPairs(pairs); err != nil {
 			return false, err
 		}
@@ -208,12 +209,12 @@ func (k Keys) Set(pairs ...Pair) error {
 // SetNX is Set if none of the keys exists, of whatever type, and reports whether
 // it did; otherwise it sets none of them. [MSETNX]
 func (k Keys) SetNX(pairs ...Pair) (set bool, err error) {
-	return update(k.src, onlyPair(pairs), func(t Txn) (bool, error) {
+	return collection.Update(k.src, onlyPair(pairs), func(t collection.Txn) (bool, error) {
 		if err := checkPairs(pairs); err != nil {
 			return false, err
 		}
 		for _, p := range pairs {
-			if taken, err := keyExists(t, Key{name: p.Name}.row(t)); err != nil || taken {
+			if taken, err := collection.KeyExists(t, Key{name: p.Name}.row(t)); err != nil || taken {
 				return false, err
 			}
 		}
@@ -223,20 +224,20 @@ func (k Keys) SetNX(pairs ...Pair) (set bool, err error) {
 
 func checkPairs(pairs []Pair) error {
 	for _, p := range pairs {
-		if err := checkName(p.Name); err != nil {
+		if err := collection.CheckName(p.Name); err != nil {
 			return err
 		}
-		if err := checkValue(p.Value); err != nil {
+		if err := collection.CheckValue(p.Value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func setPairs(t Txn, pairs []Pair) error {
+func setPairs(t collection.Txn, pairs []Pair) error {
 	for _, p := range pairs {
 		row := Key{name: p.Name}.row(t)
-		if _, _, err := displace(t, row); err != nil {
+		if _, _, err := collection.Displace(t, row); err != nil {
 			return err
 		}
 		if err := t.Put(row, record.TypeString, 0, p.Value); err != nil {
@@ -259,20 +260,4 @@ func only(names []string) string {
 		return names[0]
 	}
 	return ""
-}
-
-// absentOK turns ErrNotFound into nil.
-func absentOK(err error) error {
-	if errors.Is(err, base.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// owned returns b, which is the caller's, as a value that is not nil.
-func owned(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }

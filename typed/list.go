@@ -2,7 +2,7 @@ package typed
 
 import (
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -20,7 +20,7 @@ import (
 type List struct{ Key }
 
 // NewList returns a handle of the list called name.
-func NewList(src Source, name string) List { return List{Key{src, name}} }
+func NewList(src collection.Source, name string) List { return List{Key{src, name}} }
 
 // End is an end of a list.
 type End uint8
@@ -45,7 +45,9 @@ func checkEnd(e End) error {
 	return nil
 }
 
-func (l List) openOld(t Txn) (collection, bool, error) { return openOld(t, l.name, record.TypeList) }
+func (l List) openOld(t collection.Txn) (collection.Collection, bool, error) {
+	return collection.OpenOld(t, l.name, record.TypeList)
+}
 
 // PushFront puts the values in front, one after the other, so that the last one
 // given is the first of the list; it returns the length then. Without values it
@@ -65,65 +67,19 @@ func (l List) PushFrontX(values ...[]byte) (n int64, err error) { return l.push(
 func (l List) PushBackX(values ...[]byte) (n int64, err error) { return l.push(values, Back, true) }
 
 func (l List) push(values [][]byte, end End, old bool) (int64, error) {
-	return update(l.src, l.name, func(t Txn) (int64, error) {
+	return collection.Update(l.src, l.name, func(t collection.Txn) (int64, error) {
 		for _, v := range values {
-			if err := checkValue(v); err != nil {
+			if err := collection.CheckValue(v); err != nil {
 				return 0, err
 			}
 		}
-		c, err := openCollection(t, l.name, record.TypeList)
-		if err != nil || len(values) == 0 || old && !c.exists {
-			return int64(c.meta.Count), err
+		c, err := collection.Open(t, l.name, record.TypeList)
+		if err != nil || len(values) == 0 || old && !c.Exists() {
+			return int64(c.Count()), err
 		}
-		if err := c.canGrow(uint64(len(values)), end); err != nil {
+		if err := c.PushItems(t, values, collection.Side(end)); err != nil {
 			return 0, err
 		}
-		for _, v := range values {
-			if err := c.pushItem(t, v, end); err != nil {
-				return 0, err
-			}
-		}
-		return int64(c.meta.Count), c.save(t)
+		return int64(c.Count()), nil
 	})
-}
-
-// canGrow refuses n more items at an end before any of them is written.
-func (c *collection) canGrow(n uint64, end End) error {
-	if c.exists && end == Front && c.list.first/stride < n || c.exists && end == Back && ^c.list.end/stride < n {
-		return base.ErrOverflow
-	}
-	return nil
-}
-
-// pushItem puts the value at an end of the list, which begins with it if there is
-// none.
-func (c *collection) pushItem(t Txn, v []byte, end End) error {
-	if !c.made() {
-		if err := c.create(t); err != nil {
-			return err
-		}
-		c.list = listSpan{first: keyenc.ItemMiddle, end: keyenc.ItemMiddle}
-	}
-	index, err := c.list.extend(end)
-	if err != nil {
-		return err
-	}
-	return c.putItem(t, index, v)
-}
-
-// putItem writes an item that is new.
-func (c *collection) putItem(t Txn, index uint64, v []byte) error {
-	if err := c.putRow(t, c.item(t, index), record.TypeNone, v); err != nil {
-		return err
-	}
-	c.grew(len(v))
-	return nil
-}
-
-// item returns the row key of the item with the given index; good until the next
-// row.
-func (c *collection) item(t Txn, index uint64) []byte {
-	sc := t.Scratch()
-	sc.row = keyenc.AppendItemRow(sc.row[:0], t.Prefix(), c.meta.ID, index)
-	return sc.row
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
 // InsertBefore puts the value in front of the first one that equals pivot, and
@@ -22,55 +23,16 @@ func (l List) InsertAfter(pivot, value []byte) (inserted bool, err error) {
 }
 
 func (l List) insert(pivot, value []byte, before bool) (bool, error) {
-	return update(l.src, l.name, func(t Txn) (bool, error) {
-		if err := checkValue(value); err != nil {
+	return collection.Update(l.src, l.name, func(t collection.Txn) (bool, error) {
+		if err := collection.CheckValue(value); err != nil {
 			return false, err
 		}
 		c, found, err := l.openOld(t)
 		if !found {
 			return false, err
 		}
-		if inserted, done, err := c.insertInline(t, pivot, value, before); done || err != nil {
-			return inserted, err
-		}
-		g, found, err := c.gapBeside(t, pivot, before)
-		if !found {
-			return false, err
-		}
-		index, err := c.indexIn(t, g)
-		if err != nil {
-			return false, err
-		}
-		if err := c.putItem(t, index, value); err != nil {
-			return false, err
-		}
-		return true, c.save(t)
+		return c.InsertItem(t, pivot, value, before)
 	})
-}
-
-// gapBeside finds the first item that equals pivot and returns the gap on one
-// side of it.
-func (c *collection) gapBeside(t Txn, pivot []byte, before bool) (g listGap, found bool, err error) {
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{})
-	if err != nil {
-		return g, false, err
-	}
-	defer cur.Close()
-	for cur.Next() {
-		met := bytes.Equal(cur.Value(), pivot)
-		if met && before {
-			g.hi, g.above = cur.index, true
-			return g, true, nil
-		}
-		g.lo, g.below = cur.index, true
-		if met {
-			if g.above = cur.Next(); g.above {
-				g.hi = cur.index
-			}
-			return g, cur.Err() == nil, cur.Err()
-		}
-	}
-	return g, false, cur.Err()
 }
 
 // Remove removes the values that equal value: the first count of them, with a
@@ -78,63 +40,13 @@ func (c *collection) gapBeside(t Txn, pivot []byte, before bool) (g listGap, fou
 // without values left the key is gone. Cost: a walk, up to the last one removed.
 // [LREM]
 func (l List) Remove(count int, value []byte) (removed int, err error) {
-	return update(l.src, l.name, func(t Txn) (int, error) {
+	return collection.Update(l.src, l.name, func(t collection.Txn) (int, error) {
 		c, found, err := l.openOld(t)
 		if !found {
 			return 0, err
 		}
-		if c.isInline() {
-			return c.removeInline(t, count, value)
-		}
-		n, err := c.removeItems(t, count, value)
-		if err != nil || n == 0 {
-			return 0, err
-		}
-		c.shrank(uint64(n))
-		return n, c.saveItems(t)
+		return c.RemoveItem(t, count, value)
 	})
-}
-
-// removeItems deletes the rows that Remove is to remove. Items removed at an end
-// are cut off; those in between leave gaps.
-func (c *collection) removeItems(t Txn, count int, value []byte) (n int, err error) {
-	near, far, limit := Front, Back, count
-	if count < 0 {
-		near, far, limit = Back, Front, -count
-	}
-	if limit <= 0 { // all, or −count does not fit
-		limit = math.MaxInt
-	}
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{Reverse: near == Back})
-	if err != nil {
-		return 0, err
-	}
-	defer cur.Close()
-	outermost := true // every item so far was removed
-	running := false  // the item before was, and is not outermost
-	var run uint64    // index where that began
-	for n < limit && cur.Next() {
-		if !bytes.Equal(cur.Value(), value) {
-			c.list.gaps = c.list.gaps || running
-			outermost, running = false, false
-			continue
-		}
-		if err := c.deleteRow(t, cur.Key()); err != nil {
-			return 0, err
-		}
-		n++
-		if outermost {
-			c.list.cut(cur.index, near)
-		} else if !running {
-			run, running = cur.index, true
-		}
-	}
-	if running && n == limit && cur.Next() { // others follow
-		c.list.gaps = true
-	} else if running {
-		c.list.cut(run, far)
-	}
-	return n, cur.Err()
 }
 
 // PosOptions choose among the positions of a value. The zero value chooses all.
@@ -147,7 +59,7 @@ type PosOptions struct {
 // Pos returns the position of the first value that equals value, or ErrNotFound.
 // Cost: the walk to it. [LPOS]
 func (l List) Pos(value []byte) (int64, error) {
-	return view(l.src, func(t Txn) (int64, error) {
+	return collection.View(l.src, func(t collection.Txn) (int64, error) {
 		at, err := l.positions(t, value, PosOptions{Count: 1})
 		if err != nil {
 			return 0, err
@@ -164,10 +76,10 @@ func (l List) Pos(value []byte) (int64, error) {
 // negative Count or MaxLen is ErrOutOfRange. Cost: a walk as long as o allows.
 // [LPOS RANK COUNT MAXLEN]
 func (l List) PosMany(value []byte, o PosOptions) ([]int64, error) {
-	return view(l.src, func(t Txn) ([]int64, error) { return l.positions(t, value, o) })
+	return collection.View(l.src, func(t collection.Txn) ([]int64, error) { return l.positions(t, value, o) })
 }
 
-func (l List) positions(t Txn, value []byte, o PosOptions) (at []int64, err error) {
+func (l List) positions(t collection.Txn, value []byte, o PosOptions) (at []int64, err error) {
 	if o.Count < 0 || o.MaxLen < 0 || o.Rank == math.MinInt64 {
 		return nil, base.ErrOutOfRange
 	}
@@ -177,9 +89,9 @@ func (l List) positions(t Txn, value []byte, o PosOptions) (at []int64, err erro
 	}
 	skip, i, step := o.Rank-1, int64(0), int64(1)
 	if o.Rank < 0 {
-		skip, i, step = -o.Rank-1, int64(c.meta.Count)-1, -1
+		skip, i, step = -o.Rank-1, int64(c.Count())-1, -1
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{Reverse: step < 0})
+	cur, err := c.AllItems(t, collection.ScanOptions{Reverse: step < 0})
 	if err != nil {
 		return nil, err
 	}

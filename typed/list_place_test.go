@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // numbered fills the list with the values 0, 1, … in order.

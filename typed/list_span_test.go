@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // picture draws a list: bounds and items in strides from the middle of the index
@@ -33,7 +34,7 @@ func picture(t testing.TB, s *listStore, name string) string {
 	}
 	lo := keyenc.AppendItemRow(nil, nil, m.ID, 0)
 	hi := keyenc.AppendItemRow(nil, nil, m.ID, math.MaxUint64)
-	cur := must[typed.Cursor](t)(s.Scan(lo, hi, typed.ScanOptions{}))
+	cur := must[collection.Cursor](t)(s.Scan(lo, hi, collection.ScanOptions{}))
 	for cur.Next() {
 		fmt.Fprintf(&b, " %s@%s", cur.Value(), at(cur.Key()[len(cur.Key())-8:]))
 	}

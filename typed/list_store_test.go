@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 )
 
 // listStore is an engine for long lists: one endless transaction that counts what
@@ -24,7 +24,7 @@ type listStore struct {
 	lent    bool // a cursor may hold chunks
 	writes  int  // rows put and deleted
 	steps   int  // of cursors
-	scratch typed.Scratch
+	scratch collection.Scratch
 	nextID  uint64
 }
 
@@ -36,18 +36,18 @@ func newListStore() *listStore {
 	return s
 }
 
-func (s *listStore) Begin(bool, string) (typed.Txn, error)      { return s, nil }
-func (s *listStore) End(_ typed.Txn, err error) (bool, error)   { return false, err }
-func (s *listStore) Now() int64                                 { return 1 }
-func (s *listStore) Prefix() []byte                             { return nil }
-func (s *listStore) Uint64() uint64                             { return 0 }
-func (s *listStore) Scratch() *typed.Scratch                    { return &s.scratch }
-func (s *listStore) NewID() (uint64, error)                     { s.nextID++; return s.nextID, nil }
-func (s *listStore) Dead(uint64)                                {}
-func (s *listStore) Removed(uint64)                             {}
-func (s *listStore) Until([]byte, int64)                        {}
-func (s *listStore) Peek(row []byte) (t base.Trailer, e error)  { _, t, e = s.Get(nil, row); return }
-func (s *listStore) at(key []byte) (chunk, row int, found bool) { return locateRow(s.chunks, key) }
+func (s *listStore) Begin(bool, string) (collection.Txn, error)    { return s, nil }
+func (s *listStore) End(_ collection.Txn, err error) (bool, error) { return false, err }
+func (s *listStore) Now() int64                                    { return 1 }
+func (s *listStore) Prefix() []byte                                { return nil }
+func (s *listStore) Uint64() uint64                                { return 0 }
+func (s *listStore) Scratch() *collection.Scratch                  { return &s.scratch }
+func (s *listStore) NewID() (uint64, error)                        { s.nextID++; return s.nextID, nil }
+func (s *listStore) Dead(uint64)                                   {}
+func (s *listStore) Removed(uint64)                                {}
+func (s *listStore) Until([]byte, int64)                           {}
+func (s *listStore) Peek(row []byte) (t base.Trailer, e error)     { _, t, e = s.Get(nil, row); return }
+func (s *listStore) at(key []byte) (chunk, row int, found bool)    { return locateRow(s.chunks, key) }
 
 // locateRow returns where the first row at or above the key is.
 func locateRow(chunks [][]*typedtest.Row, key []byte) (chunk, row int, found bool) {
@@ -116,7 +116,7 @@ func (s *listStore) Delete(row []byte) error {
 }
 
 func (s *listStore) DeleteRange(lo, hi []byte) error {
-	cur, err := s.Scan(lo, hi, typed.ScanOptions{})
+	cur, err := s.Scan(lo, hi, collection.ScanOptions{})
 	for cur.Next() {
 		if err := s.Delete(cur.Key()); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (s *listStore) DeleteRange(lo, hi []byte) error {
 	return err
 }
 
-func (s *listStore) Scan(lo, hi []byte, o typed.ScanOptions) (typed.Cursor, error) {
+func (s *listStore) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
 	if bytes.Compare(lo, hi) >= 0 {
 		return nil, fmt.Errorf("scan from %x to %x", lo, hi)
 	}

@@ -166,14 +166,6 @@ func TestNamesAreCutFromFewChunks(t *testing.T) {
 	}
 }
 
-func TestAppendSuccessorIsTheLeastUpperBound(t *testing.T) {
-	for prefix, want := range map[string]string{"\x01a": "\x01b", "\x01\xff": "\x02", "\x01a\xff\xff": "\x01b"} {
-		if got := appendSuccessor([]byte("x")[:0], []byte(prefix)); string(got) != want {
-			t.Errorf("%q: %q", prefix, got)
-		}
-	}
-}
-
 func TestCondContradictions(t *testing.T) {
 	for _, c := range []struct {
 		c, allowed Cond

@@ -8,8 +8,8 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // levelsOf returns the number of levels that the metadata of the only collection
@@ -34,7 +34,7 @@ func levelsOf(t *testing.T, db *fakeDB) int {
 // A call that changes scores alone leaves the count as it is, and may change the
 // number of levels.
 func TestMovesAloneChangeTheNumberOfLevels(t *testing.T) {
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db, rng := newFake(t, 1), rand.New(rand.NewPCG(1, 2))
 	z := db.ZSet("z")
 	name := func(i int) string { return fmt.Sprintf("m%02d", i) }
@@ -59,9 +59,9 @@ func TestMovesAloneChangeTheNumberOfLevels(t *testing.T) {
 
 // The call that finds all members due ends the set, and begins another one.
 func TestSetOfDueMembersBeginsAnewWithoutItsBuckets(t *testing.T) {
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	for _, limit := range []uint64{1000, 5} {
-		typed.SetPurgeLimit(t, limit)
+		typedtest.PurgeUpTo(t, limit)
 		db := newFake(t, 1)
 		z := db.ZSet("z")
 		for i := range 40 {
@@ -100,7 +100,7 @@ func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
 // A version that does not know counted orders leaves pages behind.
 func TestSetIsCountedAnewOverPagesThatWereLeftBehind(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db := newFake(t, 1)
 	z := db.ZSet("z")
 	for i := range 3 {

@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // A call that fails leaves pages behind it that say what did not happen.
 func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	failed := 0
 	for failIn := 1; ; failIn++ {
 		db := newFake(t, 1)
@@ -44,7 +44,7 @@ func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
 // Every count is one byte up to 127: pages grow and shrink in the middle.
 func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db := newFake(t, 1)
 	z := db.ZSet("z")
 	long := 0
@@ -77,7 +77,7 @@ func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 // Entries of a page may be many more than those of one call.
 func TestCallThatChangesManyPagesFindsEachAgain(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db := newFake(t, 1)
 	z := db.ZSet("z")
 	var some []typed.Member
@@ -97,7 +97,7 @@ func TestCallThatChangesManyPagesFindsEachAgain(t *testing.T) {
 
 func TestMoveInsideABucketWritesNoPage(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db := newFake(t, 1)
 	for i := range 40 {
 		must[bool](t)(db.ZSet("z").Add(fmt.Sprint(i), float64(i)))

@@ -13,8 +13,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // bucketPicture draws the bucket rows of the only collection, and the rows below
@@ -32,7 +32,7 @@ func bucketPicture(db *fakeDB) string {
 
 func TestBucketsLookLikeThis(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	db := newFake(t, 1)
 	z := db.ZSet("z")
 	for i := range 4 {
@@ -80,7 +80,7 @@ func (m zmodel) sorted() []typed.Member {
 
 func TestCountedOrderAnswersLikeTheModelWhileItGrowsAndShrinks(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	for seed := range uint64(8) {
 		db, rng, m := newFake(t, seed), rand.New(rand.NewPCG(seed, 2)), zmodel{}
 		z := db.ZSet("z")
@@ -175,7 +175,7 @@ func compareRanks(t *testing.T, z typed.ZSet, m zmodel, rng *rand.Rand) {
 
 func TestRanksLeaveOutWhatIsDue(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	for _, size := range []int{50, 400, 2100} { // the last one is more than a purge takes
 		db, m := newFake(t, 1), zmodel{}
 		z := db.ZSet("z")
@@ -223,7 +223,7 @@ func TestLargeSetWithoutBucketsIsCountedByTheNextWrite(t *testing.T) {
 	if got := bucketPicture(db); got != "" {
 		t.Fatalf("200 members are counted:\n%s", got)
 	}
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	rng := rand.New(rand.NewPCG(1, 1))
 	compareRanks(t, z, m, rng)
 	must[int](t)(z.Remove("7"))
@@ -237,7 +237,7 @@ func TestLargeSetWithoutBucketsIsCountedByTheNextWrite(t *testing.T) {
 
 func TestDamagedBucketsAreErrors(t *testing.T) {
 	typedtest.InRows(t)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	for name, value := range map[string][]byte{"empty": {}, "cut off": {9, 1}, "endless": {0, 0x80}, "too few": {0, 1}, "too many": {0, 0xFF, 0xFF, 1}} {
 		db := newFake(t, 1)
 		z := db.ZSet("z")
@@ -280,7 +280,7 @@ func TestBodyOfASortedSetIsCheckedBeforeUse(t *testing.T) {
 
 func TestHistoriesWithCountedOrdersAnswerLikeTheModel(t *testing.T) {
 	typedtest.InlineUpTo(t, 2, 64)
-	defer typed.SmallRanks()()
+	typedtest.SmallRanks(t)
 	for seed := range uint64(10) {
 		db := newFake(t, 100+seed)
 		db.unkind = true

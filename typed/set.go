@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -12,23 +13,25 @@ import (
 type Set struct{ Key }
 
 // NewSet returns a handle of the set called name.
-func NewSet(src Source, name string) Set { return Set{Key{src, name}} }
+func NewSet(src collection.Source, name string) Set { return Set{Key{src, name}} }
 
-func (s Set) openOld(t Txn) (collection, bool, error) { return openOld(t, s.name, record.TypeSet) }
+func (s Set) openOld(t collection.Txn) (collection.Collection, bool, error) {
+	return collection.OpenOld(t, s.name, record.TypeSet)
+}
 
 // Add adds the members and returns how many are new; members that were there stay
 // as they are, with their times to live. [SADD]
 func (s Set) Add(members ...string) (added int, err error) {
-	return update(s.src, s.name, func(t Txn) (n int, err error) {
-		if err := checkMembers(members); err != nil {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (n int, err error) {
+		if err := collection.CheckMembers(members); err != nil {
 			return 0, err
 		}
-		c, err := openToWrite(t, s.name, record.TypeSet)
+		c, err := collection.OpenToWrite(t, s.name, record.TypeSet)
 		if err != nil {
 			return 0, err
 		}
 		for _, m := range members {
-			added, err := putElement(t, &c, m, nil, true)
+			added, err := c.Set(t, m, nil, true)
 			if err != nil {
 				return 0, err
 			}
@@ -36,7 +39,7 @@ func (s Set) Add(members ...string) (added int, err error) {
 				n++
 			}
 		}
-		return n, c.keep(t)
+		return n, c.Keep(t)
 	})
 }
 
@@ -48,25 +51,25 @@ func (s Set) Remove(members ...string) (removed int, err error) {
 
 // Has reports whether member is in the set. [SISMEMBER]
 func (s Set) Has(member string) (bool, error) {
-	return view(s.src, func(t Txn) (bool, error) { return s.has(t, member) })
+	return collection.View(s.src, func(t collection.Txn) (bool, error) { return s.has(t, member) })
 }
 
-func (s Set) has(t Txn, member string) (bool, error) {
-	if err := checkMember(member); err != nil {
+func (s Set) has(t collection.Txn, member string) (bool, error) {
+	if err := collection.CheckMember(member); err != nil {
 		return false, err
 	}
 	c, found, err := s.openOld(t)
 	if !found {
 		return false, err
 	}
-	return c.has(t, member)
+	return c.Has(t, member)
 }
 
 // HasMany reports for each of the members, in their order, whether it is in the
 // set. [SMISMEMBER]
 func (s Set) HasMany(members ...string) ([]bool, error) {
-	return view(s.src, func(t Txn) ([]bool, error) {
-		if err := checkMembers(members); err != nil {
+	return collection.View(s.src, func(t collection.Txn) ([]bool, error) {
+		if err := collection.CheckMembers(members); err != nil {
 			return nil, err
 		}
 		has := make([]bool, len(members))
@@ -75,7 +78,7 @@ func (s Set) HasMany(members ...string) ([]bool, error) {
 			return has, err
 		}
 		for i, m := range members {
-			if has[i], err = c.has(t, m); err != nil {
+			if has[i], err = c.Has(t, m); err != nil {
 				return nil, err
 			}
 		}
@@ -89,17 +92,19 @@ func (s Set) HasMany(members ...string) ([]bool, error) {
 func (s Set) Len() (int64, error) { return length(s.Key, record.TypeSet) }
 
 // All yields the members in bytewise order. [SMEMBERS]
-func (s Set) All() iter.Seq2[string, error] { return elementNames(s.Key, record.TypeSet, part{}) }
+func (s Set) All() iter.Seq2[string, error] {
+	return elementNames(s.Key, record.TypeSet, collection.Part{})
+}
 
 // Prefix yields the members that start with prefix, as All does.
 func (s Set) Prefix(prefix string) iter.Seq2[string, error] {
-	return elementNames(s.Key, record.TypeSet, part{prefix: prefix})
+	return elementNames(s.Key, record.TypeSet, collection.Part{Prefix: prefix})
 }
 
 // After yields the members above the given one, which need not exist, as All does:
 // a loop that was broken off goes on behind the last member it met. [SSCAN]
 func (s Set) After(member string) iter.Seq2[string, error] {
-	return elementNames(s.Key, record.TypeSet, part{after: member, above: true})
+	return elementNames(s.Key, record.TypeSet, collection.Part{After: member, Above: true})
 }
 
 // Random returns n different members, or all if there are fewer, each choice as
@@ -107,13 +112,13 @@ func (s Set) After(member string) iter.Seq2[string, error] {
 // which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: a walk of part
 // of the set, a quarter of it on average for one member. [SRANDMEMBER]
 func (s Set) Random(n int) ([]string, error) {
-	return view(s.src, func(t Txn) ([]string, error) {
+	return collection.View(s.src, func(t collection.Txn) ([]string, error) {
 		c, found, err := s.openOld(t)
 		if !found || n == 0 {
 			return nil, err
 		}
-		return draw(t, &c, n, ScanOptions{KeysOnly: true}, func(e *elements, names *nameArena) string {
-			return names.name(e.member())
+		return draw(t, &c, n, collection.ScanOptions{KeysOnly: true}, func(e *collection.Elements, names *nameArena) string {
+			return names.name(e.Member())
 		})
 	})
 }
@@ -121,34 +126,34 @@ func (s Set) Random(n int) ([]string, error) {
 // Pop removes what Random(n) would have returned, and returns it. A negative n is
 // ErrOutOfRange. [SPOP]
 func (s Set) Pop(n int) ([]string, error) {
-	return update(s.src, s.name, func(t Txn) ([]string, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) ([]string, error) {
 		if n < 0 {
 			return nil, base.ErrOutOfRange
 		}
-		c, found, err := openOldToWrite(t, s.name, record.TypeSet)
+		c, found, err := collection.OpenOldToWrite(t, s.name, record.TypeSet)
 		if !found || n == 0 {
 			return nil, err
 		}
-		popped, err := draw(t, &c, n, ScanOptions{KeysOnly: true}, func(e *elements, names *nameArena) string {
-			return names.name(e.member())
+		popped, err := draw(t, &c, n, collection.ScanOptions{KeysOnly: true}, func(e *collection.Elements, names *nameArena) string {
+			return names.name(e.Member())
 		})
 		if err != nil {
 			return nil, err
 		}
-		if uint64(len(popped)) >= c.meta.Count {
-			return popped, c.drop(t)
+		if uint64(len(popped)) >= c.Count() {
+			return popped, c.Drop(t)
 		}
 		for _, m := range popped {
-			deadline, _, err := c.find(t, m)
+			deadline, _, err := c.Find(t, m)
 			if err == nil {
-				err = c.remove(t, m, deadline)
+				err = c.Remove(t, m, deadline)
 			}
 			if err != nil {
 				return nil, err
 			}
 		}
-		c.shrank(uint64(len(popped)))
-		return popped, c.keep(t)
+		c.Shrank(uint64(len(popped)))
+		return popped, c.Keep(t)
 	})
 }
 
@@ -156,53 +161,49 @@ func (s Set) Pop(n int) ([]string, error) {
 // Its time to live goes with it. If dst is this set nothing changes; if it has the
 // member already, that stays as it is and the member here is still removed. ErrWrongType if either key holds another type. [SMOVE]
 func (s Set) MoveTo(dst, member string) (moved bool, err error) {
-	return update(s.src, "", func(t Txn) (bool, error) {
-		if err := checkName(dst); err != nil {
+	return collection.Update(s.src, "", func(t collection.Txn) (bool, error) {
+		if err := collection.CheckName(dst); err != nil {
 			return false, err
 		}
 		if dst == s.name {
 			return s.has(t, member)
 		}
-		if err := checkMember(member); err != nil {
+		if err := collection.CheckMember(member); err != nil {
 			return false, err
 		}
-		from, found, err := openOldToWrite(t, s.name, record.TypeSet)
+		from, found, err := collection.OpenOldToWrite(t, s.name, record.TypeSet)
 		if !found {
 			return false, err
 		}
-		to, err := openToWrite(t, dst, record.TypeSet)
+		to, err := collection.OpenToWrite(t, dst, record.TypeSet)
 		if err != nil {
 			return false, err
 		}
-		deadline, found, err := from.find(t, member)
+		deadline, found, err := from.Find(t, member)
 		if err == nil && found {
 			err = move(t, &from, &to, member, deadline)
 		}
 		if err == nil {
-			err = from.keep(t)
+			err = from.Keep(t)
 		}
 		return found, err
 	})
 }
 
 // move moves a member that from has; the caller keeps from.
-func move(t Txn, from, to *collection, member string, deadline int64) error {
-	if err := from.remove(t, member, deadline); err != nil {
+func move(t collection.Txn, from, to *collection.Collection, member string, deadline int64) error {
+	if err := from.Remove(t, member, deadline); err != nil {
 		return err
 	}
-	from.shrank(1)
-	_, exists, err := to.find(t, member)
+	from.Shrank(1)
+	_, exists, err := to.Find(t, member)
 	if err != nil {
 		return err
 	}
 	if !exists {
-		if err := to.create(t); err != nil {
+		if err := to.Add(t, member, nil, deadline); err != nil {
 			return err
 		}
-		if err := to.put(t, member, nil, 0, deadline); err != nil {
-			return err
-		}
-		to.grew(len(member))
 	}
-	return to.keep(t)
+	return to.Keep(t)
 }

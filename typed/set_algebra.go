@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -29,7 +30,7 @@ func (s Set) InterLen(limit int64, others ...string) (n int64, err error) {
 	if limit < 0 {
 		return 0, base.ErrOutOfRange
 	}
-	return view(s.src, func(t Txn) (n int64, err error) {
+	return collection.View(s.src, func(t collection.Txn) (n int64, err error) {
 		sources := append([]string{s.name}, others...)
 		err = combine(t, opInter, sources, func([]byte) (bool, error) {
 			n++
@@ -70,7 +71,7 @@ const (
 
 func (s Set) streamed(op setOp, others []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		stream(s.src, yield, func(t Txn, each func(string) bool) error {
+		collection.Stream(s.src, yield, func(t collection.Txn, each func(string) bool) error {
 			sources := append([]string{s.name}, others...)
 			var names nameArena
 			return combine(t, op, sources, func(m []byte) (bool, error) {
@@ -81,50 +82,28 @@ func (s Set) streamed(op setOp, others []string) iter.Seq2[string, error] {
 }
 
 func (s Set) store(op setOp, sources []string) (int64, error) {
-	return update(s.src, "", func(t Txn) (int64, error) {
-		if err := checkName(s.name); err != nil {
+	return collection.Update(s.src, "", func(t collection.Txn) (int64, error) {
+		if err := collection.CheckName(s.name); err != nil {
 			return 0, err
 		}
 		if len(sources) == 0 {
 			return 0, base.ErrSyntax
 		}
-		// The result grows under an id of its own; the key, which may be
-		// a source, changes last.
-		result := collection{name: s.name, typ: record.TypeSet}
-		sc := t.Scratch()
-		err := combine(t, op, sources, func(m []byte) (bool, error) {
-			if err := result.create(t); err != nil {
-				return false, err
-			}
-			sc.row = append(result.element(t, ""), m...)
-			result.grew(len(m))
-			return true, result.putRow(t, sc.row, record.TypeNone, nil)
+		return collection.Replace(t, s.name, record.TypeSet, func(result *collection.Collection) error {
+			return combine(t, op, sources, func(m []byte) (bool, error) {
+				return true, result.AddName(t, m)
+			})
 		})
-		if err != nil {
-			return 0, err
-		}
-		row := s.row(t)
-		_, existed, err := displace(t, row)
-		if err != nil {
-			return 0, err
-		}
-		if result.meta.Count > 0 {
-			return int64(result.meta.Count), result.save(t)
-		}
-		if existed {
-			err = t.Delete(row)
-		}
-		return 0, err
 	})
 }
 
 // combine calls each for every member of the result, in order, until it returns
 // false or an error. All sources are opened, and refused, before the first call.
-func combine(t Txn, op setOp, sources []string, each func(member []byte) (bool, error)) error {
-	sets := make([]collection, len(sources))
+func combine(t collection.Txn, op setOp, sources []string, each func(member []byte) (bool, error)) error {
+	sets := make([]collection.Collection, len(sources))
 	for i, name := range sources {
 		var err error
-		if sets[i], err = openCollection(t, name, record.TypeSet); err != nil {
+		if sets[i], err = collection.Open(t, name, record.TypeSet); err != nil {
 			return err
 		}
 	}
@@ -137,7 +116,7 @@ func combine(t Txn, op setOp, sources []string, each func(member []byte) (bool, 
 	if op == opInter {
 		// The smallest set is the one to walk.
 		for i := range sets {
-			if sets[i].meta.Count < sets[0].meta.Count {
+			if sets[i].Count() < sets[0].Count() {
 				sets[0], sets[i] = sets[i], sets[0]
 			}
 		}
@@ -147,15 +126,15 @@ func combine(t Txn, op setOp, sources []string, each func(member []byte) (bool, 
 
 // sift calls each for the members of walked that all (keep), or none, of the
 // others have.
-func sift(t Txn, walked *collection, others []collection, keep bool, each func([]byte) (bool, error)) error {
-	if !walked.exists {
+func sift(t collection.Txn, walked *collection.Collection, others []collection.Collection, keep bool, each func([]byte) (bool, error)) error {
+	if !walked.Exists() {
 		return nil
 	}
 	w, err := openWalk(t, walked)
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.Close()
 	tests := make([]membership, 0, len(others))
 	defer func() {
 		for i := range tests {
@@ -163,7 +142,7 @@ func sift(t Txn, walked *collection, others []collection, keep bool, each func([
 		}
 	}()
 	for i := range others {
-		m, err := openMembership(t, &others[i], walked.meta.Count)
+		m, err := openMembership(t, &others[i], walked.Count())
 		tests = append(tests, m) // to be closed also after an error
 		if err != nil {
 			return err
@@ -181,10 +160,10 @@ func sift(t Txn, walked *collection, others []collection, keep bool, each func([
 			return err
 		}
 	}
-	return w.err()
+	return w.Err()
 }
 
-func passes(t Txn, tests []membership, member []byte, want bool) (bool, error) {
+func passes(t collection.Txn, tests []membership, member []byte, want bool) (bool, error) {
 	for i := range tests {
 		if has, err := tests[i].has(t, member); err != nil || has != want {
 			return false, err

@@ -3,6 +3,7 @@ package typed
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -12,19 +13,20 @@ import (
 // the time to live of a member alone. A ttl of 0 or less is ErrBadTTL, NoTTL is
 // none.
 func (s Set) AddTTL(ttl time.Duration, members ...string) (added int, err error) {
-	return update(s.src, s.name, func(t Txn) (n int, err error) {
-		if err := checkMembers(members); err != nil {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (n int, err error) {
+		if err := collection.CheckMembers(members); err != nil {
 			return 0, err
 		}
 		if err := checkElementTTL(ttl, nil); err != nil {
 			return 0, err
 		}
-		c, err := openToWrite(t, s.name, record.TypeSet)
+		c, err := collection.OpenToWrite(t, s.name, record.TypeSet)
 		if err != nil || len(members) == 0 {
 			return 0, err
 		}
+		deadline := deadlineIn(t.Now(), ttl)
 		for _, m := range members {
-			added, err := putUntil(t, &c, m, nil, ttl)
+			added, err := c.SetUntil(t, m, nil, deadline)
 			if err != nil {
 				return 0, err
 			}
@@ -32,7 +34,7 @@ func (s Set) AddTTL(ttl time.Duration, members ...string) (added int, err error)
 				n++
 			}
 		}
-		return n, c.keep(t)
+		return n, c.Keep(t)
 	})
 }
 

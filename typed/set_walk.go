@@ -3,26 +3,26 @@ package typed
 import (
 	"bytes"
 
-	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
 // setWalk walks the members of one set in order.
 type setWalk struct {
-	elements
+	collection.Elements
 	at []byte // the member it stands on, borrowed; nil at the end
 }
 
-func openWalk(t Txn, c *collection) (w setWalk, err error) {
-	w.elements, err = c.scan(t, part{}, ScanOptions{KeysOnly: true})
+func openWalk(t collection.Txn, c *collection.Collection) (w setWalk, err error) {
+	w.Elements, err = c.Scan(t, collection.Part{}, collection.ScanOptions{KeysOnly: true})
 	return w, err
 }
 
 func (w *setWalk) step() bool {
-	if !w.next() {
+	if !w.Next() {
 		w.at = nil
 		return false
 	}
-	w.at = w.member()
+	w.at = w.Member()
 	return true
 }
 
@@ -30,21 +30,21 @@ func (w *setWalk) step() bool {
 // order: by walking along, or by look-ups if the set is much larger than what is
 // asked.
 type membership struct {
-	set  *collection
-	walk setWalk // cur nil: by look-up
+	set  *collection.Collection
+	walk setWalk // not opened: by look-up
 	done bool    // nothing more to meet on the walk
 }
 
 // lookUpFactor is how many steps of a walk one look-up is worth.
 const lookUpFactor = 16
 
-func openMembership(t Txn, c *collection, asked uint64) (m membership, err error) {
+func openMembership(t collection.Txn, c *collection.Collection, asked uint64) (m membership, err error) {
 	m.set = c
-	if !c.exists {
+	if !c.Exists() {
 		m.done = true
 		return m, nil
 	}
-	if c.meta.Count/lookUpFactor > asked {
+	if c.Count()/lookUpFactor > asked {
 		return m, nil
 	}
 	if m.walk, err = openWalk(t, c); err != nil {
@@ -58,19 +58,15 @@ func (m *membership) step() error {
 		return nil
 	}
 	m.done = true
-	return m.walk.err()
+	return m.walk.Err()
 }
 
-func (m *membership) has(t Txn, member []byte) (bool, error) {
+func (m *membership) has(t collection.Txn, member []byte) (bool, error) {
 	if m.done {
 		return false, nil
 	}
-	if m.walk.cur == nil {
-		sc := t.Scratch()
-		sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), m.set.meta.ID, keyenc.TagElement, "")
-		sc.row = append(sc.row, member...)
-		deadline, found, err := m.set.peek(t, sc.row, false)
-		return found && (deadline == 0 || deadline > t.Now()), err
+	if !m.walk.Opened() {
+		return m.set.HasBytes(t, member)
 	}
 	for {
 		switch c := bytes.Compare(m.walk.at, member); {
@@ -85,18 +81,18 @@ func (m *membership) has(t Txn, member []byte) (bool, error) {
 	}
 }
 
-func (m *membership) close() { m.walk.close() }
+func (m *membership) close() { m.walk.Close() }
 
 // unite merges the sets with a binary heap: heap[0] stands on the smallest member.
-func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
+func unite(t collection.Txn, sets []collection.Collection, each func([]byte) (bool, error)) error {
 	heap := make([]setWalk, 0, len(sets))
 	defer func() {
 		for i := range heap[:cap(heap)] {
-			heap[:cap(heap)][i].close()
+			heap[:cap(heap)][i].Close()
 		}
 	}()
 	for i := range sets {
-		if !sets[i].exists {
+		if !sets[i].Exists() {
 			continue
 		}
 		w, err := openWalk(t, &sets[i])
@@ -105,10 +101,10 @@ func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
 			return err
 		}
 		if !heap[len(heap)-1].step() {
-			if err := heap[len(heap)-1].err(); err != nil {
+			if err := heap[len(heap)-1].Err(); err != nil {
 				return err
 			}
-			w.close()
+			w.Close()
 			heap = heap[:len(heap)-1]
 		}
 	}
@@ -125,7 +121,7 @@ func unite(t Txn, sets []collection, each func([]byte) (bool, error)) error {
 			}
 		}
 		if !heap[0].step() {
-			if err := heap[0].err(); err != nil {
+			if err := heap[0].Err(); err != nil {
 				return err
 			}
 			n := len(heap) - 1

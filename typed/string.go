@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -14,7 +15,7 @@ import (
 type String struct{ Key }
 
 // NewString returns a handle of the string called name.
-func NewString(src Source, name string) String { return String{Key{src, name}} }
+func NewString(src collection.Source, name string) String { return String{Key{src, name}} }
 
 // Get returns the value, which is yours, or ErrNotFound. [GET]
 func (s String) Get() ([]byte, error) { return s.AppendGet(nil) }
@@ -22,21 +23,21 @@ func (s String) Get() ([]byte, error) { return s.AppendGet(nil) }
 // AppendGet appends the value to dst, for callers that have a buffer. Without a
 // value it returns dst and the error.
 func (s String) AppendGet(dst []byte) ([]byte, error) {
-	v, err := view(s.src, func(t Txn) ([]byte, error) { return s.get(t, dst) })
+	v, err := collection.View(s.src, func(t collection.Txn) ([]byte, error) { return s.get(t, dst) })
 	if err != nil {
 		return dst, err
 	}
-	return owned(v), nil
+	return collection.Owned(v), nil
 }
 
-func (s String) get(t Txn, dst []byte) ([]byte, error) {
+func (s String) get(t collection.Txn, dst []byte) ([]byte, error) {
 	v, _, err := s.load(t, dst)
 	return v, err
 }
 
 // load appends the value to dst. Without one it returns dst and ErrNotFound.
-func (s String) load(t Txn, dst []byte) ([]byte, base.Trailer, error) {
-	if err := checkName(s.name); err != nil {
+func (s String) load(t collection.Txn, dst []byte) ([]byte, base.Trailer, error) {
+	if err := collection.CheckName(s.name); err != nil {
 		return dst, base.Trailer{}, err
 	}
 	v, trailer, err := t.Get(dst, s.row(t))
@@ -44,24 +45,24 @@ func (s String) load(t Txn, dst []byte) ([]byte, base.Trailer, error) {
 		return dst, trailer, err
 	}
 	if typ := record.Type(trailer.Attr.Type()); typ != record.TypeString {
-		return dst, trailer, wrongType(t, s.row(t), typ)
+		return dst, trailer, collection.WrongType(t, s.row(t), typ)
 	}
 	return v, trailer, nil
 }
 
 // loadScratch is load into scratch, which the value is borrowed from. Without one
 // it is nil and found is false.
-func (s String) loadScratch(t Txn) (value []byte, expiry int64, found bool, err error) {
+func (s String) loadScratch(t collection.Txn) (value []byte, expiry int64, found bool, err error) {
 	sc := t.Scratch()
-	value, trailer, err := s.load(t, sc.val[:0])
+	value, trailer, err := s.load(t, sc.Val[:0])
 	if errors.Is(err, base.ErrNotFound) {
 		return nil, 0, false, nil
 	}
 	if err != nil {
 		return nil, 0, false, err
 	}
-	sc.val = value[:0]
-	return owned(value), trailer.Expiry, true, nil
+	sc.Val = value[:0]
+	return collection.Owned(value), trailer.Expiry, true, nil
 }
 
 // Set sets the value whatever the key held before, be it a collection, and
@@ -92,15 +93,15 @@ type SetResult struct {
 func (s String) SetWith(value []byte, o SetOptions) (SetResult, error) {
 	at, err := o.check()
 	if err == nil {
-		err = checkName(s.name)
+		err = collection.CheckName(s.name)
 	}
 	if err == nil {
-		err = checkValue(value)
+		err = collection.CheckValue(value)
 	}
 	if err != nil {
 		return SetResult{}, err
 	}
-	return update(s.src, s.name, func(t Txn) (SetResult, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (SetResult, error) {
 		return s.set(t, value, o, at)
 	})
 }
@@ -122,24 +123,24 @@ func (o *SetOptions) check() (at int64, err error) {
 	return deadlineAt(o.At)
 }
 
-func (s String) set(t Txn, value []byte, o SetOptions, at int64) (r SetResult, err error) {
+func (s String) set(t collection.Txn, value []byte, o SetOptions, at int64) (r SetResult, err error) {
 	if o.Get {
 		if r.Old, err = s.get(t, nil); err == nil {
-			r.Old = owned(r.Old)
-		} else if absentOK(err) != nil {
+			r.Old = collection.Owned(r.Old)
+		} else if collection.AbsentOK(err) != nil {
 			return SetResult{}, err
 		}
 	}
 	row := s.row(t)
 	if o.Cond != 0 {
-		if r.Existed, err = keyExists(t, row); err != nil {
+		if r.Existed, err = collection.KeyExists(t, row); err != nil {
 			return r, err
 		}
 		if r.Existed != (o.Cond == XX) {
 			return r, nil
 		}
 	}
-	old, existed, err := displace(t, row)
+	old, existed, err := collection.Displace(t, row)
 	if err != nil {
 		return r, err
 	}
@@ -163,7 +164,7 @@ func (s String) set(t Txn, value []byte, o SetOptions, at int64) (r SetResult, e
 // returns the length then. The time to live stays. Cost: the whole value is
 // written anew. [APPEND]
 func (s String) Append(value []byte) (n int64, err error) {
-	return update(s.src, s.name, func(t Txn) (int64, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (int64, error) {
 		old, expiry, _, err := s.loadScratch(t)
 		if err != nil {
 			return 0, err
@@ -173,7 +174,7 @@ func (s String) Append(value []byte) (n int64, err error) {
 		}
 		sc := t.Scratch()
 		v := append(old, value...)
-		sc.val = v[:0]
+		sc.Val = v[:0]
 		return int64(len(v)), t.Put(s.row(t), record.TypeString, expiry, v)
 	})
 }
@@ -181,7 +182,7 @@ func (s String) Append(value []byte) (n int64, err error) {
 // Len returns how many bytes the value has, 0 if there is none. It reads the
 // value. [STRLEN]
 func (s String) Len() (int64, error) {
-	return view(s.src, func(t Txn) (int64, error) {
+	return collection.View(s.src, func(t collection.Txn) (int64, error) {
 		v, _, _, err := s.loadScratch(t)
 		return int64(len(v)), err
 	})
@@ -191,7 +192,7 @@ func (s String) Len() (int64, error) {
 // byte. It cuts off what lies outside the value, and is empty, not an error, if
 // nothing is left or there is no value. The bytes are yours. [GETRANGE, SUBSTR]
 func (s String) Range(start, stop int64) ([]byte, error) {
-	return view(s.src, func(t Txn) ([]byte, error) {
+	return collection.View(s.src, func(t collection.Txn) ([]byte, error) {
 		v, _, _, err := s.loadScratch(t)
 		if err != nil {
 			return nil, err
@@ -210,7 +211,7 @@ func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
 	if offset < 0 {
 		return 0, base.ErrOutOfRange
 	}
-	return update(s.src, s.name, func(t Txn) (int64, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (int64, error) {
 		v, expiry, _, err := s.loadScratch(t)
 		if err != nil || len(value) == 0 {
 			return int64(len(v)), err
@@ -226,11 +227,11 @@ func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
 
 // padded returns v, which is in scratch, with zero bytes behind it that make it n
 // bytes long, if it is shorter.
-func padded(t Txn, v []byte, n int) []byte {
+func padded(t collection.Txn, v []byte, n int) []byte {
 	if short := n - len(v); short > 0 {
 		v = slices.Grow(v, short)[:n]
 		clear(v[n-short:])
-		t.Scratch().val = v[:0]
+		t.Scratch().Val = v[:0]
 	}
 	return v
 }
@@ -255,7 +256,7 @@ func span(start, stop, length int64) (first, n int64) {
 // sum. ErrNotNumber if the value is not a decimal 64-bit integer, ErrOverflow if
 // the sum is none. The time to live stays. [INCRBY, DECRBY]
 func (s String) Incr(by int64) (int64, error) {
-	return update(s.src, s.name, func(t Txn) (sum int64, err error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (sum int64, err error) {
 		old, expiry, found, err := s.loadScratch(t)
 		if err != nil {
 			return 0, err
@@ -269,8 +270,8 @@ func (s String) Incr(by int64) (int64, error) {
 			return 0, err
 		}
 		sc := t.Scratch()
-		sc.out = appendInt(sc.out[:0], sum)
-		return sum, t.Put(s.row(t), record.TypeString, expiry, sc.out)
+		sc.Out = appendInt(sc.Out[:0], sum)
+		return sum, t.Put(s.row(t), record.TypeString, expiry, sc.Out)
 	})
 }
 
@@ -280,17 +281,17 @@ func (s String) Incr(by int64) (int64, error) {
 // infinite, ErrOverflow if the sum is infinite. The time to live stays.
 // [INCRBYFLOAT]
 func (s String) IncrFloat(by float64) (float64, error) {
-	return update(s.src, s.name, func(t Txn) (float64, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (float64, error) {
 		old, expiry, _, err := s.loadScratch(t)
 		if err != nil {
 			return 0, err
 		}
 		sc := t.Scratch()
-		text, sum, err := addFraction(sc.out[:0], old, by)
+		text, sum, err := addFraction(sc.Out[:0], old, by)
 		if err != nil {
 			return 0, err
 		}
-		sc.out = text[:0]
+		sc.Out = text[:0]
 		return sum, t.Put(s.row(t), record.TypeString, expiry, text)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -73,7 +74,7 @@ func (s String) SetBit(offset int64, bit bool) (old bool, err error) {
 	case offset >= 8*base.MaxValueLen:
 		return false, base.ErrValueTooLarge
 	}
-	return update(s.src, s.name, func(t Txn) (bool, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) (bool, error) {
 		v, expiry, _, err := s.loadScratch(t)
 		if err != nil {
 			return false, err
@@ -97,7 +98,7 @@ func (s String) Bit(offset int64) (bool, error) {
 	if offset < 0 {
 		return false, base.ErrOutOfRange
 	}
-	return view(s.src, func(t Txn) (bool, error) {
+	return collection.View(s.src, func(t collection.Txn) (bool, error) {
 		v, _, _, err := s.loadScratch(t)
 		at := offset / 8
 		return err == nil && at < int64(len(v)) && v[at]&(0x80>>(offset%8)) != 0, err
@@ -107,7 +108,7 @@ func (s String) Bit(offset int64) (bool, error) {
 // BitCount returns how many bits in the range are 1, 0 if there is no value.
 // [BITCOUNT BYTE BIT]
 func (s String) BitCount(r BitRange) (int64, error) {
-	return view(s.src, func(t Txn) (int64, error) {
+	return collection.View(s.src, func(t collection.Txn) (int64, error) {
 		v, _, _, err := s.loadScratch(t)
 		if err != nil {
 			return 0, err
@@ -124,7 +125,7 @@ func (s String) BitCount(r BitRange) (int64, error) {
 // range; in an empty value, or a range that is empty, there is none. [BITPOS BYTE
 // BIT]
 func (s String) BitPos(bit bool, r BitRange) (int64, error) {
-	return view(s.src, func(t Txn) (int64, error) {
+	return collection.View(s.src, func(t collection.Txn) (int64, error) {
 		v, _, found, err := s.loadScratch(t)
 		switch {
 		case err != nil:
@@ -211,8 +212,8 @@ func (s String) BitOp(op BitOp, sources ...string) (n int64, err error) {
 	if len(sources) == 1 && sources[0] == s.name {
 		key = s.name
 	}
-	return update(s.src, key, func(t Txn) (int64, error) {
-		if err := checkName(s.name); err != nil {
+	return collection.Update(s.src, key, func(t collection.Txn) (int64, error) {
+		if err := collection.CheckName(s.name); err != nil {
 			return 0, err
 		}
 		result, err := combineBits(t, op, sources)
@@ -221,10 +222,10 @@ func (s String) BitOp(op BitOp, sources ...string) (n int64, err error) {
 		}
 		row := s.row(t)
 		if len(result) == 0 {
-			_, err := dropRow(t, row)
+			_, err := collection.DropRow(t, row)
 			return 0, err
 		}
-		if _, _, err := displace(t, row); err != nil {
+		if _, _, err := collection.Displace(t, row); err != nil {
 			return 0, err
 		}
 		return int64(len(result)), t.Put(row, record.TypeString, 0, result)
@@ -232,9 +233,9 @@ func (s String) BitOp(op BitOp, sources ...string) (n int64, err error) {
 }
 
 // combineBits returns the bits of the sources put together, in scratch for output.
-func combineBits(t Txn, op BitOp, sources []string) ([]byte, error) {
+func combineBits(t collection.Txn, op BitOp, sources []string) ([]byte, error) {
 	sc := t.Scratch()
-	result := sc.out[:0]
+	result := sc.Out[:0]
 	for i, name := range sources {
 		v, _, _, err := String{Key{name: name}}.loadScratch(t)
 		if err != nil {
@@ -254,7 +255,7 @@ func combineBits(t Txn, op BitOp, sources []string) ([]byte, error) {
 			result[i] = ^result[i]
 		}
 	}
-	sc.out = result[:0]
+	sc.Out = result[:0]
 	return result, nil
 }
 

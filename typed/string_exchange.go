@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -20,12 +21,12 @@ func (s String) GetSet(value []byte) (old []byte, err error) {
 // GetDel returns the value, which is yours, and drops the key; or ErrNotFound.
 // [GETDEL]
 func (s String) GetDel() ([]byte, error) {
-	return update(s.src, s.name, func(t Txn) ([]byte, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) ([]byte, error) {
 		v, err := s.get(t, nil)
 		if err != nil {
 			return nil, err
 		}
-		return owned(v), t.Delete(s.row(t))
+		return collection.Owned(v), t.Delete(s.row(t))
 	})
 }
 
@@ -37,7 +38,7 @@ func (s String) GetExpire(ttl time.Duration) ([]byte, error) {
 	if ttl <= 0 {
 		return nil, base.ErrBadTTL
 	}
-	return update(s.src, s.name, func(t Txn) ([]byte, error) {
+	return collection.Update(s.src, s.name, func(t collection.Txn) ([]byte, error) {
 		return s.getExpire(t, deadlineIn(t.Now(), ttl))
 	})
 }
@@ -50,10 +51,10 @@ func (s String) GetExpireAt(deadline time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return update(s.src, s.name, func(t Txn) ([]byte, error) { return s.getExpire(t, at) })
+	return collection.Update(s.src, s.name, func(t collection.Txn) ([]byte, error) { return s.getExpire(t, at) })
 }
 
-func (s String) getExpire(t Txn, at int64) ([]byte, error) {
+func (s String) getExpire(t collection.Txn, at int64) ([]byte, error) {
 	v, trailer, err := s.load(t, nil)
 	if err != nil {
 		return nil, err
@@ -65,5 +66,5 @@ func (s String) getExpire(t Txn, at int64) ([]byte, error) {
 	default:
 		err = t.Put(row, record.TypeString, at, v)
 	}
-	return owned(v), err
+	return collection.Owned(v), err
 }

@@ -1,6 +1,9 @@
 package typed
 
-import "github.com/siltstonedb/siltstone/internal/base"
+import (
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
+)
 
 // The longest common subsequence of two values: the bytes that both have in the
 // same order, though others may stand between them. Where there are several of
@@ -24,7 +27,7 @@ type LCSMatch struct {
 // other. The bytes are yours. A missing value is empty. ErrValueTooLarge if the
 // product of the lengths is above 2²⁸. [LCS]
 func (s String) LCS(other string) ([]byte, error) {
-	return view(s.src, func(t Txn) ([]byte, error) {
+	return collection.View(s.src, func(t collection.Txn) ([]byte, error) {
 		table, err := s.lcs(t, other, true)
 		if err != nil {
 			return nil, err
@@ -42,7 +45,7 @@ func (s String) LCS(other string) ([]byte, error) {
 // LCSLen returns how long the longest common subsequence is, with the bounds of
 // LCS and hardly any memory. [LCS LEN]
 func (s String) LCSLen(other string) (int64, error) {
-	return view(s.src, func(t Txn) (int64, error) {
+	return collection.View(s.src, func(t collection.Txn) (int64, error) {
 		table, err := s.lcs(t, other, false)
 		return int64(table.length), err
 	})
@@ -53,7 +56,7 @@ func (s String) LCSLen(other string) (int64, error) {
 // the subsequence, which counts all of them. The bounds are those of LCS.
 // [LCS IDX MINMATCHLEN WITHMATCHLEN]
 func (s String) LCSMatches(other string, minLen int64) (matches []LCSMatch, length int64, err error) {
-	matches, err = view(s.src, func(t Txn) (all []LCSMatch, err error) {
+	matches, err = collection.View(s.src, func(t collection.Txn) (all []LCSMatch, err error) {
 		table, err := s.lcs(t, other, true)
 		if err != nil {
 			return nil, err
@@ -68,13 +71,13 @@ func (s String) LCSMatches(other string, minLen int64) (matches []LCSMatch, leng
 }
 
 // lcs reads both values and fills the table.
-func (s String) lcs(t Txn, other string, trace bool) (lcsTable, error) {
+func (s String) lcs(t collection.Txn, other string, trace bool) (lcsTable, error) {
 	sc := t.Scratch()
-	b, err := String{Key{name: other}}.get(t, sc.out[:0])
-	if absentOK(err) != nil {
+	b, err := String{Key{name: other}}.get(t, sc.Out[:0])
+	if collection.AbsentOK(err) != nil {
 		return lcsTable{}, err
 	}
-	sc.out = b[:0]
+	sc.Out = b[:0]
 	a, _, _, err := s.loadScratch(t)
 	if err != nil {
 		return lcsTable{}, err

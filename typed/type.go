@@ -1,9 +1,6 @@
 package typed
 
-import (
-	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/record"
-)
+import "github.com/siltstonedb/siltstone/internal/record"
 
 // Type says what a key holds. The numbers are those on disk.
 type Type uint8
@@ -38,35 +35,4 @@ const (
 func (c Cond) excludes(allowed Cond) bool {
 	both := func(a, b Cond) bool { return c&a != 0 && c&b != 0 }
 	return c&^allowed != 0 || both(NX, XX|GT|LT) || both(GT, LT)
-}
-
-func checkName(name string) error {
-	if name == "" {
-		return base.ErrEmptyKey
-	}
-	return checkMember(name)
-}
-
-// checkMember is for fields and members, which may be empty.
-func checkMember(member string) error {
-	if len(member) > base.MaxKeyLen {
-		return base.ErrKeyTooLarge
-	}
-	return nil
-}
-
-func checkMembers(members []string) error {
-	for _, m := range members {
-		if err := checkMember(m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkValue(value []byte) error {
-	if len(value) > base.MaxValueLen {
-		return base.ErrValueTooLarge
-	}
-	return nil
 }

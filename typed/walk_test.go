@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
-	"github.com/siltstonedb/siltstone/typed/typedtest"
 )
 
 // These tests are about what calls walk over, and what they keep of it.
@@ -71,16 +72,16 @@ func TestRandomAndPopAreUniform(t *testing.T) {
 // as they are walked; set i holds the multiples of i.
 type bigSets struct {
 	fakeTxn
-	scratch typed.Scratch
+	scratch collection.Scratch
 	steps   int
 	peeks   int
 }
 
 const bigSetLen = 1_000_000
 
-func (b *bigSets) Begin(bool, string) (typed.Txn, error) { return b, nil }
-func (b *bigSets) Prefix() []byte                        { return nil }
-func (b *bigSets) Scratch() *typed.Scratch               { return &b.scratch }
+func (b *bigSets) Begin(bool, string) (collection.Txn, error) { return b, nil }
+func (b *bigSets) Prefix() []byte                             { return nil }
+func (b *bigSets) Scratch() *collection.Scratch               { return &b.scratch }
 
 func (b *bigSets) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	id := uint64(row[1] - '0')
@@ -93,7 +94,7 @@ func (b *bigSets) Peek([]byte) (base.Trailer, error) {
 	return base.Trailer{}, base.ErrNotFound
 }
 
-func (b *bigSets) Scan(lo, _ []byte, _ typed.ScanOptions) (typed.Cursor, error) {
+func (b *bigSets) Scan(lo, _ []byte, _ collection.ScanOptions) (collection.Cursor, error) {
 	id, _, _, _ := keyenc.ParseCollectionRow(lo)
 	return &bigCursor{b: b, key: append(slices.Clone(lo), "0000000"...), step: int(id)}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -14,7 +15,7 @@ import (
 type ZSet struct{ Key }
 
 // NewZSet returns a handle of the sorted set called name.
-func NewZSet(src Source, name string) ZSet { return ZSet{Key{src, name}} }
+func NewZSet(src collection.Source, name string) ZSet { return ZSet{Key{src, name}} }
 
 // Member is a member of a sorted set with its score.
 type Member struct {
@@ -22,16 +23,20 @@ type Member struct {
 	Score float64
 }
 
-func (z ZSet) open(t Txn) (collection, error) { return openCollection(t, z.name, record.TypeZSet) }
-
-func (z ZSet) openOld(t Txn) (collection, bool, error) { return openOld(t, z.name, record.TypeZSet) }
-
-func (z ZSet) openToWrite(t Txn) (collection, error) {
-	return openToWrite(t, z.name, record.TypeZSet)
+func (z ZSet) open(t collection.Txn) (collection.Collection, error) {
+	return collection.Open(t, z.name, record.TypeZSet)
 }
 
-func (z ZSet) openOldToWrite(t Txn) (collection, bool, error) {
-	return openOldToWrite(t, z.name, record.TypeZSet)
+func (z ZSet) openOld(t collection.Txn) (collection.Collection, bool, error) {
+	return collection.OpenOld(t, z.name, record.TypeZSet)
+}
+
+func (z ZSet) openToWrite(t collection.Txn) (collection.Collection, error) {
+	return collection.OpenToWrite(t, z.name, record.TypeZSet)
+}
+
+func (z ZSet) openOldToWrite(t collection.Txn) (collection.Collection, bool, error) {
+	return collection.OpenOldToWrite(t, z.name, record.TypeZSet)
 }
 
 // Add gives the member this score and reports whether it is new. NaN is ErrNaN.
@@ -50,7 +55,7 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 	if c.excludes(NX | XX | GT | LT | CH) {
 		return 0, base.ErrSyntax
 	}
-	return update(z.src, z.name, func(t Txn) (n int, err error) {
+	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := checkScored(members); err != nil {
 			return 0, err
 		}
@@ -67,13 +72,13 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 				n++
 			}
 		}
-		return n, set.keep(t)
+		return n, set.Keep(t)
 	})
 }
 
 func checkScored(members []Member) error {
 	for _, m := range members {
-		if err := checkMember(m.Name); err != nil {
+		if err := collection.CheckMember(m.Name); err != nil {
 			return err
 		}
 		if math.IsNaN(m.Score) {
@@ -84,8 +89,8 @@ func checkScored(members []Member) error {
 }
 
 // addMember gives one member its score if c allows; the caller keeps.
-func addMember(t Txn, set *collection, c Cond, m Member) (added, changed bool, err error) {
-	old, exists, err := findMember(t, set, m.Name)
+func addMember(t collection.Txn, set *collection.Collection, c Cond, m Member) (added, changed bool, err error) {
+	old, exists, err := set.FindMember(t, m.Name)
 	if err != nil {
 		return false, false, err
 	}
@@ -93,12 +98,12 @@ func addMember(t Txn, set *collection, c Cond, m Member) (added, changed bool, e
 		if c&XX != 0 {
 			return false, false, nil
 		}
-		return true, false, addNew(t, set, m, 0)
+		return true, false, set.AddMember(t, m.Name, m.Score, 0)
 	}
-	if m.Score == old.score || !c.scores(old.score, m.Score) {
+	if m.Score == old.Score || !c.scores(old.Score, m.Score) {
 		return false, false, nil
 	}
-	return false, true, changeScore(t, set, m.Name, old, m.Score)
+	return false, true, set.ChangeScore(t, m.Name, old, m.Score)
 }
 
 // scores reports whether the score old of a member that exists may become score.
@@ -120,44 +125,44 @@ func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool,
 	if c.excludes(NX | XX | GT | LT) {
 		return 0, false, base.ErrSyntax
 	}
-	sum, err = update(z.src, z.name, func(t Txn) (float64, error) {
+	sum, err = collection.Update(z.src, z.name, func(t collection.Txn) (float64, error) {
 		done = false
-		if err := checkMember(member); err != nil {
+		if err := collection.CheckMember(member); err != nil {
 			return 0, err
 		}
 		set, err := z.openToWrite(t)
 		if err != nil {
 			return 0, err
 		}
-		old, exists, err := findMember(t, &set, member)
+		old, exists, err := set.FindMember(t, member)
 		if err != nil {
 			return 0, err
 		}
-		sum := old.score + by + 0 // −0 is 0
+		sum := old.Score + by + 0 // −0 is 0
 		switch {
 		case !exists && c&XX != 0, exists && c&NX != 0:
-			return 0, set.keep(t)
+			return 0, set.Keep(t)
 		case math.IsNaN(sum): // before the two are compared, as in Redis
-			return 0, set.refused(t, base.ErrNaN)
-		case exists && !c.scores(old.score, sum):
-			return 0, set.keep(t)
+			return 0, set.Refused(t, base.ErrNaN)
+		case exists && !c.scores(old.Score, sum):
+			return 0, set.Keep(t)
 		case !exists:
-			err = addNew(t, &set, Member{member, sum}, 0)
-		case sum != old.score:
-			err = changeScore(t, &set, member, old, sum)
+			err = set.AddMember(t, member, sum, 0)
+		case sum != old.Score:
+			err = set.ChangeScore(t, member, old, sum)
 		}
 		if err != nil {
 			return 0, err
 		}
 		done = true
-		return sum, set.keep(t)
+		return sum, set.Keep(t)
 	})
 	return sum, done && err == nil, err
 }
 
 // Score returns the member's score or ErrNotFound. [ZSCORE]
 func (z ZSet) Score(member string) (float64, error) {
-	return view(z.src, func(t Txn) (float64, error) {
+	return collection.View(z.src, func(t collection.Txn) (float64, error) {
 		_, score, err := z.find(t, member)
 		return score, err
 	})
@@ -166,8 +171,8 @@ func (z ZSet) Score(member string) (float64, error) {
 // Scores returns the scores of the members in the order given, NaN for those that
 // are missing. [ZMSCORE]
 func (z ZSet) Scores(members ...string) ([]float64, error) {
-	return view(z.src, func(t Txn) ([]float64, error) {
-		if err := checkMembers(members); err != nil {
+	return collection.View(z.src, func(t collection.Txn) ([]float64, error) {
+		if err := collection.CheckMembers(members); err != nil {
 			return nil, err
 		}
 		set, err := z.open(t)
@@ -176,11 +181,11 @@ func (z ZSet) Scores(members ...string) ([]float64, error) {
 		}
 		scores := make([]float64, len(members))
 		for i, m := range members {
-			v, exists, err := lookUpMember(t, &set, m)
+			v, exists, err := set.LookUpMember(t, m)
 			if err != nil {
 				return nil, err
 			}
-			if scores[i] = v.score; !exists {
+			if scores[i] = v.Score; !exists {
 				scores[i] = math.NaN()
 			}
 		}
@@ -190,18 +195,18 @@ func (z ZSet) Scores(members ...string) ([]float64, error) {
 
 // find opens the set and looks the member up; without it the error is
 // ErrNotFound.
-func (z ZSet) find(t Txn, member string) (set collection, score float64, err error) {
-	if err := checkMember(member); err != nil {
+func (z ZSet) find(t collection.Txn, member string) (set collection.Collection, score float64, err error) {
+	if err := collection.CheckMember(member); err != nil {
 		return set, 0, err
 	}
 	if set, err = z.open(t); err != nil {
 		return set, 0, err
 	}
-	v, exists, err := lookUpMember(t, &set, member)
+	v, exists, err := set.LookUpMember(t, member)
 	if err == nil && !exists {
 		err = base.ErrNotFound
 	}
-	return set, v.score, err
+	return set, v.Score, err
 }
 
 // All yields the members in the order of their scores, as Range(ByRank(0, -1))
@@ -215,8 +220,8 @@ func (z ZSet) Len() (int64, error) { return length(z.Key, record.TypeZSet) }
 // Remove removes the members and returns how many there were. Without members
 // left the key is gone. [ZREM]
 func (z ZSet) Remove(members ...string) (removed int, err error) {
-	return update(z.src, z.name, func(t Txn) (n int, err error) {
-		if err := checkMembers(members); err != nil {
+	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
+		if err := collection.CheckMembers(members); err != nil {
 			return 0, err
 		}
 		set, found, err := z.openOldToWrite(t)
@@ -224,15 +229,15 @@ func (z ZSet) Remove(members ...string) (removed int, err error) {
 			return 0, err
 		}
 		for _, m := range members {
-			v, exists, err := findMember(t, &set, m)
+			v, exists, err := set.FindMember(t, m)
 			if err == nil && exists {
 				n++
-				err = removeMember(t, &set, m, v)
+				err = set.RemoveMember(t, m, v)
 			}
 			if err != nil {
 				return 0, err
 			}
 		}
-		return n, set.keep(t)
+		return n, set.Keep(t)
 	})
 }

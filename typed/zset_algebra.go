@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
 // Aggregate says which score a member gets that several sources have.
@@ -88,7 +89,7 @@ func (z ZSet) Diff(others ...string) ([]Member, error) {
 // InterLen returns how many members Inter has, and stops counting at the limit; 0
 // is none. A negative limit is ErrOutOfRange. [ZINTERCARD]
 func (z ZSet) InterLen(limit int64, others ...string) (int64, error) {
-	return view(z.src, func(t Txn) (n int64, err error) {
+	return collection.View(z.src, func(t collection.Txn) (n int64, err error) {
 		if limit < 0 {
 			return 0, base.ErrOutOfRange
 		}
@@ -124,19 +125,19 @@ func (z ZSet) StoreDiff(sources ...string) (int64, error) {
 // returns how many members that has; what it held before is dropped as by
 // StoreUnion. Reverse matters to positions and limits only. [ZRANGESTORE]
 func (z ZSet) StoreRange(src string, r ZRange) (int64, error) {
-	return z.storeMembers(func(t Txn, put func([]byte, float64) (bool, error)) error {
+	return z.storeMembers(func(t collection.Txn, put func([]byte, float64) (bool, error)) error {
 		set, err := NewZSet(z.src, src).open(t)
 		if err != nil {
 			return err
 		}
-		return eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
-			return put(name, v.score)
+		return eachMember(t, &set, r, func(name []byte, v collection.MemberValue) (bool, error) {
+			return put(name, v.Score)
 		})
 	})
 }
 
 func (z ZSet) combined(op setOp, o ZOptions, others []string) ([]Member, error) {
-	return view(z.src, func(t Txn) (all []Member, err error) {
+	return collection.View(z.src, func(t collection.Txn) (all []Member, err error) {
 		var names nameArena
 		err = combineScored(t, op, o, append([]string{z.name}, others...), func(m []byte, score float64) (bool, error) {
 			all = append(all, Member{names.name(m), score})
@@ -151,7 +152,7 @@ func (z ZSet) store(op setOp, o ZOptions, sources []string) (int64, error) {
 	if len(sources) == 0 {
 		return 0, base.ErrSyntax
 	}
-	return z.storeMembers(func(t Txn, put func([]byte, float64) (bool, error)) error {
+	return z.storeMembers(func(t collection.Txn, put func([]byte, float64) (bool, error)) error {
 		return combineScored(t, op, o, sources, put)
 	})
 }

@@ -1,6 +1,9 @@
 package typed
 
-import "github.com/siltstonedb/siltstone/internal/base"
+import (
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
+)
 
 // PopMin removes up to n members with the lowest scores and returns them, lowest
 // first. A negative n is ErrOutOfRange. [ZPOPMIN]
@@ -23,11 +26,11 @@ func (z ZSet) PopMaxFrom(n int, others ...string) (from string, popped []Member,
 }
 
 func (z ZSet) pop(n int, r ZRange) ([]Member, error) {
-	return update(z.src, z.name, func(t Txn) ([]Member, error) { return z.popIn(t, n, r) })
+	return collection.Update(z.src, z.name, func(t collection.Txn) ([]Member, error) { return z.popIn(t, n, r) })
 }
 
 func (z ZSet) popFrom(n int, r ZRange, others []string) (from string, popped []Member, err error) {
-	popped, err = update(z.src, "", func(t Txn) ([]Member, error) {
+	popped, err = collection.Update(z.src, "", func(t collection.Txn) ([]Member, error) {
 		from = z.name
 		members, err := z.popIn(t, n, r)
 		for i := 0; err == nil && len(members) == 0 && i < len(others); i++ {
@@ -42,7 +45,7 @@ func (z ZSet) popFrom(n int, r ZRange, others []string) (from string, popped []M
 	return from, popped, err
 }
 
-func (z ZSet) popIn(t Txn, n int, r ZRange) ([]Member, error) {
+func (z ZSet) popIn(t collection.Txn, n int, r ZRange) ([]Member, error) {
 	if n < 0 {
 		return nil, base.ErrOutOfRange
 	}
@@ -52,13 +55,13 @@ func (z ZSet) popIn(t Txn, n int, r ZRange) ([]Member, error) {
 	}
 	var names nameArena
 	var popped []Member
-	err = eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
-		m := Member{names.name(name), v.score}
+	err = eachMember(t, &set, r, func(name []byte, v collection.MemberValue) (bool, error) {
+		m := Member{names.name(name), v.Score}
 		popped = append(popped, m)
-		return true, removeMember(t, &set, m.Name, v)
+		return true, set.RemoveMember(t, m.Name, v)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return popped, set.keep(t)
+	return popped, set.Keep(t)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
 // position is a place in the score order and that of the result to put what
@@ -20,7 +20,7 @@ type position struct {
 // which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: that of
 // a look-up by rank for each, or a walk of the set if that is less. [ZRANDMEMBER]
 func (z ZSet) Random(n int) ([]Member, error) {
-	return view(z.src, func(t Txn) ([]Member, error) {
+	return collection.View(z.src, func(t collection.Txn) ([]Member, error) {
 		set, found, err := z.openOld(t)
 		if !found || n == 0 {
 			return nil, err
@@ -28,7 +28,7 @@ func (z ZSet) Random(n int) ([]Member, error) {
 		if n < -maxRepeated {
 			return nil, base.ErrOutOfRange
 		}
-		live, err := set.live(t)
+		live, err := set.Live(t)
 		if err != nil || live == 0 {
 			return nil, err
 		}
@@ -38,7 +38,7 @@ func (z ZSet) Random(n int) ([]Member, error) {
 
 // drawPositions draws n different positions below count, or −n that may be the
 // same, and returns them in order, to be put out in the order they were drawn in.
-func drawPositions(t Txn, count uint64, n int) []position {
+func drawPositions(t collection.Txn, count uint64, n int) []position {
 	var draws []position
 	if n < 0 {
 		draws = make([]position, -n)
@@ -69,47 +69,42 @@ func drawPositions(t Txn, count uint64, n int) []position {
 }
 
 // drawMembers finds the members at the positions, which ascend.
-func drawMembers(t Txn, set *collection, draws []position) ([]Member, error) {
-	if set.ranks.levels > 0 && !set.mayBeDue(t) && uint64(len(draws)) < set.meta.Count/uint64(2*shape.near) {
+func drawMembers(t collection.Txn, set *collection.Collection, draws []position) ([]Member, error) {
+	if !set.MayBeDue(t) && uint64(len(draws)) < set.Count()/2/uint64(set.LookUpCost()) {
 		return jumpToMembers(t, set, draws)
 	}
 	members := make([]Member, len(draws))
 	var names nameArena
 	at, met := draws[0].at, 0
 	r := ByRank(int64(at), int64(draws[len(draws)-1].at))
-	err := eachMember(t, set, r, func(name []byte, v memberValue) (bool, error) {
+	err := eachMember(t, set, r, func(name []byte, v collection.MemberValue) (bool, error) {
 		if draws[met].at == at {
 			for m := names.name(name); met < len(draws) && draws[met].at == at; met++ {
-				members[draws[met].out] = Member{m, v.score}
+				members[draws[met].out] = Member{m, v.Score}
 			}
 		}
 		at++
 		return met < len(draws), nil
 	})
 	if err == nil && met < len(draws) {
-		err = corrupt(set.name, errLostElement)
+		err = set.LostElement()
 	}
 	return members, err
 }
 
-func jumpToMembers(t Txn, set *collection, draws []position) ([]Member, error) {
+func jumpToMembers(t collection.Txn, set *collection.Collection, draws []position) ([]Member, error) {
 	members := make([]Member, len(draws))
 	var names nameArena
-	head := keyenc.CollectionHeaderLen(t.Prefix())
 	for i, d := range draws {
 		if i > 0 && d.at == draws[i-1].at {
 			members[d.out] = members[draws[i-1].out]
 			continue
 		}
-		row, err := set.rankedAt(t, d.at)
+		name, score, err := set.MemberAtRank(t, d.at)
 		if err != nil {
 			return nil, err
 		}
-		score, ok := keyenc.DecodeScore(row[head:])
-		if !ok {
-			return nil, corrupt(set.name, errScore)
-		}
-		members[d.out] = Member{names.name(row[head+keyenc.ScoreLen:]), score}
+		members[d.out] = Member{names.name(name), score}
 	}
 	return members, nil
 }

@@ -5,8 +5,8 @@ import (
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // ZRange chooses members of a sorted set: by rank, by score or by name, all of
@@ -83,7 +83,7 @@ func (r *ZRange) check() error {
 		if r.openMax && r.noMax {
 			return base.ErrSyntax
 		}
-		return checkMembers([]string{r.min, r.max})
+		return collection.CheckMembers([]string{r.min, r.max})
 	default:
 		return base.ErrSyntax
 	}
@@ -108,14 +108,14 @@ func (r *ZRange) all() bool {
 // ZREVRANGE, ZRANGEBYSCORE, ZREVRANGEBYSCORE, ZRANGEBYLEX, ZREVRANGEBYLEX]
 func (z ZSet) Range(r ZRange) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
-		stream(z.src, yield, func(t Txn, each func(Member) bool) error {
+		collection.Stream(z.src, yield, func(t collection.Txn, each func(Member) bool) error {
 			set, err := z.open(t)
 			if err != nil {
 				return err
 			}
 			var names nameArena
-			return eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
-				return each(Member{names.name(name), v.score}), nil
+			return eachMember(t, &set, r, func(name []byte, v collection.MemberValue) (bool, error) {
+				return each(Member{names.name(name), v.Score}), nil
 			})
 		})
 	}
@@ -125,7 +125,7 @@ func (z ZSet) Range(r ZRange) iter.Seq2[Member, error] {
 // of the number of members; a range by name is walked if the members have
 // different scores. [ZCOUNT, ZLEXCOUNT]
 func (z ZSet) Count(r ZRange) (int64, error) {
-	return view(z.src, func(t Txn) (n int64, err error) {
+	return collection.View(z.src, func(t collection.Txn) (n int64, err error) {
 		set, err := z.open(t)
 		if err != nil {
 			return 0, err
@@ -134,7 +134,7 @@ func (z ZSet) Count(r ZRange) (int64, error) {
 			return 0, err
 		}
 		if r.by == byRank || r.all() {
-			live, err := set.live(t)
+			live, err := set.Live(t)
 			if n = int64(live); r.by == byRank {
 				_, n = span(r.start, r.stop, n)
 			}
@@ -147,7 +147,7 @@ func (z ZSet) Count(r ZRange) (int64, error) {
 // RemoveRange removes the members that Range(r) yields and returns how many.
 // [ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX]
 func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
-	return update(z.src, z.name, func(t Txn) (n int, err error) {
+	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := r.check(); err != nil {
 			return 0, err
 		}
@@ -156,20 +156,20 @@ func (z ZSet) RemoveRange(r ZRange) (removed int, err error) {
 			return 0, err
 		}
 		if r.all() {
-			live, err := set.live(t)
+			live, err := set.Live(t)
 			if err != nil {
 				return 0, err
 			}
-			return int(min(live, math.MaxInt)), set.drop(t)
+			return int(min(live, math.MaxInt)), set.Drop(t)
 		}
-		err = eachMember(t, &set, r, func(name []byte, v memberValue) (bool, error) {
+		err = eachMember(t, &set, r, func(name []byte, v collection.MemberValue) (bool, error) {
 			n++
-			return true, removeMember(t, &set, string(name), v)
+			return true, set.RemoveMember(t, string(name), v)
 		})
 		if err != nil {
 			return 0, err
 		}
-		return n, set.keep(t)
+		return n, set.Keep(t)
 	})
 }
 
@@ -182,8 +182,8 @@ type zspan struct {
 
 // eachMember calls each for the members that r chooses until it returns false or
 // an error; name is borrowed. It may remove them.
-func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, v memberValue) (bool, error)) error {
-	if err := r.check(); err != nil || !set.exists {
+func eachMember(t collection.Txn, set *collection.Collection, r ZRange, each func(name []byte, v collection.MemberValue) (bool, error)) error {
+	if err := r.check(); err != nil || !set.Exists() {
 		return err
 	}
 	s, err := resolve(t, set, &r)
@@ -191,22 +191,22 @@ func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, v membe
 		return err
 	}
 	// Deadlines stand in the values of both orders.
-	o := ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex && set.meta.NextDue == 0}
-	cur, err := set.scanRows(t, s.lo, s.hi, o)
+	o := collection.ScanOptions{Reverse: s.reverse, KeysOnly: r.by != byLex && !set.HasDeadlines()}
+	cur, err := set.ScanRows(t, s.lo, s.hi, o)
 	if err != nil {
 		return err
 	}
 	defer cur.Close()
 	for cur.Next() {
-		name, v, err := memberAt(t, set, cur, r.by == byLex)
+		name, v, err := set.ReadMember(t, cur, r.by == byLex)
 		if err != nil {
 			return err
 		}
-		if v.deadline != 0 && set.mayBeDue(t) {
-			if v.deadline <= t.Now() {
+		if v.Deadline != 0 && set.MayBeDue(t) {
+			if v.Deadline <= t.Now() {
 				continue
 			}
-			t.Until(cur.Key(), v.deadline)
+			t.Until(cur.Key(), v.Deadline)
 		}
 		if s.skip > 0 {
 			s.skip--
@@ -222,31 +222,7 @@ func eachMember(t Txn, set *collection, r ZRange, each func(name []byte, v membe
 	return cur.Err()
 }
 
-// memberAt decodes the element row, or row of the score order, the cursor is on.
-// The deadline is left out if nobody asked for values.
-func memberAt(t Txn, set *collection, cur Cursor, element bool) (name []byte, v memberValue, err error) {
-	name = cur.Key()[keyenc.CollectionHeaderLen(t.Prefix()):]
-	var value []byte
-	ok := true
-	if element || set.meta.NextDue != 0 {
-		if value = cur.Value(); isVolatile(cur.Trailer()) {
-			if v.deadline, value, ok = record.CutDeadline(value); !ok {
-				return nil, v, corrupt(set.name, errDue)
-			}
-		}
-	}
-	if element {
-		v.score, ok = keyenc.DecodeScore(value)
-	} else if v.score, ok = keyenc.DecodeScore(name); ok {
-		name = name[keyenc.ScoreLen:]
-	}
-	if !ok {
-		return nil, v, corrupt(set.name, errScore)
-	}
-	return name, v, nil
-}
-
-func resolve(t Txn, set *collection, r *ZRange) (s zspan, err error) {
+func resolve(t collection.Txn, set *collection.Collection, r *ZRange) (s zspan, err error) {
 	if r.by == byRank {
 		return resolveRank(t, set, r)
 	}
@@ -267,7 +243,7 @@ func resolve(t Txn, set *collection, r *ZRange) (s zspan, err error) {
 
 // scoreBounds returns the bounds of the rows with the range's scores. The number
 // behind a score in their order is at most one above +Inf and so never wraps.
-func scoreBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte) {
+func scoreBounds(t collection.Txn, set *collection.Collection, r *ZRange) (lo, hi []byte) {
 	first, end := keyenc.OrderScore(r.low), keyenc.OrderScore(r.high)
 	if r.openMin {
 		first++
@@ -275,27 +251,24 @@ func scoreBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte) {
 	if !r.openMax {
 		end++
 	}
-	sc := t.Scratch()
-	sc.lo = keyenc.AppendScoreRow(sc.lo[:0], t.Prefix(), set.meta.ID, first, "")
-	sc.hi = keyenc.AppendScoreRow(sc.hi[:0], t.Prefix(), set.meta.ID, end, "")
-	return sc.lo, sc.hi
+	return set.ScoreBounds(t, first, end)
 }
 
 // lexBounds returns the bounds of the element rows with the range's names: the
 // name behind m in their order is m and a zero byte.
-func lexBounds(t Txn, set *collection, r *ZRange) (lo, hi []byte) {
+func lexBounds(t collection.Txn, set *collection.Collection, r *ZRange) (lo, hi []byte) {
 	sc := t.Scratch()
-	sc.lo = append(sc.lo[:0], set.element(t, r.min)...)
+	sc.Lo = append(sc.Lo[:0], set.Element(t, r.min)...)
 	if r.openMin {
-		sc.lo = append(sc.lo, 0)
+		sc.Lo = append(sc.Lo, 0)
 	}
 	if r.noMax {
-		sc.hi = appendSuccessor(sc.hi[:0], set.element(t, ""))
-		return sc.lo, sc.hi
+		sc.Hi = collection.AppendSuccessor(sc.Hi[:0], set.Element(t, ""))
+		return sc.Lo, sc.Hi
 	}
-	sc.hi = append(sc.hi[:0], set.element(t, r.max)...)
+	sc.Hi = append(sc.Hi[:0], set.Element(t, r.max)...)
 	if !r.openMax {
-		sc.hi = append(sc.hi, 0)
+		sc.Hi = append(sc.Hi, 0)
 	}
-	return sc.lo, sc.hi
+	return sc.Lo, sc.Hi
 }

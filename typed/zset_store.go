@@ -5,68 +5,47 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // storeMembers makes the key the sorted set of the members that fill puts, each
-// once. The result grows under an id of its own; the key, which may be a source,
-// changes last.
-func (z ZSet) storeMembers(fill func(t Txn, put func(name []byte, score float64) (bool, error)) error) (int64, error) {
-	return update(z.src, "", func(t Txn) (int64, error) {
-		if err := checkName(z.name); err != nil {
-			return 0, err
-		}
-		result := collection{name: z.name, typ: record.TypeZSet}
-		err := fill(t, func(name []byte, score float64) (bool, error) {
-			if err := result.create(t); err != nil {
-				return false, err
-			}
-			err := putMember(t, &result, Member{string(name), score}, 0, 0)
-			result.grew(memberBytes(len(name)))
-			return true, err
+// once.
+func (z ZSet) storeMembers(fill func(t collection.Txn, put func(name []byte, score float64) (bool, error)) error) (int64, error) {
+	return collection.Update(z.src, "", func(t collection.Txn) (int64, error) {
+		return collection.Replace(t, z.name, record.TypeZSet, func(result *collection.Collection) error {
+			return fill(t, func(name []byte, score float64) (bool, error) {
+				return true, result.AddUncounted(t, string(name), score)
+			})
 		})
-		if err != nil {
-			return 0, err
-		}
-		row := z.row(t)
-		_, existed, err := displace(t, row)
-		if err != nil {
-			return 0, err
-		}
-		if n := int64(result.meta.Count); n > 0 {
-			return n, result.keep(t)
-		}
-		if existed {
-			err = t.Delete(row)
-		}
-		return 0, err
 	})
 }
 
 // scoredSource is a sorted set, or a set, whose members are met in the order of
 // their names: by a walk, or by look-ups if it is much larger than what is asked.
 type scoredSource struct {
-	set    collection
+	set    collection.Collection
+	scored bool // a sorted set
 	weight float64
-	walk   setWalk // cur nil: by look-up, or there is nothing
+	walk   setWalk // not opened: by look-up, or there is nothing
 }
 
 // openScored opens a sorted set, or a set, that is a source.
-func openScored(t Txn, name string) (collection, error) {
-	c, err := openCollection(t, name, record.TypeZSet)
+func openScored(t collection.Txn, name string) (c collection.Collection, scored bool, err error) {
+	c, err = collection.Open(t, name, record.TypeZSet)
 	if errors.Is(err, base.ErrWrongType) {
-		c, err = openCollection(t, name, record.TypeSet)
+		c, err = collection.Open(t, name, record.TypeSet)
+		return c, false, err
 	}
-	return c, err
+	return c, true, err
 }
 
 // begin puts the walk on the first member.
-func (s *scoredSource) begin(t Txn) (err error) {
-	if !s.set.exists {
+func (s *scoredSource) begin(t collection.Txn) (err error) {
+	if !s.set.Exists() {
 		return nil
 	}
-	s.walk.elements, err = s.set.scan(t, part{}, ScanOptions{KeysOnly: s.set.typ == record.TypeSet})
+	s.walk.Elements, err = s.set.Scan(t, collection.Part{}, collection.ScanOptions{KeysOnly: !s.scored})
 	if err != nil {
 		return err
 	}
@@ -77,33 +56,30 @@ func (s *scoredSource) step() error {
 	if s.walk.step() {
 		return nil
 	}
-	return s.walk.err()
+	return s.walk.Err()
 }
 
 // score returns the weighted score of the member the walk is on.
-func (s *scoredSource) score() (float64, error) { return s.weighted(s.walk.value) }
+func (s *scoredSource) score() (float64, error) { return s.weighted(s.walk.Value) }
 
 func (s *scoredSource) weighted(value []byte) (float64, error) {
-	if s.set.typ == record.TypeSet {
+	if !s.scored {
 		return number(s.weight), nil
 	}
-	score, ok := keyenc.DecodeScore(value)
-	if !ok {
-		return 0, corrupt(s.set.name, errScore)
-	}
-	return number(s.weight * score), nil
+	score, err := s.set.Score(value)
+	return number(s.weight * score), err
 }
 
 // find returns the weighted score of a member, asked for in order.
-func (s *scoredSource) find(t Txn, member []byte) (score float64, found bool, err error) {
-	if s.set.exists && s.walk.cur == nil {
+func (s *scoredSource) find(t collection.Txn, member []byte) (score float64, found bool, err error) {
+	if s.set.Exists() && !s.walk.Opened() {
 		v, exists, err := []byte(nil), false, error(nil)
-		if s.set.typ == record.TypeSet {
-			exists, err = s.set.has(t, string(member))
+		if !s.scored {
+			exists, err = s.set.Has(t, string(member))
 		} else {
 			sc := t.Scratch()
-			v, _, err = s.set.get(t, sc.val[:0], string(member))
-			exists, err = err == nil, absentOK(err)
+			v, _, err = s.set.Get(t, sc.Val[:0], string(member))
+			exists, err = err == nil, collection.AbsentOK(err)
 		}
 		if err != nil || !exists {
 			return 0, false, err
@@ -126,21 +102,21 @@ func (s *scoredSource) find(t Txn, member []byte) (score float64, found bool, er
 // combineScored calls each for every member of the result, in the order of names,
 // until it returns false or an error. All sources are opened, and refused, before
 // the first call.
-func combineScored(t Txn, op setOp, o ZOptions, names []string, each func(name []byte, score float64) (bool, error)) error {
+func combineScored(t collection.Txn, op setOp, o ZOptions, names []string, each func(name []byte, score float64) (bool, error)) error {
 	if err := o.check(len(names)); err != nil {
 		return err
 	}
 	sources := make([]scoredSource, len(names))
 	for i, name := range names {
-		set, err := openScored(t, name)
+		set, scored, err := openScored(t, name)
 		if err != nil {
 			return err
 		}
-		sources[i] = scoredSource{set: set, weight: o.weight(i)}
+		sources[i] = scoredSource{set: set, scored: scored, weight: o.weight(i)}
 	}
 	defer func() {
 		for i := range sources {
-			sources[i].walk.close()
+			sources[i].walk.Close()
 		}
 	}()
 	if op == opUnion {
@@ -148,13 +124,13 @@ func combineScored(t Txn, op setOp, o ZOptions, names []string, each func(name [
 	}
 	walked := 0
 	for i := range sources {
-		if op == opInter && sources[i].set.meta.Count < sources[walked].set.meta.Count {
+		if op == opInter && sources[i].set.Count() < sources[walked].set.Count() {
 			walked = i
 		}
 	}
-	asked := sources[walked].set.meta.Count
+	asked := sources[walked].set.Count()
 	for i := range sources {
-		if i != walked && sources[i].set.meta.Count/lookUpFactor > asked {
+		if i != walked && sources[i].set.Count()/lookUpFactor > asked {
 			continue
 		}
 		if err := sources[i].begin(t); err != nil {
@@ -166,7 +142,7 @@ func combineScored(t Txn, op setOp, o ZOptions, names []string, each func(name [
 
 // siftScored calls each for the members of one source that all, or none, of the
 // others have.
-func siftScored(t Txn, op setOp, a Aggregate, sources []scoredSource, walked int, each func([]byte, float64) (bool, error)) error {
+func siftScored(t collection.Txn, op setOp, a Aggregate, sources []scoredSource, walked int, each func([]byte, float64) (bool, error)) error {
 	w := &sources[walked]
 	for w.walk.at != nil {
 		passed, score := true, 0.0
@@ -203,7 +179,7 @@ func siftScored(t Txn, op setOp, a Aggregate, sources []scoredSource, walked int
 }
 
 // uniteScored walks all sources side by side.
-func uniteScored(t Txn, a Aggregate, sources []scoredSource, each func([]byte, float64) (bool, error)) error {
+func uniteScored(t collection.Txn, a Aggregate, sources []scoredSource, each func([]byte, float64) (bool, error)) error {
 	for i := range sources {
 		if err := sources[i].begin(t); err != nil {
 			return err

@@ -3,6 +3,7 @@ package typed
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -12,7 +13,7 @@ import (
 // the time to live of a member alone. A ttl of 0 or less is ErrBadTTL, NoTTL is
 // none; a NaN among the scores is ErrNaN.
 func (z ZSet) AddTTL(ttl time.Duration, members ...Member) (added int, err error) {
-	return update(z.src, z.name, func(t Txn) (n int, err error) {
+	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := checkScored(members); err != nil {
 			return 0, err
 		}
@@ -25,34 +26,21 @@ func (z ZSet) AddTTL(ttl time.Duration, members ...Member) (added int, err error
 		}
 		deadline := deadlineIn(t.Now(), ttl)
 		for _, m := range members {
-			old, exists, err := findMember(t, &set, m.Name)
+			old, exists, err := set.FindMember(t, m.Name)
 			switch {
 			case err != nil:
 			case !exists:
 				n++
-				err = addNew(t, &set, m, deadline)
+				err = set.AddMember(t, m.Name, m.Score, deadline)
 			default:
-				err = rewriteMember(t, &set, m, old, deadline)
+				err = set.SetMember(t, m.Name, m.Score, old, deadline)
 			}
 			if err != nil {
 				return 0, err
 			}
 		}
-		return n, set.keep(t)
+		return n, set.Keep(t)
 	})
-}
-
-// rewriteMember gives a member that is there a score and a deadline.
-func rewriteMember(t Txn, set *collection, m Member, old memberValue, deadline int64) error {
-	if m.Score != old.score {
-		if err := changeScore(t, set, m.Name, old, m.Score); err != nil {
-			return err
-		}
-	}
-	if deadline == old.deadline {
-		return nil
-	}
-	return putMember(t, set, m, old.deadline, deadline)
 }
 
 // MemberTTL returns how long the member still lives, NoTTL if it has no time to
@@ -78,16 +66,4 @@ func (z ZSet) ExpireMembers(deadline time.Time, c Cond, members ...string) (int,
 // had one.
 func (z ZSet) PersistMembers(members ...string) (int, error) {
 	return persistElements(z.Key, record.TypeZSet, members)
-}
-
-// setMemberDeadline is setDeadline for a member of a sorted set.
-func setMemberDeadline(t Txn, set *collection, member string, at int64) error {
-	v, exists, err := lookUpMember(t, set, member)
-	if err != nil || !exists {
-		return err
-	}
-	if at != 0 && at <= t.Now() {
-		return removeMember(t, set, member, v)
-	}
-	return putMember(t, set, Member{member, v.score}, v.deadline, at)
 }

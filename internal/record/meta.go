@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 )
 
 // Encoding says where a collection's elements are. The numbers are on disk and
@@ -25,11 +26,8 @@ const (
 //	+----------+--------+---------+---------+------------+----------------------+
 //
 // An inline record has no id field, bytes and next due are 0, and its body is the
-// elements (see AppendInline). Otherwise the body is the type's own business: a
-// list's body is two indexes, 8 bytes big-endian each, and a flag byte. Flag 0:
-// the items have every index a stride apart from the first up to, without it, the
-// second. Flag 1: they have any indexes between these, and there are gaps. That
-// of a sorted set with a counted order is a form byte (1) and the number of levels.
+// elements (see AppendInline). Otherwise that of a list is ListBounds, that of a
+// sorted set Ranks, and that of others is empty.
 type Meta struct {
 	Encoding Encoding
 	ID       uint64 // never reused, never shared by two live rows
@@ -38,6 +36,17 @@ type Meta struct {
 	NextDue  int64  // no element's deadline is before this, ms; 0: none has one
 	Body     []byte // borrowed from the decoded value
 }
+
+// RowOverhead is what an element row takes beside its name and value, in the
+// estimate of a collection's bytes.
+const RowOverhead = 20
+
+// ElementBytes estimates the bytes of an element whose name and value have so many.
+func ElementBytes(size int) uint64 { return uint64(size) + RowOverhead }
+
+// MemberBytes estimates the bytes of a member of a sorted set, which has two rows,
+// whose name has so many.
+func MemberBytes(name int) uint64 { return 2 * ElementBytes(name+keyenc.ScoreLen) }
 
 // metaMax bounds each number of the metadata, so that they fit an int64 and sums
 // of two do not overflow.

@@ -179,6 +179,104 @@ func TestInlineBodyIsCheckedWhole(t *testing.T) {
 	}
 }
 
+func TestListBoundsLookLikeThis(t *testing.T) {
+	for _, c := range []struct {
+		b     ListBounds
+		count uint64
+		want  string
+	}{
+		{ListBounds{First: 1 << 63, End: 1<<63 + 2<<16}, 2, "8000000000000000 8000000000020000 00"},
+		{ListBounds{First: 5, End: 9, Gaps: true}, 4, "0000000000000005 0000000000000009 01"},
+	} {
+		body := AppendListBounds(nil, c.b)
+		if got := hex.EncodeToString(body); got != strings.ReplaceAll(c.want, " ", "") || len(body) != ListBoundsLen {
+			t.Errorf("%+v: %s, want %s", c.b, got, c.want)
+		}
+		if got, err := DecodeListBounds(body, c.count); got != c.b || err != nil {
+			t.Errorf("%+v came back as %+v, %v", c.b, got, err)
+		}
+		for i := range body {
+			if got, err := DecodeListBounds(body[:i], c.count); err == nil {
+				t.Errorf("%x is %+v", body[:i], got)
+			}
+		}
+	}
+}
+
+func TestListBoundsThatDoNotHoldTheItemsAreRefused(t *testing.T) {
+	const first, stride = 1 << 63, 1 << 16
+	for name, c := range map[string]struct {
+		b     ListBounds
+		count uint64
+	}{
+		"no item":              {ListBounds{First: first, End: first + stride}, 0},
+		"empty":                {ListBounds{First: first, End: first}, 1},
+		"the wrong way round":  {ListBounds{First: first + stride, End: first}, 1},
+		"not a stride apart":   {ListBounds{First: first, End: first + stride + 1}, 1},
+		"too many":             {ListBounds{First: first, End: first + stride}, 2},
+		"too few":              {ListBounds{First: first, End: first + 2*stride}, 1},
+		"too many in the gaps": {ListBounds{First: 5, End: 8, Gaps: true}, 4},
+	} {
+		if got, err := DecodeListBounds(AppendListBounds(nil, c.b), c.count); !errors.Is(err, errListBounds) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	later := AppendListBounds(nil, ListBounds{First: first, End: first + stride})
+	later[len(later)-1] = 2
+	if _, err := DecodeListBounds(later, 1); !errors.Is(err, base.ErrFormatTooNew) {
+		t.Errorf("a flag of a later version: %v", err)
+	}
+}
+
+func TestRanksLookLikeThis(t *testing.T) {
+	for body, want := range map[string]Ranks{"": {}, "\x01\x01": {1}, "\x01\x20": {32}} {
+		if got := AppendRanks(nil, want); string(got) != body {
+			t.Errorf("%+v: %x, want %x", want, got, body)
+		}
+		if got, err := DecodeRanks([]byte(body)); got != want || err != nil {
+			t.Errorf("%x is %+v, %v", body, got, err)
+		}
+	}
+	for body, want := range map[string]error{
+		"\x01": errRanks, "\x01\x00": errRanks, "\x01\x21": errRanks, "\x01\x01\x00": errRanks, "\x02\x01": base.ErrFormatTooNew, "\x00": base.ErrFormatTooNew,
+	} {
+		if got, err := DecodeRanks([]byte(body)); !errors.Is(err, want) {
+			t.Errorf("%x is %+v, %v", body, got, err)
+		}
+	}
+}
+
+func TestPagesOfRanksLookLikeThis(t *testing.T) {
+	long := strings.Repeat("x", 128)
+	for _, c := range []struct {
+		boundary string
+		members  uint64
+		want     string
+	}{
+		{"", 3, "00 03"},
+		{"a", 127, "01 61 7f"},
+		{"a", 128, "01 61 8001"},
+		{long, 1 << 62, "8001" + hex.EncodeToString([]byte(long)) + "808080808080808040"},
+	} {
+		page := AppendRankEntry(nil, c.boundary, c.members)
+		if got := hex.EncodeToString(page); got != strings.ReplaceAll(c.want, " ", "") {
+			t.Errorf("%q %d: %s, want %s", c.boundary, c.members, got, c.want)
+		}
+		boundary, members, rest, ok := NextRankEntry(append(page, "rest"...))
+		if !ok || string(boundary) != c.boundary || members != c.members || string(rest) != "rest" {
+			t.Errorf("%x came apart into %q %d %q %v", page, boundary, members, rest, ok)
+		}
+		for i := range page {
+			if _, _, _, ok := NextRankEntry(page[:i]); ok {
+				t.Errorf("%x cut to %d bytes is taken", page, i)
+			}
+		}
+	}
+	if _, _, _, ok := NextRankEntry(AppendRankEntry(nil, "", 1<<62+1)); ok {
+		t.Error("more members than there can be are taken")
+	}
+}
+
 func TestDecodersAllocateNothing(t *testing.T) {
 	op := AppendOp(nil, put(TypeHash, 99, "key", "value"))
 	meta := AppendMeta(nil, Meta{Encoding: EncodingRows, ID: 1, Count: 2, Bytes: 3})

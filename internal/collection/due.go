@@ -1,10 +1,9 @@
-package typed
+package collection
 
 import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -23,35 +22,39 @@ import (
 // where it is 0 pays for none of this. Once it is over, the due rows at or before
 // now are exactly what counts are too high by.
 
-// purgeLimit is how many elements one purge removes at most. Tests lower it.
-var purgeLimit uint64 = 1000
+// PurgeLimit is how many elements one purge removes at most. Tests lower it,
+// through typedtest, while no call on a typed value runs.
+var PurgeLimit uint64 = 1000
 
 // errDue says that the rows of elements with deadlines contradict each other.
 var errDue = errors.New("deadline of an element is malformed")
 
-// mayBeDue reports whether there may be elements that are due and not purged.
-func (c *collection) mayBeDue(t Txn) bool {
+// HasDeadlines reports whether some element may have a deadline.
+func (c *Collection) HasDeadlines() bool { return c.meta.NextDue != 0 }
+
+// MayBeDue reports whether there may be elements that are due and not purged.
+func (c *Collection) MayBeDue(t Txn) bool {
 	return c.meta.NextDue != 0 && c.meta.NextDue <= t.Now()
 }
 
 // dueRow returns the row key of the element in the order of deadlines; good until
 // the next row.
-func (c *collection) dueRow(t Txn, deadline int64, member string) []byte {
+func (c *Collection) dueRow(t Txn, deadline int64, member string) []byte {
 	sc := t.Scratch()
 	sc.row = keyenc.AppendDueRow(sc.row[:0], t.Prefix(), c.meta.ID, deadline, member)
 	return sc.row
 }
 
 // scanDue walks the elements that have deadlines in the order of those.
-func (c *collection) scanDue(t Txn, reverse bool) (Cursor, error) {
+func (c *Collection) scanDue(t Txn, reverse bool) (Cursor, error) {
 	sc := t.Scratch()
-	sc.lo = append(sc.lo[:0], c.dueRow(t, 0, "")...)
-	sc.hi = append(sc.hi[:0], c.dueRow(t, maxExpiry+1, "")...)
-	return c.scanRows(t, sc.lo, sc.hi, ScanOptions{Reverse: reverse, KeysOnly: true})
+	sc.Lo = append(sc.Lo[:0], c.dueRow(t, 0, "")...)
+	sc.Hi = append(sc.Hi[:0], c.dueRow(t, MaxExpiry+1, "")...)
+	return c.ScanRows(t, sc.Lo, sc.Hi, ScanOptions{Reverse: reverse, KeysOnly: true})
 }
 
 // parseDue takes the key of a row of scanDue apart; member is borrowed from it.
-func (c *collection) parseDue(t Txn, row []byte) (deadline int64, member []byte, err error) {
+func (c *Collection) parseDue(t Txn, row []byte) (deadline int64, member []byte, err error) {
 	rest := row[keyenc.CollectionHeaderLen(t.Prefix()):]
 	if len(rest) < record.DeadlineLen {
 		return 0, nil, corrupt(c.name, errDue)
@@ -63,7 +66,7 @@ func (c *collection) parseDue(t Txn, row []byte) (deadline int64, member []byte,
 // returns false, which leaves that element out. next is the deadline of the first
 // element that was not taken, due or not; 0 if there is none. member is borrowed;
 // each may delete rows.
-func (c *collection) eachDue(t Txn, each func(member []byte, deadline int64) (bool, error)) (next int64, err error) {
+func (c *Collection) eachDue(t Txn, each func(member []byte, deadline int64) (bool, error)) (next int64, err error) {
 	cur, err := c.scanDue(t, false)
 	if err != nil {
 		return 0, err
@@ -87,8 +90,8 @@ func (c *collection) eachDue(t Txn, each func(member []byte, deadline int64) (bo
 
 // isDue reports whether the row of the given tag that the cursor is on belongs to
 // an element that is due.
-func (c *collection) isDue(t Txn, cur Cursor, tag byte) (bool, error) {
-	if !c.mayBeDue(t) {
+func (c *Collection) isDue(t Txn, cur Cursor, tag byte) (bool, error) {
+	if !c.MayBeDue(t) {
 		return false, nil
 	}
 	deadline := int64(0)
@@ -109,8 +112,8 @@ func (c *collection) isDue(t Txn, cur Cursor, tag byte) (bool, error) {
 }
 
 // dueCount returns how many elements are due, by walking them.
-func (c *collection) dueCount(t Txn) (n uint64, err error) {
-	if !c.mayBeDue(t) {
+func (c *Collection) dueCount(t Txn) (n uint64, err error) {
+	if !c.MayBeDue(t) {
 		return 0, nil
 	}
 	_, err = c.eachDue(t, func([]byte, int64) (bool, error) { n++; return true, nil })
@@ -120,8 +123,8 @@ func (c *collection) dueCount(t Txn) (n uint64, err error) {
 	return n, err
 }
 
-// live returns how many elements there are that are not due.
-func (c *collection) live(t Txn) (uint64, error) {
+// Live returns how many elements there are that are not due.
+func (c *Collection) Live(t Txn) (uint64, error) {
 	due, err := c.dueCount(t)
 	return c.meta.Count - min(due, c.meta.Count), err
 }
@@ -129,8 +132,8 @@ func (c *collection) live(t Txn) (uint64, error) {
 // anyLive reports whether some element is not due: otherwise there is no such
 // collection. It looks for the latest deadline and then for the first live
 // element, so it walks far only if nearly all are due.
-func (c *collection) anyLive(t Txn) (bool, error) {
-	if !c.exists || !c.mayBeDue(t) {
+func (c *Collection) anyLive(t Txn) (bool, error) {
+	if !c.exists || !c.MayBeDue(t) {
 		return c.exists, nil
 	}
 	cur, err := c.scanDue(t, true)
@@ -151,37 +154,37 @@ func (c *collection) anyLive(t Txn) (bool, error) {
 	if err := cur.Err(); err != nil {
 		return false, err
 	}
-	e, err := c.scan(t, part{}, ScanOptions{})
+	e, err := c.Scan(t, Part{}, ScanOptions{})
 	if err != nil {
 		return false, err
 	}
-	defer e.close()
-	return e.next(), e.err()
+	defer e.Close()
+	return e.Next(), e.Err()
 }
 
-// openToWrite is openCollection for calls that write: it purges first, and what
+// OpenToWrite is openCollection for calls that write: it purges first, and what
 // has no live element left is gone, with its time to live.
-func openToWrite(t Txn, name string, typ record.Type) (c collection, err error) {
-	if c, err = openCollection(t, name, typ); err != nil || !c.mayBeDue(t) {
+func OpenToWrite(t Txn, name string, typ record.Type) (c Collection, err error) {
+	if c, err = Open(t, name, typ); err != nil || !c.MayBeDue(t) {
 		return c, err
 	}
 	_, err = c.purge(t)
 	return c, err
 }
 
-// openOldToWrite is openToWrite for calls that have nothing to do if there is no
+// OpenOldToWrite is openToWrite for calls that have nothing to do if there is no
 // such collection.
-func openOldToWrite(t Txn, name string, typ record.Type) (c collection, found bool, err error) {
-	c, err = openToWrite(t, name, typ)
+func OpenOldToWrite(t Txn, name string, typ record.Type) (c Collection, found bool, err error) {
+	c, err = OpenToWrite(t, name, typ)
 	return c, c.exists && err == nil, err
 }
 
 // purge removes up to purgeLimit elements that are due, and saves. more reports
 // whether due ones are left; then some element is live.
-func (c *collection) purge(t Txn) (more bool, err error) {
+func (c *Collection) purge(t Txn) (more bool, err error) {
 	n := uint64(0)
 	next, err := c.eachDue(t, func(member []byte, deadline int64) (bool, error) {
-		if n == purgeLimit {
+		if n == PurgeLimit {
 			return false, nil
 		}
 		n++
@@ -193,25 +196,25 @@ func (c *collection) purge(t Txn) (more bool, err error) {
 	if n > c.meta.Count {
 		return false, corrupt(c.name, errDue)
 	}
-	c.shrank(n)
+	c.Shrank(n)
 	c.meta.NextDue = next
-	if c.mayBeDue(t) {
+	if c.MayBeDue(t) {
 		if more, err = c.anyLive(t); err != nil {
 			return false, err
 		}
 		if !more {
-			return false, c.drop(t)
+			return false, c.Drop(t)
 		}
 	}
 	return more, c.save(t)
 }
 
 // evict removes the rows of an element that is due; the caller accounts for it.
-func (c *collection) evict(t Txn, member string, deadline int64) error {
+func (c *Collection) evict(t Txn, member string, deadline int64) error {
 	if c.typ == record.TypeZSet {
-		return evictMember(t, c, member, deadline)
+		return c.evictMember(t, member, deadline)
 	}
-	return c.remove(t, member, deadline)
+	return c.Remove(t, member, deadline)
 }
 
 // Purge removes up to a thousand due elements of the collection whose metadata
@@ -224,18 +227,23 @@ func Purge(t Txn, row []byte) (more bool, err error) {
 		return false, nil
 	}
 	c, err := loadCollection(t, row)
-	if err != nil || !c.exists || !c.mayBeDue(t) {
-		return false, absentOK(err)
+	if err != nil || !c.exists || !c.MayBeDue(t) {
+		return false, AbsentOK(err)
 	}
 	return c.purge(t)
 }
 
-// metaHead is enough of a metadata row's value for all but a list's body.
-const metaHead = 64
+// watch has a commit lose once elements may be due that were not when the
+// metadata row was read.
+func (c *Collection) watch(t Txn, row []byte) {
+	if c.meta.NextDue > t.Now() {
+		t.Until(row, c.meta.NextDue)
+	}
+}
 
 // loadCollection reads a collection of whatever type; one that is missing, or is
 // a string, a list or inline, none of which has deadlines inside, is the zero one.
-func loadCollection(t Txn, row []byte) (c collection, err error) {
+func loadCollection(t Txn, row []byte) (c Collection, err error) {
 	sc := t.Scratch()
 	value, trailer, err := t.Head(sc.vol[:0], row, metaHead)
 	if err != nil {
@@ -257,109 +265,13 @@ func loadCollection(t Txn, row []byte) (c collection, err error) {
 	if m.Encoding == record.EncodingInline {
 		return c, nil
 	}
-	c = collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
+	c = Collection{name: name, typ: typ, exists: true, expiry: trailer.Expiry}
 	c.decoded(m)
 	if typ == record.TypeZSet {
-		if c.ranks, err = decodeRanks(m.Body); err != nil {
+		if c.ranks, err = record.DecodeRanks(m.Body); err != nil {
 			return c, corrupt(name, err)
 		}
 		c.rowRanks = c.ranks
 	}
 	return c, nil
-}
-
-// peekKey is Peek of a key row: a collection whose elements are all due is not
-// there. It reads no more than the metadata unless some may be.
-func peekKey(t Txn, row []byte) (base.Trailer, error) {
-	sc := t.Scratch()
-	value, trailer, err := t.Head(sc.vol[:0], row, metaHead)
-	if err != nil {
-		return trailer, err
-	}
-	sc.vol = value[:0]
-	typ := record.Type(trailer.Attr.Type())
-	if !typ.IsCollection() || typ == record.TypeList {
-		return trailer, nil
-	}
-	// A damaged metadata row is for the call that opens it to refuse.
-	m, err := record.DecodeMeta(value)
-	if err != nil || m.NextDue == 0 || m.Encoding == record.EncodingInline {
-		return trailer, nil
-	}
-	c := collection{name: string(row[len(t.Prefix())+1:]), typ: typ, exists: true}
-	c.decoded(m)
-	c.watch(t, row)
-	if alive, err := c.anyLive(t); err != nil || alive {
-		return trailer, err
-	}
-	return base.Trailer{}, base.ErrNotFound
-}
-
-// watch has a commit lose once elements may be due that were not when the
-// metadata row was read.
-func (c *collection) watch(t Txn, row []byte) {
-	if c.meta.NextDue > t.Now() {
-		t.Until(row, c.meta.NextDue)
-	}
-}
-
-// keyExists reports whether the key with the given row is there.
-func keyExists(t Txn, row []byte) (bool, error) {
-	_, err := peekKey(t, row)
-	return err == nil, absentOK(err)
-}
-
-// anyTimerDue reports whether there may be a collection whose elements are all
-// due: otherwise a walk of keys need not ask any. Timers that are due do not last.
-func anyTimerDue(t Txn) (bool, error) {
-	lo, hi := keyenc.TimerRange(t.Now())
-	cur, err := t.Scan(lo, hi, ScanOptions{KeysOnly: true})
-	if err != nil {
-		return false, err
-	}
-	defer cur.Close()
-	return cur.Next(), cur.Err()
-}
-
-// timers are what the engine looks after for a collection. Equal ones share
-// a row.
-type timers struct {
-	key int64 // its expiry; 0: none
-	due int64 // its next due; 0: none
-}
-
-// moveTimers replaces the timer rows of collection id. The metadata row expires
-// alone, and elements do not expire at all: without a timer nobody would look.
-func moveTimers(t Txn, id uint64, from, to timers) error {
-	sc := t.Scratch()
-	for _, at := range [...]int64{from.key, from.due} {
-		if at == 0 || at == to.key || at == to.due {
-			continue
-		}
-		sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
-		if err := t.Delete(sc.row); err != nil {
-			return err
-		}
-	}
-	for _, at := range [...]int64{to.key, to.due} {
-		if at == 0 || at == from.key || at == from.due {
-			continue
-		}
-		sc.row = keyenc.AppendTimerRow(sc.row[:0], at, id)
-		if err := t.Put(sc.row, record.TypeNone, 0, t.Prefix()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropTimers is moveTimers for a collection that ends. A timer that is due stays:
-// the engine is about to look, and then finds it dead, also if a crash loses the
-// hint that Dead is.
-func dropTimers(t Txn, id uint64, from timers) error {
-	to := timers{}
-	if from.due != 0 && from.due <= t.Now() {
-		to.due = from.due
-	}
-	return moveTimers(t, id, from, to)
 }

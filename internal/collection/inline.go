@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"bytes"
@@ -80,29 +80,29 @@ func (s *inlineScratch) cursor() *inlineCursor {
 	return s.cursors[s.lent-1]
 }
 
-func (c *collection) isInline() bool { return c.meta.Encoding == record.EncodingInline }
+func (c *Collection) isInline() bool { return c.meta.Encoding == record.EncodingInline }
 
 // made reports whether the collection has a form yet, and may hold elements.
-func (c *collection) made() bool { return c.meta.Encoding != 0 }
+func (c *Collection) made() bool { return c.meta.Encoding != 0 }
 
 // openInline takes over the body of a record whose value is in sc.val, and keeps
 // that buffer.
-func (c *collection) openInline(t Txn, m record.Meta) error {
+func (c *Collection) openInline(t Txn, m record.Meta) error {
 	if m.NextDue != 0 || m.Count == 0 || m.Count > uint64(len(m.Body)) {
 		return corrupt(c.name, record.ErrInline)
 	}
 	sc := t.Scratch()
 	slot := sc.inline.slot()
-	sc.val, sc.inline.bodies[slot] = sc.inline.bodies[slot], sc.val
+	sc.Val, sc.inline.bodies[slot] = sc.inline.bodies[slot], sc.Val
 	c.inline = inlineBody{buf: m.Body, slot: slot, n: m.Count, base: keyenc.ItemMiddle}
 	if c.typ == record.TypeList {
-		c.list = listSpan{first: keyenc.ItemMiddle, end: keyenc.ItemMiddle + m.Count*stride}
+		c.list = newListSpan(keyenc.ItemMiddle, keyenc.ItemMiddle+m.Count*stride)
 	}
 	return nil
 }
 
 // beginInline makes a new collection an inline one, without elements.
-func (c *collection) beginInline(t Txn) {
+func (c *Collection) beginInline(t Txn) {
 	sc := t.Scratch()
 	slot := sc.inline.slot()
 	c.meta = record.Meta{Encoding: record.EncodingInline}
@@ -123,7 +123,7 @@ type inlineEntry struct {
 
 // findInline looks for the entry of a row. Without one, found is false and at and end
 // are where it belongs.
-func (c *collection) findInline(tag byte, rest []byte) (e inlineEntry, found bool, err error) {
+func (c *Collection) findInline(tag byte, rest []byte) (e inlineEntry, found bool, err error) {
 	b := &c.inline
 	skip, index := uint64(0), uint64(0)
 	if c.typ == record.TypeList {
@@ -167,7 +167,7 @@ func (c *collection) findInline(tag byte, rest []byte) (e inlineEntry, found boo
 var inlineTrailer = base.Trailer{Attr: base.MakeAttr(base.KindPut, uint8(record.TypeNone), false)}
 
 // getRow is Txn.Get of a row of the collection.
-func (c *collection) getRow(t Txn, dst, row []byte) ([]byte, base.Trailer, error) {
+func (c *Collection) getRow(t Txn, dst, row []byte) ([]byte, base.Trailer, error) {
 	if !c.isInline() {
 		return t.Get(dst, row)
 	}
@@ -182,7 +182,7 @@ func (c *collection) getRow(t Txn, dst, row []byte) ([]byte, base.Trailer, error
 }
 
 // peekRow is Txn.Peek of a row of the collection.
-func (c *collection) peekRow(t Txn, row []byte) (base.Trailer, error) {
+func (c *Collection) peekRow(t Txn, row []byte) (base.Trailer, error) {
 	if !c.isInline() {
 		return t.Peek(row)
 	}
@@ -194,7 +194,7 @@ func (c *collection) peekRow(t Txn, row []byte) (base.Trailer, error) {
 }
 
 // headRow is Txn.Head of a row of the collection.
-func (c *collection) headRow(t Txn, dst, row []byte, n int) ([]byte, base.Trailer, error) {
+func (c *Collection) headRow(t Txn, dst, row []byte, n int) ([]byte, base.Trailer, error) {
 	if !c.isInline() {
 		return t.Head(dst, row, n)
 	}
@@ -204,7 +204,7 @@ func (c *collection) headRow(t Txn, dst, row []byte, n int) ([]byte, base.Traile
 
 // putRow is Txn.Put of a row of the collection. If an element has two rows the
 // one that orders it comes last.
-func (c *collection) putRow(t Txn, row []byte, typ record.Type, value []byte) error {
+func (c *Collection) putRow(t Txn, row []byte, typ record.Type, value []byte) error {
 	if !c.isInline() {
 		return t.Put(row, typ, 0, value)
 	}
@@ -243,13 +243,13 @@ func (c *collection) putRow(t Txn, row []byte, typ record.Type, value []byte) er
 
 // fits reports whether there may be n elements, with this one in place of so many
 // bytes.
-func (c *collection) fits(n uint64, gone int, key, value []byte) bool {
+func (c *Collection) fits(n uint64, gone int, key, value []byte) bool {
 	size := len(c.inline.buf) - gone + record.InlineLen(c.typ, key, value)
 	return n <= uint64(record.Inline.Elements) && size <= record.Inline.Bytes
 }
 
 // check looks at the whole body before the first change.
-func (c *collection) check() error {
+func (c *Collection) check() error {
 	if c.inline.checked || c.inline.n == 0 {
 		return nil
 	}
@@ -261,14 +261,14 @@ func (c *collection) check() error {
 }
 
 // splice replaces a part of the body by an element, so that there are n.
-func (c *collection) splice(t Txn, at, end int, n uint64, key, value []byte) {
+func (c *Collection) splice(t Txn, at, end int, n uint64, key, value []byte) {
 	sc := t.Scratch()
 	sc.entry = record.AppendInline(sc.entry[:0], c.typ, key, value)
 	c.replace(t, at, end, n, sc.entry)
 }
 
 // replace replaces a part of the body, so that there are n elements.
-func (c *collection) replace(t Txn, at, end int, n uint64, with []byte) {
+func (c *Collection) replace(t Txn, at, end int, n uint64, with []byte) {
 	b := &c.inline
 	if b.lent {
 		sc := t.Scratch()
@@ -280,7 +280,7 @@ func (c *collection) replace(t Txn, at, end int, n uint64, with []byte) {
 }
 
 // deleteRow is Txn.Delete of a row of the collection.
-func (c *collection) deleteRow(t Txn, row []byte) error {
+func (c *Collection) deleteRow(t Txn, row []byte) error {
 	if !c.isInline() {
 		return t.Delete(row)
 	}
@@ -304,7 +304,7 @@ func (c *collection) deleteRow(t Txn, row []byte) error {
 
 // moveOut gives the collection an id and writes its elements as rows; the caller
 // saves. A collection that has rows stays as it is.
-func (c *collection) moveOut(t Txn) error {
+func (c *Collection) moveOut(t Txn) error {
 	if !c.isInline() {
 		return nil
 	}
@@ -318,7 +318,7 @@ func (c *collection) moveOut(t Txn) error {
 	b := c.inline
 	c.meta = record.Meta{Encoding: record.EncodingRows, ID: id, Count: c.meta.Count}
 	c.inline, c.moved = inlineBody{}, true
-	if err := putOwner(t, id, c.name); err != nil {
+	if err := PutOwner(t, id, c.name); err != nil {
 		return err
 	}
 	var index [8]byte
@@ -341,24 +341,24 @@ func (c *collection) moveOut(t Txn) error {
 }
 
 // entryBytes estimates what the rows of an entry take, as grew does.
-func (c *collection) entryBytes(key, value []byte) uint64 {
+func (c *Collection) entryBytes(key, value []byte) uint64 {
 	switch c.typ {
 	case record.TypeZSet:
-		return uint64(memberBytes(len(key)-keyenc.ScoreLen)) + rowOverhead
+		return record.MemberBytes(len(key) - keyenc.ScoreLen)
 	case record.TypeList:
-		return uint64(len(value)) + rowOverhead
+		return record.ElementBytes(len(value))
 	}
-	return uint64(len(key)+len(value)) + rowOverhead
+	return record.ElementBytes(len(key) + len(value))
 }
 
 // putEntry writes the rows of an element of a collection that has rows. key is
 // that of its entry; of an item its index.
-func (c *collection) putEntry(t Txn, key, value []byte) error {
+func (c *Collection) putEntry(t Txn, key, value []byte) error {
 	sc := t.Scratch()
 	tag := byte(keyenc.TagElement)
 	switch c.typ {
 	case record.TypeZSet:
-		sc.row = append(c.element(t, ""), key[keyenc.ScoreLen:]...)
+		sc.row = append(c.Element(t, ""), key[keyenc.ScoreLen:]...)
 		if err := t.Put(sc.row, record.TypeNone, 0, key[:keyenc.ScoreLen]); err != nil {
 			return err
 		}
@@ -372,7 +372,7 @@ func (c *collection) putEntry(t Txn, key, value []byte) error {
 }
 
 // inlineSaved returns the body to be written, and keeps its buffer for later calls.
-func (c *collection) inlineSaved(t Txn) []byte {
+func (c *Collection) inlineSaved(t Txn) []byte {
 	b := &c.inline
 	b.dirty = false
 	if kept := &t.Scratch().inline.bodies[b.slot]; cap(b.buf) > cap(*kept) {

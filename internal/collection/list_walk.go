@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"errors"
@@ -19,12 +19,17 @@ type itemCursor struct {
 var errItemRow = errors.New("row of a list item is malformed")
 
 // items walks the items with indexes in [lo, hi), which is not empty.
-func (c *collection) items(t Txn, lo, hi uint64, o ScanOptions) (itemCursor, error) {
+func (c *Collection) items(t Txn, lo, hi uint64, o ScanOptions) (itemCursor, error) {
 	sc, p := t.Scratch(), t.Prefix()
-	sc.lo = keyenc.AppendItemRow(sc.lo[:0], p, c.meta.ID, lo)
-	sc.hi = keyenc.AppendItemRow(sc.hi[:0], p, c.meta.ID, hi)
-	cur, err := c.scanRows(t, sc.lo, sc.hi, o)
+	sc.Lo = keyenc.AppendItemRow(sc.Lo[:0], p, c.meta.ID, lo)
+	sc.Hi = keyenc.AppendItemRow(sc.Hi[:0], p, c.meta.ID, hi)
+	cur, err := c.ScanRows(t, sc.Lo, sc.Hi, o)
 	return itemCursor{Cursor: cur, name: c.name, head: keyenc.CollectionHeaderLen(p)}, err
+}
+
+// AllItems walks all items of the list.
+func (c *Collection) AllItems(t Txn, o ScanOptions) (itemCursor, error) {
+	return c.items(t, c.list.First, c.list.End, o)
 }
 
 // Next moves to the next item.
@@ -47,8 +52,8 @@ func (i *itemCursor) Err() error {
 	return i.Cursor.Err()
 }
 
-// missing is what the end of a walk means that should have met another item.
-func (i *itemCursor) missing() error {
+// Missing is what the end of a walk means that should have met another item.
+func (i *itemCursor) Missing() error {
 	if err := i.Err(); err != nil {
 		return err
 	}
@@ -56,7 +61,7 @@ func (i *itemCursor) missing() error {
 }
 
 // lost turns the absence of a counted item into damage.
-func (c *collection) lost(err error) error {
+func (c *Collection) lost(err error) error {
 	if errors.Is(err, base.ErrNotFound) {
 		return corrupt(c.name, errLostElement)
 	}
@@ -65,22 +70,22 @@ func (c *collection) lost(err error) error {
 
 // locate returns the index of the item at position i, which is in the list: by
 // arithmetic, or if there are gaps by a walk of row keys from the nearer end.
-func (c *collection) locate(t Txn, i int64) (uint64, error) {
-	if !c.list.gaps {
-		return c.list.first + uint64(i)*stride, nil
+func (c *Collection) locate(t Txn, i int64) (uint64, error) {
+	if !c.list.Gaps {
+		return c.list.First + uint64(i)*stride, nil
 	}
 	o := ScanOptions{KeysOnly: true}
 	if behind := int64(c.meta.Count) - 1 - i; behind < i {
 		i, o.Reverse = behind, true
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, o)
+	cur, err := c.items(t, c.list.First, c.list.End, o)
 	if err != nil {
 		return 0, err
 	}
 	defer cur.Close()
 	for ; i >= 0; i-- {
 		if !cur.Next() {
-			return 0, cur.missing()
+			return 0, cur.Missing()
 		}
 	}
 	return cur.index, nil
@@ -88,38 +93,38 @@ func (c *collection) locate(t Txn, i int64) (uint64, error) {
 
 // boundary returns an index that parts the first i items from the others: those
 // have lower ones, these have it or higher ones.
-func (c *collection) boundary(t Txn, i int64) (uint64, error) {
+func (c *Collection) boundary(t Txn, i int64) (uint64, error) {
 	switch i {
 	case 0:
-		return c.list.first, nil
+		return c.list.First, nil
 	case int64(c.meta.Count):
-		return c.list.end, nil
+		return c.list.End, nil
 	}
 	return c.locate(t, i)
 }
 
 // closeGaps makes a list of one item contiguous again. It is for calls that have
 // removed items.
-func (c *collection) closeGaps(t Txn) error {
-	if !c.list.gaps || c.meta.Count != 1 {
+func (c *Collection) closeGaps(t Txn) error {
+	if !c.list.Gaps || c.meta.Count != 1 {
 		return nil
 	}
-	cur, err := c.items(t, c.list.first, c.list.end, ScanOptions{KeysOnly: true})
+	cur, err := c.items(t, c.list.First, c.list.End, ScanOptions{KeysOnly: true})
 	if err != nil {
 		return err
 	}
 	defer cur.Close()
 	if !cur.Next() {
-		return cur.missing()
+		return cur.Missing()
 	}
 	if end := cur.index + stride; end > cur.index {
-		c.list = listSpan{first: cur.index, end: end}
+		c.list = newListSpan(cur.index, end)
 	}
 	return nil
 }
 
 // saveItems is save after a removal of items.
-func (c *collection) saveItems(t Txn) error {
+func (c *Collection) saveItems(t Txn) error {
 	if err := c.closeGaps(t); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -33,14 +33,14 @@ type listGap struct {
 }
 
 // indexIn returns an index in the gap for a new item, which the caller puts there.
-func (c *collection) indexIn(t Txn, g listGap) (uint64, error) {
+func (c *Collection) indexIn(t Txn, g listGap) (uint64, error) {
 	switch {
 	case !g.below:
-		return c.list.extend(Front)
+		return c.list.extend(front)
 	case !g.above:
-		return c.list.extend(Back)
+		return c.list.extend(back)
 	}
-	c.list.gaps = true
+	c.list.Gaps = true
 	if g.hi-g.lo > 1 {
 		return g.lo + (g.hi-g.lo)/2, nil
 	}
@@ -82,13 +82,13 @@ func (w listWindow) isSlot(index uint64) bool {
 
 // windowAround returns the smallest window around the item with the index at that
 // takes one more item, to be put in front of that one.
-func (c *collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
-	down, err := c.items(t, c.list.first, at, ScanOptions{KeysOnly: true, Reverse: true})
+func (c *Collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
+	down, err := c.items(t, c.list.First, at, ScanOptions{KeysOnly: true, Reverse: true})
 	if err != nil {
 		return w, err
 	}
 	defer down.Close()
-	up, err := c.items(t, at, c.list.end, ScanOptions{KeysOnly: true})
+	up, err := c.items(t, at, c.list.End, ScanOptions{KeysOnly: true})
 	if err != nil {
 		return w, err
 	}
@@ -122,12 +122,12 @@ func (c *collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
 // spread numbers the items of the window anew and returns the index it leaves for
 // the new one. A row is written only where the index changes, and deleted only if
 // nothing is put in its place.
-func (c *collection) spread(t Txn, w listWindow) (index uint64, err error) {
-	hi := c.list.end
+func (c *Collection) spread(t Txn, w listWindow) (index uint64, err error) {
+	hi := c.list.End
 	if w.last() < hi {
 		hi = w.last() + 1
 	}
-	cur, err := c.items(t, max(w.lo, c.list.first), hi, ScanOptions{})
+	cur, err := c.items(t, max(w.lo, c.list.First), hi, ScanOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -137,7 +137,7 @@ func (c *collection) spread(t Txn, w listWindow) (index uint64, err error) {
 	to := first
 	for range w.items {
 		if !cur.Next() {
-			return 0, cur.missing()
+			return 0, cur.Missing()
 		}
 		if to == index {
 			to += step
@@ -154,7 +154,7 @@ func (c *collection) spread(t Txn, w listWindow) (index uint64, err error) {
 		}
 		to += step
 	}
-	c.list.first = min(c.list.first, first)
-	c.list.end = max(c.list.end, first+w.items*step+1)
+	c.list.First = min(c.list.First, first)
+	c.list.End = max(c.list.End, first+w.items*step+1)
 	return index, nil
 }

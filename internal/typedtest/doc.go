@@ -1,9 +1,12 @@
-// Package typedtest tests an implementation of typed.Source: History runs random
+// Package typedtest tests an implementation of collection.Source: History runs random
 // calls of every kind against a store and a model in plain maps and compares
 // each answer, and CheckRows recounts the rows a store holds.
 package typedtest
 
-import "github.com/siltstonedb/siltstone/typed"
+import (
+	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/typed"
+)
 
 // API makes handles, as a store, a transaction or a snapshot does.
 type API interface {
@@ -29,10 +32,10 @@ type Store interface {
 }
 
 // handles makes handles from a source.
-type handles struct{ src typed.Source }
+type handles struct{ src collection.Source }
 
 // Handles returns the handles of a source.
-func Handles(src typed.Source) API { return handles{src} }
+func Handles(src collection.Source) API { return handles{src} }
 
 func (h handles) Keys() typed.Keys                { return typed.NewKeys(h.src) }
 func (h handles) Key(name string) typed.Key       { return typed.NewKey(h.src, name) }

@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"bytes"
@@ -58,7 +58,7 @@ func (ps *rankPages) reset() {
 }
 
 // inHand returns the pages the call has come by.
-func (c *collection) inHand(t Txn) *rankPages {
+func (c *Collection) inHand(t Txn) *rankPages {
 	if c.pages == nil {
 		sc := t.Scratch()
 		if c.pages, sc.pages = sc.pages, nil; c.pages == nil {
@@ -70,7 +70,7 @@ func (c *collection) inHand(t Txn) *rankPages {
 
 // forgetPages gives the pages back, written or not. A call that fails may leave
 // that out.
-func (c *collection) forgetPages(t Txn) {
+func (c *Collection) forgetPages(t Txn) {
 	if c.pages != nil {
 		c.pages.reset()
 		t.Scratch().pages, c.pages = c.pages, nil
@@ -78,7 +78,7 @@ func (c *collection) forgetPages(t Txn) {
 }
 
 // page returns the page as the call has left it so far.
-func (c *collection) page(t Txn, level uint8, boundary []byte) (*rankPage, error) {
+func (c *Collection) page(t Txn, level uint8, boundary []byte) (*rankPage, error) {
 	ps := c.inHand(t)
 	if at, found := ps.search(level, boundary); found && !ps.list[at].gone {
 		return ps.list[at], nil
@@ -97,7 +97,7 @@ func (c *collection) page(t Txn, level uint8, boundary []byte) (*rankPage, error
 
 // newPage returns an empty page, in place of the one of its level and boundary
 // that may have been deleted.
-func (c *collection) newPage(t Txn, level uint8, boundary []byte) *rankPage {
+func (c *Collection) newPage(t Txn, level uint8, boundary []byte) *rankPage {
 	ps := c.inHand(t)
 	at, found := ps.search(level, boundary)
 	if found {
@@ -126,7 +126,7 @@ type rankCount struct {
 // find returns the entry that covers key.
 func (p *rankPage) find(key []byte) (e rankCount, ok bool) {
 	for at := 0; at < len(p.body); {
-		boundary, members, rest, ok := nextRankEntry(p.body[at:])
+		boundary, members, rest, ok := record.NextRankEntry(p.body[at:])
 		if !ok || at == 0 && !bytes.Equal(boundary, p.boundary) {
 			return e, false
 		}
@@ -148,7 +148,7 @@ func (p *rankPage) count(e rankCount, members uint64) {
 }
 
 // writePages writes the pages that the call changed.
-func (c *collection) writePages(t Txn) error {
+func (c *Collection) writePages(t Txn) error {
 	if c.pages == nil {
 		return nil
 	}
@@ -171,10 +171,10 @@ func (c *collection) writePages(t Txn) error {
 // recount says that by members came into the bucket of key, or left it if that is
 // negative; their rows are already written. Cost: a page per level, which are
 // written by save.
-func (c *collection) recount(t Txn, key []byte, by int64) error {
+func (c *Collection) recount(t Txn, key []byte, by int64) error {
 	var boundary []byte
 	fair := true
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		p, err := c.page(t, level, boundary)
 		if err != nil {
 			return err
@@ -186,7 +186,7 @@ func (c *collection) recount(t Txn, key []byte, by int64) error {
 		}
 		p.count(e, members)
 		boundary = e.boundary
-		fair = members > 0 && members >= uint64(shape.bucket/4) && members <= uint64(shape.bucket)
+		fair = members > 0 && members >= uint64(Shape.Bucket/4) && members <= uint64(Shape.Bucket)
 	}
 	if fair {
 		return nil
@@ -195,7 +195,7 @@ func (c *collection) recount(t Txn, key []byte, by int64) error {
 }
 
 // recountMove says that a member went from one key of the order to another.
-func (c *collection) recountMove(t Txn, from, to []byte) error {
+func (c *Collection) recountMove(t Txn, from, to []byte) error {
 	if err := c.recount(t, from, -1); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 // insertInline is insert in an inline list. done is false if the list is none, or
 // not any more.
-func (c *collection) insertInline(t Txn, pivot, value []byte, before bool) (inserted, done bool, err error) {
+func (c *Collection) insertInline(t Txn, pivot, value []byte, before bool) (inserted, done bool, err error) {
 	if !c.isInline() {
 		return false, false, nil
 	}
@@ -40,7 +40,7 @@ func (c *collection) insertInline(t Txn, pivot, value []byte, before bool) (inse
 }
 
 // removeInline is removeItems in an inline list, and saves.
-func (c *collection) removeInline(t Txn, count int, value []byte) (n int, err error) {
+func (c *Collection) removeInline(t Txn, count int, value []byte) (n int, err error) {
 	if err := c.check(); err != nil {
 		return 0, err
 	}
@@ -69,12 +69,12 @@ func (c *collection) removeInline(t Txn, count int, value []byte) (n int, err er
 		return 0, nil
 	}
 	c.replace(t, 0, len(b.buf), b.n-uint64(n), kept)
-	c.shrank(uint64(n))
+	c.Shrank(uint64(n))
 	return n, c.save(t)
 }
 
 // matches counts the items that equal value.
-func (c *collection) matches(value []byte) (n int) {
+func (c *Collection) matches(value []byte) (n int) {
 	for left := c.inline.buf; len(left) > 0; {
 		_, v, next, _ := record.NextInline(c.typ, left)
 		if bytes.Equal(v, value) {
@@ -87,7 +87,7 @@ func (c *collection) matches(value []byte) (n int) {
 
 // cutInline removes the n items, at least one, of an inline list from the one with
 // the given index on; they are at an end.
-func (c *collection) cutInline(t Txn, index uint64, n int64) error {
+func (c *Collection) cutInline(t Txn, index uint64, n int64) error {
 	if err := c.check(); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// collection is a collection as one call works on it: what its metadata row
+// Collection is a collection as one call works on it: what its metadata row
 // says, with the changes made so far. It borrows nothing, but that the body of an
 // inline one is in scratch.
 //
@@ -25,7 +25,7 @@ import (
 // A call that changes elements changes Count and Bytes with them and saves last;
 // save ends the collection when Count is 0. Elements that are due count until
 // they are purged: due.go.
-type collection struct {
+type Collection struct {
 	name   string
 	typ    record.Type
 	exists bool  // the metadata row is there and live
@@ -35,8 +35,8 @@ type collection struct {
 	meta record.Meta // without Body
 	list listSpan    // of a list: its Body
 
-	ranks ranks      // of a sorted set: its Body
-	pages *rankPages // that the call has come by; nil: none
+	ranks record.Ranks // of a sorted set: its Body
+	pages *rankPages   // that the call has come by; nil: none
 
 	inline inlineBody // of an inline one: its Body
 	moved  bool       // this call took it out of that form: there are no timers
@@ -44,34 +44,30 @@ type collection struct {
 	// what the metadata row says as it stands
 	rowCount uint64
 	rowDue   int64
-	rowRanks ranks
+	rowRanks record.Ranks
 }
 
-// rowOverhead is what an element row takes beside its name and value, in the
-// estimate of a collection's bytes.
-const rowOverhead = 20
-
-// openCollection reads the metadata row of name. One that is missing is a
+// Open reads the metadata row of name. One that is missing is a
 // collection without elements; one of another type is ErrWrongType.
-func openCollection(t Txn, name string, typ record.Type) (c collection, err error) {
-	if err := checkName(name); err != nil {
+func Open(t Txn, name string, typ record.Type) (c Collection, err error) {
+	if err := CheckName(name); err != nil {
 		return c, err
 	}
 	c.name, c.typ = name, typ
 	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), name)
-	value, trailer, err := t.Get(sc.val[:0], sc.key)
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), name)
+	value, trailer, err := t.Get(sc.Val[:0], sc.Key)
 	if errors.Is(err, base.ErrNotFound) {
 		return c, nil
 	}
 	if err != nil {
 		return c, err
 	}
-	sc.val = value[:0]
+	sc.Val = value[:0]
 	if rowType := record.Type(trailer.Attr.Type()); rowType != typ {
-		err := wrongType(t, sc.key, rowType)
+		err := WrongType(t, sc.Key, rowType)
 		c.ghost = errors.Is(err, base.ErrNotFound)
-		return c, absentOK(err)
+		return c, AbsentOK(err)
 	}
 	m, err := record.DecodeMeta(value)
 	if err != nil {
@@ -84,44 +80,39 @@ func openCollection(t Txn, name string, typ record.Type) (c collection, err erro
 		return c, err
 	}
 	if typ == record.TypeList {
-		if c.list, err = decodeListSpan(m.Body, m.Count); err != nil {
+		if c.list.ListBounds, err = record.DecodeListBounds(m.Body, m.Count); err != nil {
 			return c, corrupt(name, err)
 		}
 	}
 	if typ == record.TypeZSet {
-		if c.ranks, err = decodeRanks(m.Body); err != nil {
+		if c.ranks, err = record.DecodeRanks(m.Body); err != nil {
 			return c, corrupt(name, err)
 		}
 		c.rowRanks = c.ranks
 	}
 	c.exists, c.expiry = true, trailer.Expiry
 	if m.NextDue != 0 {
-		c.watch(t, sc.key)
+		c.watch(t, sc.Key)
 	}
 	return c, nil
 }
 
+// Exists reports whether there is such a collection.
+func (c *Collection) Exists() bool { return c.exists }
+
+// Count returns how many elements there are, counting those that are due.
+func (c *Collection) Count() uint64 { return c.meta.Count }
+
 // decoded takes over what the metadata row says.
-func (c *collection) decoded(m record.Meta) {
+func (c *Collection) decoded(m record.Meta) {
 	c.meta, c.rowCount, c.rowDue = m, m.Count, m.NextDue
 	c.meta.Body = nil
 }
 
-// wrongType is the error of a call that met a row of type typ and wants another:
-// ErrNotFound if it is of a collection whose elements are all due.
-func wrongType(t Txn, row []byte, typ record.Type) error {
-	if typ.IsCollection() {
-		if _, err := peekKey(t, row); err != nil {
-			return err
-		}
-	}
-	return base.ErrWrongType
-}
-
-// openOld is openCollection for calls that have nothing to do if there is no
+// OpenOld is openCollection for calls that have nothing to do if there is no
 // such collection.
-func openOld(t Txn, name string, typ record.Type) (c collection, found bool, err error) {
-	c, err = openCollection(t, name, typ)
+func OpenOld(t Txn, name string, typ record.Type) (c Collection, found bool, err error) {
+	c, err = Open(t, name, typ)
 	return c, c.exists && err == nil, err
 }
 
@@ -137,16 +128,19 @@ func corrupt(name string, reason error) error {
 // errLostElement says that metadata counts an element that has no row.
 var errLostElement = errors.New("an element that is counted has no row")
 
-// create gives the collection a form if it has none: inline, or an id and the id
+// LostElement says that the metadata counts an element that has no row.
+func (c *Collection) LostElement() error { return corrupt(c.name, errLostElement) }
+
+// Create gives the collection a form if it has none: inline, or an id and the id
 // its owner row.
-func (c *collection) create(t Txn) error {
+func (c *Collection) Create(t Txn) error {
 	if c.made() {
 		return nil
 	}
 	if c.ghost {
 		sc := t.Scratch()
-		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
-		if _, _, err := displace(t, sc.key); err != nil {
+		sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), c.name)
+		if _, _, err := Displace(t, sc.Key); err != nil {
 			return err
 		}
 		c.ghost = false
@@ -160,41 +154,41 @@ func (c *collection) create(t Txn) error {
 		return err
 	}
 	c.meta = record.Meta{Encoding: record.EncodingRows, ID: id}
-	return putOwner(t, id, c.name)
+	return PutOwner(t, id, c.name)
 }
 
-// putOwner says that the rows of id belong to the metadata row of name.
-func putOwner(t Txn, id uint64, name string) error {
+// PutOwner says that the rows of id belong to the metadata row of name.
+func PutOwner(t Txn, id uint64, name string) error {
 	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), name)
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), name)
 	sc.row = keyenc.AppendElementRow(sc.row[:0], t.Prefix(), id, keyenc.TagOwner, "")
-	return t.Put(sc.row, record.TypeNone, 0, sc.key)
+	return t.Put(sc.row, record.TypeNone, 0, sc.Key)
 }
 
 // save writes the metadata row, or ends the collection if nothing is left in it.
-func (c *collection) save(t Txn) error {
+func (c *Collection) save(t Txn) error {
 	if c.meta.Count == 0 {
-		return c.drop(t)
+		return c.Drop(t)
 	}
 	sc := t.Scratch()
-	sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
+	sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), c.name)
 	m := c.meta
-	var body [max(listSpanLen, ranksLen)]byte
+	var body [max(record.ListBoundsLen, record.RanksLen)]byte
 	switch {
 	case c.isInline():
 		m.Body, m.Bytes = c.inlineSaved(t), 0
 	case c.typ == record.TypeList:
-		m.Body = c.list.append(body[:0])
+		m.Body = record.AppendListBounds(body[:0], c.list.ListBounds)
 	case c.typ == record.TypeZSet:
-		m.Body = c.ranks.append(body[:0])
+		m.Body = record.AppendRanks(body[:0], c.ranks)
 		c.rowRanks = c.ranks
 		if err := c.writePages(t); err != nil {
 			return err
 		}
 	}
-	sc.out = record.AppendMeta(sc.out[:0], m)
+	sc.Out = record.AppendMeta(sc.Out[:0], m)
 	c.exists = true
-	if err := t.Put(sc.key, c.typ, c.expiry, sc.out); err != nil {
+	if err := t.Put(sc.Key, c.typ, c.expiry, sc.Out); err != nil {
 		return err
 	}
 	if m.Count < c.rowCount {
@@ -209,15 +203,15 @@ func (c *collection) save(t Txn) error {
 }
 
 // timers returns the timers there are.
-func (c *collection) timers() timers {
+func (c *Collection) timers() timers {
 	if c.moved {
 		return timers{}
 	}
 	return timers{c.expiry, c.rowDue}
 }
 
-// keep saves if there is anything to say that the metadata row does not.
-func (c *collection) keep(t Txn) error {
+// Keep saves if there is anything to say that the metadata row does not.
+func (c *Collection) Keep(t Txn) error {
 	if c.isInline() {
 		if !c.inline.dirty {
 			return nil
@@ -238,17 +232,17 @@ func (c *collection) keep(t Txn) error {
 	return c.save(t)
 }
 
-// refused returns why a call is refused that may have removed an element because
+// Refused returns why a call is refused that may have removed an element because
 // it was due: that is kept, for a transaction goes on after a refusal.
-func (c *collection) refused(t Txn, reason error) error {
-	if err := c.keep(t); err != nil {
+func (c *Collection) Refused(t Txn, reason error) error {
+	if err := c.Keep(t); err != nil {
 		return err
 	}
 	return reason
 }
 
-// drop ends the collection. Its elements are left to the engine.
-func (c *collection) drop(t Txn) error {
+// Drop ends the collection. Its elements are left to the engine.
+func (c *Collection) Drop(t Txn) error {
 	if !c.made() {
 		return nil
 	}
@@ -260,13 +254,13 @@ func (c *collection) drop(t Txn) error {
 	}
 	existed := c.exists
 	c.exists, c.expiry, c.meta, c.rowCount, c.rowDue = false, 0, record.Meta{}, 0, 0
-	c.ranks, c.rowRanks = ranks{}, ranks{}
+	c.ranks, c.rowRanks = record.Ranks{}, record.Ranks{}
 	c.forgetPages(t)
 	c.inline, c.moved = inlineBody{}, false
 	if existed {
 		sc := t.Scratch()
-		sc.key = keyenc.AppendNameRow(sc.key[:0], t.Prefix(), c.name)
-		if err := t.Delete(sc.key); err != nil {
+		sc.Key = keyenc.AppendNameRow(sc.Key[:0], t.Prefix(), c.name)
+		if err := t.Delete(sc.Key); err != nil {
 			return err
 		}
 	}
@@ -276,15 +270,19 @@ func (c *collection) drop(t Txn) error {
 	return nil
 }
 
-// grew accounts for an element that was added.
-func (c *collection) grew(bytes int) {
+// Grew accounts for an element that was added, whose name and value have so many
+// bytes.
+func (c *Collection) Grew(size int) { c.grewBy(record.ElementBytes(size)) }
+
+// grewBy is Grew of an element that takes so many bytes.
+func (c *Collection) grewBy(bytes uint64) {
 	c.meta.Count++
-	c.meta.Bytes += uint64(bytes) + rowOverhead
+	c.meta.Bytes += bytes
 }
 
-// shrank accounts for n elements that were removed, each taken to be of average
+// Shrank accounts for n elements that were removed, each taken to be of average
 // size: their values need not be read for an estimate.
-func (c *collection) shrank(n uint64) {
+func (c *Collection) Shrank(n uint64) {
 	if n >= c.meta.Count {
 		c.meta.Count, c.meta.Bytes = 0, 0
 		return
@@ -294,9 +292,9 @@ func (c *collection) shrank(n uint64) {
 	c.meta.Count -= n
 }
 
-// appendSuccessor appends to dst the smallest key above every key that starts
+// AppendSuccessor appends to dst the smallest key above every key that starts
 // with prefix; the tag in a row's prefix is never 0xFF, so there is one.
-func appendSuccessor(dst, prefix []byte) []byte {
+func AppendSuccessor(dst, prefix []byte) []byte {
 	n := len(prefix)
 	for n > 0 && prefix[n-1] == 0xFF {
 		n--
@@ -306,14 +304,4 @@ func appendSuccessor(dst, prefix []byte) []byte {
 		dst[len(dst)-1]++
 	}
 	return dst
-}
-
-// uniform returns an evenly distributed number below n, which is not 0.
-func uniform(t Txn, n uint64) uint64 {
-	limit := -n % n // 2⁶⁴ mod n: the numbers below it would come up once too often
-	for {
-		if v := t.Uint64(); v >= limit {
-			return v % n
-		}
-	}
 }

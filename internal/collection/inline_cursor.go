@@ -1,4 +1,4 @@
-package typed
+package collection
 
 import (
 	"bytes"
@@ -32,10 +32,13 @@ func (i *inlineCursor) Next() bool {
 	return true
 }
 
-func (i *inlineCursor) Key() []byte           { return i.key }
-func (i *inlineCursor) Value() []byte         { return i.value }
+func (i *inlineCursor) Key() []byte { return i.key }
+
+func (i *inlineCursor) Value() []byte { return i.value }
+
 func (i *inlineCursor) Trailer() base.Trailer { return inlineTrailer }
-func (i *inlineCursor) Err() error            { return nil }
+
+func (i *inlineCursor) Err() error { return nil }
 
 // Close ends the walk and lets go of the body.
 func (i *inlineCursor) Close() error {
@@ -44,9 +47,9 @@ func (i *inlineCursor) Close() error {
 	return nil
 }
 
-// scanRows is Txn.Scan of rows of the collection that have one tag: lo has it, hi
+// ScanRows is Txn.Scan of rows of the collection that have one tag: lo has it, hi
 // has it or stands behind all its rows.
-func (c *collection) scanRows(t Txn, lo, hi []byte, o ScanOptions) (Cursor, error) {
+func (c *Collection) ScanRows(t Txn, lo, hi []byte, o ScanOptions) (Cursor, error) {
 	if !c.isInline() {
 		return t.Scan(lo, hi, o)
 	}
@@ -78,7 +81,7 @@ func (c *collection) scanRows(t Txn, lo, hi []byte, o ScanOptions) (Cursor, erro
 
 // collect notes the elements of c that have a row of the tag whose key, behind the
 // tag, is within bounds.
-func (i *inlineCursor) collect(c *collection, tag byte, within func(key []byte) bool) error {
+func (i *inlineCursor) collect(c *Collection, tag byte, within func(key []byte) bool) error {
 	if tag != keyenc.TagElement && tag != keyenc.TagScore && tag != keyenc.TagItem {
 		return nil
 	}

@@ -1,29 +1,30 @@
-package typed
+package collection
 
 import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // fitRanks has the order counted if the set got large, and no more if it got
 // small. A large set that a version without counted orders wrote is counted by
 // the first call that writes to it: a walk of it all, once.
-func (c *collection) fitRanks(t Txn) error {
+func (c *Collection) fitRanks(t Txn) error {
 	switch {
 	case c.meta.Count == 0:
 		c.forgetPages(t) // all rows go
-	case c.ranks.levels == 0 && c.meta.Count > shape.build:
+	case c.ranks.Levels == 0 && c.meta.Count > Shape.Build:
 		return c.buildRanks(t)
-	case c.ranks.levels > 0 && c.meta.Count < shape.drop:
-		c.ranks = ranks{}
+	case c.ranks.Levels > 0 && c.meta.Count < Shape.Drop:
+		c.ranks = record.Ranks{}
 		return c.deletePages(t)
 	}
 	return nil
 }
 
 // buildRanks counts the whole order.
-func (c *collection) buildRanks(t Txn) error {
+func (c *Collection) buildRanks(t Txn) error {
 	// A version that does not know pages may have left some behind.
 	if err := c.deletePages(t); err != nil {
 		return err
@@ -32,15 +33,15 @@ func (c *collection) buildRanks(t Txn) error {
 	if err != nil {
 		return err
 	}
-	for level := uint8(1); level <= maxRankLevels; level++ {
+	for level := uint8(1); level <= record.MaxRankLevels; level++ {
 		var above []rankEntry
-		for part := range slices.Chunk(entries, shape.fan*3/4) {
+		for part := range slices.Chunk(entries, Shape.Fan*3/4) {
 			p := c.newPage(t, level, []byte(part[0].boundary))
 			p.entries = part
 			above = append(above, p.entry())
 			p.putTogether()
 		}
-		c.ranks.levels = level
+		c.ranks.Levels = level
 		if entries = above; len(above) == 1 {
 			break
 		}
@@ -49,7 +50,7 @@ func (c *collection) buildRanks(t Txn) error {
 }
 
 // buckets walks the order and cuts it into buckets.
-func (c *collection) buckets(t Txn) ([]rankEntry, error) {
+func (c *Collection) buckets(t Txn) ([]rankEntry, error) {
 	cur, err := c.scanOrder(t, nil, nil)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (c *collection) buckets(t Txn) ([]rankEntry, error) {
 	var last []byte
 	for cur.Next() {
 		key := cur.Key()[head:]
-		if entries[len(entries)-1].members == uint64(shape.bucket*3/4) {
+		if entries[len(entries)-1].members == uint64(Shape.Bucket*3/4) {
 			entries = append(entries, rankEntry{boundary: separate(last, key)})
 		}
 		entries[len(entries)-1].members++
@@ -70,12 +71,12 @@ func (c *collection) buckets(t Txn) ([]rankEntry, error) {
 }
 
 // deletePages deletes every page.
-func (c *collection) deletePages(t Txn) error {
+func (c *Collection) deletePages(t Txn) error {
 	c.forgetPages(t)
 	sc := t.Scratch()
-	sc.lo = keyenc.AppendElementRow(sc.lo[:0], t.Prefix(), c.meta.ID, keyenc.TagBucket, "")
-	sc.hi = appendSuccessor(sc.hi[:0], sc.lo)
-	cur, err := t.Scan(sc.lo, sc.hi, ScanOptions{KeysOnly: true})
+	sc.Lo = keyenc.AppendElementRow(sc.Lo[:0], t.Prefix(), c.meta.ID, keyenc.TagBucket, "")
+	sc.Hi = AppendSuccessor(sc.Hi[:0], sc.Lo)
+	cur, err := t.Scan(sc.Lo, sc.Hi, ScanOptions{KeysOnly: true})
 	if err != nil {
 		return err
 	}

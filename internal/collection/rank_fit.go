@@ -1,11 +1,11 @@
-package typed
+package collection
 
 import (
-	"encoding/binary"
 	"slices"
 	"sort"
 
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // A bucket or a page that got too large is split, one that got small is joined
@@ -17,14 +17,14 @@ type rankEntry struct {
 }
 
 // takeApart makes entries of the body of a page.
-func (c *collection) takeApart(p *rankPage) error {
+func (c *Collection) takeApart(p *rankPage) error {
 	if p.entries != nil {
 		return nil
 	}
 	text := string(p.body)
-	entries := make([]rankEntry, 0, shape.fan+2)
+	entries := make([]rankEntry, 0, Shape.Fan+2)
 	for rest := p.body; len(rest) > 0; {
-		b, members, next, ok := nextRankEntry(rest)
+		b, members, next, ok := record.NextRankEntry(rest)
 		if !ok || len(entries) > 0 && string(b) <= entries[len(entries)-1].boundary {
 			return corrupt(c.name, errBucket)
 		}
@@ -46,15 +46,13 @@ func (p *rankPage) putTogether() {
 	}
 	p.body = p.body[:0]
 	for _, e := range p.entries {
-		p.body = binary.AppendUvarint(p.body, uint64(len(e.boundary)))
-		p.body = append(p.body, e.boundary...)
-		p.body = binary.AppendUvarint(p.body, e.members)
+		p.body = record.AppendRankEntry(p.body, e.boundary, e.members)
 	}
 	p.entries = nil
 }
 
 // pageApart is page, taken apart.
-func (c *collection) pageApart(t Txn, level uint8, boundary string) (*rankPage, error) {
+func (c *Collection) pageApart(t Txn, level uint8, boundary string) (*rankPage, error) {
 	p, err := c.page(t, level, []byte(boundary))
 	if err == nil {
 		err = c.takeApart(p)
@@ -77,10 +75,10 @@ func (p *rankPage) entry() rankEntry {
 }
 
 // refit splits and joins on the way from the root to the bucket of key.
-func (c *collection) refit(t Txn, key []byte) error {
-	path := make([]pageStep, c.ranks.levels+1)
+func (c *Collection) refit(t Txn, key []byte) error {
+	path := make([]pageStep, c.ranks.Levels+1)
 	boundary := ""
-	for level := c.ranks.levels; level > 0; level-- {
+	for level := c.ranks.Levels; level > 0; level-- {
 		p, err := c.pageApart(t, level, boundary)
 		if err != nil {
 			return err
@@ -111,10 +109,10 @@ type pageStep struct {
 
 // fitBucket splits the bucket if it is too large, and joins it with a neighbour
 // in its page if that makes a bucket of fair size.
-func (c *collection) fitBucket(t Txn, s pageStep) error {
+func (c *Collection) fitBucket(t Txn, s pageStep) error {
 	e := s.page.entries
 	size := func(i int) uint64 { return e[i].members }
-	switch most := uint64(shape.bucket); {
+	switch most := uint64(Shape.Bucket); {
 	case size(s.i) > most:
 		half := size(s.i) / 2
 		sep, err := c.separator(t, []byte(e[s.i].boundary), half)
@@ -141,24 +139,24 @@ func (p *rankPage) join(i int) {
 
 // fitPages splits and joins the pages of a path, from the lowest upwards, as far
 // as they got too large or too small, and fits the number of levels.
-func (c *collection) fitPages(t Txn, path []pageStep) error {
+func (c *Collection) fitPages(t Txn, path []pageStep) error {
 	for level := 1; level < len(path); level++ {
 		p := path[level].page
 		switch {
-		case len(p.entries) > shape.fan:
+		case len(p.entries) > Shape.Fan:
 			half := len(p.entries) / 2
 			right := c.newPage(t, p.level, []byte(p.entries[half].boundary))
 			right.entries = append(right.entries, p.entries[half:]...)
 			p.entries = p.entries[:half:half]
 			c.splitParent(t, path, level, right)
-		case len(p.entries) < max(shape.fan/4, 2) && level+1 < len(path):
+		case len(p.entries) < max(Shape.Fan/4, 2) && level+1 < len(path):
 			if err := c.joinPage(t, path[level+1]); err != nil {
 				return err
 			}
 		}
 	}
-	for c.ranks.levels > 1 {
-		root, err := c.pageApart(t, c.ranks.levels, "")
+	for c.ranks.Levels > 1 {
+		root, err := c.pageApart(t, c.ranks.Levels, "")
 		if err != nil {
 			return err
 		}
@@ -166,14 +164,14 @@ func (c *collection) fitPages(t Txn, path []pageStep) error {
 			break
 		}
 		root.gone, root.entries = true, nil
-		c.ranks.levels--
+		c.ranks.Levels--
 	}
 	return nil
 }
 
 // splitParent enters a page that was split off into the one above, which is made
 // if there is none.
-func (c *collection) splitParent(t Txn, path []pageStep, level int, right *rankPage) {
+func (c *Collection) splitParent(t Txn, path []pageStep, level int, right *rankPage) {
 	left, half := path[level].page, right.entry()
 	if level+1 < len(path) {
 		up := path[level+1]
@@ -181,17 +179,17 @@ func (c *collection) splitParent(t Txn, path []pageStep, level int, right *rankP
 		up.page.entries = slices.Insert(up.page.entries, up.i+1, half)
 		return
 	}
-	if c.ranks.levels == maxRankLevels {
+	if c.ranks.Levels == record.MaxRankLevels {
 		return // more members than there can be
 	}
-	c.ranks.levels++
-	root := c.newPage(t, c.ranks.levels, nil)
+	c.ranks.Levels++
+	root := c.newPage(t, c.ranks.Levels, nil)
 	root.entries = []rankEntry{left.entry(), half}
 }
 
 // joinPage joins the page of an entry with a neighbour under the same parent, if
 // one page can hold both with room left.
-func (c *collection) joinPage(t Txn, up pageStep) error {
+func (c *Collection) joinPage(t Txn, up pageStep) error {
 	for _, i := range [...]int{up.i, up.i - 1} {
 		e := up.page.entries
 		if i < 0 || i+1 >= len(e) {
@@ -205,7 +203,7 @@ func (c *collection) joinPage(t Txn, up pageStep) error {
 		if err != nil {
 			return err
 		}
-		if len(left.entries)+len(right.entries) > shape.fan*3/4 {
+		if len(left.entries)+len(right.entries) > Shape.Fan*3/4 {
 			continue
 		}
 		left.entries = append(left.entries, right.entries...)
@@ -218,7 +216,7 @@ func (c *collection) joinPage(t Txn, up pageStep) error {
 
 // separator returns a boundary in front of the row so many rows behind a boundary.
 // Names may be long, so it is as short as tells that row from the one before.
-func (c *collection) separator(t Txn, boundary []byte, rows uint64) (string, error) {
+func (c *Collection) separator(t Txn, boundary []byte, rows uint64) (string, error) {
 	cur, err := c.scanOrder(t, boundary, nil)
 	if err != nil {
 		return "", err

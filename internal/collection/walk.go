@@ -1,0 +1,105 @@
+package collection
+
+import (
+	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+// Part chooses among the elements of a collection; the zero part is all of them.
+type Part struct {
+	Prefix string // whose names start with it
+	After  string // whose names are above it, if above is set
+	Above  bool
+}
+
+// Each calls each for the elements of the part until it returns false.
+func (c *Collection) Each(t Txn, p Part, o ScanOptions, each func(e *Elements) bool) error {
+	if err := CheckMember(p.Prefix); err != nil {
+		return err
+	}
+	if err := CheckMember(p.After); err != nil {
+		return err
+	}
+	e, err := c.Scan(t, p, o)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	for e.Next() {
+		if !each(&e) {
+			return nil
+		}
+	}
+	return e.Err()
+}
+
+// Elements walks elements that are not due, in order of their names.
+type Elements struct {
+	cur      Cursor
+	t        Txn
+	name     string // of the collection
+	head     int    // where a row key's member starts
+	values   bool   // are read
+	mayBeDue bool   // some
+	deadline int64  // of the current one if values are read; 0: none
+	Value    []byte
+	failed   error
+}
+
+// Scan walks the elements of the part.
+func (c *Collection) Scan(t Txn, p Part, o ScanOptions) (e Elements, err error) {
+	e = Elements{t: t, name: c.name, head: keyenc.CollectionHeaderLen(t.Prefix()), mayBeDue: c.MayBeDue(t)}
+	if e.mayBeDue {
+		o.KeysOnly = false // deadlines stand in the values
+	}
+	e.values = !o.KeysOnly
+	sc := t.Scratch()
+	sc.Lo = keyenc.AppendElementRow(sc.Lo[:0], t.Prefix(), c.meta.ID, keyenc.TagElement, p.Prefix)
+	sc.Hi = AppendSuccessor(sc.Hi[:0], sc.Lo)
+	if p.Above {
+		sc.Lo = append(append(sc.Lo[:0], c.Element(t, p.After)...), 0)
+	}
+	e.cur, err = c.ScanRows(t, sc.Lo, sc.Hi, o)
+	return e, err
+}
+
+func (e *Elements) Next() bool {
+	for e.failed == nil && e.cur.Next() {
+		if !e.values {
+			return true
+		}
+		e.deadline, e.Value = 0, e.cur.Value()
+		if !isVolatile(e.cur.Trailer()) {
+			return true
+		}
+		ok := false
+		if e.deadline, e.Value, ok = record.CutDeadline(e.Value); !ok {
+			e.failed = corrupt(e.name, errDue)
+			return false
+		}
+		if !e.mayBeDue {
+			return true
+		}
+		if e.deadline > e.t.Now() {
+			e.t.Until(e.cur.Key(), e.deadline)
+			return true
+		}
+	}
+	return false
+}
+
+// Opened reports whether there is a walk.
+func (e *Elements) Opened() bool { return e.cur != nil }
+
+// Member returns the name of the current element, borrowed until the next move.
+func (e *Elements) Member() []byte { return e.cur.Key()[e.head:] }
+
+func (e *Elements) Err() error { return errors.Join(e.failed, e.cur.Err()) }
+
+func (e *Elements) Close() {
+	if e.cur != nil {
+		e.cur.Close()
+	}
+}
