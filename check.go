@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -43,7 +44,7 @@ func (db *DB) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.Drop(c.view.rs)
+	defer db.states.Drop(c.view.State)
 	for _, look := range []func() error{db.set.Check, c.directory, c.version, c.tables, c.logs, c.ages, c.collections, c.keyspaces} {
 		err := look()
 		if ctx.Err() != nil {
@@ -62,7 +63,7 @@ func (db *DB) newChecker(ctx context.Context) (*checker, error) {
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	view := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
+	view := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
 	return &checker{db: db, ctx: ctx, state: state, view: view}, nil
 }
 
@@ -71,7 +72,7 @@ type checker struct {
 	db    *DB
 	ctx   context.Context
 	state *manifest.State // when it began
-	view  readView
+	view  rows.View
 	errs  []error
 	steps int
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -29,11 +30,11 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 	if err != nil {
 		return err
 	}
-	it, err := c.db.newRowIter(c.view, nil, nil, false)
+	it, err := rows.New(c.db.rows, c.view, nil, nil, false)
 	if err != nil {
 		return err
 	}
-	defer it.release()
+	defer it.Release()
 	var cur elementCount
 	live := map[namedID][]byte{} // metadata rows whose elements are still to come
 	judge := func() {
@@ -41,29 +42,29 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 			found(namedID{string(cur.prefix), cur.id}, cur.row, err)
 		}
 	}
-	for ok := it.first(); ok; ok = it.next() {
+	for ok := it.First(); ok; ok = it.Next() {
 		if err := c.tick(); err != nil {
 			return err
 		}
-		prefix, rest, ok := keyenc.KeyspaceOf(it.key)
+		prefix, rest, ok := keyenc.KeyspaceOf(it.Key())
 		if !ok {
 			continue
 		}
 		if rest[0] == keyenc.SpaceKeys {
-			if id, ok := record.CollectionID(record.Type(it.trailer.Attr.Type()), it.value); ok {
+			if id, ok := record.CollectionID(record.Type(it.Trailer().Attr.Type()), it.Value()); ok {
 				who := namedID{string(prefix), id}
 				if other := live[who]; other != nil {
-					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.key))
+					found(who, other, fmt.Errorf("%w: collection %d: rows %q and %q name it", ErrCorruption, id, other, it.Key()))
 				}
-				live[who] = bytes.Clone(it.key)
-			} else if err := inlineFault(it.key, it.trailer.Attr, it.value); err != nil {
+				live[who] = bytes.Clone(it.Key())
+			} else if err := inlineFault(it.Key(), it.Trailer().Attr, it.Value()); err != nil {
 				c.inlineFaults = append(c.inlineFaults, err)
 			}
 			continue
 		}
 		id, tag, name, ok := keyenc.ParseCollectionRow(rest)
 		if !ok {
-			found(namedID{prefix: string(prefix)}, bytes.Clone(it.key), fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.key))
+			found(namedID{prefix: string(prefix)}, bytes.Clone(it.Key()), fmt.Errorf("%w: row %q is no element row", ErrCorruption, it.Key()))
 			continue
 		}
 		if id != cur.id || !bytes.Equal(prefix, cur.prefix) {
@@ -72,10 +73,10 @@ func (c *checker) eachFault(found func(who namedID, row []byte, fault error)) er
 			cur = elementCount{prefix: bytes.Clone(prefix), id: id, row: live[who]}
 			delete(live, who)
 		}
-		cur.add(tag, name, it.value, it.rowTrailer())
+		cur.add(tag, name, it.Value(), it.Trailer())
 	}
-	if it.err != nil {
-		return it.err
+	if it.Err() != nil {
+		return it.Err()
 	}
 	judge()
 	for who, row := range live {
@@ -94,12 +95,12 @@ type namedID struct {
 // nomination names: its rows are not forgotten.
 func (c *checker) namedIDs() (map[namedID]bool, error) {
 	named := map[namedID]bool{}
-	it, err := c.db.newRowIter(c.view, nil, nil, false)
+	it, err := rows.New(c.db.rows, c.view, nil, nil, false)
 	if err != nil {
 		return nil, err
 	}
-	defer it.release()
-	for e := it.merge.First(); e != nil; e = it.merge.Next() {
+	defer it.Release()
+	for e := it.Merge.First(); e != nil; e = it.Merge.Next() {
 		if err := c.tick(); err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func (c *checker) namedIDs() (map[namedID]bool, error) {
 			named[namedID{string(prefix), id}] = true
 		}
 	}
-	return named, it.merge.Err()
+	return named, it.Merge.Err()
 }
 
 // nominated reports whether the collection is waiting for the reaper, or for the

@@ -114,7 +114,7 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	if !bytes.Equal(e.owner, e.row) {
 		return e.fault("row %q names it, its owner row says %q", e.row, e.owner)
 	}
-	f, err := c.view.rs.Get(e.row, base.HashRow(e.row), c.view.seq)
+	f, err := c.view.State.Get(e.row, base.HashRow(e.row), c.view.Seq)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (c *checker) timers(e *elementCount, expiry, nextDue int64) error {
 			continue
 		}
 		row := keyenc.AppendTimerRow(nil, at, e.id)
-		f, err := c.view.rs.Get(row, base.HashRow(row), c.view.seq)
+		f, err := c.view.State.Get(row, base.HashRow(row), c.view.Seq)
 		switch {
 		case err != nil:
 			return err

@@ -25,7 +25,7 @@ func (c *checker) directory() error {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, n), -1, "number was never reserved"))
 		}
 	}
-	for _, t := range c.view.rs.Version.AllTables() {
+	for _, t := range c.view.State.Version.AllTables() {
 		if _, there := slices.BinarySearch(files.Tables, t.Num); !there {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
 		}
@@ -35,7 +35,7 @@ func (c *checker) directory() error {
 
 // version checks that the manifest's version is a possible one.
 func (c *checker) version() error {
-	v := c.view.rs.Version
+	v := c.view.State.Version
 	if err := v.Check(); err != nil {
 		manifestName, _ := c.db.set.LogName()
 		return base.Corruptf(manifestName, -1, "%w", err)
@@ -51,8 +51,8 @@ func (c *checker) version() error {
 // tables verifies each table file, and that it is what the manifest says of it.
 func (c *checker) tables() error {
 	var errs []error
-	for i := range c.view.rs.Runs {
-		for _, t := range c.view.rs.Runs[i].Tables {
+	for i := range c.view.State.Runs {
+		for _, t := range c.view.State.Runs[i].Tables {
 			r, err := t.Get()
 			if err == nil {
 				err = r.Verify(func(int) error { return c.ctx.Err() })

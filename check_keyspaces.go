@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 )
@@ -30,7 +31,7 @@ func badKeyspace(format string, args ...any) error {
 func (c *checker) registered(found func(name string, fault error)) (names map[uint32]string, err error) {
 	limit := c.db.set.State().KeyspaceLimit
 	names = map[uint32]string{}
-	err = c.db.registryRows(c.view, func(name string, value []byte) error {
+	err = rows.Registry(c.db.rows, c.view, func(name string, value []byte) error {
 		number := keyspace.Number(value)
 		other, twice := names[number]
 		var fault error
@@ -57,25 +58,25 @@ func (c *checker) registered(found func(name string, fault error)) (names map[ui
 // first row of a number that has no name, and, with number 0, for every row that
 // is in no keyspace.
 func (c *checker) rowsOfNoKeyspace(names map[uint32]string, found func(row []byte, number uint32, fault error)) error {
-	it, err := c.db.newRowIter(c.view, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
+	it, err := rows.New(c.db.rows, c.view, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
 	if err != nil {
 		return err
 	}
-	defer it.release()
-	for ok := it.first(); ok; {
+	defer it.Release()
+	for ok := it.First(); ok; {
 		if err := c.tick(); err != nil {
 			return err
 		}
-		prefix, _, in := keyenc.KeyspaceOf(it.key)
+		prefix, _, in := keyenc.KeyspaceOf(it.Key())
 		if !in {
-			found(bytes.Clone(it.key), 0, badKeyspace("row %q is in no keyspace", it.key))
-			ok = it.next()
+			found(bytes.Clone(it.Key()), 0, badKeyspace("row %q is in no keyspace", it.Key()))
+			ok = it.Next()
 			continue
 		}
 		if number := keyspace.Number(prefix); names[number] == "" {
-			found(bytes.Clone(it.key), number, badKeyspace("row %q is of keyspace number %d, which there is not", it.key, number))
+			found(bytes.Clone(it.Key()), number, badKeyspace("row %q is of keyspace number %d, which there is not", it.Key(), number))
 		}
-		ok = it.seekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it
+		ok = it.SeekGE(append(bytes.Clone(prefix), keyenc.SpaceElements+1)) // on to what is no row of it
 	}
-	return it.err
+	return it.Err()
 }

@@ -32,7 +32,7 @@ func (p *place) name(key []byte) string {
 
 // places returns every source, newest first.
 func (c *checker) places() ([]place, error) {
-	rs := c.view.rs
+	rs := c.view.State
 	ps := []place{{it: rs.Mem.NewIter(true), deletes: rs.Mem.RangeDeletes()}}
 	for _, m := range rs.Imms {
 		ps = append(ps, place{it: m.NewIter(true), deletes: m.RangeDeletes()})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -58,21 +59,21 @@ func (c *checker) ranks(e *elementCount, m record.Meta) error {
 // each of them counts.
 func (c *checker) buckets(e *elementCount) (sums []rankCount, err error) {
 	lo, hi := tagRange(e, keyenc.TagScore, nil)
-	it, err := c.db.newRowIter(c.view, lo, hi, true)
+	it, err := rows.New(c.db.rows, c.view, lo, hi, true)
 	if err != nil {
 		return nil, err
 	}
-	defer it.release()
-	more := it.first()
+	defer it.Release()
+	more := it.First()
 	// passed says how many rows are left before the boundary, nil being the end.
 	passed := func(boundary []byte) (n uint64, err error) {
-		for ; more && (boundary == nil || bytes.Compare(it.key[len(lo):], boundary) < 0); more = it.next() {
+		for ; more && (boundary == nil || bytes.Compare(it.Key()[len(lo):], boundary) < 0); more = it.Next() {
 			if err := c.tick(); err != nil {
 				return 0, err
 			}
 			n++
 		}
-		return n, it.err
+		return n, it.Err()
 	}
 	var last *rankCount
 	settle := func(next []byte) error {
@@ -104,21 +105,21 @@ func (c *checker) buckets(e *elementCount) (sums []rankCount, err error) {
 // pages calls f for every page of a level, in the order of their boundaries.
 func (c *checker) pages(e *elementCount, level byte, f func(page []rankCount) error) error {
 	lo, hi := tagRange(e, keyenc.TagBucket, []byte{level})
-	it, err := c.db.newRowIter(c.view, lo, hi, false)
+	it, err := rows.New(c.db.rows, c.view, lo, hi, false)
 	if err != nil {
 		return err
 	}
-	defer it.release()
-	for ok := it.first(); ok; ok = it.next() {
-		page, ok := decodeRankPage(it.value)
-		if !ok || len(page) == 0 || !bytes.Equal(page[0].boundary, it.key[len(lo):]) {
-			return e.fault("sorted set %q has the malformed row %q", e.owner, it.key)
+	defer it.Release()
+	for ok := it.First(); ok; ok = it.Next() {
+		page, ok := decodeRankPage(it.Value())
+		if !ok || len(page) == 0 || !bytes.Equal(page[0].boundary, it.Key()[len(lo):]) {
+			return e.fault("sorted set %q has the malformed row %q", e.owner, it.Key())
 		}
 		if err := f(page); err != nil {
 			return err
 		}
 	}
-	return it.err
+	return it.Err()
 }
 
 // tagRange returns the bounds of the rows of a tag that go on with rest.

@@ -290,8 +290,8 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pinned := c.view.rs
-	c.view.rs = &readstate.State{Version: &manifest.Version{Runs: []manifest.Run{{Age: one.Run, Level: one.Level, Tables: tables}}}}
+	pinned := c.view.State
+	c.view.State = &readstate.State{Version: &manifest.Version{Runs: []manifest.Run{{Age: one.Run, Level: one.Level, Tables: tables}}}}
 	if err := c.version(); !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), "overlap") || !strings.Contains(err.Error(), manifestFile(db)) {
 		t.Errorf("tables that overlap: %v", err)
 	}

@@ -167,7 +167,9 @@ func (db *DB) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readst
 		c = nil // what was asked for is done
 	}
 	if c != nil {
-		db.lost.spend(c)
+		if c.Reason == compaction.ReasonReads {
+			db.rows.Loss.Spend(int64(c.Bytes()))
+		}
 		m.running = append(slices.Clip(m.running), c)
 	} else if idle && len(m.running) == 0 {
 		m.settled, m.settledAt = rs.Version, time.Now()

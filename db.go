@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
@@ -39,7 +40,7 @@ type DB struct {
 	clock   *clock.Clock
 	tables  *readstate.Tables
 	blocks  *cache.Cache
-	lost    readLoss
+	rows    *rows.Source
 	set     *manifest.Set
 	logs    logShelf
 	spare   spare

@@ -56,7 +56,7 @@ func (h *holders) opened(k holdKind, what any) {
 	case *Iterator:
 		o.state = w.state
 	case *Tx:
-		o.state = w.t.view.rs
+		o.state = w.t.view.State
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/commitlog", "internal/engine/readstate",
+		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/commitlog", "internal/engine/readstate", "internal/engine/rows",
 		"internal/iterator", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/rangedel", "internal/readset",
 		"internal/record", "internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
@@ -40,6 +40,8 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/storedir":  {ours: []string{"internal/base", "vfs"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"internal/engine/readstate": {ours: []string{"internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/commitlog", "internal/iterator",
 		"internal/keyenc", "internal/rangedel", "internal/storedir", "manifest", "memtable", "sstable", "vfs"}},
+	"internal/engine/rows": {ours: []string{"internal/base", "internal/engine/readstate", "internal/iterator", "internal/keyenc",
+		"internal/rangedel", "internal/readset", "memtable", "sstable"}},
 	"internal/cache":            {},
 	"internal/engine/commitlog": {ours: []string{"internal/base", "wal"}},
 	"internal/iterator":         {ours: []string{"internal/base"}},

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -25,7 +26,7 @@ type IterOptions struct {
 // close it. It is not safe for concurrent use. When the store is closed, or the
 // transaction or snapshot ends, it becomes invalid with ErrClosed or ErrTxDone.
 type Iterator struct {
-	rows   *rowIter
+	rows   *rows.Iter
 	state  *readstate.State // held
 	prefix int              // bytes before the user's key in a row key
 	owner  iterOwner
@@ -40,16 +41,16 @@ type iterOwner interface {
 	// alive returns the error that ends its iterators, or nil.
 	alive() error
 	// refresh updates the view before a positioning call.
-	refresh(it *rowIter)
+	refresh(it *rows.Iter)
 	// closed is called once when an iterator ends.
 	iterClosed(it *Iterator)
 }
 
 // First moves to the first key and reports whether there is one.
-func (it *Iterator) First() bool { return it.position() && it.moved(it.rows.first()) }
+func (it *Iterator) First() bool { return it.position() && it.moved(it.rows.First()) }
 
 // Last moves to the last key and reports whether there is one.
-func (it *Iterator) Last() bool { return it.position() && it.moved(it.rows.last()) }
+func (it *Iterator) Last() bool { return it.position() && it.moved(it.rows.Last()) }
 
 // SeekGE moves to the first key at or behind key and reports whether there is
 // one. A key before the lower bound seeks to the bound.
@@ -58,7 +59,7 @@ func (it *Iterator) SeekGE(key []byte) bool {
 		return false
 	}
 	row := it.row(key)
-	return it.moved(it.rows.seekGE(row))
+	return it.moved(it.rows.SeekGE(row))
 }
 
 // SeekLT moves to the last key before key and reports whether there is one.
@@ -67,42 +68,42 @@ func (it *Iterator) SeekLT(key []byte) bool {
 		return false
 	}
 	row := it.row(key)
-	return it.moved(it.rows.seekLT(row))
+	return it.moved(it.rows.SeekLT(row))
 }
 
 // row returns the row key of a user key in the iterator's keyspace.
 func (it *Iterator) row(key []byte) []byte {
-	prefix := it.rows.lower[:it.prefix-1]
-	it.rows.target = keyenc.AppendKeyRow(it.rows.target[:0], prefix, key)
-	return it.rows.target
+	prefix := it.rows.Lower()[:it.prefix-1]
+	it.rows.Target = keyenc.AppendKeyRow(it.rows.Target[:0], prefix, key)
+	return it.rows.Target
 }
 
 // Next moves to the next key and reports whether there is one. On an iterator
 // that is not valid it does nothing.
 func (it *Iterator) Next() bool {
-	if r := it.rows; it.open != nil && r != nil && r.valid && it.open.Load() != nil {
-		if r.stretch.left > 0 && !r.backward {
-			return it.moved(r.strideOn(1))
+	if r := it.rows; it.open != nil && r != nil && r.Valid() && it.open.Load() != nil {
+		if r.InBlock(false) {
+			return it.moved(r.StepInBlock(1))
 		}
-		return it.moved(r.next())
+		return it.moved(r.Next())
 	}
-	return it.Valid() && it.check() && it.moved(it.rows.next())
+	return it.Valid() && it.check() && it.moved(it.rows.Next())
 }
 
 // Prev moves to the previous key and reports whether there is one. On an
 // iterator that is not valid it does nothing.
 func (it *Iterator) Prev() bool {
-	if r := it.rows; it.open != nil && r != nil && r.valid && it.open.Load() != nil {
-		if r.stretch.left > 0 && r.backward {
-			return it.moved(r.strideOn(-1))
+	if r := it.rows; it.open != nil && r != nil && r.Valid() && it.open.Load() != nil {
+		if r.InBlock(true) {
+			return it.moved(r.StepInBlock(-1))
 		}
-		return it.moved(r.prev())
+		return it.moved(r.Prev())
 	}
-	return it.Valid() && it.check() && it.moved(it.rows.prev())
+	return it.Valid() && it.check() && it.moved(it.rows.Prev())
 }
 
 // Valid reports whether the iterator stands on a key.
-func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.valid }
+func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.Valid() }
 
 // Key returns the key, borrowed until the next move; nil if the iterator is not
 // valid.
@@ -110,16 +111,16 @@ func (it *Iterator) Key() []byte {
 	if !it.Valid() {
 		return nil
 	}
-	return it.rows.key[it.prefix:]
+	return it.rows.Key()[it.prefix:]
 }
 
 // Value returns the value, borrowed until the next move; nil for keys that hold
 // collections, with KeysOnly, and if the iterator is not valid.
 func (it *Iterator) Value() []byte {
-	if !it.Valid() || it.rows.trailer.Attr.Type() != uint8(typed.TypeString) {
+	if !it.Valid() || it.rows.Attr().Type() != uint8(typed.TypeString) {
 		return nil
 	}
-	return it.rows.value
+	return it.rows.Value()
 }
 
 // Type returns the type of the value the key holds.
@@ -127,7 +128,7 @@ func (it *Iterator) Type() typed.Type {
 	if !it.Valid() {
 		return typed.TypeNone
 	}
-	return typed.Type(it.rows.trailer.Attr.Type())
+	return typed.Type(it.rows.Attr().Type())
 }
 
 // Err returns the error that ended the walk, if one did.
@@ -141,7 +142,7 @@ func (it *Iterator) Close() error {
 	}
 	it.closed = true
 	if it.rows != nil {
-		it.rows.release()
+		it.rows.Release()
 		it.rows = nil
 	}
 	if it.owner != nil {
@@ -157,7 +158,7 @@ func (it *Iterator) check() bool {
 		return false
 	}
 	if err := it.owner.alive(); err != nil {
-		it.rows.valid = false
+		it.rows.Invalidate()
 		it.err = err
 		return false
 	}
@@ -174,8 +175,8 @@ func (it *Iterator) position() bool {
 }
 
 func (it *Iterator) moved(ok bool) bool {
-	if !ok && it.rows.err != nil {
-		it.err = it.rows.err
+	if !ok && it.rows.Err() != nil {
+		it.err = it.rows.Err()
 	}
 	return ok
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -38,7 +39,7 @@ func (db *DB) Metrics() Metrics {
 	m.Memory.Memtables, m.Memory.Spare = db.states.MemtableBytes(), db.spare.held()+db.writers.Bytes()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Open = db.holders.metrics(time.Now())
-	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rowIter{}))
+	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
 	for _, r := range db.set.Nominations.Undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)

@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -71,6 +72,8 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db.holders.track = opts.TrackOpen
 	db.points = readstate.Points{Visible: &db.visible, Clock: db.clock}
 	db.workers.init()
+	db.rows = &rows.Source{States: &db.states}
+	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
 	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
 	db.tables = readstate.NewTables(dir, opts.MaxOpenFiles, db.blocks, &db.disk.tables, db.wakeKeep)
 	db.blocks.OnWaste = func() { wake(db.workers.waste) }

@@ -1,170 +1,30 @@
 package siltstone
 
 import (
-	"math/bits"
-	"sync/atomic"
-
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// Range reads pay for every source that they merge. What that costs them is
-// counted here, and spent on merging the sources: once readers have lost as much
-// time as that takes, and not before. See compaction.Input.ReadCredit.
-//
-//	rowIter ──► readLoss.runs ──────────► Pick: fewer runs
-//	        └─► memState.lost ──► flush ──┘
-//
-// A state that is no longer the current one earns nothing, nor does a read point
-// older than the newest table: who reads the past pays for versions that no merge
-// may drop.
-
-// What things cost, in nanoseconds, with everything cached: the least of several
-// walks over and seeks in 200,000 and 500,000 keys, of 16 and of 56 bytes with
-// values of 16 and of 128, in one run, in two, in four, and in one below a
-// memtable, all merged in the end. Each further run made a seek 240 to 1200
-// dearer, a memtable of 5 to 37 MB 590 to 1100. Where the keys of two sources
-// alternate a step cost 36 to 54 more, with a memtable 47 to 80; within a
-// memtable, whose rows lie in memory as they came, 25 to 40 more than within a
-// table. A byte was merged in 3.1 (of large values) to 8, flushed in about 5.
-const (
-	runSeekTime   = 400
-	memSeekTime   = 800
-	runStepTime   = 45
-	memStepTime   = 60
-	memStrideTime = 30
-	mergeByteTime = 4
-)
-
-// readLoss is the time that range reads have lost to many runs, less what was
-// spent on merging for them. Safe for concurrent use.
-type readLoss struct {
-	runs atomic.Int64 // nanoseconds
-}
-
-// readCost counts the moves of a walk that many sources make dearer.
-type readCost struct {
-	seeks   int // of all sources
-	steps   int // that had to compare sources
-	strides int // within a memtable
-}
-
-// Walks that last are counted each time they have made so many seeks or steps.
-const countedMoves = 4096
-
-// noteSeek counts a seek of all sources.
-func (it *rowIter) noteSeek() {
-	if it.cost.seeks++; it.cost.seeks >= countedMoves {
-		it.countCost()
-	}
-}
-
-// noteStep counts a step that had to compare sources.
-func (it *rowIter) noteStep() {
-	if it.cost.steps++; it.cost.steps >= countedMoves {
-		it.countCost()
-	}
-}
-
-// noteStride counts a step within a memtable.
-func (it *rowIter) noteStride() {
-	if it.cost.strides++; it.cost.strides >= countedMoves {
-		it.countCost()
-	}
-}
-
-// countCost adds what the walk has cost since it was last counted to what
-// readers have lost.
-func (it *rowIter) countCost() {
-	c, rs := it.cost, it.rs
-	it.cost = readCost{}
-	if it.firstRun == 0 && len(rs.Runs) < 2 || c == (readCost{}) || it.seq < rs.TableSeq {
-		return
-	}
-	if now := it.db.states.Current.Load(); now == nil || now.Version != rs.Version {
-		return
-	}
-	runs := rs.RunsWithin(it.lower, it.upper)
-	byRuns, byMem := c.lost(runs, !rs.Mem.Empty())
-	if byRuns > 0 {
-		it.db.readersLost(&it.db.lost.runs, byRuns)
-	}
-	if byMem > 0 {
-		it.db.readersLost(&rs.Mem.Lost, byMem)
-	}
-}
-
-// readersLost adds n to a sum of what readers have lost. Each time it has grown
-// by an eighth or so a worker looks what that pays for.
-func (db *DB) readersLost(sum *atomic.Int64, n int64) {
-	now := sum.Add(n)
-	if worthALook(now-n, now) {
-		wake(db.workers.reads)
-	}
-}
-
-// leastLook is the least loss, in nanoseconds, that a worker is woken for; below
-// it has time until he looks anyway.
-const leastLook = 1 << 20
-
-// worthALook reports whether a sum that has grown from one value to another has
-// passed one of the steps, eight for each doubling, where it may be enough.
-func worthALook(from, to int64) bool {
-	if to < leastLook {
-		return false
-	}
-	digits := bits.Len64(uint64(to)) - 4
-	return from>>digits != to>>digits
-}
-
-// lost returns the nanoseconds that a walk lost to there being more than one
-// run, and to the memtable: as one source more, and, if it is the only one, for
-// its slower steps. Of a memtable that waits to be flushed nothing is said: it
-// will be. It is a pure function.
-func (c readCost) lost(runs int, mem bool) (byRuns, byMem int64) {
-	if runs > 1 {
-		byRuns = int64(c.seeks)*int64(runs-1)*runSeekTime + int64(c.steps)*runStepTime
-	}
-	if mem && runs > 0 {
-		byMem = int64(c.seeks) * memSeekTime
-	}
-	if mem && runs < 2 {
-		byMem += int64(c.steps) * memStepTime
-	}
-	if mem {
-		byMem += int64(c.strides) * memStrideTime
-	}
-	return byRuns, byMem
-}
-
-// readCredit returns how many bytes could have been merged in the time that
-// readers have lost to the runs of v. It is no more than there is room for, nor
-// than all there is to merge: what nobody can spend is not kept.
+// readCredit returns how many bytes may be merged for what readers have lost to
+// the runs of v. It is capped by the free disk space and by the size of all
+// tables; anything above the cap is discarded.
 func (db *DB) readCredit(v *manifest.Version) uint64 {
-	lost := db.lost.runs.Load()
+	lost := db.rows.Loss.Runs.Load()
 	if lost <= 0 {
 		return 0
 	}
 	if rs := db.states.Current.Load(); len(v.Runs) < 2 {
 		if rs != nil && len(rs.Imms) == 0 { // else there will soon be more
-			db.lost.runs.Add(-lost)
+			db.rows.Loss.Runs.Add(-lost)
 		}
 		return 0
 	}
-	most := db.disk.tables.Load()
-	if over := lost - most*mergeByteTime; over > 0 {
-		db.lost.runs.Add(-over)
+	if over := lost - db.disk.tables.Load(); over > 0 {
+		db.rows.Loss.Runs.Add(-over)
 		lost -= over
 	}
-	return uint64(max(0, min(lost/mergeByteTime, db.mergeRoom())))
-}
-
-// spend takes what c reads off what readers have saved.
-func (l *readLoss) spend(c *compaction.Compaction) {
-	if c.Reason == compaction.ReasonReads {
-		l.runs.Add(-int64(c.Bytes()) * mergeByteTime)
-	}
+	return uint64(max(0, min(lost, db.mergeRoom())))
 }
 
 // leastFilled is the part of a memtable's room from which on it counts for its
@@ -174,7 +34,7 @@ const leastFilled = 4
 
 // memReaders is what decides whether a memtable is flushed for its readers.
 type memReaders struct {
-	lost   int64 // nanoseconds
+	lost   int64 // bytes of merging
 	bytes  int64 // that its table will have
 	upon   int64 // bytes of the tables it is then merged with
 	filled int64 // bytes
@@ -191,7 +51,7 @@ func (m memReaders) decide() (flush, forget bool) {
 	if !m.idle && m.filled < m.room/leastFilled {
 		return false, true
 	}
-	return m.lost > 0 && m.lost >= max(m.bytes, m.upon)*mergeByteTime, false
+	return m.lost > 0 && m.lost >= max(m.bytes, m.upon), false
 }
 
 // flushForReaders sets the memtable aside if its readers have paid for that. The
@@ -209,7 +69,7 @@ func (db *DB) flushForReaders() error {
 		return err
 	}
 	mem.Lost.Store(0)
-	db.lost.runs.Add((m.bytes + m.upon) * mergeByteTime)
+	db.rows.Loss.Runs.Add(m.bytes + m.upon)
 	return nil
 }
 

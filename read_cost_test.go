@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -88,8 +89,8 @@ func (s *readStore) scan(from Reader) {
 // lostNothing asserts that readers have no credit.
 func (s *readStore) lostNothing(what string) {
 	s.t.Helper()
-	if runs, mem := s.lost.runs.Load(), s.currentMem().Lost.Load(); runs != 0 || mem != 0 {
-		s.t.Errorf("%s: %d ns lost to runs, %d to the memtable", what, runs, mem)
+	if runs, mem := s.rows.Loss.Runs.Load(), s.currentMem().Lost.Load(); runs != 0 || mem != 0 {
+		s.t.Errorf("%s: %d lost to runs, %d to the memtable", what, runs, mem)
 	}
 }
 
@@ -148,10 +149,10 @@ func TestALongWalkIsCountedWhileItLasts(t *testing.T) {
 	it, err := s.NewIter(nil)
 	s.must(err)
 	defer it.Close()
-	for range 2 * countedMoves {
+	for range 2 * rows.CountEvery {
 		it.SeekGE([]byte("key000777"))
 	}
-	if s.lost.runs.Load() == 0 {
+	if s.rows.Loss.Runs.Load() == 0 {
 		t.Error("nothing was lost")
 	}
 }
@@ -240,7 +241,7 @@ func TestReadersOfThePastEarnNothing(t *testing.T) {
 	s.lostNothing("an iterator over a state that is gone")
 
 	s.scan(s)
-	if s.lost.runs.Load() == 0 {
+	if s.rows.Loss.Runs.Load() == 0 {
 		t.Error("a scan of the present earns nothing")
 	}
 }
@@ -305,27 +306,8 @@ func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
 	}
 }
 
-func TestWhatAWalkLosesToItsSources(t *testing.T) {
-	c := readCost{seeks: 2, steps: 10, strides: 100}
-	for _, x := range []struct {
-		runs          int
-		mem           bool
-		byRuns, byMem int64
-	}{
-		{runs: 0, mem: true, byMem: 10*memStepTime + 100*memStrideTime},
-		{runs: 1},
-		{runs: 1, mem: true, byMem: 2*memSeekTime + 10*memStepTime + 100*memStrideTime},
-		{runs: 2, byRuns: 2*runSeekTime + 10*runStepTime},
-		{runs: 3, mem: true, byRuns: 4*runSeekTime + 10*runStepTime, byMem: 2*memSeekTime + 100*memStrideTime},
-	} {
-		if byRuns, byMem := c.lost(x.runs, x.mem); byRuns != x.byRuns || byMem != x.byMem {
-			t.Errorf("%d runs, memtable %v: lost %d and %d, want %d and %d", x.runs, x.mem, byRuns, byMem, x.byRuns, x.byMem)
-		}
-	}
-}
-
 func TestWhenAMemtableIsFlushedForItsReaders(t *testing.T) {
-	const paid = 100 * mergeByteTime
+	const paid = 100
 	for _, c := range []struct {
 		name          string
 		m             memReaders
@@ -346,28 +328,13 @@ func TestWhenAMemtableIsFlushedForItsReaders(t *testing.T) {
 	}
 }
 
-func TestALossIsLookedAtEightTimesADoubling(t *testing.T) {
-	looks := 0
-	for n := int64(1 << 30); n < 1<<31; n += 1 << 20 {
-		if worthALook(n, n+(1<<20)) {
-			looks++
-		}
-	}
-	if looks != 8 {
-		t.Errorf("%d looks", looks)
-	}
-	if worthALook(0, leastLook-1) || !worthALook(0, leastLook) || !worthALook(-5, 1<<40) {
-		t.Error("small losses, from nothing, from a debt")
-	}
-}
-
 func TestWhatIsMergedForReadersIsTakenOffTheirCredit(t *testing.T) {
 	s := newReadStore(t, Options{})
 	s.runs()
-	const saved = (40 << 10) * mergeByteTime // the small runs have about 9 KiB, the large one 200
-	s.lost.runs.Store(saved)
+	const saved = 40 << 10 // the small runs have about 9 KiB, the large one 200
+	s.rows.Loss.Runs.Store(saved)
 	s.must(s.Step())
-	if left := s.lost.runs.Load(); s.runCount() != 2 || left < 0 || left > saved-(5<<10)*mergeByteTime {
+	if left := s.rows.Loss.Runs.Load(); s.runCount() != 2 || left < 0 || left > saved-5<<10 {
 		t.Errorf("%d runs, %d ns of %d left", s.runCount(), left, int64(saved))
 	}
 	s.must(s.Compact(context.Background(), Range{}))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -277,15 +278,15 @@ func (db *DB) dueTimers() (due []timer, err error) {
 		return nil, ErrClosed
 	}
 	defer db.states.Drop(rs)
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: now}
-	it, err := db.newRowIter(v, lo, hi, false)
+	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: now}
+	it, err := rows.New(db.rows, v, lo, hi, false)
 	if err != nil {
 		return nil, err
 	}
-	defer it.release()
-	for ok := it.first(); ok && len(due) < reapBatch; ok = it.next() {
-		at, id, _ := keyenc.ParseTimerRow(it.key) // of a row that is none: 0, which nobody has
-		due = append(due, timer{row: bytes.Clone(it.key), at: at, keyspace: keyspace.Number(it.value), id: id})
+	defer it.Release()
+	for ok := it.First(); ok && len(due) < reapBatch; ok = it.Next() {
+		at, id, _ := keyenc.ParseTimerRow(it.Key()) // of a row that is none: 0, which nobody has
+		due = append(due, timer{row: bytes.Clone(it.Key()), at: at, keyspace: keyspace.Number(it.Value()), id: id})
 	}
-	return due, it.err
+	return due, it.Err()
 }

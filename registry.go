@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -49,8 +50,8 @@ func (db *DB) Keyspaces() ([]string, error) {
 	}
 	defer db.states.Drop(rs)
 	var names []string
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
-	err := db.registryRows(v, func(name string, _ []byte) error {
+	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
+	err := rows.Registry(db.rows, v, func(name string, _ []byte) error {
 		names = append(names, name)
 		return nil
 	})
@@ -171,25 +172,6 @@ func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
 		return nil, err
 	}
 	return db.handOut(name, number), nil
-}
-
-// registryRows calls fn with the name and value of every registry row of a view.
-func (db *DB) registryRows(v readView, fn func(name string, value []byte) error) error {
-	lo, hi := keyenc.RegistryRange()
-	it, err := db.newRowIter(v, lo, hi, false)
-	if err != nil {
-		return db.states.ReadError(err)
-	}
-	defer it.release()
-	for ok := it.first(); ok; ok = it.next() {
-		if err := fn(string(it.key[len(lo):]), it.value); err != nil {
-			return err
-		}
-	}
-	if it.err != nil {
-		return db.states.ReadError(it.err)
-	}
-	return nil
 }
 
 // handOut makes the one handle of a keyspace.

@@ -17,7 +17,7 @@ func (r *repair) collections(db *DB) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.Drop(c.view.rs)
+	defer db.states.Drop(c.view.State)
 	type fault struct {
 		who namedID
 		row []byte
@@ -120,7 +120,7 @@ func (m *mending) save(f readstate.Found, meta record.Meta) error {
 
 // look reads a row as it was before.
 func (m *mending) look(row []byte) (readstate.Found, error) {
-	return m.c.view.rs.Get(row, base.HashRow(row), m.c.view.seq)
+	return m.c.view.State.Get(row, base.HashRow(row), m.c.view.Seq)
 }
 
 // owner returns the metadata row that the owner row names, if that one names the
@@ -135,7 +135,7 @@ func (m *mending) owner() ([]byte, error) {
 		return nil, nil
 	}
 	row := bytes.Clone(f.Value)
-	if f, err = m.look(row); err != nil || !f.OK || f.Expired(m.c.view.now) {
+	if f, err = m.look(row); err != nil || !f.OK || f.Expired(m.c.view.Now) {
 		return nil, err
 	}
 	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.Value); !ok || id != m.id {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -31,26 +32,26 @@ type memberScore struct {
 //	due       goes if no element has that deadline; is put where it is missing
 //	item      stays where it is
 func (m *mending) elementsOf(lo, hi []byte) error {
-	it, err := m.c.db.newRowIter(m.c.view, lo, hi, false)
+	it, err := rows.New(m.c.db.rows, m.c.view, lo, hi, false)
 	if err != nil {
 		return err
 	}
-	defer it.release()
+	defer it.Release()
 	m.members, m.volatile, m.placed = map[string]memberScore{}, map[string]int64{}, map[string]bool{}
-	for ok := it.first(); ok; ok = it.next() {
+	for ok := it.First(); ok; ok = it.Next() {
 		if err := m.c.tick(); err != nil {
 			return err
 		}
-		_, rest, _ := keyenc.KeyspaceOf(it.key)
+		_, rest, _ := keyenc.KeyspaceOf(it.Key())
 		_, tag, name, ok := keyenc.ParseCollectionRow(rest)
-		if ok && !m.keeps(tag, name, it.value, it.rowTrailer()) {
-			if err := m.delete(slices.Clone(it.key)); err != nil {
+		if ok && !m.keeps(tag, name, it.Value(), it.Trailer()) {
+			if err := m.delete(slices.Clone(it.Key())); err != nil {
 				return err
 			}
 		}
 	}
-	if it.err != nil {
-		return it.err
+	if it.Err() != nil {
+		return it.Err()
 	}
 	return errors.Join(m.pairs(), m.dues())
 }

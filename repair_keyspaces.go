@@ -23,7 +23,7 @@ func (r *repair) keyspaces(db *DB) error {
 	if err != nil {
 		return err
 	}
-	defer db.states.Drop(c.view.rs)
+	defer db.states.Drop(c.view.State)
 	m := &mending{c: c}
 	var ops []record.Op
 	note := func(fault error, done string, o record.Op) {

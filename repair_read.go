@@ -274,8 +274,8 @@ func (s *onceEach) First() *iterator.Entry { return s.fresh(s.Merging.First()) }
 // Next implements iterator.Iterator.
 func (s *onceEach) Next() *iterator.Entry { return s.fresh(s.Merging.Next()) }
 
-// Run implements iterator.Iterator: nothing may be passed unseen.
-func (s *onceEach) Run() (iterator.Run, bool) { return iterator.Run{}, false }
+// Block implements iterator.Iterator: nothing may be passed unseen.
+func (s *onceEach) Block() (iterator.Block, bool) { return iterator.Block{}, false }
 
 func (s *onceEach) fresh(e *iterator.Entry) *iterator.Entry {
 	for e != nil && s.any && s.seq == e.Seq && string(s.last) == string(e.Key) {

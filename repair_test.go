@@ -100,7 +100,7 @@ func (b *broken) table(name string) {
 	}
 	s := open(content)
 	for e := s.First(); e != nil; e = s.Next() {
-		from, to := s.Block()
+		from, to := s.Extent()
 		b.records = append(b.records, storedRecord{file: name, from: from, to: to, key: string(e.Key), value: string(e.Value), Trailer: e.Trailer})
 	}
 	for _, f := range s.RangeDeletes().Fragments() {

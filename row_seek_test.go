@@ -5,19 +5,20 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // rowsOver returns an iterator over all rows of db, as they are now.
-func rowsOver(t testing.TB, db *DB) *rowIter {
+func rowsOver(t testing.TB, db *DB) *rows.Iter {
 	t.Helper()
 	rs := db.states.Hold()
-	it, err := db.newRowIter(readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}, nil, nil, false)
+	it, err := rows.New(db.rows, rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}, nil, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { it.release(); db.states.Drop(rs) })
+	t.Cleanup(func() { it.Release(); db.states.Drop(rs) })
 	return it
 }
 
@@ -44,14 +45,14 @@ func stretchStore(t testing.TB) *DB {
 func TestFirstMoveBehindASeekEntersTheStretch(t *testing.T) {
 	it := rowsOver(t, stretchStore(t))
 	for _, i := range []int{20, 150, 3} {
-		if !it.seekGE(keyenc.AppendNameRow(nil, nil, fmt.Sprintf("k%03d", i))) || it.stretch.table != nil {
+		if !it.SeekGE(keyenc.AppendNameRow(nil, nil, fmt.Sprintf("k%03d", i))) || it.InBlock(false) {
 			t.Fatal("a seek looks for a stretch, which may not be walked")
 		}
-		if !it.next() || !it.stretch.key {
+		if !it.Next() || !it.InBlock(false) {
 			t.Fatalf("the move behind the seek to %d is no stride", i)
 		}
-		if want := fmt.Sprintf("k%03d", i+1); string(it.key[1:]) != want || string(it.value) != fmt.Sprint("value ", i+1) {
-			t.Fatalf("%s with value %s, want %s", it.key[1:], it.value, want)
+		if want := fmt.Sprintf("k%03d", i+1); string(it.Key()[1:]) != want || string(it.Value()) != fmt.Sprint("value ", i+1) {
+			t.Fatalf("%s with value %s, want %s", it.Key()[1:], it.Value(), want)
 		}
 	}
 }
@@ -60,13 +61,13 @@ func TestEveryRowOfAStretchHasItsOwnSequence(t *testing.T) {
 	it := rowsOver(t, stretchStore(t))
 	strides := 0
 	var last base.SeqNum
-	for ok := it.first(); ok; ok = it.next() {
-		if seq := it.rowTrailer().Seq; last != 0 && seq >= last {
-			t.Fatalf("%s has sequence %d, the older one before it %d", it.key, seq, last)
+	for ok := it.First(); ok; ok = it.Next() {
+		if seq := it.Trailer().Seq; last != 0 && seq >= last {
+			t.Fatalf("%s has sequence %d, the older one before it %d", it.Key(), seq, last)
 		} else {
 			last = seq
 		}
-		if it.stretch.key {
+		if it.InBlock(false) {
 			strides++
 		}
 	}

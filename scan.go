@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -97,7 +98,7 @@ func (db *DB) newIter(ks *keyspace.Space, o *IterOptions) (*Iterator, error) {
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
+	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
 	it, err := db.newIterator(v, o, ks, (*dbIters)(db))
 	if err != nil {
 		db.states.Drop(rs)
@@ -107,26 +108,26 @@ func (db *DB) newIter(ks *keyspace.Space, o *IterOptions) (*Iterator, error) {
 
 // newIterator returns an iterator over a view whose state is held; the owner's
 // iterClosed drops it.
-func (db *DB) newIterator(v readView, o *IterOptions, ks *keyspace.Space, owner iterOwner) (*Iterator, error) {
-	if err := ks.ReadableAt(v.seq); err != nil {
+func (db *DB) newIterator(v rows.View, o *IterOptions, ks *keyspace.Space, owner iterOwner) (*Iterator, error) {
+	if err := ks.ReadableAt(v.Seq); err != nil {
 		return nil, err
 	}
 	prefix := ks.Prefix()
 	if o == nil {
 		o = &IterOptions{}
 	}
-	buf := rowIterPool.Get().(*rowIter)
-	lo, hi, grown, err := o.appendRows(buf.bounds, prefix)
-	buf.bounds = grown
+	buf := rows.Take()
+	lo, hi, grown, err := o.appendRows(buf.Bounds, prefix)
+	buf.Bounds = grown
 	if err != nil {
-		rowIterPool.Put(buf)
+		buf.GiveBack()
 		return nil, err
 	}
-	rows, err := buf.init(db, v, lo, hi, o.KeysOnly)
+	rows, err := buf.Init(db.rows, v, lo, hi, o.KeysOnly)
 	if err != nil {
 		return nil, err
 	}
-	it := &Iterator{rows: rows, state: v.rs, prefix: len(prefix) + 1, owner: owner}
+	it := &Iterator{rows: rows, state: v.State, prefix: len(prefix) + 1, owner: owner}
 	if _, own := owner.(*dbIters); own {
 		it.open = &db.states.Current
 	}
@@ -144,7 +145,7 @@ func (o *dbIters) alive() error {
 	return nil
 }
 
-func (o *dbIters) refresh(*rowIter) {}
+func (o *dbIters) refresh(*rows.Iter) {}
 
 func (o *dbIters) iterClosed(it *Iterator) {
 	o.holders.closed(holdIterator, it)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -151,7 +152,7 @@ func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	it, err := s.db.newIterator(readView{rs: rs, seq: s.point.Seq, now: s.point.Now}, o, s.ks, (*snapIters)(s))
+	it, err := s.db.newIterator(rows.View{State: rs, Seq: s.point.Seq, Now: s.point.Now}, o, s.ks, (*snapIters)(s))
 	if err != nil {
 		s.db.states.Drop(rs)
 	}
@@ -168,6 +169,6 @@ func (o *snapIters) alive() error {
 	return (*dbIters)(o.db).alive()
 }
 
-func (o *snapIters) refresh(*rowIter) {}
+func (o *snapIters) refresh(*rows.Iter) {}
 
 func (o *snapIters) iterClosed(it *Iterator) { (*dbIters)(o.db).iterClosed(it) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -83,7 +84,7 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 		in.refused = errForeign
 		return in
 	}
-	if in.refused = space.ReadableAt(tx.t.view.seq); in.refused == nil && !tx.done {
+	if in.refused = space.ReadableAt(tx.t.view.Seq); in.refused == nil && !tx.done {
 		tx.named = slices.Insert(tx.named, i, in)
 		tx.t.spaces = append(tx.t.spaces, space)
 	}
@@ -248,7 +249,7 @@ func (tx *Tx) NewIter(o *IterOptions) (*Iterator, error) {
 		return nil, err
 	}
 	if tx.t.writes {
-		it.rows.reads = &tx.t.reads
+		it.rows.Reads = &tx.t.reads
 	}
 	tx.iters = append(tx.iters, it)
 	return it, nil
@@ -266,9 +267,9 @@ func (o *txIters) alive() error {
 }
 
 // refresh lets a positioning call see the writes made before it.
-func (o *txIters) refresh(it *rowIter) {
-	if v := o.t.currentView(); v.own != it.own || v.mine != it.mine {
-		it.refresh(v)
+func (o *txIters) refresh(it *rows.Iter) {
+	if v := o.t.currentView(); v.OwnSeq != it.OwnSeq || v.Own != it.Own {
+		it.Refresh(v)
 	}
 }
 
@@ -358,14 +359,14 @@ func (t *txn) commit(d Durability, g *gatePass) error {
 	if !t.reads.Empty() {
 		c.reads = &t.reads
 		if t.point == nil {
-			c.state = t.view.rs
+			c.state = t.view.State
 		}
 	}
 	c.spaces = append(c.spaces, t.spaces...)
 	c.gate = g
 	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
-	if t.view.mine != nil && t.view.own == ownBase+base.SeqNum(len(c.ops)) {
-		c.table, c.tableFirst = t.view.mine, ownBase+1
+	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(len(c.ops)) {
+		c.table, c.tableFirst = t.view.Own, rows.OwnBase+1
 	}
 	if err := t.db.commit(c, d); err != nil {
 		t.db.tally.conflict(err)

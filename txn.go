@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
@@ -26,7 +27,7 @@ import (
 type txn struct {
 	db     *DB
 	ks     *keyspace.Space // of a one-shot call; nil: the default one
-	view   readView
+	view   rows.View
 	writes bool
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure: the transaction cannot commit
@@ -74,11 +75,11 @@ const smallBuffer = 16
 const bufferLimit = math.MaxInt32
 
 func (t *txn) Now() int64 {
-	if t.view.now == 0 {
-		t.view.now = t.db.clock.Now()
-		t.reads.Clock = t.view.now
+	if t.view.Now == 0 {
+		t.view.Now = t.db.clock.Now()
+		t.reads.Clock = t.view.Now
 	}
-	return t.view.now
+	return t.view.Now
 }
 
 func (t *txn) Prefix() []byte               { return t.ks.Prefix() }
@@ -95,7 +96,7 @@ func (t *txn) look(row []byte) (readstate.Found, error) {
 		f.OK = f.OK && !t.expired(f.Trailer)
 		return f, nil
 	}
-	f, err := t.view.rs.Get(row, hash, t.view.seq)
+	f, err := t.view.State.Get(row, hash, t.view.Seq)
 	if err != nil {
 		return f, t.fail(t.db.states.ReadError(err))
 	}
@@ -132,7 +133,7 @@ func (t *txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 				return readstate.Found{}, true
 			}
 		case p.hash == hash && bytes.Equal(p.op.Key, row):
-			f = readstate.Found{Trailer: p.trailer(ownBase + 1 + base.SeqNum(i)), Value: p.op.Value}
+			f = readstate.Found{Trailer: p.trailer(rows.OwnBase + 1 + base.SeqNum(i)), Value: p.op.Value}
 			f.OK = p.op.Attr.Kind() == base.KindPut
 			return f, true
 		}
@@ -142,16 +143,16 @@ func (t *txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 
 // index returns the table of the own writes, brought up to date.
 func (t *txn) index() *memtable.Table {
-	if t.view.mine == nil {
-		t.view.mine = memtable.New(bufferLimit)
-		t.view.own = ownBase
+	if t.view.Own == nil {
+		t.view.Own = memtable.New(bufferLimit)
+		t.view.OwnSeq = rows.OwnBase
 	}
-	for i := int(t.view.own - ownBase); i < len(t.change.ops); i++ {
+	for i := int(t.view.OwnSeq - rows.OwnBase); i < len(t.change.ops); i++ {
 		// The payload may grow and move, but what an op points to stays as it is.
-		t.change.ops[i].insertInto(t.view.mine, ownBase+1+base.SeqNum(i), true)
+		t.change.ops[i].insertInto(t.view.Own, rows.OwnBase+1+base.SeqNum(i), true)
 	}
-	t.view.own = ownBase + base.SeqNum(len(t.change.ops))
-	return t.view.mine
+	t.view.OwnSeq = rows.OwnBase + base.SeqNum(len(t.change.ops))
+	return t.view.Own
 }
 
 // Get implements collection.Txn.
@@ -283,7 +284,7 @@ func (t *txn) deadIn(number uint32, id uint64) {
 		return
 	}
 	c.rebuild()
-	t.view.mine, t.view.own = nil, 0
+	t.view.Own, t.view.OwnSeq = nil, 0
 }
 
 // Removed implements collection.Txn. The metadata row was put, so there is a buffer.
@@ -315,23 +316,23 @@ func (t *txn) fail(err error) error {
 
 // rows returns an iterator over the live rows of [lo, hi) as the transaction
 // sees them now.
-func (t *txn) rows(lo, hi []byte, keysOnly bool) (*rowIter, error) {
+func (t *txn) rows(lo, hi []byte, keysOnly bool) (*rows.Iter, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
 	t.Now()
-	it, err := t.db.newRowIter(t.currentView(), lo, hi, keysOnly)
+	it, err := rows.New(t.db.rows, t.currentView(), lo, hi, keysOnly)
 	if err != nil {
 		return nil, t.fail(t.db.states.ReadError(err))
 	}
 	if t.writes {
-		it.reads = &t.reads
+		it.Reads = &t.reads
 	}
 	return it, nil
 }
 
 // currentView is the view with all own writes so far.
-func (t *txn) currentView() readView {
+func (t *txn) currentView() rows.View {
 	if t.change != nil && len(t.change.ops) > 0 {
 		t.index()
 	}
@@ -343,8 +344,8 @@ func (t *txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, 
 	if t.pinned {
 		// A loop may take as long as its body likes: hold the state, so that Close
 		// need not wait for it.
-		t.view.rs.Holders.Add(1)
-		t.db.states.Unpin(t.view.rs, t.stripe)
+		t.view.State.Holders.Add(1)
+		t.db.states.Unpin(t.view.State, t.stripe)
 		t.pinned, t.held = false, true
 	}
 	c := &cursor{t: t, reverse: o.Reverse}
@@ -361,7 +362,7 @@ func (t *txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, 
 // cursor adapts a rowIter to collection.Cursor.
 type cursor struct {
 	t       *txn
-	it      *rowIter
+	it      *rows.Iter
 	lo, hi  []byte
 	bounds  [32]byte
 	reverse bool
@@ -380,29 +381,29 @@ func (c *cursor) Next() bool {
 	ok := false
 	switch {
 	case !c.started && c.reverse:
-		ok = c.it.last()
+		ok = c.it.Last()
 	case !c.started:
-		ok = c.it.first()
+		ok = c.it.First()
 	case c.reverse:
-		ok = c.it.valid && c.it.prev()
+		ok = c.it.Valid() && c.it.Prev()
 	default:
-		ok = c.it.valid && c.it.next()
+		ok = c.it.Valid() && c.it.Next()
 	}
 	c.started = true
-	if c.it.err != nil {
-		c.err = c.t.fail(c.it.err)
+	if c.it.Err() != nil {
+		c.err = c.t.fail(c.it.Err())
 	}
 	return ok
 }
 
-func (c *cursor) Key() []byte           { return c.it.key }
-func (c *cursor) Value() []byte         { return c.it.value }
-func (c *cursor) Trailer() base.Trailer { return c.it.rowTrailer() }
+func (c *cursor) Key() []byte           { return c.it.Key() }
+func (c *cursor) Value() []byte         { return c.it.Value() }
+func (c *cursor) Trailer() base.Trailer { return c.it.Trailer() }
 func (c *cursor) Err() error            { return c.err }
 
 func (c *cursor) Close() error {
 	if c.it != nil {
-		c.it.release()
+		c.it.Release()
 		c.it = nil
 		if i := slices.Index(c.t.cursors, c); i >= 0 {
 			c.t.cursors = slices.Delete(c.t.cursors, i, i+1)
@@ -437,8 +438,8 @@ func (t *txn) end() {
 		t.change.free()
 		t.change = nil
 	}
-	t.view.mine = nil
-	db, rs := t.db, t.view.rs
+	t.view.Own = nil
+	db, rs := t.db, t.view.State
 	if t.point != nil {
 		db.points.Release(t.point)
 		db.states.Drop(rs)
@@ -456,5 +457,5 @@ func (t *txn) end() {
 		t.lock.Unlock()
 		t.lock = nil
 	}
-	t.view.rs = nil
+	t.view.State = nil
 }

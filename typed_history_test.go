@@ -11,6 +11,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -95,22 +96,22 @@ func (s *typedStore) Now() int64       { return s.db.clock.Now() }
 func (s *typedStore) Advance(ms int64) { s.clock.advance(time.Duration(ms) * time.Millisecond) }
 
 // liveRows returns every row that is visible now: keys, elements and timers.
-func liveRows(db *DB) (rows []typedtest.Row, err error) {
+func liveRows(db *DB) (all []typedtest.Row, err error) {
 	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
 	}
 	defer db.states.Drop(rs)
-	v := readView{rs: rs, seq: base.SeqNum(db.visible.Load()), now: db.clock.Now()}
-	it, err := db.newRowIter(v, nil, nil, false)
+	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
+	it, err := rows.New(db.rows, v, nil, nil, false)
 	if err != nil {
 		return nil, err
 	}
-	defer it.release()
-	for ok := it.first(); ok; ok = it.next() {
-		rows = append(rows, typedtest.Row{Key: bytes.Clone(it.key), Value: bytes.Clone(it.value), Trailer: it.rowTrailer()})
+	defer it.Release()
+	for ok := it.First(); ok; ok = it.Next() {
+		all = append(all, typedtest.Row{Key: bytes.Clone(it.Key()), Value: bytes.Clone(it.Value()), Trailer: it.Trailer()})
 	}
-	return rows, it.err
+	return all, it.Err()
 }
 
 // picture prints all rows, without what a merge may change.

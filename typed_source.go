@@ -8,6 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -147,7 +148,7 @@ func beginCall(db *DB, ks *keyspace.Space, write bool, key string) (collection.T
 	}
 	t.begin(db, ks, rs, base.SeqNum(db.visible.Load()), 0, write)
 	t.stripe, t.pinned, t.lock = n, true, lock
-	if err := ks.ReadableAt(t.view.seq); err != nil {
+	if err := ks.ReadableAt(t.view.Seq); err != nil {
 		t.end()
 		txnPool.Put(t)
 		return nil, err
@@ -162,7 +163,7 @@ func (t *txn) begin(db *DB, ks *keyspace.Space, rs *readstate.State, seq base.Se
 	if ks != nil {
 		t.spaces = append(t.spaces, ks)
 	}
-	t.view = readView{rs: rs, seq: seq, now: now}
+	t.view = rows.View{State: rs, Seq: seq, Now: now}
 	t.fresh, t.dead = t.fresh[:0], t.dead[:0]
 	t.reads.Reset(seq, now)
 }

@@ -121,12 +121,12 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	}
 	// Registered first, held second: the state has all that the point can see,
 	// and no merge may have dropped any of it.
-	if t.view.rs = db.states.Hold(); t.view.rs == nil {
+	if t.view.State = db.states.Hold(); t.view.State == nil {
 		db.points.Release(t.point)
 		return nil, ErrClosed
 	}
-	t.view.seq, t.view.now = t.point.Seq, t.point.Now
-	t.reads = readset.Set{Seq: t.view.seq, Clock: t.view.now}
+	t.view.Seq, t.view.Now = t.point.Seq, t.point.Now
+	t.reads = readset.Set{Seq: t.view.Seq, Clock: t.view.Now}
 	tx.ctx = context.WithValue(ctx, txKey{}, tx)
 	db.holders.opened(holdTransaction, tx)
 	return tx, nil

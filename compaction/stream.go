@@ -7,7 +7,7 @@ import "bytes"
 // version, expires or is a tombstone, and no range tombstone reaches into it. The
 // last record of the block is left to take, for its key may go on behind.
 func (m *merge) stream(n int) error {
-	r, ok := m.in.Run()
+	r, ok := m.in.Block()
 	if !ok || !r.Plain {
 		return nil
 	}

@@ -18,7 +18,7 @@ func streamJob(block int, newer []iterator.Entry, ranges ...rangedel.Tombstone) 
 		records = append(records, putEntry(string(row(fmt.Sprintf("k%03d", i))), "v", base.SeqNum(i+1), 0))
 	}
 	big := iterator.NewSlice(records)
-	big.Block = block
+	big.BlockLen = block
 	return Job{Now: 1, Level: lastLevel, TableSize: 1 << 20, Inputs: []Source{
 		{Iter: iterator.NewSlice(newer), Records: int64(len(newer)), RangeDeletes: rangedel.New(ranges)},
 		{Iter: big, Records: 200},

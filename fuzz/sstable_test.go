@@ -69,7 +69,7 @@ func FuzzTable(f *testing.F) {
 			if _, _, _, err := r.Get(e.Key, xxhash.Sum64(e.Key), e.Seq, nil); err != nil {
 				wantTableError(t, err)
 			}
-			it.Run()
+			it.Block()
 		}
 		wantTableError(t, it.Err())
 		it.Init(r, sstable.IterOptions{KeysOnly: true, Cold: true})

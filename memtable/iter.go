@@ -286,8 +286,8 @@ func (it *Iter) stand(s spot, version uint32) *iterator.Entry {
 	return e
 }
 
-// Run has nothing to tell about a memtable.
-func (it *Iter) Run() (r iterator.Run, ok bool) { return r, false }
+// Block has nothing to tell about a memtable.
+func (it *Iter) Block() (r iterator.Block, ok bool) { return r, false }
 
 // Err returns nil: memory does not fail.
 func (it *Iter) Err() error { return nil }

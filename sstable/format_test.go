@@ -181,7 +181,7 @@ func TestBlockMovedToAnotherPlaceIsDetected(t *testing.T) {
 	r := mustOpen(t, moved, ReaderOptions{})
 	it := rA.NewIter(IterOptions{})
 	it.First()
-	run, _ := it.Run()
+	run, _ := it.Block()
 	for it.Next(); it.number == 0; it.Next() {
 	}
 	if string(it.entry.Key) <= string(run.Last) {

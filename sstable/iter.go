@@ -43,7 +43,7 @@ type Iter struct {
 	lent        int // bytes that the cache has lent for the window
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
-	first, last []byte // of Run
+	first, last []byte // of Block
 	bounded     bool   // they are those of block
 }
 
@@ -195,10 +195,10 @@ func (it *Iter) Stride(d int) []byte {
 // Seq returns the sequence of the record the iterator stands on.
 func (it *Iter) Seq() base.SeqNum { return it.block.seq(it.pos) }
 
-// Run describes the block the iterator stands in. Its keys are borrowed until
+// Block describes the block the iterator stands in. Its keys are borrowed until
 // the iterator stands in another block. It costs the assembly of two keys, once a
 // block.
-func (it *Iter) Run() (run iterator.Run, ok bool) {
+func (it *Iter) Block() (run iterator.Block, ok bool) {
 	if it.block == nil {
 		return run, false
 	}
@@ -207,7 +207,7 @@ func (it *Iter) Run() (run iterator.Run, ok bool) {
 		it.last = it.block.keys.appendKey(it.last[:0], it.n-1)
 		it.bounded = true
 	}
-	return iterator.Run{
+	return iterator.Block{
 		First: it.first, Last: it.last,
 		MaxSeq: it.r.index.maxSeq(it.number),
 		Plain:  it.block.flags&flagsNotPlain == 0,

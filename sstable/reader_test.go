@@ -69,7 +69,7 @@ func TestVersionsOfAKeyContinueIntoTheNextBlocks(t *testing.T) {
 		}
 	}
 	for e := it.First(); e != nil; e = it.Next() {
-		if run, _ := it.Run(); run.Plain && string(e.Key) == "key" {
+		if run, _ := it.Block(); run.Plain && string(e.Key) == "key" {
 			t.Fatalf("a block with versions of one key calls itself plain")
 		}
 	}
@@ -471,7 +471,7 @@ func TestWarmReadsAllocateNothing(t *testing.T) {
 			"Get absent": func() { r.Get(absent, absentHash, base.SeqMax, nil) },
 			"SeekGE":     func() { it.SeekGE(key, base.SeqMax) },
 			"SeekLT":     func() { it.SeekLT(key) },
-			"Run":        func() { it.Run() },
+			"Run":        func() { it.Block() },
 			"Next over blocks": func() {
 				it.First()
 				for range 300 {

@@ -123,8 +123,8 @@ func (s *Salvage) Gaps() []Gap { return s.gaps }
 // Records returns how many records were read so far.
 func (s *Salvage) Records() int64 { return s.records }
 
-// Block returns where the block of the current record stands.
-func (s *Salvage) Block() (from, to int64) { return s.begin, s.next }
+// Extent returns where the block of the current record stands.
+func (s *Salvage) Extent() (from, to int64) { return s.begin, s.next }
 
 // First implements iterator.Iterator. It can be called once.
 func (s *Salvage) First() *iterator.Entry { return s.Next() }
@@ -267,8 +267,8 @@ func (s *Salvage) refuse() *iterator.Entry {
 	return nil
 }
 
-// Run implements iterator.Iterator.
-func (s *Salvage) Run() (iterator.Run, bool) { return iterator.Run{}, false }
+// Block implements iterator.Iterator.
+func (s *Salvage) Block() (iterator.Block, bool) { return iterator.Block{}, false }
 
 // Err implements iterator.Iterator. Damage is not an error: see Gaps.
 func (s *Salvage) Err() error { return s.err }

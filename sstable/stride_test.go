@@ -38,7 +38,7 @@ func checkStrides(t *testing.T, name string, r *Reader, recs []rec) {
 		it := r.NewIter(IterOptions{KeysOnly: keysOnly})
 		i := 0
 		for e := it.First(); e != nil; e = it.Next() {
-			run, _ := it.Run()
+			run, _ := it.Block()
 			if !it.Flat() {
 				t.Fatalf("%s: block %d is not flat", name, it.number)
 			}

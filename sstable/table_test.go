@@ -263,11 +263,11 @@ func checkWalks(t *testing.T, name string, r *Reader, recs []rec, o IterOptions)
 	}
 }
 
-// checkRun tests what Run promises about the record the iterator stands on.
+// checkRun tests what Block promises about the record the iterator stands on.
 func checkRun(t *testing.T, name string, it *Iter, recs []rec, i int) {
 	t.Helper()
 	r := recs[i]
-	run, ok := it.Run()
+	run, ok := it.Block()
 	if first, last := i-run.Before, i+run.After; first < 0 || last >= len(recs) ||
 		recs[first].key != string(run.First) || recs[last].key != string(run.Last) {
 		t.Fatalf("%s: record %d: run of %d before and %d after", name, i, run.Before, run.After)

@@ -105,8 +105,8 @@ func (c *Concat) Prev() *Entry {
 	return c.backward(c.at - 1)
 }
 
-// Run implements Iterator.
-func (c *Concat) Run() (Run, bool) { return c.it.Run() }
+// Block implements Iterator.
+func (c *Concat) Block() (Block, bool) { return c.it.Block() }
 
 // Err implements Iterator.
 func (c *Concat) Err() error { return c.err }

@@ -41,9 +41,9 @@ type Iterator interface {
 	SeekLT(key []byte) *Entry
 	Next() *Entry
 	Prev() *Entry
-	// Run describes the stretch the iterator stands in; ok is false if the source
+	// Block describes the stretch the iterator stands in; ok is false if the source
 	// has no such knowledge (a memtable). Valid only while on an entry.
-	Run() (r Run, ok bool)
+	Block() (r Block, ok bool)
 	Err() error
 	// Close releases what the iterator holds; closing twice is fine. It returns
 	// Err.
@@ -55,12 +55,12 @@ type Iterator interface {
 // merge aims all its sources before it seeks in any.
 type Aimer interface{ Aim(key []byte) }
 
-// Run describes the block an iterator stands in, so that a merge may stream it
+// Block describes the block an iterator stands in, so that a merge may stream it
 // without comparing while the block's far end lies before the next source and
 // before the next range-tombstone boundary. What it says holds for the entries
 // still to come in the direction of travel: those already passed may have had
 // company from another source.
-type Run struct {
+type Block struct {
 	First, Last []byte      // smallest and largest key of the block; borrowed like Entry.Key
 	MaxSeq      base.SeqNum // largest sequence in the block
 	Plain       bool        // no tombstone, no expiry, one version per key

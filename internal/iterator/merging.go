@@ -368,7 +368,7 @@ func (m *Merging) sink() {
 // stretch returns how many entries the top may yield without a comparison: the
 // rest of its block, if that lies before the runner-up altogether.
 func (m *Merging) stretch() int {
-	r, ok := m.kids[m.order[0].kid].it.Run()
+	r, ok := m.kids[m.order[0].kid].it.Block()
 	if !ok || !m.clear(r) {
 		return 0
 	}
@@ -379,7 +379,7 @@ func (m *Merging) stretch() int {
 }
 
 // clear reports whether the block r of the top lies before the runner-up.
-func (m *Merging) clear(r Run) bool {
+func (m *Merging) clear(r Block) bool {
 	if len(m.order) == 1 {
 		return true
 	}
@@ -396,13 +396,13 @@ func (m *Merging) Other() bool { return m.other }
 
 // Stretch returns how many further moves in the same direction are known to stay
 // inside the current block with no other source between; 0 if it is not known.
-// It costs nothing, so ask it before Run.
+// It costs nothing, so ask it before Block.
 func (m *Merging) Stretch() int { return m.stream }
 
-// Look is Run, and Stretch is known at once and not after some moves.
-func (m *Merging) Look() (r Run, ok bool) {
+// Look is Block, and Stretch is known at once and not after some moves.
+func (m *Merging) Look() (r Block, ok bool) {
 	m.streak = 0 // nobody need look again
-	if r, ok = m.Run(); ok {
+	if r, ok = m.Block(); ok {
 		m.stream = r.After + r.Before
 	}
 	return r, ok
@@ -429,13 +429,13 @@ func (m *Merging) Lead() (kid int, rival []byte) {
 	return int(m.order[0].kid), rival
 }
 
-// Run implements Iterator: the stretch of the top's block that is still to
+// Block implements Iterator: the stretch of the top's block that is still to
 // come, if no other source has a key in it.
-func (m *Merging) Run() (Run, bool) {
+func (m *Merging) Block() (Block, bool) {
 	k := &m.kids[m.order[0].kid]
-	r, ok := k.it.Run()
+	r, ok := k.it.Block()
 	if !ok || !m.clear(r) {
-		return Run{}, false
+		return Block{}, false
 	}
 	if m.reverse {
 		r.Last, r.After = k.entry.Key, 0

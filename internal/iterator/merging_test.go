@@ -67,7 +67,7 @@ func merging(r *rand.Rand, children [][]Entry) *Merging {
 	for _, c := range children {
 		s := NewSlice(c)
 		if r != nil {
-			s.Block = r.IntN(30)
+			s.BlockLen = r.IntN(30)
 		}
 		its = append(its, s)
 	}
@@ -265,7 +265,7 @@ func TestErrorOfAnyChildStopsTheMerge(t *testing.T) {
 	for n := range 60 {
 		children, all := scatter(r, 200, 3, keyMakers["prefixed"])
 		f := &failing{Slice: NewSlice(children[n%3]), left: n % 20}
-		f.Block = 16
+		f.BlockLen = 16
 		m := &Merging{}
 		its := []Iterator{NewSlice(children[0]), NewSlice(children[1]), NewSlice(children[2])}
 		its[n%3] = f
@@ -299,12 +299,12 @@ func TestStretchEndsBeforeTheRunnerUpsFirstKey(t *testing.T) {
 		big = append(big, put(fmt.Sprintf("k%04d", i*2), 1))
 	}
 	a := NewSlice(big)
-	a.Block = 50
+	a.BlockLen = 50
 	m := &Merging{}
 	m.Init([]Iterator{a, NewSlice([]Entry{put("k0150", 9), put("k0151", 9)})})
 	streamed := 0
 	for e := m.First(); e != nil; e = m.Next() {
-		r, ok := m.Run()
+		r, ok := m.Block()
 		if !ok {
 			continue
 		}
@@ -324,7 +324,7 @@ func TestLookKnowsTheStretchRightBehindASeek(t *testing.T) {
 		big = append(big, put(fmt.Sprintf("k%04d", i*2), base.SeqNum(i)))
 	}
 	a := NewSlice(big)
-	a.Block = 50
+	a.BlockLen = 50
 	for name, c := range map[string]struct {
 		other []Entry
 		moves int // known to be without company

@@ -8,8 +8,8 @@ import "github.com/siltstonedb/siltstone/internal/base"
 type Slice struct {
 	entries []Entry
 	at      int
-	// Block groups so many entries to a block for Run; 0: no blocks.
-	Block int
+	// BlockLen groups so many entries to a block for Block; 0: no blocks.
+	BlockLen int
 }
 
 // NewSlice returns an iterator over entries, which are in internal order.
@@ -61,14 +61,14 @@ func (s *Slice) search(key []byte, seq base.SeqNum) int {
 	return lo
 }
 
-// Run implements Iterator.
-func (s *Slice) Run() (Run, bool) {
-	if s.Block <= 0 {
-		return Run{}, false
+// Block implements Iterator.
+func (s *Slice) Block() (Block, bool) {
+	if s.BlockLen <= 0 {
+		return Block{}, false
 	}
-	lo := s.at / s.Block * s.Block
-	block := s.entries[lo:min(lo+s.Block, len(s.entries))]
-	r := Run{
+	lo := s.at / s.BlockLen * s.BlockLen
+	block := s.entries[lo:min(lo+s.BlockLen, len(s.entries))]
+	r := Block{
 		First: block[0].Key, Last: block[len(block)-1].Key, Plain: true,
 		Before: s.at - lo, After: lo + len(block) - 1 - s.at,
 	}

@@ -52,7 +52,7 @@ type Mem struct {
 
 	refs int // read states that list it; guarded by states.mu
 
-	Lost atomic.Int64 // nanoseconds that range reads have lost to its being there
+	Lost atomic.Int64 // what range reads have lost to its being there, in bytes of merging
 
 	Tombstones int // deletes and range deletes in it; guarded by the commit section
 }

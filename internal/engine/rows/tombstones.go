@@ -1,4 +1,4 @@
-package siltstone
+package rows
 
 import (
 	"bytes"
@@ -7,11 +7,11 @@ import (
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
-// coverage is the range tombstones a rowIter looks at, in a few lists: a
+// tombstones are the range tombstones an Iter looks at, in a few lists: a
 // transaction's own, the memtable's, and all others in one. They are not joined,
 // since the first two may have got another one since the last iterator. Around
 // the key asked for last the answer is kept. Not safe for concurrent use.
-type coverage struct {
+type tombstones struct {
 	lists []*rangedel.List
 
 	known   bool
@@ -20,13 +20,13 @@ type coverage struct {
 }
 
 // gather finds the tombstones of a view.
-func (d *coverage) gather(v *readView) error {
+func (d *tombstones) gather(v *View) error {
 	d.forget()
-	if v.mine != nil {
-		d.lists = v.mine.AppendRangeDeletes(d.lists)
+	if v.Own != nil {
+		d.lists = v.Own.AppendRangeDeletes(d.lists)
 	}
-	d.lists = v.rs.Mem.AppendRangeDeletes(d.lists)
-	older, err := v.rs.OlderDeletes()
+	d.lists = v.State.Mem.AppendRangeDeletes(d.lists)
+	older, err := v.State.OlderDeletes()
 	if err == nil && !older.Empty() {
 		d.lists = append(d.lists, older)
 	}
@@ -34,15 +34,15 @@ func (d *coverage) gather(v *readView) error {
 }
 
 // forget lets go of the lists.
-func (d *coverage) forget() {
+func (d *tombstones) forget() {
 	clear(d.lists)
-	*d = coverage{lists: d.lists[:0]}
+	*d = tombstones{lists: d.lists[:0]}
 }
 
-func (d *coverage) any() bool { return len(d.lists) > 0 }
+func (d *tombstones) any() bool { return len(d.lists) > 0 }
 
 // cover returns the newest tombstone over key that v sees; 0 if there is none.
-func (d *coverage) cover(v *readView, key []byte) base.SeqNum {
+func (d *tombstones) cover(v *View, key []byte) base.SeqNum {
 	if !d.known || d.lo != nil && bytes.Compare(key, d.lo) < 0 || d.hi != nil && bytes.Compare(key, d.hi) >= 0 {
 		d.look(v, key)
 	}
@@ -50,7 +50,7 @@ func (d *coverage) cover(v *readView, key []byte) base.SeqNum {
 }
 
 // look finds the answer for key, and how far it holds.
-func (d *coverage) look(v *readView, key []byte) {
+func (d *tombstones) look(v *View, key []byte) {
 	d.known, d.lo, d.hi, d.covered = true, nil, nil, 0
 	for _, l := range d.lists {
 		f, below, above, ok := l.At(key)
@@ -68,12 +68,12 @@ func (d *coverage) look(v *readView, key []byte) {
 
 // leaves reports whether no tombstone that v sees has a say between first and
 // last, both included.
-func (d *coverage) leaves(v *readView, first, last []byte) bool {
+func (d *tombstones) leaves(v *View, first, last []byte) bool {
 	return !d.any() || d.cover(v, first) == 0 && (d.hi == nil || bytes.Compare(last, d.hi) < 0)
 }
 
 // newest returns the fragment's newest visible sequence; 0 if none is.
-func (v *readView) newest(f rangedel.Fragment) base.SeqNum {
+func (v *View) newest(f rangedel.Fragment) base.SeqNum {
 	for _, s := range f.Seqs {
 		if v.visible(s) {
 			return s

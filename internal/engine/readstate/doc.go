@@ -1,0 +1,21 @@
+// Package readstate is what reads stand on: the memtables and tables of one
+// moment, published whole.
+//
+//	States ──current──► State{Mem, Imms, Version, Runs}     immutable
+//	   │                   ▲ pinned by a call, held by an iterator or transaction
+//	   └──alive: every State that somebody still uses
+//	Tables ──► table handles, by the number of States that list them
+//	Points ──► the (sequence, clock) pairs that no merge may drop
+//
+// A reader pins the current State, then loads the visible sequence. What was
+// visible is in the pinned State, or was committed after the pin. A State ends
+// when it is not the current one and nobody uses it: then its memtables go back to
+// be filled again, and tables that no State lists are removed.
+//
+// Locks, in the order in which they are taken: States.mu, then Tables.mu;
+// table.opening before Tables.mu, and held while a file is opened; Points.mu and
+// State.olderMu alone. Get takes none of them once its tables are open.
+//
+// The package imports engine/commitlog for positions in the log, and manifest,
+// memtable, sstable, internal/clock and internal/storedir.
+package readstate
