@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -97,17 +98,8 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 		b.fail(ErrBadTTL)
 		return
 	}
-	b.put(key, value, ttlMillis(ttl))
+	b.put(key, value, commit.Milliseconds(ttl))
 	b.whole().relative = true
-}
-
-// ttlMillis rounds a time to live up to milliseconds.
-func ttlMillis(ttl time.Duration) int64 {
-	ms := ttl.Milliseconds()
-	if time.Duration(ms)*time.Millisecond < ttl {
-		ms++
-	}
-	return ms
 }
 
 func (b *Batch) put(key, value []byte, ttl int64) {
@@ -116,7 +108,7 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
 	prefix, b := b.ks.Prefix(), b.whole()
-	b.ops = appendRowOp(b.ops, a, ttl, prefix, key)
+	b.ops = commit.AppendRowOp(b.ops, a, ttl, prefix, key)
 	b.ops = record.AppendOpValue(b.ops, value)
 	b.largest = max(b.largest, len(value))
 	b.count++
@@ -128,7 +120,7 @@ func (b *Batch) Delete(key []byte) {
 		return
 	}
 	prefix, b := b.ks.Prefix(), b.whole()
-	b.ops = appendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
+	b.ops = commit.AppendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
 	b.count++
 }
 
@@ -150,13 +142,6 @@ func (b *Batch) DeleteRange(r Range) {
 	b.touch(ks, db)
 	b.ops = record.AppendOp(b.ops, record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
 	b.count++
-}
-
-// appendRowOp appends an op up to its key, the row of user key in the keyspace
-// with the given prefix.
-func appendRowOp(dst []byte, a base.Attr, expiry int64, prefix, key []byte) []byte {
-	dst = record.AppendOpHead(dst, a, expiry, len(prefix)+1+len(key))
-	return keyenc.AppendKeyRow(dst, prefix, key)
 }
 
 // check prepares an operation on key.
@@ -232,4 +217,38 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 			yield(Op{}, b.err)
 		}
 	}
+}
+
+// DeleteRange deletes every key of r at once, at a cost that does not depend on
+// how many there are. Collections in the range go with their elements.
+func (db *DB) DeleteRange(r Range) error {
+	var b Batch
+	b.DeleteRange(r)
+	return db.Apply(&b, Default)
+}
+
+// Apply makes the changes of b visible and durable together, at level d. An
+// empty batch waits until all earlier commits have reached the level. A
+// batch that Err tells a mistake of is refused with it, and one that touches a
+// dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
+// whole, whichever keyspace b addresses.
+func (db *DB) Apply(b *Batch, d Durability) error {
+	b = b.whole()
+	if err := b.Err(); err != nil {
+		return err
+	}
+	if b.db != nil && b.db != db {
+		return errForeign
+	}
+	c := commit.NewChange()
+	defer c.Free()
+	var now int64
+	if b.relative {
+		now = db.clock.Now()
+	}
+	c.Spaces = append(c.Spaces, b.spaces...)
+	if err := c.Fill(b.ops, b.count, b.relative, now); err != nil {
+		return err
+	}
+	return db.commit(c, d)
 }

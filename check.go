@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -63,7 +62,7 @@ func (db *DB) newChecker(ctx context.Context) (*checker, error) {
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	view := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
+	view := rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}
 	return &checker{db: db, ctx: ctx, state: state, view: view}, nil
 }
 

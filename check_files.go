@@ -70,13 +70,10 @@ func (c *checker) tables() error {
 // written when the log before it is complete, so that one must be, when it is
 // read afterwards. Logs without a header are still gathering in memory.
 func (c *checker) logs() error {
-	s := &c.db.logs
-	s.mu.Lock()
-	used := slices.Clone(s.used)
-	s.mu.Unlock()
+	files := c.db.section.Files()
 	var errs []error
 	followed := false
-	for _, n := range slices.Backward(used) {
+	for _, n := range slices.Backward(files.InUse()) {
 		if c.ctx.Err() != nil {
 			break
 		}
@@ -85,11 +82,9 @@ func (c *checker) logs() error {
 			err = c.again(n, err)
 		}
 		followed = followed || header
-		s.mu.Lock()
-		if !slices.Contains(s.used, n) {
+		if !slices.Contains(files.InUse(), n) {
 			err = nil // retired meanwhile, and perhaps removed
 		}
-		s.mu.Unlock()
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/sstable"
 )
 
 // place is one source of records, as it lies among newer and older ones.
@@ -51,7 +52,7 @@ func (c *checker) places() ([]place, error) {
 			}
 			lists = append(lists, rd.RangeDeletes())
 		}
-		ps = append(ps, place{it: runs[i].Init(r, readstate.NewTableIter(), true), deletes: rangedel.Merge(lists...), run: r})
+		ps = append(ps, place{it: runs[i].Init(r, &sstable.Iter{}, true), deletes: rangedel.Merge(lists...), run: r})
 	}
 	return ps, nil
 }

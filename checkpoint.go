@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -163,14 +164,14 @@ func (c *checkpoint) memtables() error {
 		num := max(c.state.FileLimit, 1)
 		c.state.FileLimit = num + 1
 		c.partial.Note(base.Filename(base.FileTable, num))
-		return createTable(c.partial.Dir, num)
+		return background.CreateTable(c.partial.Dir, num)
 	}}
-	edit := &manifest.Edit{LastSeq: db.section.lastSeq}
+	edit := &manifest.Edit{LastSeq: db.section.LastSeq()}
 	for i, m := range slices.Backward(c.rs.Imms) {
 		v := c.state.Version
-		age := nextAge(v) + uint64(len(c.rs.Imms)-i)
-		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: age, Span: memSpan(m)}
-		job := db.flushJob(m, v, at)
+		age := background.NextAge(v) + uint64(len(c.rs.Imms)-i)
+		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: age, Span: background.Span(m.Table)}
+		job := background.FlushJob(db.opts.tables(), &db.states.Points, m, v, at)
 		job.Older.AddTables(edit.Added)
 		res, err := compaction.Merge(job, env)
 		if err != nil {

@@ -26,15 +26,11 @@ import (
 // A store that was poisoned, or whose last flush fails, is only released: the
 // next Open recovers it.
 func (db *DB) Close() error {
-	db.section.Lock()
-	if db.section.closed {
-		db.section.Unlock()
+	if !db.section.Close() {
 		return nil
 	}
-	db.section.closed = true
-	db.section.Unlock()
 	db.life.BeginClose()
-	db.workers.stop(db.life)
+	db.stop()
 	db.life.AwaitLongCalls() // Check and Checkpoint end early
 
 	var err error
@@ -42,38 +38,40 @@ func (db *DB) Close() error {
 		err = db.closeFiles()
 	}
 	if last := db.states.End(); last != nil {
-		for !last.Calls.Zero() {
+		for !last.Idle() {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
-	db.tables.Close()
+	db.states.Tables.Close()
 	err = errors.Join(err, db.set.Close())
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())
 	}
-	return errors.Join(err, db.holders.err())
+	return errors.Join(err, db.handles.err())
 }
 
 // closeFiles flushes what is in memory and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
-	defer db.logs.closeAll(func(n base.FileNum) { db.removeFile(base.FileLog, n) })
+	files, log := db.section.Files(), db.section.Log()
+	defer files.Close()
 	if db.life.Poisoned() {
-		_, _ = db.log.Close()
+		_, _ = log.Close()
 		return db.life.PoisonErr()
 	}
 	flushErr := db.flushAll()
-	_, err := db.log.Close()
+	_, err := log.Close()
 	if err = errors.Join(flushErr, err); err != nil || db.life.Poisoned() {
 		return err
 	}
 	db.removeObsolete()
-	retired := db.logs.retire(db.section.mem.Log + 1)
-	err = db.set.Apply(&manifest.Edit{MinLog: db.section.mem.Log + 1, LastSeq: db.section.lastSeq, Clean: true}, nil)
+	next := db.section.Mem().Log + 1
+	retired := files.Retire(next)
+	err = db.set.Apply(&manifest.Edit{MinLog: next, LastSeq: db.section.LastSeq(), Clean: true}, nil)
 	if err != nil {
 		return err
 	}
 	for _, n := range retired {
-		db.removeFile(base.FileLog, n)
+		db.remove(base.FileLog, n)
 	}
 	return nil
 }
@@ -81,25 +79,18 @@ func (db *DB) closeFiles() error {
 // flushAll flushes every memtable. The log goes on to the end: an empty
 // memtable over it takes the last one's place.
 func (db *DB) flushAll() error {
-	if mem := db.currentMem(); !mem.Empty() {
+	if mem := db.section.Mem(); !mem.Empty() {
 		n, err := db.set.NewFileNum()
 		if err != nil {
 			return err
 		}
-		db.seal(mem)
-		fresh := &readstate.Mem{Table: memtable.New(leastMemtable), Log: n}
-		db.section.Lock()
-		db.section.mem = fresh
-		db.section.Unlock()
-		db.states.Publish(func(rs *readstate.State) {
-			rs.Imms = append([]*readstate.Mem{mem}, rs.Imms...)
-			rs.Mem = fresh
-		})
+		db.section.SealLast(&readstate.Mem{Table: memtable.New(leastMemtable), Log: n})
 	}
-	for db.unflushed() > 0 {
-		if _, err := db.flushStep(); err != nil {
+	for db.section.Unflushed() > 0 {
+		if _, err := db.work.FlushStep(); err != nil {
 			return err
 		}
 	}
-	return db.log.Wait(db.log.Appended(), commitlog.Durable)
+	log := db.section.Log()
+	return log.Wait(log.Appended(), commitlog.Durable)
 }

@@ -1,17 +1,18 @@
 package siltstone
 
 import (
-	"sync"
-	"sync/atomic"
+	"io"
 	"time"
 
-	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/reaper"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
@@ -23,44 +24,24 @@ import (
 // DB is an ordered, persistent key-value store. All methods are safe for
 // concurrent use. Open makes one; Close ends it.
 type DB struct {
-	// section is the commit section: nothing in it waits. Everything a commit
-	// changes is guarded by it.
-	section struct {
-		sync.Mutex
-		mem      *readstate.Mem
-		reserved int64 // of the memory budget, for the mutable memtable: see reserve
-		lastSeq  base.SeqNum
-		closed   bool
-	}
-	visible atomic.Uint64 // largest sequence readers may see
-	log     *commitlog.Log
+	opts  Options
+	dir   storedir.Dir
+	lock  io.Closer // of the directory
+	life  *lifecycle.State
+	clock *clock.Clock
 
-	states  readstate.States
-	points  readstate.Points
-	clock   *clock.Clock
-	tables  *readstate.Tables
-	blocks  *cache.Cache
-	rows    *rows.Source
-	set     *manifest.Set
-	logs    logShelf
-	spare   spare
-	disk    diskUse
-	writers compaction.Writers
-	workers workers
-	holders holders
-	life    *lifecycle.State
-	gate    gate
-	locks   keyLocks
+	set     *manifest.Set     // which tables there are
+	states  *readstate.States // what reads stand on
+	rows    *rows.Source      // what range reads share
+	section *commit.Section   // how changes come in
+	work    *background.Work  // flushes and merges
+	txns    *txn.Engine
+	reaper  *reaper.Reaper
+	spaces  keyspace.Registry
 
-	spaces keyspace.Registry
-
-	events sync.Mutex // one event at a time
-	tally  tally
-
-	// constant after Open
-	dir  storedir.Dir
-	opts Options
-	lock interface{ Close() error }
+	report  report  // events and their counts
+	handles handles // what was left open
+	workers workers // the goroutines
 }
 
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound.
@@ -82,7 +63,7 @@ func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
 		return dst, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
@@ -138,7 +119,7 @@ func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
 		return base.Trailer{}, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, base.SeqNum(db.visible.Load()), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
 	f.Loan.Return()
 	return f.Trailer, err
 }
@@ -183,7 +164,7 @@ func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) e
 	if ttl <= 0 {
 		return ErrBadTTL
 	}
-	return db.putString(ks, key, value, expiryAt(db.clock.Now(), ttlMillis(ttl)))
+	return db.putString(ks, key, value, commit.ExpiryAt(db.clock.Now(), commit.Milliseconds(ttl)))
 }
 
 func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) error {
@@ -193,12 +174,9 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) err
 	if len(value) > MaxValueLen {
 		return ErrValueTooLarge
 	}
-	c := newChange()
-	defer c.free()
-	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0)
-	if err := c.put(ks, key, value, a, expiry); err != nil {
-		return err
-	}
+	c := commit.NewChange()
+	defer c.Free()
+	c.Put(ks, key, value, base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0), expiry)
 	return db.commit(c, Default)
 }
 
@@ -210,58 +188,10 @@ func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
 	if err := base.CheckKey(key); err != nil {
 		return err
 	}
-	c := newChange()
-	defer c.free()
-	if err := c.delete(ks, key); err != nil {
-		return err
-	}
+	c := commit.NewChange()
+	defer c.Free()
+	c.Delete(ks, key)
 	return db.commit(c, Default)
-}
-
-// DeleteRange deletes every key of r at once, at a cost that does not depend on
-// how many there are. Collections in the range go with their elements.
-func (db *DB) DeleteRange(r Range) error {
-	var b Batch
-	b.DeleteRange(r)
-	return db.Apply(&b, Default)
-}
-
-// Apply makes the changes of b visible and durable together, at level d. An
-// empty batch waits until all earlier commits have reached the level. A
-// batch that Err tells a mistake of is refused with it, and one that touches a
-// dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
-// whole, whichever keyspace b addresses.
-func (db *DB) Apply(b *Batch, d Durability) error {
-	b = b.whole()
-	if err := b.Err(); err != nil {
-		return err
-	}
-	if b.db != nil && b.db != db {
-		return errForeign
-	}
-	c := newChange()
-	defer c.free()
-	var now int64
-	if b.relative {
-		now = db.clock.Now()
-	}
-	if err := c.fill(b, now); err != nil {
-		return err
-	}
-	return db.commit(c, d)
-}
-
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key. The value is written
-// again.
-func (db *DB) Expire(key []byte, ttl time.Duration) error {
-	return db.Key(string(key)).Expire(ttl)
-}
-
-// Persist takes the time to live from key, of any type; ErrNotFound if it does
-// not exist. The value is written again.
-func (db *DB) Persist(key []byte) error {
-	return db.Key(string(key)).ExpireAt(time.Time{})
 }
 
 // Sync returns when every commit that had returned before is durable.
@@ -272,7 +202,29 @@ func (db *DB) Sync() error {
 	case db.opts.ReadOnly:
 		return nil
 	}
-	return db.waitFor(db.log.Appended(), Sync)
+	return db.section.Wait(db.section.Log().Appended(), commitlog.Durable)
+}
+
+// commit commits a change that read nothing, and waits for level d.
+func (db *DB) commit(c *commit.Change, d Durability) error {
+	if db.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	return db.section.Commit(c, db.level(d))
+}
+
+// level returns the log's level for a durability.
+func (db *DB) level(d Durability) commitlog.Level {
+	if d == Default {
+		d = db.opts.Durability
+	}
+	switch d {
+	case OS:
+		return commitlog.Written
+	case Buffered:
+		return commitlog.Gathered
+	}
+	return commitlog.Durable
 }
 
 // Options returns the options in effect: every default filled in.

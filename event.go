@@ -1,7 +1,6 @@
 package siltstone
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -211,57 +210,3 @@ func (NoSpace) event()       {}
 func (SlowSync) event()      {}
 func (Reaped) event()        {}
 func (ClockJump) event()     {}
-
-// level is how loud an event is: routine work is for those who look for it,
-// what a person should know of is a warning, what needs one is an error.
-func level(e Event) slog.Level {
-	switch e := e.(type) {
-	case FlushEnd:
-		return levelOf(slog.LevelDebug, e.Err)
-	case CompactionEnd:
-		return levelOf(slog.LevelDebug, e.Err)
-	case Reaped:
-		return slog.LevelDebug
-	case Recovered:
-		return slog.LevelInfo
-	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump, RemoveFailed:
-		return slog.LevelWarn
-	}
-	return slog.LevelError // Corruption, Poisoned, NoSpace
-}
-
-// levelOf is usual, or Error for what has failed.
-func levelOf(usual slog.Level, err error) slog.Level {
-	if err != nil {
-		return slog.LevelError
-	}
-	return usual
-}
-
-// emit counts the event and hands it to those who asked, one event at a time.
-// The caller may hold locks, but none that Metrics or OpenHandles take: states.mu,
-// holders.mu, reaper.mu, the locks of the log, the tables and the cache.
-func (db *DB) emit(e Event) {
-	db.tally.count(e)
-	db.events.Lock()
-	defer db.events.Unlock()
-	if db.opts.OnEvent != nil {
-		db.opts.OnEvent(e)
-	}
-	if l := db.opts.Logger; l != nil && l.Enabled(context.Background(), level(e)) {
-		l.LogAttrs(context.Background(), level(e), e.String(), slog.Any("event", e))
-	}
-}
-
-// poisoned tells that writing has ended, and makes the workers look again.
-func (db *DB) poisoned(cause error) {
-	db.emit(Poisoned{Err: cause})
-	db.workers.wakeAll()
-}
-
-// noteSync tells of a sync of the log that took long.
-func (db *DB) noteSync(took time.Duration) {
-	if took >= SlowSyncAfter {
-		db.emit(SlowSync{Duration: took})
-	}
-}

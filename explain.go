@@ -110,7 +110,7 @@ func (db *DB) explain(ks *keyspace.Space, key []byte) (Explanation, error) {
 		return Explanation{}, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	seq, now := base.SeqNum(db.visible.Load()), db.clock.Now()
+	seq, now := db.section.Visible(), db.clock.Now()
 	if err := ks.ReadableAt(seq); err != nil {
 		return Explanation{}, err
 	}

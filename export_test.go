@@ -28,7 +28,7 @@ func (db *DB) Step() error { return db.step() }
 // is in memory where it is.
 func (db *DB) CompactTables() error {
 	for {
-		did, err := db.compactOnce(context.Background(), &compaction.KeyRange{})
+		did, err := db.work.CompactStep(context.Background(), &compaction.KeyRange{})
 		if !did || err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 // turns: they conflict and run again.
 type unlocked DB
 
-func (s *unlocked) Begin(write bool, _ string) (collection.Txn, error) {
+func (s *unlocked) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 	return beginCall((*DB)(s), nil, write, "")
 }
 

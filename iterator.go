@@ -42,7 +42,9 @@ type iterOwner interface {
 	alive() error
 	// refresh updates the view before a positioning call.
 	refresh(it *rows.Iter)
-	// closed is called once when an iterator ends.
+	// iterEnding is called before an iterator lets go of its rows.
+	iterEnding(rows *rows.Iter)
+	// iterClosed is called once when an iterator has ended.
 	iterClosed(it *Iterator)
 }
 
@@ -142,6 +144,7 @@ func (it *Iterator) Close() error {
 	}
 	it.closed = true
 	if it.rows != nil {
+		it.owner.iterEnding(it.rows)
 		it.rows.Release()
 		it.rows = nil
 	}

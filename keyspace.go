@@ -3,12 +3,17 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"math"
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
-	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // Keyspace is a named part of the store: keys of its own, which no other
@@ -27,7 +32,6 @@ type Keyspace struct {
 var (
 	_ Reader = (*Keyspace)(nil)
 	_ Writer = (*Keyspace)(nil)
-	_ Typed  = (*Keyspace)(nil)
 )
 
 // errForeign refuses a handle that did not come from this store.
@@ -85,19 +89,6 @@ func (ks *Keyspace) DeleteRange(r Range) error {
 	return ks.db.Apply(&b, Default)
 }
 
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key. The value is written
-// again.
-func (ks *Keyspace) Expire(key []byte, ttl time.Duration) error {
-	return ks.Key(string(key)).Expire(ttl)
-}
-
-// Persist takes the time to live from key, of any type; ErrNotFound if it does
-// not exist. The value is written again.
-func (ks *Keyspace) Persist(key []byte) error {
-	return ks.Key(string(key)).ExpireAt(time.Time{})
-}
-
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk, as DB.EstimateSize does.
 func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimateSize(ks.space, r) }
@@ -113,39 +104,167 @@ func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
 	if err != nil {
 		return err
 	}
-	return ks.db.compactRows(ctx, lo, hi)
+	return ks.db.compact(ctx, lo, hi)
 }
 
-// Keys returns the calls on all keys.
-func (ks *Keyspace) Keys() typed.Keys { return typed.NewKeys((*keyspaceSource)(ks)) }
-
-// Key returns a handle of the key called name, whatever it holds.
-func (ks *Keyspace) Key(name string) typed.Key { return typed.NewKey((*keyspaceSource)(ks), name) }
-
-// String returns a handle of the string called name.
-func (ks *Keyspace) String(name string) typed.String {
-	return typed.NewString((*keyspaceSource)(ks), name)
+// Keyspace returns the keyspace called name, which it makes if there is none.
+// Names are 1 to MaxKeyspaceName bytes, any bytes; ErrEmptyKey and
+// ErrKeyTooLarge refuse others. A store that is open for reading has no
+// keyspaces but those it has: a missing one is ErrNotFound.
+//
+// Making one is a commit of its own, durable on return at any
+// Options.Durability. Asking again for one that is there costs a look-up in a
+// map, so that a handle need not be kept; all callers get the same.
+func (db *DB) Keyspace(name string) (*Keyspace, error) {
+	if err := keyspace.CheckName(name); err != nil {
+		return nil, err
+	}
+	if err := db.life.ClosedErr(); err != nil {
+		return nil, err
+	}
+	if space := db.spaces.Get(name); space != nil {
+		return space.Handle.(*Keyspace), nil
+	}
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
+	space, err := db.findKeyspace(name)
+	if errors.Is(err, ErrNotFound) && !db.opts.ReadOnly {
+		space, err = db.makeKeyspace(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return space.Handle.(*Keyspace), nil
 }
 
-// Hash returns a handle of the hash called name.
-func (ks *Keyspace) Hash(name string) typed.Hash { return typed.NewHash((*keyspaceSource)(ks), name) }
-
-// Set returns a handle of the set called name.
-func (ks *Keyspace) Set(name string) typed.Set { return typed.NewSet((*keyspaceSource)(ks), name) }
-
-// ZSet returns a handle of the sorted set called name.
-func (ks *Keyspace) ZSet(name string) typed.ZSet { return typed.NewZSet((*keyspaceSource)(ks), name) }
-
-// List returns a handle of the list called name.
-func (ks *Keyspace) List(name string) typed.List { return typed.NewList((*keyspaceSource)(ks), name) }
-
-// keyspaceSource is a keyspace as the source of one-shot calls.
-type keyspaceSource Keyspace
-
-func (s *keyspaceSource) Begin(write bool, key string) (collection.Txn, error) {
-	return beginCall(s.db, s.space, write, key)
+// Keyspaces returns the names of all named keyspaces, in bytewise order.
+func (db *DB) Keyspaces() ([]string, error) {
+	rs := db.states.Hold()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	defer db.states.Drop(rs)
+	var names []string
+	v := rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}
+	err := rows.Registry(db.rows, v, func(name string, _ []byte) error {
+		names = append(names, name)
+		return nil
+	})
+	return names, err
 }
 
-func (s *keyspaceSource) End(t collection.Txn, err error) (again bool, e error) {
-	return endCall(t, err)
+// DropKeyspace ends the keyspace called name, with all it holds, at a cost that
+// does not depend on how much that is; ErrNotFound if there is none. It is
+// durable on return. The disk space comes back by itself.
+//
+// A handle of a dropped keyspace stays one: whatever is asked of it is
+// ErrDropped, and a commit that has something to do with it is refused. What was
+// begun before, a snapshot, a transaction or an iterator, still reads what it
+// held. A keyspace made under the same name is another one, and empty.
+func (db *DB) DropKeyspace(name string) error {
+	if err := keyspace.CheckName(name); err != nil {
+		return err
+	}
+	if db.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
+	ks, err := db.findKeyspace(name)
+	if err != nil {
+		return err
+	}
+	c := commit.NewChange()
+	defer c.Free()
+	row := record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: keyenc.AppendRegistryRow(nil, name)}
+	c.AddOp(row)
+	c.AddRangeDelete(ks.Prefix(), base.Successor(ks.Prefix()))
+	c.Drops = []*keyspace.Space{ks}
+	return db.drop(c)
+}
+
+// DropAll ends all named keyspaces, as DropKeyspace does, and deletes all keys
+// of the default one, in one commit that costs the same however much there is.
+// It is durable on return. Collection ids and keyspace numbers go on from where
+// they are.
+func (db *DB) DropAll() error {
+	if db.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
+	c := commit.NewChange()
+	defer c.Free()
+	for _, bounds := range [][2][]byte{
+		bounds(keyenc.TimerRange(math.MaxInt64 - 1)),
+		bounds(keyenc.RegistryRange()),
+		{{keyenc.SpaceKeys}, {keyenc.SpaceElements + 1}},
+		{{keyenc.SpaceNamed}, {keyenc.SpaceNamed + 1}},
+	} {
+		c.AddRangeDelete(bounds[0], bounds[1])
+	}
+	c.Drops = db.spaces.All()
+	return db.drop(c)
+}
+
+func bounds(lo, hi []byte) [2][]byte { return [2][]byte{lo, hi} }
+
+// drop commits c, which drops keyspaces, and forgets their handles.
+func (db *DB) drop(c *commit.Change) error {
+	c.Urgent = true // it holds the registry: nobody who waits for that may be waited for
+	err := db.commit(c, Sync)
+	db.spaces.Forget(c.Drops...)
+	return err
+}
+
+// findKeyspace returns the keyspace called name if there is one. The caller
+// holds the registry.
+func (db *DB) findKeyspace(name string) (*keyspace.Space, error) {
+	if ks := db.spaces.Get(name); ks != nil {
+		return ks, nil
+	}
+	rs, n := db.states.Pin()
+	if rs == nil {
+		return nil, ErrClosed
+	}
+	defer db.states.Unpin(rs, n)
+	row := keyenc.AppendRegistryRow(nil, name)
+	f, err := rs.Get(row, base.HashRow(row), db.section.Visible())
+	switch {
+	case err != nil:
+		return nil, db.states.ReadError(err)
+	case !f.OK:
+		return nil, ErrNotFound
+	case keyspace.Number(f.Value) == 0:
+		return nil, fmt.Errorf("%w: keyspace %q has the prefix %x", ErrCorruption, name, f.Value)
+	}
+	return db.handOut(name, keyspace.Number(f.Value)), nil
+}
+
+// makeKeyspace makes the keyspace called name. The caller holds the registry.
+func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
+	number, err := db.set.NewKeyspaceNumber()
+	if err != nil {
+		return nil, err
+	}
+	c := commit.NewChange()
+	defer c.Free()
+	row := record.Op{
+		Attr: base.MakeAttr(base.KindPut, uint8(record.TypeNone), false),
+		Key:  keyenc.AppendRegistryRow(nil, name), Value: keyspace.Prefix(number),
+	}
+	c.AddOp(row)
+	c.Urgent = true
+	if err := db.commit(c, Sync); err != nil {
+		return nil, err
+	}
+	return db.handOut(name, number), nil
+}
+
+// handOut makes the one handle of a keyspace.
+func (db *DB) handOut(name string, number uint32) *keyspace.Space {
+	space := keyspace.New(name, number)
+	space.Handle = &Keyspace{db: db, space: space}
+	db.spaces.Add(space)
+	return space
 }

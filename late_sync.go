@@ -41,7 +41,7 @@ func (s *lateSink) Close() error {
 
 // newTable is DB.newTable, with a sink that is synced late.
 func (l *lateSyncs) newTable() (compaction.NewTable, error) {
-	t, err := l.db.newTable()
+	t, err := l.db.work.NewTable()
 	if err == nil {
 		t.Sink = &lateSink{Sink: t.Sink, late: l}
 	}

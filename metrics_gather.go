@@ -22,23 +22,24 @@ func (db *DB) Metrics() Metrics {
 	}
 	defer db.states.Unpin(rs, n)
 	var m Metrics
-	db.tally.into(&m)
-	m.Compactions.Running = db.running()
+	db.report.tally.into(&m)
+	m.Compactions.Running = db.work.Running()
 	m.Compactions.WriteAmplification = writeAmplification(m.Flushes.Bytes, m.Compactions.BytesOut)
-	m.Stalls.Delay = delayPerByte(db.debt()) << 20
+	m.Stalls.Delay = db.section.DelayPerMiB()
 	measure(rs, &m)
-	if db.log != nil {
-		s := db.log.Stats()
+	m.Commits.Conflicts = db.txns.Conflicts.Load()
+	if log := db.section.Log(); log != nil {
+		s := log.Stats()
 		m.Commits.Count, m.Commits.Operations, m.Commits.Groups, m.Commits.Bytes = s.Commits, s.Operations, s.Groups, s.Bytes
 		m.Log = LogMetrics{Unsynced: s.Unsynced, Syncs: LatencyMetrics(s.Syncs)}
 		m.Memory.LogBuffers = s.Buffered
 	}
-	c := db.blocks.Metrics()
+	c := db.states.Tables.Cache().Metrics()
 	m.Cache = CacheMetrics{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
 	m.Memory.Limit, m.Memory.Blocks, m.Memory.Rows, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Rows, c.Lent
-	m.Memory.Memtables, m.Memory.Spare = db.states.MemtableBytes(), db.spare.held()+db.writers.Bytes()
+	m.Memory.Memtables, m.Memory.Spare = db.states.MemtableBytes(), db.section.Recycler.Bytes()+db.work.Writers.Bytes()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
-	m.Open = db.holders.metrics(time.Now())
+	m.Open = db.handles.metrics(time.Now())
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
 	for _, r := range db.set.Nominations.Undecided() {
@@ -48,14 +49,6 @@ func (db *DB) Metrics() Metrics {
 	}
 	m.Dead.Bytes += rs.CoveredElements()
 	return m
-}
-
-// running returns how many merges and flushes run.
-func (db *DB) running() int {
-	w := &db.workers
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.merging.running)
 }
 
 // measure fills in what the state knows.

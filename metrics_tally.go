@@ -2,9 +2,6 @@ package siltstone
 
 import (
 	"sync"
-	"sync/atomic"
-
-	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // tally counts what background work has done, from the events that tell of it.
@@ -17,8 +14,6 @@ type tally struct {
 	waiting     int // writers in a stall
 	reaped      int64
 	troubles    TroubleMetrics
-
-	conflicts atomic.Int64
 }
 
 // count enters an event.
@@ -81,26 +76,10 @@ func (m *CompactionMetrics) add(e CompactionEnd) {
 	m.Dropped += e.Dropped
 }
 
-// conflict counts the refusal of a commit.
-func (t *tally) conflict(err error) {
-	if err != errStateChanged && isConflict(err) {
-		t.conflicts.Add(1)
-	}
-}
-
 // into copies the counts.
 func (t *tally) into(m *Metrics) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m.Flushes, m.Compactions, m.Stalls, m.Troubles = t.flushes, t.compactions, t.stalls, t.troubles
 	m.Dead.Reaped = t.reaped
-	m.Commits.Conflicts = t.conflicts.Load()
-}
-
-// countIDs returns how many collections the ranges have.
-func countIDs(ranges []manifest.IDRange) (n int64) {
-	for _, r := range ranges {
-		n += int64(r.Last - r.First + 1)
-	}
-	return n
 }

@@ -4,13 +4,18 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/reaper"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -47,8 +52,6 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	if !opts.manualWork && !opts.ReadOnly {
 		db.start()
-		db.wakeKeep()
-		db.wakeCompact()
 	}
 	return db, nil
 }
@@ -56,30 +59,85 @@ func Open(dir string, o *Options) (*DB, error) {
 // abandon releases the files of a store that could not be opened. It writes
 // nothing: what the attempt left is the next one's to judge.
 func (db *DB) abandon() {
-	db.tables.Close()
+	db.states.Tables.Close()
 	if db.set != nil {
 		_ = db.set.Close()
 	}
-	if db.log != nil {
-		_, _ = db.log.Close()
+	if log := db.section.Log(); log != nil {
+		_, _ = log.Close()
 	}
 }
 
+// newDB returns a store without files: what can be made before they are read.
 func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
-	db.life = lifecycle.New(db.poisoned)
-	db.gate = newGate()
-	db.holders.track = opts.TrackOpen
-	db.points = readstate.Points{Visible: &db.visible, Clock: db.clock}
 	db.workers.init()
-	db.rows = &rows.Source{States: &db.states}
+	db.report.onEvent, db.report.logger = opts.OnEvent, opts.Logger
+	db.handles.track = opts.TrackOpen
+	db.life = lifecycle.New(db.poisoned)
+	budget := cache.New(opts.MemoryLimit - opts.MemoryLimit/background.WasteShare)
+	budget.OnWaste = func() { wake(db.workers.waste) }
+	db.states = readstate.NewStates(readstate.NewTables(dir, opts.MaxOpenFiles, budget, db.workers.wakeKeep))
+	db.states.Drained = db.workers.wakeKeep
+	db.rows = &rows.Source{States: db.states}
 	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
-	db.blocks = cache.New(opts.MemoryLimit - opts.MemoryLimit/wasteShare)
-	db.tables = readstate.NewTables(dir, opts.MaxOpenFiles, db.blocks, &db.disk.tables, db.wakeKeep)
-	db.blocks.OnWaste = func() { wake(db.workers.waste) }
-	db.spare.blocks, db.spare.most = db.blocks, db.opts.MemtableBytes
-	db.states = readstate.States{Tables: db.tables, Drained: db.wakeKeep, Spent: db.memSpent, Alive: map[*readstate.State]struct{}{}}
+	files := commitlog.NewPrepared(dir, func() (base.FileNum, error) { return db.set.NewFileNum() }, func(n base.FileNum) { db.remove(base.FileLog, n) })
+	db.section = commit.New(commit.Config{
+		States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
+		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Manual: opts.manualWork,
+	}, commit.Hooks{
+		Rotated: db.workers.wakeFlush,
+		Stalled: func(reason string) { db.report.emit(StallBegin{Reason: reason}) },
+		Resumed: func(d time.Duration) { db.report.emit(StallEnd{Duration: d}) },
+		Refused: func(err error) { db.report.emit(NoSpace{Err: err}) },
+		Flush:   func() error { _, err := db.work.FlushStep(); return err },
+	})
+	db.states.Points.Visible, db.states.Points.Clock = db.section.Visible, db.clock
+	db.states.Spent = db.section.Recycler.Spent
 	return db
+}
+
+// assemble makes what stands on the set of tables, of the state that the manifest
+// says.
+func (db *DB) assemble(s *manifest.State) {
+	db.set = manifest.OpenSet(db.dir.FS, db.dir.Path, s, db.clock, db.life)
+	db.set.Nominations.Added = func() { wake(db.workers.reap) }
+	o := &db.opts
+	db.work = background.New(background.Config{
+		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Life: db.life,
+		Tables: o.tables(), MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
+	}, background.Hooks{
+		Flushed: db.report.flushed, Compacted: db.report.compacted, Changed: db.workers.wakeAfterMerge, Remove: db.remove,
+	})
+	db.txns = txn.New(txn.Config{
+		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
+		Level: db.level(Default), ReadOnly: o.ReadOnly,
+	})
+	db.reaper = &reaper.Reaper{
+		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
+		Nominations: &db.set.Nominations, Level: db.level(Default),
+		Reaped: func(n int64) { db.report.emit(Reaped{Collections: n}) },
+	}
+}
+
+// poisoned tells that writing has ended, and makes those who wait look again.
+func (db *DB) poisoned(cause error) {
+	db.report.emit(Poisoned{Err: cause})
+	db.section.LookAgain()
+	db.workers.wakeAll()
+}
+
+// remove removes a file that nothing refers to. After a failed write of the manifest
+// it removes nothing. A failure to remove is no damage, and is told as what it is:
+// the file goes at the next Open.
+func (db *DB) remove(t base.FileType, n base.FileNum) {
+	if db.life.Poisoned() {
+		return
+	}
+	err := db.dir.FS.Remove(db.dir.Name(t, n))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		db.report.emit(RemoveFailed{File: base.Filename(t, n), Err: err})
+	}
 }
 
 // recover brings the store to the state after the last commit that survived:
@@ -134,7 +192,7 @@ func (db *DB) recover() error {
 func (db *DB) loadManifest(files storedir.Listing) (*manifest.Info, error) {
 	state, info, err := manifest.Load(db.dir.FS, db.dir.Path)
 	if err == nil {
-		db.openSet(state)
+		db.assemble(state)
 		return &info, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorruption) {
@@ -148,7 +206,7 @@ func (db *DB) loadManifest(files storedir.Listing) (*manifest.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.openSet(manifest.NewState(id))
+	db.assemble(manifest.NewState(id))
 	return nil, nil
 }
 
@@ -172,12 +230,6 @@ func (db *DB) checkFiles(files storedir.Listing) error {
 	return nil
 }
 
-// openSet makes the set of tables from what the manifest says.
-func (db *DB) openSet(s *manifest.State) {
-	db.set = manifest.OpenSet(db.dir.FS, db.dir.Path, s, db.clock, db.life)
-	db.set.Nominations.Added = func() { wake(db.workers.reap) }
-}
-
 // openManifest makes the manifest writable. After a clean close it goes on where
 // it ended. Close removes the last log only after its edit was synced. A log that
 // is still there may mean that the sync failed, and that the page cache shows an
@@ -194,7 +246,7 @@ func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
 // activate retires the replayed logs, with their records now in tables, and
 // starts a new log and an empty memtable.
 func (db *DB) activate(r *replay) error {
-	seg, err := db.makeLog()
+	seg, err := db.section.Files().First()
 	if err != nil {
 		return err
 	}
@@ -204,32 +256,28 @@ func (db *DB) activate(r *replay) error {
 		// trace in the log.
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
-	db.section.lastSeq = last
-	db.section.mem = &readstate.Mem{Table: db.spare.chunks.New(int(db.opts.MemtableBytes)), Log: seg.Number, Usual: true}
-	db.reserve()
-	db.blocks.Reserve(db.opts.MemoryLimit / workShare)
-	db.visible.Store(uint64(last))
+	log := commitlog.New(db.set.State().DBID, seg, func() { wake(db.workers.logGather) })
+	log.OnSync(db.report.synced)
+	if !db.opts.manualWork {
+		log.OnCrowd(func() { wake(db.workers.logCrowd) })
+	}
+	mem := &readstate.Mem{Table: db.section.Recycler.New(), Log: seg.Number, Usual: true}
+	db.section.Start(log, mem, last)
+	db.states.Tables.Cache().Reserve(db.opts.MemoryLimit / workShare)
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.Now()}
 	err = db.set.Apply(edit, func(v *manifest.Version) {
-		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, db.section.mem })
+		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
 	})
 	if err != nil {
-		return errors.Join(err, seg.Closer.Close())
+		return err
 	}
-	db.logs.used = append(db.logs.used, seg.Number)
-	db.log = commitlog.New(db.set.State().DBID, seg, func() { wake(db.workers.gather) })
-	db.log.OnSync(db.noteSync)
-	if !db.opts.manualWork {
-		db.log.OnCrowd(func() { wake(db.workers.crowd) })
-	}
-	return db.log.Activate(wal.Predecessor{}, last, db.clock.Now())
+	return log.Activate(wal.Predecessor{}, last, db.clock.Now())
 }
 
 // recoverReadOnly leaves every file as it is: replayed records stay in
 // memory.
 func (db *DB) recoverReadOnly(r *replay) {
-	db.section.lastSeq = r.lastSeq
-	db.visible.Store(uint64(r.lastSeq))
+	db.section.StartReading(r.lastSeq)
 	db.states.Publish(func(rs *readstate.State) {
 		rs.Version = db.set.State().Version
 		rs.Mem = &readstate.Mem{Table: memtable.New(leastMemtable)}
@@ -250,16 +298,16 @@ func (db *DB) removeUnreferenced(files storedir.Listing) {
 	}
 	for _, n := range files.Tables {
 		if !live[n] {
-			db.removeFile(base.FileTable, n)
+			db.remove(base.FileTable, n)
 		}
 	}
 	for _, n := range files.Logs {
-		db.removeFile(base.FileLog, n)
+		db.remove(base.FileLog, n)
 	}
 	_, inUse := db.set.LogName()
 	for _, n := range files.Manifests {
 		if n != inUse {
-			db.removeFile(base.FileManifest, n)
+			db.remove(base.FileManifest, n)
 		}
 	}
 	for _, name := range files.Temps {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -134,6 +135,13 @@ func (c Compression) table() sstable.Compression {
 		return sstable.NoCompression
 	}
 	return sstable.S2
+}
+
+// tables returns what the options say of tables.
+func (o *Options) tables() background.TableConfig {
+	return background.TableConfig{
+		BlockSize: o.blockSize, FilterBits: o.tableFilters, TableBytes: o.tableBytes, RunLimit: o.runLimit, Compression: o.Compression.table(),
+	}
 }
 
 // NoTTL is the time to live of a key that does not expire: the largest

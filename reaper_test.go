@@ -87,7 +87,7 @@ func TestTimerThatIsOutOfDateIsDeletedAndItsCollectionLeftAlone(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, 1)(s.db.Set("expires").AddTTL(time.Hour, "m")) // collection 1, the first
 	want(t, 1)(s.db.Set("stays").Add("m"))                 // collection 2
-	tx, err := s.Begin(true, "")
+	tx, err := s.Begin(true, "", 1)
 	s.done(err)
 	for id := range uint64(2) {
 		s.done(tx.Put(keyenc.AppendTimerRow(nil, s.Now()+1, id+1), record.TypeNone, 0, nil))
@@ -317,7 +317,7 @@ func TestCheckFindsElementsThatNothingNamesAndCountsThatAreWrong(t *testing.T) {
 		s := newTypedStore(t, 1)
 		s.done(typedtest.Populate(s))
 		s.done(s.db.Check(context.Background()))
-		tt, err := s.Begin(true, "")
+		tt, err := s.Begin(true, "", 1)
 		s.done(err)
 		_, err = s.End(tt, c.damage(tt))
 		s.done(err)

@@ -38,8 +38,8 @@ func (k *keyspaceStore) keyspace() *Keyspace {
 	return ks
 }
 
-func (k *keyspaceStore) Begin(write bool, key string) (collection.Txn, error) {
-	return (*keyspaceSource)(k.keyspace()).Begin(write, key)
+func (k *keyspaceStore) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	return (*keyspaceSource)(k.keyspace()).Begin(write, key, attempt)
 }
 
 func (k *keyspaceStore) End(t collection.Txn, err error) (again bool, e error) {
@@ -374,7 +374,7 @@ func TestCheckFindsRegistryRowsThatAreWrongAndRowsOfNoKeyspace(t *testing.T) {
 		s.done(err)
 		s.done(ks.Put([]byte("k"), nil))
 		s.done(s.db.Check(context.Background()))
-		tt, err := s.Begin(true, "")
+		tt, err := s.Begin(true, "", 1)
 		s.done(err)
 		_, err = s.End(tt, damage(tt))
 		s.done(err)
@@ -390,7 +390,7 @@ func TestCheckFindsRegistryRowsThatAreWrongAndRowsOfNoKeyspace(t *testing.T) {
 
 func TestDamagedRegistryRowIsCorruption(t *testing.T) {
 	s := newTypedStore(t, 1)
-	tt, err := s.Begin(true, "")
+	tt, err := s.Begin(true, "", 1)
 	s.done(err)
 	_, err = s.End(tt, tt.Put(keyenc.AppendRegistryRow(nil, "ks"), record.TypeNone, 0, []byte("x")))
 	s.done(err)

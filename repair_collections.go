@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -182,14 +183,11 @@ func (m *mending) commit() error {
 	if len(m.ops) == 0 {
 		return nil
 	}
-	c := newChange()
-	defer c.free()
+	c := commit.NewChange()
+	defer c.Free()
 	for _, o := range m.ops {
-		c.payload = record.AppendOp(c.payload, o)
+		c.AddOp(o)
 	}
 	m.ops = m.ops[:0]
-	if err := c.index(); err != nil {
-		return err
-	}
 	return m.c.db.commit(c, Buffered)
 }

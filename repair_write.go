@@ -5,6 +5,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 )
@@ -50,13 +51,13 @@ func (r *repair) write(dir storedir.Dir) error {
 	next := base.FileNum(1)
 	env := compaction.Env{Yield: func(int) error { return r.ctx.Err() }, NewTable: func() (compaction.NewTable, error) {
 		next++
-		return createTable(dir, next-1)
+		return background.CreateTable(dir, next-1)
 	}}
-	shell := &DB{opts: r.opts}
+	tables := r.opts.tables()
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: r.source(), RangeDeletes: r.rangeDeletes(), Records: -1}},
 		Now:    r.clock, Level: manifest.LastLevel, Age: 1,
-		TableSize: shell.mergeConfig().SizeAt(manifest.LastLevel), Writer: shell.tableOptions(manifest.LastLevel),
+		TableSize: tables.Merging().SizeAt(manifest.LastLevel), Writer: tables.Writer(manifest.LastLevel),
 	}
 	res, err := compaction.Merge(job, env)
 	if err != nil {

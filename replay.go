@@ -1,7 +1,6 @@
 package siltstone
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -32,7 +32,12 @@ type replay struct {
 
 	lastSeq base.SeqNum
 	records int64
-	hashes  []preparedOp
+	hashes  []replayedOp
+}
+
+type replayedOp struct {
+	hash uint64
+	op   record.Op
 }
 
 type replayLog struct {
@@ -101,7 +106,7 @@ func (r *replay) run() error {
 		return err
 	}
 	r.seal()
-	r.db.emit(Recovered{Logs: len(r.logs), Records: r.records, Duration: time.Since(begin)})
+	r.db.report.emit(Recovered{Logs: len(r.logs), Records: r.records, Duration: time.Since(begin)})
 	return nil
 }
 
@@ -129,7 +134,7 @@ func (r *replay) log(l replayLog) error {
 func (r *replay) end(l replayLog, err error) error {
 	var torn *wal.TornError
 	if errors.As(err, &torn) {
-		r.db.emit(TornTail{File: base.Filename(base.FileLog, l.number), Offset: torn.Offset, Bytes: torn.Bytes})
+		r.db.report.emit(TornTail{File: base.Filename(base.FileLog, l.number), Offset: torn.Offset, Bytes: torn.Bytes})
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
@@ -153,7 +158,7 @@ func (r *replay) frame(f wal.Frame, payload []byte, owned bool) error {
 			return errors.Join(ErrCorruption, err)
 		}
 		rest = rest[n:]
-		p := preparedOp{op: o}
+		p := replayedOp{op: o}
 		if o.Attr.Kind() != base.KindRangeDelete {
 			p.hash = base.HashRow(o.Key)
 		}
@@ -165,7 +170,7 @@ func (r *replay) frame(f wal.Frame, payload []byte, owned bool) error {
 	}
 	r.room(len(r.hashes), bytes)
 	for i := range r.hashes {
-		r.hashes[i].insertInto(r.mem, f.First+base.SeqNum(i), owned)
+		readstate.Insert(r.mem, r.hashes[i].hash, r.hashes[i].op, f.First+base.SeqNum(i), owned)
 	}
 	r.records += int64(f.Count)
 	r.lastSeq = max(r.lastSeq, f.Last())
@@ -198,17 +203,18 @@ func (r *replay) seal() {
 // them yet.
 func (r *replay) flush() error {
 	late := lateSyncs{db: r.db}
-	env := r.db.mergeEnv(context.Background())
-	env.NewTable = late.newTable
+	env := compaction.Env{NewTable: late.newTable, Writers: &r.db.work.Writers, Yield: func(int) error { return nil }}
 	v := r.db.set.State().Version
 	for i, m := range r.mems {
-		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: nextAge(v) + uint64(i), Span: memSpan(m)}
-		job := r.db.flushJob(m, v, at)
+		at := &compaction.Compaction{Kind: compaction.KindFlush, Reason: compaction.ReasonFlush, Age: background.NextAge(v) + uint64(i), Span: background.Span(m.Table)}
+		job := background.FlushJob(r.db.opts.tables(), &r.db.states.Points, m, v, at)
 		job.Older.AddTables(r.tables) // of the memtables before
 		res, err := compaction.Merge(job, env)
 		if err != nil {
 			_ = late.wait() // nobody is at work on a file that is removed
-			r.db.discard(res)
+			for _, n := range res.Abandoned {
+				r.db.remove(base.FileTable, n)
+			}
 			return err
 		}
 		r.tables = append(r.tables, res.Tables...)

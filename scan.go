@@ -4,7 +4,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
@@ -98,7 +97,7 @@ func (db *DB) newIter(ks *keyspace.Space, o *IterOptions) (*Iterator, error) {
 	if rs == nil {
 		return nil, ErrClosed
 	}
-	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
+	v := rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}
 	it, err := db.newIterator(v, o, ks, (*dbIters)(db))
 	if err != nil {
 		db.states.Drop(rs)
@@ -131,7 +130,7 @@ func (db *DB) newIterator(v rows.View, o *IterOptions, ks *keyspace.Space, owner
 	if _, own := owner.(*dbIters); own {
 		it.open = &db.states.Current
 	}
-	db.holders.opened(holdIterator, it)
+	db.handles.opened(holdIterator, it, v.State)
 	return it, nil
 }
 
@@ -147,7 +146,9 @@ func (o *dbIters) alive() error {
 
 func (o *dbIters) refresh(*rows.Iter) {}
 
+func (o *dbIters) iterEnding(*rows.Iter) {}
+
 func (o *dbIters) iterClosed(it *Iterator) {
-	o.holders.closed(holdIterator, it)
+	o.handles.closed(holdIterator, it)
 	o.states.Drop(it.state)
 }

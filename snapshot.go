@@ -36,10 +36,10 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 	if db.life.Closing() {
 		return nil, ErrClosed
 	}
-	state := &snapshotState{db: db, point: db.points.Register()}
+	state := &snapshotState{db: db, point: db.states.Points.Register()}
 	s := &state.first
 	s.snapshotState = state
-	db.holders.opened(holdSnapshot, s)
+	db.handles.opened(holdSnapshot, s, nil)
 	return s, nil
 }
 
@@ -60,9 +60,9 @@ func (s *Snapshot) Close() {
 	if s.ended.Swap(true) {
 		return
 	}
-	s.db.points.Release(s.point)
-	s.db.holders.closed(holdSnapshot, &s.first)
-	s.db.wakeCompact()
+	s.db.states.Points.Release(s.point)
+	s.db.handles.closed(holdSnapshot, &s.first)
+	wake(s.db.workers.compact)
 }
 
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound.
@@ -170,5 +170,7 @@ func (o *snapIters) alive() error {
 }
 
 func (o *snapIters) refresh(*rows.Iter) {}
+
+func (o *snapIters) iterEnding(*rows.Iter) {}
 
 func (o *snapIters) iterClosed(it *Iterator) { (*dbIters)(o.db).iterClosed(it) }

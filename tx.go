@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -40,13 +42,14 @@ const (
 // was dropped.
 type Tx struct {
 	*txState
-	in      txnIn // the keyspace it addresses, for typed calls
-	refused error // why the keyspace cannot be used
+	in      txn.In // the keyspace it addresses, for typed calls
+	refused error  // why the keyspace cannot be used
 }
 
 // txState is what a transaction and all that In returned of it share.
 type txState struct {
-	t   txn
+	db  *DB
+	t   txn.Txn
 	ctx context.Context
 
 	first Tx    // the one of the default keyspace
@@ -75,18 +78,18 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 		return &tx.first
 	}
 	space := ks.space
-	i, found := slices.BinarySearchFunc(tx.named, space.Number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.ks.Number, n) })
-	if found && tx.named[i].in.ks == space {
+	i, found := slices.BinarySearchFunc(tx.named, space.Number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.Space.Number, n) })
+	if found && tx.named[i].in.Space == space {
 		return tx.named[i]
 	}
-	in := &Tx{txState: tx.txState, in: txnIn{&tx.t, space}}
-	if ks.db != tx.t.db {
+	in := &Tx{txState: tx.txState, in: txn.In{Txn: &tx.t, Space: space}}
+	if ks.db != tx.db {
 		in.refused = errForeign
 		return in
 	}
-	if in.refused = space.ReadableAt(tx.t.view.Seq); in.refused == nil && !tx.done {
+	if in.refused = space.ReadableAt(tx.t.Seq()); in.refused == nil && !tx.done {
 		tx.named = slices.Insert(tx.named, i, in)
-		tx.t.spaces = append(tx.t.spaces, space)
+		tx.t.Address(space)
 	}
 	return in
 }
@@ -96,16 +99,16 @@ func (tx *Tx) alive() error {
 	switch {
 	case tx.done:
 		return ErrTxDone
-	case tx.t.err != nil:
-		return tx.t.err
+	case tx.t.Err() != nil:
+		return tx.t.Err()
 	case tx.refused != nil:
 		return tx.refused
 	}
-	return tx.t.db.life.ClosedErr()
+	return tx.db.life.ClosedErr()
 }
 
 // ks returns the keyspace the transaction addresses.
-func (tx *Tx) ks() *keyspace.Space { return tx.in.ks }
+func (tx *Tx) ks() *keyspace.Space { return tx.in.Space }
 
 // row appends the row of a user key to dst.
 func (tx *Tx) row(dst, key []byte) ([]byte, error) {
@@ -124,7 +127,7 @@ func (tx *Tx) look(key []byte) (readstate.Found, error) {
 	if err != nil {
 		return readstate.Found{}, err
 	}
-	f, err := tx.t.look(row)
+	f, err := tx.t.Look(row)
 	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
@@ -181,7 +184,7 @@ func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return ErrBadTTL
 	}
-	return tx.put(key, value, expiryAt(tx.t.Now(), ttlMillis(ttl)))
+	return tx.put(key, value, commit.ExpiryAt(tx.t.Now(), commit.Milliseconds(ttl)))
 }
 
 func (tx *Tx) put(key, value []byte, expiry int64) error {
@@ -193,7 +196,7 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	if len(value) > MaxValueLen {
 		return ErrValueTooLarge
 	}
-	tx.t.orphan(row)
+	tx.t.DropUnborn(row)
 	return tx.t.Put(row, record.TypeString, expiry, value)
 }
 
@@ -204,7 +207,7 @@ func (tx *Tx) Delete(key []byte) error {
 	if err != nil {
 		return err
 	}
-	tx.t.orphan(row)
+	tx.t.DropUnborn(row)
 	return tx.t.Delete(row)
 }
 
@@ -218,17 +221,8 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err != nil {
 		return err
 	}
-	tx.t.orphanRange(lo, hi)
+	tx.t.DropUnbornIn(lo, hi)
 	return tx.t.DeleteRange(lo, hi)
-}
-
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key.
-func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string(key)).Expire(ttl) }
-
-// Persist takes the time to live from key; ErrNotFound if it does not exist.
-func (tx *Tx) Persist(key []byte) error {
-	return tx.Key(string(key)).ExpireAt(time.Time{})
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
@@ -243,14 +237,11 @@ func (tx *Tx) NewIter(o *IterOptions) (*Iterator, error) {
 	if err := tx.alive(); err != nil {
 		return nil, err
 	}
-	tx.t.Now()
-	it, err := tx.t.db.newIterator(tx.t.currentView(), o, tx.ks(), (*txIters)(tx))
+	it, err := tx.db.newIterator(tx.t.View(), o, tx.ks(), (*txIters)(tx))
 	if err != nil {
 		return nil, err
 	}
-	if tx.t.writes {
-		it.rows.Reads = &tx.t.reads
-	}
+	tx.t.Adopt(it.rows)
 	tx.iters = append(tx.iters, it)
 	return it, nil
 }
@@ -268,13 +259,15 @@ func (o *txIters) alive() error {
 
 // refresh lets a positioning call see the writes made before it.
 func (o *txIters) refresh(it *rows.Iter) {
-	if v := o.t.currentView(); v.OwnSeq != it.OwnSeq || v.Own != it.Own {
+	if v := o.t.View(); v.OwnSeq != it.OwnSeq || v.Own != it.Own {
 		it.Refresh(v)
 	}
 }
 
+func (o *txIters) iterEnding(r *rows.Iter) { o.t.Disown(r) }
+
 func (o *txIters) iterClosed(it *Iterator) {
-	o.t.db.holders.closed(holdIterator, it)
+	o.db.handles.closed(holdIterator, it)
 	if i := slices.Index(o.iters, it); i >= 0 {
 		o.iters = slices.Delete(o.iters, i, i+1)
 	}
@@ -316,15 +309,21 @@ func (tx *Tx) Commit() error {
 	return err
 }
 
-func (tx *Tx) commit(g *gatePass) error {
+// commit ends the transaction. turn is that of the attempt, if others wait for it.
+func (tx *Tx) commit(turn *commit.Turn) error {
 	defer tx.end()
-	if err := tx.t.err; err != nil {
+	if err := tx.ctx.Err(); err != nil && tx.t.Err() == nil {
 		return err
 	}
-	if err := tx.ctx.Err(); err != nil {
-		return err
+	return tx.db.describe(tx.t.Commit(tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())
+}
+
+// spaces returns the named keyspaces the transaction was asked to address.
+func (tx *Tx) spaces() (all []*keyspace.Space) {
+	for _, in := range tx.named {
+		all = append(all, in.in.Space)
 	}
-	return tx.t.commit(tx.durability, g)
+	return all
 }
 
 // Rollback ends the transaction without a trace. After Commit it does nothing.
@@ -342,36 +341,6 @@ func (tx *Tx) end() {
 		it.Close()
 	}
 	tx.done = true
-	tx.t.end()
-	tx.t.db.holders.closed(holdTransaction, &tx.first)
-}
-
-// commit validates the reads and applies the writes.
-func (t *txn) commit(d Durability, g *gatePass) error {
-	if !t.writes {
-		return nil
-	}
-	if t.change == nil || len(t.change.ops)+len(t.change.hooks) == 0 {
-		// What was read must be as durable as if it had been written here.
-		return t.db.waitFor(t.pos, d)
-	}
-	c := t.change
-	if !t.reads.Empty() {
-		c.reads = &t.reads
-		if t.point == nil {
-			c.state = t.view.State
-		}
-	}
-	c.spaces = append(c.spaces, t.spaces...)
-	c.gate = g
-	c.owned = len(c.payload) >= referenceFrom // nobody writes to it any more
-	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(len(c.ops)) {
-		c.table, c.tableFirst = t.view.Own, rows.OwnBase+1
-	}
-	if err := t.db.commit(c, d); err != nil {
-		t.db.tally.conflict(err)
-		return err
-	}
-	t.db.set.Nominations.Add(t.dead)
-	return nil
+	tx.t.End()
+	tx.db.handles.closed(holdTransaction, &tx.first)
 }

@@ -62,8 +62,8 @@ func (s *typedStore) done(err error) {
 }
 
 // Begin makes the typedStore a source of its own handles.
-func (s *typedStore) Begin(write bool, key string) (collection.Txn, error) {
-	return (*dbSource)(s.db).Begin(write, key)
+func (s *typedStore) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	return (*dbSource)(s.db).Begin(write, key, attempt)
 }
 
 // End ends the call, and gives unrest its chance.

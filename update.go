@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 
-	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 )
 
 // txKey marks the context of a transaction, so that an Update inside a closure
 // that is given it can be told from one beside it.
 type txKey struct{}
 
-// gateAfter is how many attempts of an Update run free before one runs behind
-// the gate.
-const gateAfter = 4
+// turnAfter is how many attempts of an Update run free before one runs while other
+// writers wait.
+const turnAfter = 4
 
 // View runs fn in a read-only transaction over one state. It never blocks and
 // is never retried. A panic in fn goes on up, after everything was released.
@@ -27,17 +28,18 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	if tx.t.err != nil {
-		return tx.t.err
+	if err := tx.t.Err(); err != nil {
+		return err
 	}
 	return tx.ctx.Err()
 }
 
 // Update runs fn in a serializable transaction and commits it when fn returns
 // nil. If what fn read has changed, fn is run again, with nothing left of the
-// attempt before, so fn must not change anything but through tx (OnCommit is
-// for that). After a few lost attempts one runs while other writers wait, so
-// that it cannot be starved. Update never returns ErrConflict.
+// attempt before. So fn may run several times: reset captured variables at its
+// start, and put side effects in OnCommit. After a few lost attempts one runs while
+// other writers wait, so that it cannot be starved. Update never returns
+// ErrConflict.
 //
 // An error of fn, or a panic, rolls back; the panic goes on up. A write inside
 // fn that does not go through tx, and that fn depends on, is ErrNested.
@@ -45,19 +47,16 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Value(txKey{}) != nil {
 		return ErrNested
 	}
-	var allowance gateAllowance
+	var allowance commit.Allowance
+	var longest time.Duration
 	for attempt := 1; ; attempt++ {
-		var g *gatePass
-		if attempt > gateAfter {
-			var err error
-			if g, err = db.gate.enter(ctx, &db.section, db.clock, allowance.next()); err != nil {
-				return err
-			}
+		a := updateAttempt{number: attempt}
+		if attempt > turnAfter {
+			a.turn = allowance.Next(longest)
 		}
-		hooks, err := db.attempt(ctx, fn, attempt, g)
-		if g != nil {
-			g.leave()
-		}
+		begin := time.Now()
+		hooks, err := db.attempt(ctx, fn, &a)
+		longest = max(longest, time.Since(begin))
 		if err == nil {
 			for _, hook := range hooks {
 				hook()
@@ -67,24 +66,39 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		if lost := new(lostAttempt); !errors.As(err, lost) {
 			return err
 		}
-		if g != nil && g.ownWrite() {
+		if a.undisturbed {
 			return ErrNested
 		}
 		runtime.Gosched()
 	}
 }
 
+// updateAttempt is one run of an Update's closure.
+type updateAttempt struct {
+	number      int
+	turn        time.Duration // for how long others are to wait; 0: they are not
+	undisturbed bool          // nobody else committed: a conflict is the closure's own
+}
+
 // lostAttempt marks a conflict of the transaction's own commit, which Update
 // answers with another attempt, and tells it from an ErrConflict that fn made.
 type lostAttempt struct{ error }
 
-// attempt runs fn once.
-func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, n int, g *gatePass) (hooks []func(), err error) {
+// attempt runs fn once. Whatever becomes of it, a panic or Goexit included, its
+// turn ends.
+func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt) (hooks []func(), err error) {
+	var turn *commit.Turn
+	if a.turn > 0 {
+		if turn, err = db.section.BeginTurn(ctx, a.turn); err != nil {
+			return nil, err
+		}
+		defer turn.End()
+	}
 	tx, err := db.Begin(ctx, ReadWrite)
 	if err != nil {
 		return nil, err
 	}
-	tx.attempt = n
+	tx.attempt = a.number
 	defer tx.Rollback()
 	if err := fn(tx); err != nil {
 		return nil, err
@@ -92,9 +106,10 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, n int, g *gatePas
 	if tx.done {
 		return nil, ErrTxDone
 	}
-	if err := tx.commit(g); err != nil {
+	if err := tx.commit(turn); err != nil {
 		if errors.Is(err, ErrConflict) {
 			err = lostAttempt{err}
+			a.undisturbed = turn != nil && turn.Undisturbed()
 		}
 		return nil, err
 	}
@@ -111,23 +126,13 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode == ReadWrite && db.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
-	state := &txState{attempt: 1}
-	tx, t := &state.first, &state.t
-	tx.txState, tx.in.txn = state, t
-	t.db, t.writes = db, mode == ReadWrite
-	t.point = db.points.Register()
-	if db.log != nil {
-		t.pos = db.log.Appended()
+	state := &txState{db: db, attempt: 1}
+	tx := &state.first
+	tx.txState, tx.in.Txn = state, &state.t
+	if err := db.txns.Begin(&state.t, mode == ReadWrite); err != nil {
+		return nil, err
 	}
-	// Registered first, held second: the state has all that the point can see,
-	// and no merge may have dropped any of it.
-	if t.view.State = db.states.Hold(); t.view.State == nil {
-		db.points.Release(t.point)
-		return nil, ErrClosed
-	}
-	t.view.Seq, t.view.Now = t.point.Seq, t.point.Now
-	t.reads = readset.Set{Seq: t.view.Seq, Clock: t.view.Now}
 	tx.ctx = context.WithValue(ctx, txKey{}, tx)
-	db.holders.opened(holdTransaction, tx)
+	db.handles.opened(holdTransaction, tx, tx.t.State())
 	return tx, nil
 }

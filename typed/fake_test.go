@@ -65,7 +65,7 @@ func (db *fakeDB) newTxn() *fakeTxn {
 // ended keeps the working memory of a transaction for the next one.
 func (db *fakeDB) ended(tx *fakeTxn) { db.scratch = append(db.scratch, tx.scratch) }
 
-func (db *fakeDB) Begin(write bool, key string) (collection.Txn, error) {
+func (db *fakeDB) Begin(write bool, key string, attempt int) (collection.Txn, error) {
 	db.txns++
 	tx := db.newTxn()
 	tx.readOnly = !write

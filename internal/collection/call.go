@@ -6,18 +6,18 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-func begin(src Source, write bool, key string) (Txn, error) {
+func begin(src Source, write bool, key string, attempt int) (Txn, error) {
 	if src == nil {
 		return nil, base.ErrClosed // a zero handle
 	}
-	return src.Begin(write, key)
+	return src.Begin(write, key, attempt)
 }
 
 // View runs body in a transaction that reads. body does not escape, so a call
 // allocates nothing for it.
 func View[T any](src Source, body func(Txn) (T, error)) (T, error) {
 	var none T
-	t, err := begin(src, false, "")
+	t, err := begin(src, false, "", 1)
 	if err != nil {
 		return none, err
 	}
@@ -33,8 +33,8 @@ func View[T any](src Source, body func(Txn) (T, error)) (T, error) {
 // to others; body must not carry anything over from one run to the next.
 func Update[T any](src Source, key string, body func(Txn) (T, error)) (T, error) {
 	var none T
-	for {
-		t, err := begin(src, true, key)
+	for attempt := 1; ; attempt++ {
+		t, err := begin(src, true, key, attempt)
 		if err != nil {
 			return none, err
 		}
@@ -60,7 +60,7 @@ var loopScratch = sync.Pool{New: func() any { return new(inlineScratch) }}
 func Stream[T any](src Source, yield func(T, error) bool, body func(t Txn, each func(T) bool) error) {
 	stopped := false
 	err := func() (err error) {
-		t, err := begin(src, false, "")
+		t, err := begin(src, false, "", 1)
 		if err != nil {
 			return err
 		}

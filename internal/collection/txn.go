@@ -12,8 +12,9 @@ import (
 type Source interface {
 	// Begin begins a transaction. If it writes, key is the key that the call
 	// reads, changes and writes back, so that the source can keep calls on the
-	// same key from conflicting; empty if several keys take part.
-	Begin(write bool, key string) (Txn, error)
+	// same key from conflicting; empty if several keys take part. attempt counts the
+	// attempts of the call from 1, so that one that has lost can be helped.
+	Begin(write bool, key string, attempt int) (Txn, error)
 	// End ends it: err nil commits, anything else rolls back. e is what the call
 	// returns: err if that is not nil. If again is true the transaction lost to
 	// another one, nothing was changed, and the caller starts over with Begin.

@@ -1,4 +1,4 @@
-// Package commit turns concurrent commits into groups, and groups into log
+// Package commitlog turns concurrent commits into groups, and groups into log
 // frames: one buffer that everybody appends to, one caller at a time that
 // writes and syncs it for all who wait.
 //
@@ -389,10 +389,10 @@ func (l *Log) fail(err error) error {
 	return l.err
 }
 
-var (
-	errClosed   = errors.New("log is closed")
-	errNotEnded = errors.New("log was not ended")
-)
+// ErrClosed is what Wait ends with for what the log never took, after Close.
+var ErrClosed = errors.New("log is closed")
+
+var errNotEnded = errors.New("log was not ended")
 
 // Close ends the log. A clean log is written out, gets its trailer and is
 // synced, and Close returns where it ends; one that has failed is only
@@ -407,7 +407,7 @@ func (l *Log) Close() (last wal.Predecessor, err error) {
 		werr = l.err
 	}
 	if l.err == nil {
-		l.err = errClosed
+		l.err = ErrClosed
 	}
 	l.mu.Unlock()
 	if werr == nil && len(segs) == 1 {

@@ -8,7 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
-// coveredElements returns about how many bytes of tables the element rows, and the
+// CoveredElements returns about how many bytes of tables the element rows, and the
 // rows of dropped keyspaces, take that range tombstones cover.
 func (rs *State) CoveredElements() (sum int64) {
 	older, err := rs.OlderDeletes()
@@ -39,7 +39,7 @@ func deadPart(lo, hi []byte) (from []byte, ok bool) {
 	return elements, bytes.Compare(hi, elements) > 0
 }
 
-// bytesBelow returns about how many bytes the rows of [lo, hi) take in tables
+// BytesBelow returns about how many bytes the rows of [lo, hi) take in tables
 // that hold something older than seq.
 func (rs *State) BytesBelow(lo, hi []byte, seq base.SeqNum) (sum int64) {
 	for i := range rs.Runs {

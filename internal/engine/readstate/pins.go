@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// pinCount counts the calls that hold something, spread over cache lines so
+// PinCount counts the calls that hold something, spread over cache lines so
 // that readers on different cores do not fight for one. Safe for concurrent
 // use.
 type PinCount struct {
@@ -28,7 +28,7 @@ func stripe() int {
 
 func (c *PinCount) add(stripe int, n int64) int64 { return c.stripes[stripe].n.Add(n) }
 
-// zero reports whether no call holds the thing. A caller who stays pinned holds
+// Zero reports whether no call holds the thing. A caller who stays pinned holds
 // its stripe above zero all the time, so reading them one by one cannot miss
 // it.
 func (c *PinCount) Zero() bool {

@@ -3,43 +3,42 @@ package readstate
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/clock"
 )
 
-// readPoints is the list of registered read points: the (sequence, clock) pairs
+// Points is the list of registered read points: the (sequence, clock) pairs
 // of open snapshots and read-write transactions. What a registered point can
 // see, no merge may drop. Choosing a point and registering it is one step, and
 // so is capturing the list; a merge pins its inputs first and captures second.
 // Safe for concurrent use.
 type Points struct {
-	Visible *atomic.Uint64 // the store's largest published sequence
-	Clock   *clock.Clock
+	Visible func() base.SeqNum // the store's largest published sequence; constant after Open
+	Clock   *clock.Clock       // constant after Open
 
 	mu   sync.Mutex
 	open []*Point
 }
 
-// readPoint is one registered point.
+// Point is one registered point.
 type Point struct {
 	Seq base.SeqNum
 	Now int64
 }
 
-// register chooses the current point and registers it. The sequence is taken
+// Register chooses the current point and registers it. The sequence is taken
 // first, so that the clock is never below the commit clock of anything visible.
 func (p *Points) Register() *Point {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &Point{Seq: base.SeqNum(p.Visible.Load())}
+	r := &Point{Seq: p.Visible()}
 	r.Now = p.Clock.Now()
 	p.open = append(p.open, r)
 	return r
 }
 
-// release ends a registration.
+// Release ends a registration.
 func (p *Points) Release(r *Point) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +47,7 @@ func (p *Points) Release(r *Point) {
 	}
 }
 
-// capture returns the registered points, by ascending sequence, and the clock.
+// Capture returns the registered points, by ascending sequence, and the clock.
 func (p *Points) Capture() (points []base.ReadPoint, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-// runsWithin returns how many runs have a table that reaches into [lower, upper).
+// RunsWithin returns how many runs have a table that reaches into [lower, upper).
 func (rs *State) RunsWithin(lower, upper []byte) (n int) {
 	for i := range rs.Runs {
 		r := &rs.Runs[i]
@@ -17,7 +17,7 @@ func (rs *State) RunsWithin(lower, upper []byte) (n int) {
 	return n
 }
 
-// runView is one run of tables, ready for searching.
+// Run is one run of tables, ready for searching.
 type Run struct {
 	rangeDeletes bool // some table has range tombstones
 	Tables       []*Table
@@ -37,7 +37,7 @@ func (r *Run) prepare() {
 	}
 }
 
-// search returns the index of the first table that may hold key or larger ones.
+// Search returns the index of the first table that may hold key or larger ones.
 func (r *Run) search(key []byte) int {
 	lo, hi := 0, len(r.Tables)
 	if r.last8 != nil && base.CommonPrefix(key, r.Tables[0].Smallest) >= r.skip {
@@ -67,13 +67,13 @@ func (r *Run) search(key []byte) int {
 	return lo
 }
 
-// endsBefore reports whether every key of the table is below key.
+// EndsBefore reports whether every key of the table is below key.
 func (t *Table) EndsBefore(key []byte) bool {
 	c := bytes.Compare(t.Largest, key)
 	return c < 0 || c == 0 && t.LargestExclusive
 }
 
-// find returns the table that may hold key, or nil.
+// Find returns the table that may hold key, or nil.
 func (r *Run) Find(key []byte) *Table {
 	i := r.search(key)
 	if i == len(r.Tables) || bytes.Compare(r.Tables[i].Smallest, key) > 0 {

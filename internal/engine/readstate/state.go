@@ -13,7 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/sstable"
 )
 
-// readState is everything one read needs: the memtables and the tables of one
+// State is everything one read needs: the memtables and the tables of one
 // moment. It is immutable; a new one is published whole with each rotation,
 // flush and compaction.
 //
@@ -40,7 +40,7 @@ type State struct {
 	older   atomic.Pointer[*rangedel.List] // see olderDeletes
 }
 
-// memState is a memtable with its place in the logs.
+// Mem is a memtable with its place in the logs.
 type Mem struct {
 	*memtable.Table
 	Log   base.FileNum       // the oldest log that holds records of it
@@ -57,7 +57,10 @@ type Mem struct {
 	Tombstones int // deletes and range deletes in it; guarded by the commit section
 }
 
-// olderDeletes returns every range tombstone of the state but those of its
+// Idle reports whether no call is in progress on the state.
+func (rs *State) Idle() bool { return rs.Calls.Zero() }
+
+// OlderDeletes returns every range tombstone of the state but those of its
 // newest memtable, which may still get more. It is found once and kept.
 func (rs *State) OlderDeletes() (*rangedel.List, error) {
 	if l := rs.older.Load(); l != nil {
@@ -90,7 +93,7 @@ func (rs *State) OlderDeletes() (*rangedel.List, error) {
 	return l, nil
 }
 
-// found is the result of a point look-up: the newest record of the key at the
+// Found is the result of a point look-up: the newest record of the key at the
 // read's sequence, if it is a put.
 type Found struct {
 	base.Trailer
@@ -99,7 +102,7 @@ type Found struct {
 	Loan  sstable.Loan // may be returned once the value has been copied
 }
 
-// get looks up the newest record of row at seq. A range tombstone is asked in
+// Get looks up the newest record of row at seq. A range tombstone is asked in
 // each source before its index or filter: whatever it covers is older, for
 // sources are in order of age. Expiry is the caller's business.
 func (rs *State) Get(row []byte, hash uint64, seq base.SeqNum) (f Found, err error) {
@@ -152,7 +155,7 @@ func (t *Table) lookup(row []byte, hash uint64, seq base.SeqNum, f *Found) (done
 	return f.Settle(v, tr, ok, cover), nil
 }
 
-// settle takes one source's answer: its newest record, and its newest covering
+// Settle takes one source's answer: its newest record, and its newest covering
 // range tombstone. It reports whether older sources need not be asked.
 func (f *Found) Settle(v []byte, t base.Trailer, ok bool, cover base.SeqNum) (done bool) {
 	if ok && t.Seq >= cover { // both 0: a zeroed record under no tombstone

@@ -8,13 +8,178 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// memtableBytes returns what the memtables hold that any state in use lists: an
+// States publishes read states and knows which are still in use. It is safe for
+// concurrent use.
+type States struct {
+	Current atomic.Pointer[State] // nil after Close
+	Tables  *Tables
+	Points  Points     // the registered read points
+	Drained func()     // called when a state has ended: there may be files to remove
+	Spent   func(*Mem) // called when the last state that lists a memtable has ended
+
+	mu    sync.Mutex // guards publication and alive
+	alive map[*State]struct{}
+}
+
+// Pin returns the current state, pinned for a call, and the stripe to unpin it
+// with; nil after Close.
+func (s *States) Pin() (*State, int) {
+	n := stripe()
+	for {
+		rs := s.Current.Load()
+		if rs == nil {
+			return nil, 0
+		}
+		rs.Calls.add(n, 1)
+		if s.Current.Load() == rs {
+			return rs, n
+		}
+		s.Unpin(rs, n)
+	}
+}
+
+// Unpin ends a Pin.
+func (s *States) Unpin(rs *State, stripe int) {
+	if rs.Calls.add(stripe, -1) == 0 && rs.retired.Load() {
+		s.tryEnd(rs)
+	}
+}
+
+// Hold returns the current state, held until Drop is called on it; nil after
+// Close.
+func (s *States) Hold() *State {
+	rs, n := s.Pin()
+	if rs != nil {
+		rs.Holders.Add(1)
+		s.Unpin(rs, n)
+	}
+	return rs
+}
+
+// HoldTables is Hold for those who need the tables alone: the memtables of the
+// moment are not kept for them.
+func (s *States) HoldTables() *State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Current.Load()
+	if now == nil {
+		return nil
+	}
+	rs := &State{Version: now.Version}
+	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
+	rs.retired.Store(true)
+	rs.Holders.Store(1)
+	s.alive[rs] = struct{}{}
+	return rs
+}
+
+// Drop ends a Hold.
+func (s *States) Drop(rs *State) {
+	if rs.Holders.Add(-1) == 0 && rs.retired.Load() {
+		s.tryEnd(rs)
+	}
+}
+
+// tryEnd releases the tables of a retired state that nobody uses any more.
+func (s *States) tryEnd(rs *State) {
+	if rs.Holders.Load() != 0 || !rs.Calls.Zero() || rs.Holders.Load() != 0 {
+		return
+	}
+	if rs.ended.Swap(true) {
+		return
+	}
+	s.mu.Lock()
+	delete(s.alive, rs)
+	var spent []*Mem
+	rs.EachMem(func(m *Mem) {
+		if m.refs--; m.refs == 0 {
+			spent = append(spent, m)
+		}
+	})
+	s.mu.Unlock()
+	for _, m := range spent {
+		s.Spent(m)
+	}
+	s.Tables.release(rs)
+	s.Drained()
+}
+
+// Publish replaces the current state by one with the parts that edit changes.
+// Nil edits keep everything and only make a new state.
+func (s *States) Publish(edit func(rs *State)) {
+	s.mu.Lock()
+	old := s.Current.Load()
+	next := &State{}
+	if old != nil {
+		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
+	}
+	edit(next)
+	next.Runs, next.TableSeq = s.Tables.acquire(next.Version)
+	s.alive[next] = struct{}{}
+	next.EachMem(func(m *Mem) { m.refs++ })
+	s.Current.Store(next)
+	s.mu.Unlock()
+	if old != nil {
+		old.retired.Store(true)
+		s.tryEnd(old)
+	}
+}
+
+// EachMem calls f for every memtable of the state.
+func (rs *State) EachMem(f func(*Mem)) {
+	if rs.Mem != nil {
+		f(rs.Mem)
+	}
+	for _, m := range rs.Imms {
+		f(m)
+	}
+}
+
+// Trim closes table files beyond the limit as soon as nobody can be using them.
+// The current state may be, so it is replaced by one like it.
+func (s *States) Trim() {
+	s.mu.Lock()
+	n := s.Tables.trim(s.alive)
+	s.mu.Unlock()
+	if n > 0 {
+		s.Publish(func(*State) {})
+	}
+}
+
+// End publishes nothing: later pins fail. It returns the last state.
+func (s *States) End() *State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Current.Swap(nil)
+}
+
+// NewStates returns no state yet: Publish makes the first one.
+func NewStates(t *Tables) *States { return &States{Tables: t, alive: map[*State]struct{}{}} }
+
+// Version returns the version of the current state.
+func (s *States) Version() *manifest.Version {
+	if rs := s.Current.Load(); rs != nil {
+		return rs.Version
+	}
+	return &manifest.Version{}
+}
+
+// ReadError turns the error a read met while the store was being closed under
+// it into base.ErrClosed.
+func (s *States) ReadError(err error) error {
+	if s.Current.Load() == nil {
+		return base.ErrClosed
+	}
+	return err
+}
+
+// MemtableBytes returns what the memtables hold that any state in use lists: an
 // iterator left open keeps those of its beginning.
 func (s *States) MemtableBytes() (sum int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := map[*Mem]bool{}
-	for rs := range s.Alive {
+	for rs := range s.alive {
 		rs.EachMem(func(m *Mem) {
 			if !seen[m] {
 				seen[m] = true
@@ -25,16 +190,16 @@ func (s *States) MemtableBytes() (sum int64) {
 	return sum
 }
 
-// pinnedBy returns the bytes of the tables and memtables that only rs, of the
+// PinnedBy returns the bytes of the tables and memtables that only rs, of the
 // states in use, has.
 func (s *States) PinnedBy(rs *State) (sum int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, alive := s.Alive[rs]; !alive || rs == s.Current.Load() {
+	if _, alive := s.alive[rs]; !alive || rs == s.Current.Load() {
 		return 0
 	}
 	tables, mems := map[base.FileNum]bool{}, map[*Mem]bool{}
-	for other := range s.Alive {
+	for other := range s.alive {
 		if other == rs {
 			continue
 		}
@@ -57,163 +222,4 @@ func (s *States) PinnedBy(rs *State) (sum int64) {
 		}
 	}
 	return sum
-}
-
-// states publishes read states and knows which are still in use. Safe for
-// concurrent use.
-type States struct {
-	Current atomic.Pointer[State] // nil after Close
-	Tables  *Tables
-	Drained func()     // called when a state has ended: there may be files to remove
-	Spent   func(*Mem) // called when the last state that lists a memtable has ended
-
-	mu    sync.Mutex // guards publication and alive
-	Alive map[*State]struct{}
-}
-
-// pin returns the current state, pinned for a call, and the stripe to unpin it
-// with; nil after Close.
-func (s *States) Pin() (*State, int) {
-	n := stripe()
-	for {
-		rs := s.Current.Load()
-		if rs == nil {
-			return nil, 0
-		}
-		rs.Calls.add(n, 1)
-		if s.Current.Load() == rs {
-			return rs, n
-		}
-		s.Unpin(rs, n)
-	}
-}
-
-func (s *States) Unpin(rs *State, stripe int) {
-	if rs.Calls.add(stripe, -1) == 0 && rs.retired.Load() {
-		s.tryEnd(rs)
-	}
-}
-
-// hold returns the current state, held until drop is called on it; nil after
-// Close.
-func (s *States) Hold() *State {
-	rs, n := s.Pin()
-	if rs != nil {
-		rs.Holders.Add(1)
-		s.Unpin(rs, n)
-	}
-	return rs
-}
-
-// holdTables is hold for those who need the tables alone: the memtables of the
-// moment are not kept for them.
-func (s *States) HoldTables() *State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.Current.Load()
-	if now == nil {
-		return nil
-	}
-	rs := &State{Version: now.Version}
-	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
-	rs.retired.Store(true)
-	rs.Holders.Store(1)
-	s.Alive[rs] = struct{}{}
-	return rs
-}
-
-func (s *States) Drop(rs *State) {
-	if rs.Holders.Add(-1) == 0 && rs.retired.Load() {
-		s.tryEnd(rs)
-	}
-}
-
-// tryEnd releases the tables of a retired state that nobody uses any more.
-func (s *States) tryEnd(rs *State) {
-	if rs.Holders.Load() != 0 || !rs.Calls.Zero() || rs.Holders.Load() != 0 {
-		return
-	}
-	if rs.ended.Swap(true) {
-		return
-	}
-	s.mu.Lock()
-	delete(s.Alive, rs)
-	var spent []*Mem
-	rs.EachMem(func(m *Mem) {
-		if m.refs--; m.refs == 0 {
-			spent = append(spent, m)
-		}
-	})
-	s.mu.Unlock()
-	for _, m := range spent {
-		s.Spent(m)
-	}
-	s.Tables.release(rs)
-	s.Drained()
-}
-
-// publish replaces the current state by one with the parts that edit changes.
-// Nil edits keep everything and only make a new state.
-func (s *States) Publish(edit func(rs *State)) {
-	s.mu.Lock()
-	old := s.Current.Load()
-	next := &State{}
-	if old != nil {
-		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
-	}
-	edit(next)
-	next.Runs, next.TableSeq = s.Tables.acquire(next.Version)
-	s.Alive[next] = struct{}{}
-	next.EachMem(func(m *Mem) { m.refs++ })
-	s.Current.Store(next)
-	s.mu.Unlock()
-	if old != nil {
-		old.retired.Store(true)
-		s.tryEnd(old)
-	}
-}
-
-// eachMem calls f for every memtable of the state.
-func (rs *State) EachMem(f func(*Mem)) {
-	if rs.Mem != nil {
-		f(rs.Mem)
-	}
-	for _, m := range rs.Imms {
-		f(m)
-	}
-}
-
-// trim closes table files beyond the limit as soon as nobody can be using them.
-// The current state may be, so it is replaced by one like it.
-func (s *States) Trim() {
-	s.mu.Lock()
-	n := s.Tables.trim(s.Alive)
-	s.mu.Unlock()
-	if n > 0 {
-		s.Publish(func(*State) {})
-	}
-}
-
-// end publishes nothing: later pins fail. It returns the last state.
-func (s *States) End() *State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.Current.Swap(nil)
-}
-
-// version returns the version of the current state.
-func (s *States) Version() *manifest.Version {
-	if rs := s.Current.Load(); rs != nil {
-		return rs.Version
-	}
-	return &manifest.Version{}
-}
-
-// readError turns the error a read met while the store was being closed under
-// it into base.ErrClosed.
-func (s *States) ReadError(err error) error {
-	if s.Current.Load() == nil {
-		return base.ErrClosed
-	}
-	return err
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-// tableCache owns the handles of every table that some read state lists: their
+// Tables owns the handles of every table that some read state lists: their
 // readers, opened when first needed and closed when too many are open, and
 // their files, removed when the last read state that lists them has ended. Safe
 // for concurrent use.
 type Tables struct {
 	dir    storedir.Dir
 	blocks *cache.Cache
-	limit  int           // open files
-	full   func()        // called when more are open; must not block
-	bytes  *atomic.Int64 // of the files of all tables
+	limit  int          // open files
+	full   func()       // called when more are open; must not block
+	bytes  atomic.Int64 // of the files of all tables
 
 	epoch atomic.Uint32 // ticks with each open, to date the use of readers
 
@@ -37,7 +37,7 @@ type Tables struct {
 	retired  []retiredReader
 }
 
-// table is the handle of one table file. It stays the same object as long as
+// Table is the handle of one table file. It stays the same object as long as
 // any read state lists the table.
 type Table struct {
 	*manifest.Table
@@ -49,7 +49,7 @@ type Table struct {
 	refs int // read states that list it; guarded by tableCache.mu
 }
 
-// openTable is a table's reader and its file.
+// OpenTable is a table's reader and its file.
 type OpenTable struct {
 	*sstable.Reader
 	file vfs.File
@@ -63,13 +63,21 @@ type retiredReader struct {
 	holders map[*State]struct{}
 }
 
-func NewTables(dir storedir.Dir, limit int, blocks *cache.Cache, bytes *atomic.Int64, full func()) *Tables {
+// NewTables returns the tables of a directory. full is called when more files than
+// the limit are open; it must not block.
+func NewTables(dir storedir.Dir, limit int, blocks *cache.Cache, full func()) *Tables {
 	return &Tables{
-		bytes: bytes,
-		dir:   dir, blocks: blocks, limit: limit, full: full,
+		dir: dir, blocks: blocks, limit: limit, full: full,
 		Tables: map[base.FileNum]*Table{},
 	}
 }
+
+// Cache returns the cache of blocks, which is also the memory budget.
+func (c *Tables) Cache() *cache.Cache { return c.blocks }
+
+// FileBytes returns how many bytes the files of all tables take, those still to be
+// removed included.
+func (c *Tables) FileBytes() int64 { return c.bytes.Load() }
 
 // acquire returns the handle of each table of v, run by run, and the largest
 // sequence in any of them. It counts one more read state that lists them.
@@ -141,7 +149,7 @@ func (c *Tables) release(rs *State) {
 	}
 }
 
-// takeObsolete returns the numbers of the table files to be removed, and
+// TakeObsolete returns the numbers of the table files to be removed, and
 // forgets them.
 func (c *Tables) TakeObsolete() []base.FileNum {
 	c.Mu.Lock()
@@ -156,7 +164,7 @@ func (o *OpenTable) Close() {
 	_ = o.file.Close()
 }
 
-// get returns the table's reader, opening it if need be. It is valid as long as
+// Get returns the table's reader, opening it if need be. It is valid as long as
 // the caller's read state is pinned.
 func (t *Table) Get() (*sstable.Reader, error) {
 	if o := t.Reader.Load(); o != nil {
@@ -247,7 +255,7 @@ func (c *Tables) trim(alive map[*State]struct{}) (n int) {
 	return n
 }
 
-// close closes every reader. No read state is in use any more.
+// Close closes every reader. No read state is in use any more.
 func (c *Tables) Close() {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()

@@ -150,7 +150,7 @@ func (it *Iter) takeBlock(r *iterator.Block, ok bool, n int) bool {
 	}
 	n--
 	kid := it.Merge.Lend(n)
-	table := it.runs[kid-it.firstRun].Table
+	table := it.runs[kid-it.firstRun].Table()
 	it.block = blockRun{Table: table, left: n, on: it.backward, flat: table.Flat()}
 	return true
 }

@@ -121,7 +121,7 @@ func (it *Iter) Init(src *Source, v View, lower, upper []byte, keysOnly bool) (*
 // Refresh makes the iterator see v, which differs from what it saw in own
 // writes only. It stands nowhere afterwards.
 func (it *Iter) Refresh(v View) {
-	it.note()
+	it.Note()
 	_ = it.Merge.Close()
 	it.View, it.valid, it.block = v, false, blockRun{}
 	_ = it.deletes.gather(&it.View) // what may fail was found before
@@ -166,7 +166,7 @@ func grow[T any](s []T, n int) []T {
 
 // Release ends the iterator and keeps its memory for another one.
 func (it *Iter) Release() {
-	it.note()
+	it.Note()
 	it.countCost()
 	_ = it.Merge.Close()
 	it.Merge.Init(nil)
@@ -175,7 +175,7 @@ func (it *Iter) Release() {
 	it.deletes.forget()
 	it.lower, it.upper, it.value = nil, nil, nil
 	for i := range it.runs {
-		it.runs[i].Run = nil
+		it.runs[i].Forget()
 	}
 	it.key, it.block = nil, blockRun{}
 	if cap(it.buffer) > 4096 {
@@ -190,7 +190,7 @@ func (it *Iter) Release() {
 // begin notes what was walked so far and begins a walk at key, nil being the
 // start or end of all keys.
 func (it *Iter) begin(key []byte, backward bool) {
-	it.note()
+	it.Note()
 	it.noteSeek()
 	it.backward, it.block, it.refused, it.sole, it.sought = backward, blockRun{}, 0, 0, true
 	if it.Reads != nil {
@@ -198,9 +198,9 @@ func (it *Iter) begin(key []byte, backward bool) {
 	}
 }
 
-// note adds the interval between where the walk began and where it stands now,
+// Note adds the interval between where the walk began and where it stands now,
 // both included, to the read set: gaps were read too.
-func (it *Iter) note() {
+func (it *Iter) Note() {
 	if it.Reads == nil || !it.walks {
 		return
 	}

@@ -28,9 +28,9 @@ func (k holdKind) String() string {
 	return [...]string{"iterator", "snapshot", "transaction"}[k]
 }
 
-// holders counts what is open and, if asked, remembers who opened it. Safe for
+// handles counts what is open and, if asked, remembers who opened it. Safe for
 // concurrent use.
-type holders struct {
+type handles struct {
 	open [holdKinds]atomic.Int64
 
 	track   bool // constant: Options.TrackOpen
@@ -46,18 +46,13 @@ type hold struct {
 	stack string
 }
 
-func (h *holders) opened(k holdKind, what any) {
+// opened notes that what was opened; state is what it holds, or nil.
+func (h *handles) opened(k holdKind, what any, state *readstate.State) {
 	h.open[k].Add(1)
 	if !h.track {
 		return
 	}
-	o := hold{kind: k, since: time.Now(), stack: string(debug.Stack())}
-	switch w := what.(type) {
-	case *Iterator:
-		o.state = w.state
-	case *Tx:
-		o.state = w.t.view.State
-	}
+	o := hold{kind: k, since: time.Now(), state: state, stack: string(debug.Stack())}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tracked == nil {
@@ -66,7 +61,7 @@ func (h *holders) opened(k holdKind, what any) {
 	h.tracked[what] = o
 }
 
-func (h *holders) closed(k holdKind, what any) {
+func (h *handles) closed(k holdKind, what any) {
 	h.open[k].Add(-1)
 	if h.track {
 		h.mu.Lock()
@@ -76,7 +71,7 @@ func (h *holders) closed(k holdKind, what any) {
 }
 
 // list returns what is tracked, oldest first.
-func (h *holders) list() []hold {
+func (h *handles) list() []hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := make([]hold, 0, len(h.tracked))
@@ -88,7 +83,7 @@ func (h *holders) list() []hold {
 }
 
 // metrics counts what is open at now.
-func (h *holders) metrics(now time.Time) OpenMetrics {
+func (h *handles) metrics(now time.Time) OpenMetrics {
 	m := OpenMetrics{
 		Iterators: h.open[holdIterator].Load(), Snapshots: h.open[holdSnapshot].Load(), Transactions: h.open[holdTransaction].Load(),
 	}
@@ -101,7 +96,7 @@ func (h *holders) metrics(now time.Time) OpenMetrics {
 }
 
 // err returns an error that lists what is still open, or nil.
-func (h *holders) err() error {
+func (h *handles) err() error {
 	var parts []string
 	for k := range holdKinds {
 		if n := h.open[k].Load(); n > 0 {
@@ -116,4 +111,36 @@ func (h *holders) err() error {
 		fmt.Fprintf(&stacks, "\n%v opened by\n%s", o.kind, o.stack)
 	}
 	return fmt.Errorf("siltstone: closed with %s still open%s", strings.Join(parts, ", "), stacks.String())
+}
+
+// OpenHandle is an iterator, snapshot or transaction that is open.
+type OpenHandle struct {
+	Kind  string // "iterator", "snapshot" or "transaction"
+	Since time.Time
+	// PinnedBytes estimates what its closing would free: the tables and memtables
+	// that no other state in use has. Handles that share a state count it each. A
+	// snapshot holds no files, but keeps merges from dropping old versions.
+	PinnedBytes int64
+	Stack       string // of the goroutine that opened it, at that moment
+}
+
+// String is the handle in one line, and its stack.
+func (h OpenHandle) String() string {
+	return fmt.Sprintf("%s since %s, pins %s\n%s", h.Kind, h.Since.UTC().Format(time.RFC3339), sizeText(h.PinnedBytes), h.Stack)
+}
+
+// OpenHandles returns what is open, oldest first, and who opened it. Without
+// Options.TrackOpen nobody remembers, and it returns nil: Metrics().Open has the
+// counts.
+func (db *DB) OpenHandles() []OpenHandle {
+	if !db.handles.track {
+		return nil
+	}
+	all := []OpenHandle{}
+	for _, o := range db.handles.list() {
+		all = append(all, OpenHandle{
+			Kind: o.kind.String(), Since: o.since, PinnedBytes: db.states.PinnedBy(o.state), Stack: o.stack,
+		})
+	}
+	return all
 }

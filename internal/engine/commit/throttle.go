@@ -1,4 +1,4 @@
-package siltstone
+package commit
 
 import (
 	"fmt"
@@ -55,35 +55,37 @@ func rising(step int, factor float64) time.Duration {
 }
 
 // debt returns the present debt.
-func (db *DB) debt() debt {
-	rs := db.states.Current.Load()
+func (s *Section) debt() debt {
+	rs := s.states.Current.Load()
 	if rs == nil {
 		return debt{}
 	}
 	d := debt{runs: len(rs.Version.Runs), full: len(rs.Imms)}
 	if d.full >= maxUnflushed {
-		d.filled = int(rs.Mem.Filled() * fillSteps / max(1, db.opts.MemtableBytes))
+		d.filled = int(rs.Mem.Filled() * fillSteps / max(1, s.cfg.MemtableBytes))
 	}
 	return d
 }
 
+// DelayPerMiB returns by how much a writer of 1 MiB is slowed now.
+func (s *Section) DelayPerMiB() time.Duration { return delayPerByte(s.debt()) << 20 }
+
 const (
-	leastSleep = 1 * time.Millisecond // smaller delays are gathered: a shorter sleep is not one
-	mostSleep  = 10 * time.Millisecond
+	minSleep = 1 * time.Millisecond // smaller delays are gathered: a shorter sleep is not one
+	maxSleep = 10 * time.Millisecond
 )
 
 // throttle delays a writer of n bytes by what they cost now.
-func (db *DB) throttle(n int64) {
-	price := delayPerByte(db.debt())
+func (s *Section) throttle(n int64) {
+	price := delayPerByte(s.debt())
 	if price == 0 {
 		return
 	}
-	w := &db.workers
-	owed := w.owed.Add(int64(price) * n)
-	if owed < int64(leastSleep) {
+	owed := s.owed.Add(int64(price) * n)
+	if owed < int64(minSleep) {
 		return
 	}
-	sleep := min(owed, int64(mostSleep))
-	w.owed.Add(-sleep)
+	sleep := min(owed, int64(maxSleep))
+	s.owed.Add(-sleep)
 	time.Sleep(time.Duration(sleep))
 }

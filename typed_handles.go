@@ -1,15 +1,10 @@
 package siltstone
 
 import (
-	"sync"
+	"time"
 
-	"github.com/cespare/xxhash/v2"
-
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
-	"github.com/siltstonedb/siltstone/internal/engine/readstate"
-	"github.com/siltstonedb/siltstone/internal/engine/rows"
-	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -30,6 +25,7 @@ var (
 	_ Typed = (*DB)(nil)
 	_ Typed = (*Tx)(nil)
 	_ Typed = (*Snapshot)(nil)
+	_ Typed = (*Keyspace)(nil)
 )
 
 // Keys returns the calls on all keys.
@@ -95,15 +91,73 @@ func (s *Snapshot) ZSet(name string) typed.ZSet { return typed.NewZSet((*snapSou
 // List returns a handle of the list called name.
 func (s *Snapshot) List(name string) typed.List { return typed.NewList((*snapSource)(s), name) }
 
+// Keys returns the calls on all keys.
+func (ks *Keyspace) Keys() typed.Keys { return typed.NewKeys((*keyspaceSource)(ks)) }
+
+// Key returns a handle of the key called name, whatever it holds.
+func (ks *Keyspace) Key(name string) typed.Key { return typed.NewKey((*keyspaceSource)(ks), name) }
+
+// String returns a handle of the string called name.
+func (ks *Keyspace) String(name string) typed.String {
+	return typed.NewString((*keyspaceSource)(ks), name)
+}
+
+// Hash returns a handle of the hash called name.
+func (ks *Keyspace) Hash(name string) typed.Hash { return typed.NewHash((*keyspaceSource)(ks), name) }
+
+// Set returns a handle of the set called name.
+func (ks *Keyspace) Set(name string) typed.Set { return typed.NewSet((*keyspaceSource)(ks), name) }
+
+// ZSet returns a handle of the sorted set called name.
+func (ks *Keyspace) ZSet(name string) typed.ZSet { return typed.NewZSet((*keyspaceSource)(ks), name) }
+
+// List returns a handle of the list called name.
+func (ks *Keyspace) List(name string) typed.List { return typed.NewList((*keyspaceSource)(ks), name) }
+
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not
+// exist. A ttl that is not positive deletes the key. The value is written
+// again.
+func (db *DB) Expire(key []byte, ttl time.Duration) error {
+	return db.Key(string(key)).Expire(ttl)
+}
+
+// Persist takes the time to live from key, of any type; ErrNotFound if it does
+// not exist. The value is written again.
+func (db *DB) Persist(key []byte) error {
+	return db.Key(string(key)).ExpireAt(time.Time{})
+}
+
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not
+// exist. A ttl that is not positive deletes the key. The value is written
+// again.
+func (ks *Keyspace) Expire(key []byte, ttl time.Duration) error {
+	return ks.Key(string(key)).Expire(ttl)
+}
+
+// Persist takes the time to live from key, of any type; ErrNotFound if it does
+// not exist. The value is written again.
+func (ks *Keyspace) Persist(key []byte) error {
+	return ks.Key(string(key)).ExpireAt(time.Time{})
+}
+
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not
+// exist. A ttl that is not positive deletes the key.
+func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string(key)).Expire(ttl) }
+
+// Persist takes the time to live from key; ErrNotFound if it does not exist.
+func (tx *Tx) Persist(key []byte) error {
+	return tx.Key(string(key)).ExpireAt(time.Time{})
+}
+
 // txSource is a transaction as the source of its handles: it is its own.
 type txSource Tx
 
-func (s *txSource) Begin(write bool, _ string) (collection.Txn, error) {
+func (s *txSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 	tx := (*Tx)(s)
 	if err := tx.alive(); err != nil {
 		return nil, err
 	}
-	if write && !tx.t.writes {
+	if write && !tx.t.Writes() {
 		return nil, ErrReadOnly
 	}
 	if tx.ks() == nil {
@@ -115,88 +169,40 @@ func (s *txSource) Begin(write bool, _ string) (collection.Txn, error) {
 func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { return false, err }
 
 // dbSource is the store as the source of one-shot calls: each is a pooled
-// transaction over one pinned state. It is not registered as a read point: its
-// commit demands instead that the state is still the one it read.
+// transaction over one pinned state.
 type dbSource DB
 
-var txnPool = sync.Pool{New: func() any { return new(txn) }}
-
-func (s *dbSource) Begin(write bool, key string) (collection.Txn, error) {
-	return beginCall((*DB)(s), nil, write, key)
+func (s *dbSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	return begun(s.txns.BeginCall(nil, write, key, attempt))
 }
 
-func (s *dbSource) End(t collection.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *dbSource) End(t collection.Txn, err error) (again bool, e error) {
+	return s.txns.EndCall(t.(*txn.Txn), err)
+}
 
-// beginCall begins the transaction of a one-shot call.
-func beginCall(db *DB, ks *keyspace.Space, write bool, key string) (collection.Txn, error) {
-	if write && db.opts.ReadOnly {
-		return nil, ErrReadOnly
-	}
-	var lock *sync.Mutex
-	if write && key != "" {
-		lock = db.locks.of(ks, key)
-		lock.Lock()
-	}
-	t := txnPool.Get().(*txn)
-	rs, n := db.states.Pin()
-	if rs == nil {
-		txnPool.Put(t)
-		if lock != nil {
-			lock.Unlock()
-		}
-		return nil, ErrClosed
-	}
-	t.begin(db, ks, rs, base.SeqNum(db.visible.Load()), 0, write)
-	t.stripe, t.pinned, t.lock = n, true, lock
-	if err := ks.ReadableAt(t.view.Seq); err != nil {
-		t.end()
-		txnPool.Put(t)
+// begun keeps a nil transaction from becoming an interface that is not nil.
+func begun(t *txn.Txn, err error) (collection.Txn, error) {
+	if err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// begin makes a pooled transaction ready.
-func (t *txn) begin(db *DB, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
-	t.db, t.ks, t.writes, t.err = db, ks, write, nil
-	t.spaces = t.spaces[:0]
-	if ks != nil {
-		t.spaces = append(t.spaces, ks)
-	}
-	t.view = rows.View{State: rs, Seq: seq, Now: now}
-	t.fresh, t.dead = t.fresh[:0], t.dead[:0]
-	t.reads.Reset(seq, now)
+// keyspaceSource is a keyspace as the source of one-shot calls.
+type keyspaceSource Keyspace
+
+func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	return begun(s.db.txns.BeginCall(s.space, write, key, attempt))
 }
 
-// endCall ends the transaction of a one-shot call.
-func endCall(tt collection.Txn, err error) (again bool, e error) {
-	t := tt.(*txn)
-	wrote := t.change != nil && len(t.change.ops) > 0
-	if err == nil {
-		err = t.err
-	}
-	if err == nil && wrote {
-		err = t.commit(Default, nil)
-		again = isConflict(err)
-	}
-	db, writes := t.db, t.writes
-	t.end()
-	txnPool.Put(t)
-	switch {
-	case again:
-		return true, db.life.ClosedErr()
-	case err == nil && writes && !wrote:
-		// A write that found nothing to do rests on what it saw, as an empty commit
-		// does: that must be as durable as the write would have been.
-		err = db.waitFor(db.log.Appended(), Default)
-	}
-	return false, err
+func (s *keyspaceSource) End(t collection.Txn, err error) (again bool, e error) {
+	return s.db.txns.EndCall(t.(*txn.Txn), err)
 }
 
 // snapSource is a snapshot as the source of reads.
 type snapSource Snapshot
 
-func (s *snapSource) Begin(write bool, _ string) (collection.Txn, error) {
+func (s *snapSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 	if write {
 		return nil, ErrReadOnly
 	}
@@ -204,31 +210,9 @@ func (s *snapSource) Begin(write bool, _ string) (collection.Txn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := txnPool.Get().(*txn)
-	t.begin(s.db, s.ks, rs, s.point.Seq, s.point.Now, false)
-	t.stripe, t.pinned = n, true
-	return t, nil
+	return s.db.txns.BeginRead(s.ks, rs, n, s.point.Seq, s.point.Now), nil
 }
 
-func (s *snapSource) End(tt collection.Txn, err error) (again bool, e error) {
-	t := tt.(*txn)
-	if err == nil {
-		err = t.err
-	}
-	t.end()
-	txnPool.Put(t)
-	return false, err
-}
-
-// keyLocks keep one-shot calls that read, change and write back the same key
-// from conflicting: they take turns.
-type keyLocks struct {
-	stripes [256]struct {
-		sync.Mutex
-		_ [56]byte
-	}
-}
-
-func (l *keyLocks) of(ks *keyspace.Space, key string) *sync.Mutex {
-	return &l.stripes[(xxhash.Sum64String(key)+uint64(ks.ID()))%uint64(len(l.stripes))].Mutex
+func (s *snapSource) End(t collection.Txn, err error) (again bool, e error) {
+	return s.db.txns.EndCall(t.(*txn.Txn), err)
 }

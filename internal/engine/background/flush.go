@@ -1,0 +1,191 @@
+package background
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
+	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// FlushResult is what became of a flush.
+type FlushResult struct {
+	Tables         int
+	Records, Bytes int64
+	Duration       time.Duration
+	Err            error
+}
+
+// FlushStep flushes the oldest full memtable, if there is one. Flushes install in
+// the order of their memtables. One goroutine at a time calls it.
+//
+//  1. the memtable's log is complete and durable
+//  2. table written and synced, directory synced
+//  3. edit: table in, log retired
+//  4. read state without the memtable published
+//  5. log removed
+func (w *Work) FlushStep() (did bool, err error) {
+	rs := w.cfg.States.Current.Load()
+	if rs == nil || len(rs.Imms) == 0 {
+		return false, nil
+	}
+	if w.cfg.Life.Poisoned() {
+		return false, w.cfg.Life.PoisonErr()
+	}
+	mem := rs.Imms[len(rs.Imms)-1]
+	next := rs.Mem
+	if len(rs.Imms) > 1 {
+		next = rs.Imms[len(rs.Imms)-2]
+	}
+	begin := time.Now()
+	r := FlushResult{Records: int64(mem.Len())}
+	at, v := w.placeFlush(mem)
+	defer w.end(at)
+	edit, err := w.flushTable(mem, v, at, &r)
+	if err == nil {
+		edit.MinLog = next.Log
+		err = w.applyFlush(edit, mem)
+	}
+	r.Duration, r.Err = time.Since(begin), err
+	w.hooks.Flushed(r)
+	w.cfg.Section.Flushed(err)
+	if err != nil {
+		return false, err
+	}
+	if !w.cfg.Life.Closing() { // Close removes the last logs after its own edit
+		for _, n := range w.cfg.Section.Files().Retire(next.Log) {
+			w.hooks.Remove(base.FileLog, n)
+		}
+	}
+	return true, nil
+}
+
+// applyFlush applies the edit of the oldest full memtable's flush.
+func (w *Work) applyFlush(e *manifest.Edit, mem *readstate.Mem) error {
+	return w.cfg.Set.ApplyFlush(e, mem.Log, func(v *manifest.Version) {
+		w.cfg.States.Publish(func(rs *readstate.State) {
+			rs.Version = v
+			rs.Imms = slices.Clone(rs.Imms[:len(rs.Imms)-1]) // a shared array would hold on to the memtable
+		})
+	})
+}
+
+// flushTable writes the memtable's records to tables and returns the edit that
+// adds them.
+func (w *Work) flushTable(mem *readstate.Mem, v *manifest.Version, at *compaction.Compaction, r *FlushResult) (*manifest.Edit, error) {
+	if err := w.cfg.Section.Log().Wait(mem.End, commitlog.Durable); err != nil {
+		return nil, w.cfg.Life.Poison(err)
+	}
+	edit := &manifest.Edit{LastSeq: mem.MaxSeq()}
+	if mem.Empty() {
+		return edit, nil
+	}
+	job := FlushJob(w.cfg.Tables, &w.cfg.States.Points, mem, v, at)
+	res, err := compaction.Merge(job, w.env(context.Background()))
+	if err != nil {
+		w.discard(res)
+		return nil, storedir.NoSpace(err)
+	}
+	if err := w.cfg.Dir.Sync(); err != nil {
+		return nil, w.cfg.Life.Poison(err)
+	}
+	edit.Added, edit.Nominated = res.Tables, res.Nominated
+	r.Tables, r.Bytes = len(res.Tables), int64(res.Stats.BytesOut)
+	return edit, nil
+}
+
+// FlushJob returns the merge that writes the records of mem to tables at the given
+// place. Recovery and checkpoints use it as well.
+func FlushJob(c TableConfig, points *readstate.Points, mem *readstate.Mem, v *manifest.Version, at *compaction.Compaction) compaction.Job {
+	merging := c.Merging()
+	job := compaction.Job{
+		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
+		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
+		TableSize: merging.SizeAt(at.Level), Guards: at.Guards(v, merging, mem.Bytes()), Writer: c.Writer(at.Level),
+	}
+	job.ReadPoints, job.Now = points.Capture()
+	return job
+}
+
+// placeFlush decides where the records of mem go, the last level if nothing is in
+// the way, and enters the flush among the running merges. A merge that is picked
+// meanwhile may change the answer; then it is asked for again.
+func (w *Work) placeFlush(mem *readstate.Mem) (*compaction.Compaction, *manifest.Version) {
+	span := Span(mem.Table)
+	for {
+		v := w.cfg.States.Version()
+		in, changes := w.input()
+		at := compaction.PlaceFlush(v, in, span, NextAge(v), false)
+		if w.tryBegin(at, changes) {
+			return at, v
+		}
+	}
+}
+
+// tryBegin enters c among those that run, unless that has changed since.
+func (w *Work) tryBegin(c *compaction.Compaction, changes uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.changes != changes {
+		return false
+	}
+	w.beginLocked(c)
+	return true
+}
+
+// NextAge is the age of a run newer than all of v.
+func NextAge(v *manifest.Version) uint64 {
+	var age uint64
+	for _, r := range v.Runs {
+		age = max(age, r.Age)
+	}
+	return age + 1
+}
+
+// Span is the keys that t has records or range tombstones of.
+func Span(t *memtable.Table) compaction.Span {
+	var s compaction.Span
+	it := t.NewIter(true)
+	defer it.Close()
+	if e := it.First(); e != nil {
+		s.Lo = bytes.Clone(e.Key)
+		s.Hi = bytes.Clone(it.Last().Key)
+	}
+	for _, f := range t.RangeDeletes().Fragments() {
+		if s.Lo == nil || bytes.Compare(f.Start, s.Lo) < 0 {
+			s.Lo = f.Start
+		}
+		if s.Hi == nil || bytes.Compare(f.End, s.Hi) > 0 {
+			s.Hi, s.Exclusive = f.End, true
+		}
+	}
+	return s
+}
+
+const flushIdleAfter = 3 * time.Second
+
+// FlushIdle sets a memtable aside that holds tombstones when the store has had
+// nothing to do for a while: what they cover is on disk, and only merges free it.
+// It also gives up memory that was kept for the next flush.
+func (w *Work) FlushIdle() error {
+	w.mu.Lock()
+	idle, since := w.idleLocked()
+	w.mu.Unlock()
+	if !idle || since < flushIdleAfter {
+		return nil
+	}
+	w.cfg.Section.Recycler.Drop()
+	w.Writers.Drop()
+	mem, tombstones := w.cfg.Section.Tombstones()
+	if tombstones == 0 {
+		return nil
+	}
+	return w.cfg.Section.Rotate(mem)
+}

@@ -1,0 +1,53 @@
+package background
+
+import (
+	"runtime/metrics"
+	"sync"
+)
+
+// Blocks that were evicted, readers that were closed and memtables that nobody needs
+// any more are garbage until the runtime has collected it. The runtime decides when:
+// a library does not make the host process collect. Until then garbage is counted in
+// the budget, so that the cache gives way to it.
+
+// WasteShare is the part of MemoryLimit that is left to garbage from the start.
+const WasteShare = 8
+
+// maxWasteShare is the part of MemoryLimit that garbage may take from the cache: a
+// cache that gave way without bound would throw away blocks, which is garbage, too.
+const maxWasteShare = 4
+
+// waste is the garbage that is counted in the budget.
+type waste struct {
+	mu      sync.Mutex
+	counted int64  // reserved in the budget
+	cycles  uint64 // collections when it was counted last
+}
+
+// CountWaste counts garbage in the budget, or no longer if a collection has taken
+// it.
+func (w *Work) CountWaste() {
+	x := &w.waste
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var want int64
+	if cycles := collections(); cycles != x.cycles {
+		x.cycles = cycles
+		w.cfg.States.Tables.Cache().TakeWaste()
+	} else {
+		want = min(w.cfg.States.Tables.Cache().Waste(0), w.cfg.MemoryLimit/maxWasteShare)
+	}
+	if more := want - x.counted; more > 0 {
+		w.cfg.States.Tables.Cache().Reserve(more)
+	} else {
+		w.cfg.States.Tables.Cache().Release(-more)
+	}
+	x.counted = want
+}
+
+// collections returns how often the runtime has collected garbage.
+func collections() uint64 {
+	s := [1]metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(s[:])
+	return s[0].Value.Uint64()
+}

@@ -1,0 +1,347 @@
+package commit
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
+	"github.com/siltstonedb/siltstone/internal/storedir"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// Section is the commit section: everything that a commit changes, one commit at a
+// time. It is safe for concurrent use.
+type Section struct {
+	mu       sync.Mutex
+	mem      *readstate.Mem // takes writes
+	reserved int64          // of the memory budget, for mem: see reserveLocked
+	lastSeq  base.SeqNum
+	closed   bool
+
+	visible atomic.Uint64 // largest sequence readers may see
+
+	rotating sync.Mutex // held by the one who rotates
+	flushes  flushQueue
+	owed     atomic.Int64 // nanoseconds of delay that writers have not slept yet
+	refused  atomic.Bool  // a write was refused for want of space and none admitted since
+
+	// Turns lets one starving Update run while other writers wait.
+	Turns Turns
+	// Recycler keeps the memory of flushed memtables for the next ones.
+	Recycler Recycler
+
+	// constant after Start
+	log    *commitlog.Log
+	states *readstate.States
+	clock  *clock.Clock
+	life   *lifecycle.State
+	cfg    Config
+	hooks  Hooks
+}
+
+// Config is what a Section stands on.
+type Config struct {
+	States        *readstate.States
+	Clock         *clock.Clock
+	Life          *lifecycle.State
+	Dir           storedir.Dir
+	Files         *commitlog.Prepared
+	MemtableBytes int64
+	MaxDiskBytes  int64 // 0: no limit
+	Manual        bool  // there are no workers: whoever waits for a flush makes it
+}
+
+// Hooks are what a Section tells those above. They are called with no lock held
+// but rotating, and must not commit.
+type Hooks struct {
+	Rotated func()              // a memtable waits to be flushed
+	Stalled func(reason string) // a writer begins to wait
+	Resumed func(time.Duration) // … and has waited
+	Refused func(error)         // the first write was refused for want of space
+	Flush   func() error        // with Config.Manual: flushes one memtable
+}
+
+// New returns a section without a log: nothing can be committed before Start.
+func New(c Config, h Hooks) *Section {
+	s := &Section{cfg: c, hooks: h, states: c.States, clock: c.Clock, life: c.Life}
+	s.flushes.done.L = &s.flushes.mu
+	s.Turns.token = make(chan struct{}, 1)
+	s.Recycler.section, s.Recycler.blocks, s.Recycler.most = s, c.States.Tables.Cache(), c.MemtableBytes
+	return s
+}
+
+// Start makes the section take commits, into mem and log, after the sequence last.
+func (s *Section) Start(log *commitlog.Log, mem *readstate.Mem, last base.SeqNum) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.mem = log, mem
+	s.reserveLocked()
+	s.startLocked(last)
+}
+
+// StartReading makes the sequence last visible, in a store without a log.
+func (s *Section) StartReading(last base.SeqNum) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startLocked(last)
+}
+
+func (s *Section) startLocked(last base.SeqNum) {
+	s.lastSeq = last
+	s.visible.Store(uint64(last))
+}
+
+// Close ends committing: later commits are ErrClosed. It reports whether this call
+// did it.
+func (s *Section) Close() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.closed
+	s.closed = true
+	return first
+}
+
+// Visible returns the largest sequence that readers may see.
+func (s *Section) Visible() base.SeqNum { return base.SeqNum(s.visible.Load()) }
+
+// LastSeq returns the largest sequence that was given out.
+func (s *Section) LastSeq() base.SeqNum {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastSeq
+}
+
+// Mem returns the memtable that takes writes.
+func (s *Section) Mem() *readstate.Mem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mem
+}
+
+// Tombstones returns the memtable that takes writes and how many deletes and range
+// deletes it holds.
+func (s *Section) Tombstones() (*readstate.Mem, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mem, s.mem.Tombstones
+}
+
+// Files returns the log files that are prepared and in use.
+func (s *Section) Files() *commitlog.Prepared { return s.cfg.Files }
+
+// Log returns the log; nil in a store that is open for reading.
+func (s *Section) Log() *commitlog.Log { return s.log }
+
+// Commit makes the change visible, whole, and returns when it has reached the
+// level. A change that holds nothing waits for all that was appended.
+func (s *Section) Commit(c *Change, level commitlog.Level) error {
+	if len(c.ops) == 0 && c.Reads == nil {
+		if err := s.life.ClosedErr(); err != nil {
+			return err
+		}
+		return s.Wait(s.log.Appended(), level)
+	}
+	pos, err := s.enter(c)
+	if err != nil {
+		return err
+	}
+	if c.Published != nil {
+		c.Published()
+	}
+	return s.Wait(pos, level)
+}
+
+// enter brings the change into the commit section, removing one obstacle after the
+// other, and returns its position in the log.
+func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
+	var checked base.SeqNum
+	if c.Reads != nil {
+		if checked, err = s.validate(c, c.Reads.Seq); err != nil {
+			return 0, err
+		}
+	}
+	var sealed *memtable.Table
+	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
+		sealed = c.sealedTable()
+	}
+	if !c.Urgent && !s.cfg.Manual {
+		s.throttle(c.bytes)
+	}
+	for {
+		s.mu.Lock()
+		o, err := s.obstacleLocked(c, sealed, checked)
+		if o == none && err == nil {
+			pos = s.insertLocked(c, sealed)
+			s.mu.Unlock()
+			return pos, nil
+		}
+		mem, turn := s.mem, s.Turns.now.Load()
+		s.mu.Unlock()
+		if err != nil {
+			return 0, s.refuse(err)
+		}
+		switch o {
+		case turnTaken:
+			err = turn.wait(c, s.life.Quit())
+		case logsMissing:
+			err = s.prepareFor(c)
+		case flushesBehind:
+			err = s.awaitFlushes(sealed.Bytes())
+		case memtableFull:
+			err = s.Rotate(mem)
+		case logShort:
+			err = s.extend(c)
+		case readsUnchecked:
+			checked, err = s.validate(c, checked)
+		}
+		if err != nil {
+			return 0, s.refuse(err)
+		}
+	}
+}
+
+// obstacle is what keeps a change from being inserted right now.
+type obstacle uint8
+
+const (
+	none           obstacle = iota
+	turnTaken               // another transaction has its turn
+	logsMissing             // two log files must be there for a table of its own
+	flushesBehind           // too much waits to be flushed
+	memtableFull            // it must be rotated
+	logShort                // its file must be extended
+	readsUnchecked          // records that the reads are to be compared with have left memory
+)
+
+var errRevalidate = errors.New("records have left memory")
+
+// obstacleLocked returns what keeps the change from being inserted, or the error
+// that refuses it.
+func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base.SeqNum) (obstacle, error) {
+	if s.closed {
+		return none, base.ErrClosed
+	}
+	if s.life.Poisoned() {
+		return none, s.life.PoisonErr()
+	}
+	if err := c.refusal(); err != nil {
+		return none, err
+	}
+	if s.Turns.holdsBack(c) {
+		return turnTaken, nil
+	}
+	size := int64(len(c.payload))
+	if err := s.overLimit(c, size); err != nil {
+		return none, err
+	}
+	switch {
+	case sealed != nil && s.behind(sealed.Bytes()):
+		return flushesBehind, nil
+	case sealed != nil && !s.cfg.Files.Ready(2, size):
+		return logsMissing, nil
+	case sealed == nil && !s.mem.Fits(len(c.ops), c.bytes):
+		return memtableFull, nil
+	case sealed == nil && !s.log.Room(size+deleteReserve) && !(c.frees() && s.log.Room(size)):
+		return logShort, nil
+	}
+	if c.Reads != nil {
+		if err := s.revalidateLocked(c, checked); err == errRevalidate {
+			return readsUnchecked, nil
+		} else if err != nil {
+			return none, err
+		}
+	}
+	if s.refused.Load() && !c.frees() {
+		s.refused.Store(false)
+	}
+	return none, nil
+}
+
+// insertLocked is the heart of the commit section: it cannot fail.
+func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog.Position) {
+	for _, ks := range c.Drops {
+		ks.End(s.lastSeq + 1) // before anybody can see it
+	}
+	switch {
+	case len(c.ops) == 0:
+		pos = s.log.Appended()
+	case sealed != nil:
+		pos = s.insertSealedLocked(c, sealed)
+	default:
+		// The frame carries the largest clock reading anybody has seen, because the
+		// change may rest on it: a blind put that follows a read of an expired key does.
+		pos = s.log.Append(s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
+		s.mem.Tombstones += c.tombstones()
+		s.publishLocked(len(c.ops))
+		if s.reserved < s.cfg.MemtableBytes {
+			s.reserveLocked()
+		}
+	}
+	if c.Entered != nil {
+		c.Entered(s.mem.Log)
+	}
+	return pos
+}
+
+// tombstones returns how many deletes and range deletes the change holds.
+func (c *Change) tombstones() (n int) {
+	for i := range c.ops {
+		if c.ops[i].attr.Kind() != base.KindPut {
+			n++
+		}
+	}
+	return n
+}
+
+// publishLocked makes the next n operations visible.
+func (s *Section) publishLocked(n int) {
+	s.lastSeq += base.SeqNum(n)
+	s.visible.Store(uint64(s.lastSeq))
+}
+
+// insertSealedLocked links the change's own table between the current memtable and
+// a new one. Each gets a log of its own: what a flush retires is exactly what it
+// holds.
+func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlog.Position {
+	first := s.lastSeq + 1
+	sealed.Rebase(first - c.tableFirst) // wraps round to get below a transaction's own numbers
+	own, after := s.cfg.Files.Take(), s.cfg.Files.Take()
+	old := s.mem
+	s.sealLocked(old)
+	s.log.Rotate(own)
+	pos := s.log.Append(first, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+	s.log.Rotate(after)
+	batch := &readstate.Mem{Table: sealed, Log: own.Number, Begin: old.End}
+	s.sealLocked(batch)
+	fresh := &readstate.Mem{Table: s.Recycler.New(), Log: after.Number, Begin: pos, Usual: true}
+	s.mem = fresh
+	s.states.Publish(func(rs *readstate.State) {
+		rs.Imms = append([]*readstate.Mem{batch, old}, rs.Imms...)
+		rs.Mem = fresh
+	})
+	s.publishLocked(len(c.ops))
+	s.hooks.Rotated()
+	return pos
+}
+
+// Wait waits until everything up to pos has reached the level. A failure is
+// indeterminate: readers have seen the commit, and whether it survives is known
+// when the store is opened again.
+func (s *Section) Wait(pos commitlog.Position, level commitlog.Level) error {
+	err := s.log.Wait(pos, level)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, commitlog.ErrClosed) {
+		return base.ErrClosed
+	}
+	return fmt.Errorf("%w: %w", base.ErrIndeterminate, s.life.Poison(err))
+}

@@ -1,0 +1,124 @@
+package commit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
+)
+
+// A write that is refused for want of disk space has changed nothing. What deletes
+// goes on beyond the limit, because it brings space back; so do flushes and merges.
+
+const (
+	// deleteReserve is how much of the log's reserved space is left to changes that
+	// delete, so that they need not ask a full disk for more.
+	deleteReserve = 32 << 10
+
+	// What a disk that is filling up keeps free for merges: a share of the tables,
+	// within bounds.
+	mergeShare = 8
+	maxMerge   = 128 << 20
+	minMerge   = 1 << 20
+)
+
+// diskBytes returns about how many bytes the store's files take: tables, those
+// still to be removed included, and the logs' records.
+func (s *Section) diskBytes() int64 {
+	bytes := s.states.Tables.FileBytes()
+	if rs := s.states.Current.Load(); rs != nil && s.log != nil {
+		oldest := rs.Mem
+		if n := len(rs.Imms); n > 0 {
+			oldest = rs.Imms[n-1]
+		}
+		bytes += int64(s.log.Appended() - oldest.Begin)
+	}
+	return bytes
+}
+
+// overLimit returns the error of a change of n bytes that MaxDiskBytes does not
+// allow.
+func (s *Section) overLimit(c *Change, n int64) error {
+	limit := s.cfg.MaxDiskBytes
+	if limit == 0 || c.Urgent {
+		return nil
+	}
+	used := s.diskBytes()
+	if used+n <= limit || c.frees() {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes are used of MaxDiskBytes %d", base.ErrNoSpace, used, limit)
+}
+
+// headroom is what must stay free on a disk for flushes and merges to go on when
+// there is that much in memory and in tables. It is a pure function.
+func headroom(unflushed, tables int64) int64 {
+	return unflushed + min(max(tables/mergeShare, minMerge), maxMerge)
+}
+
+// diskFull returns the error of a change of n bytes for which the file system has
+// too little room left. It asks the file system.
+func (s *Section) diskFull(c *Change, n int64) error {
+	free := s.cfg.Dir.Free()
+	if free < 0 || c.Urgent || c.frees() {
+		return nil
+	}
+	if keep := s.keptFree(); free < n+keep {
+		return fmt.Errorf("%w: %d bytes are free and %d kept for flushes and merges", base.ErrNoSpace, free, keep)
+	}
+	return nil
+}
+
+// keptFree is headroom for what there is now.
+func (s *Section) keptFree() int64 {
+	unflushed := int64(0)
+	if rs := s.states.Current.Load(); rs != nil {
+		rs.EachMem(func(m *readstate.Mem) { unflushed += m.Filled() })
+	}
+	return headroom(unflushed, s.states.Tables.FileBytes())
+}
+
+// MergeRoom returns how many bytes may be written by a merge that need not be: one
+// that keeps the store within MaxDiskBytes, and leaves on the disk what flushes and
+// other merges need. It asks the file system, and may be negative.
+func (s *Section) MergeRoom() int64 {
+	room := int64(math.MaxInt64)
+	if limit := s.cfg.MaxDiskBytes; limit > 0 {
+		room = limit - s.diskBytes()
+	}
+	if free := s.cfg.Dir.Free(); free >= 0 {
+		room = min(room, free-s.keptFree())
+	}
+	return room
+}
+
+// extend reserves log space. Its error is definite: nothing was changed.
+func (s *Section) extend(c *Change) error {
+	n := int64(len(c.payload)) + deleteReserve
+	if err := s.diskFull(c, n); err != nil {
+		return err
+	}
+	return storedir.NoSpace(s.log.Extend(n))
+}
+
+// prepareFor has the two logs made that a change with a table of its own needs.
+// Its error is definite too.
+func (s *Section) prepareFor(c *Change) error {
+	n := int64(len(c.payload))
+	if err := s.diskFull(c, n+c.bytes); err != nil {
+		return err
+	}
+	return s.cfg.Files.Make(2, n)
+}
+
+// refuse returns the error of a write, and tells of the first one that was refused
+// for want of space.
+func (s *Section) refuse(err error) error {
+	if errors.Is(err, base.ErrNoSpace) && !s.refused.Swap(true) {
+		s.hooks.Refused(err)
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package commit
+
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/sstable"
+)
+
+// validate is the outer phase of a commit's validation: it asks whether anything
+// in the read set has changed between the sequence since and the sequence visible
+// now, which it returns. It may read tables; it holds no lock. Sources whose
+// largest sequence is not above since are not asked.
+func (s *Section) validate(c *Change, since base.SeqNum) (checked base.SeqNum, err error) {
+	if c.State != nil {
+		return c.Reads.Seq, nil // the state it read answers for what came before
+	}
+	rs, n := s.states.Pin()
+	if rs == nil {
+		return 0, base.ErrClosed
+	}
+	defer s.states.Unpin(rs, n)
+	checked = s.Visible()
+	if checked == since {
+		return checked, nil
+	}
+	if err := changedInMemory(rs, c.Reads, since); err != nil {
+		return 0, err
+	}
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
+			if t.MaxSeq > since {
+				if err := changedInTable(t, c.Reads, since); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	return checked, nil
+}
+
+// revalidateLocked is the inner phase, inside the commit section: what has changed
+// since the outer one is in memory, unless a flush has moved it, and then the outer
+// phase is due again (errRevalidate). The commit's clock is compared with the
+// earliest expiry read.
+func (s *Section) revalidateLocked(c *Change, checked base.SeqNum) error {
+	if expiry, row := c.Reads.Expiry(); expiry != 0 && expiry <= s.clock.Now() {
+		return &Conflict{Lo: bytes.Clone(row), Expired: true}
+	}
+	rs := s.states.Current.Load()
+	switch {
+	case c.State != nil && rs != c.State:
+		return ErrStateChanged
+	case s.lastSeq == checked:
+		return nil
+	case rs == nil:
+		return base.ErrClosed
+	case rs.TableSeq > checked:
+		return errRevalidate
+	}
+	return changedInMemory(rs, c.Reads, checked)
+}
+
+// changedInMemory returns a Conflict if a memtable has a record or range tombstone
+// above since on anything in s.
+func changedInMemory(rs *readstate.State, s *readset.Set, since base.SeqNum) error {
+	if err := changed(rs.Mem, s, since); err != nil {
+		return err
+	}
+	for _, m := range rs.Imms {
+		if err := changed(m, s, since); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changed(m *readstate.Mem, s *readset.Set, since base.SeqNum) error {
+	if m.Empty() || m.MaxSeq() <= since {
+		return nil
+	}
+	for _, p := range s.Points() {
+		if m.Newer(p.Hash, p.Row, since) || m.CoverSeq(p.Row, base.SeqMax) > since {
+			return pointConflict(p.Row)
+		}
+	}
+	for _, i := range s.Intervals() {
+		hi := i.Upper()
+		if key, ok := m.NewerInRange(i.Lo, hi, since); ok {
+			return pointConflict(key)
+		}
+		if m.RangeDeletesNewer(i.Lo, hi, since) {
+			return rangeConflict(i.Lo, hi)
+		}
+	}
+	return nil
+}
+
+// changedInTable does the same for a table that has sequences above since.
+func changedInTable(t *readstate.Table, s *readset.Set, since base.SeqNum) error {
+	r, err := t.Get()
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Points() {
+		if t.EndsBefore(p.Row) || bytes.Compare(t.Smallest, p.Row) > 0 {
+			continue
+		}
+		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > since {
+			return pointConflict(p.Row)
+		}
+		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, nil)
+		if err != nil {
+			return err
+		}
+		if ok && tr.Seq > since {
+			return pointConflict(p.Row)
+		}
+	}
+	for _, i := range s.Intervals() {
+		if err := intervalInTable(t, &i, since); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intervalInTable walks the table's part of the interval.
+func intervalInTable(t *readstate.Table, i *readset.Interval, since base.SeqNum) error {
+	hi := i.Upper()
+	if t.EndsBefore(i.Lo) || hi != nil && bytes.Compare(t.Smallest, hi) >= 0 {
+		return nil
+	}
+	r, err := t.Get()
+	if err != nil {
+		return err
+	}
+	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
+		return rangeConflict(i.Lo, hi)
+	}
+	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
+	defer it.Close()
+	for e := it.SeekGE(i.Lo, base.SeqMax); e != nil; e = it.Next() {
+		if hi != nil && bytes.Compare(e.Key, hi) >= 0 {
+			break
+		}
+		if e.Seq > since {
+			return pointConflict(e.Key)
+		}
+	}
+	return it.Err()
+}

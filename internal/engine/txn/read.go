@@ -1,0 +1,231 @@
+package txn
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/memtable"
+)
+
+// Look finds the live record of row: own writes first, then the state. The caller
+// returns the loan once it has copied the value.
+func (t *Txn) Look(row []byte) (readstate.Found, error) {
+	if t.err != nil {
+		return readstate.Found{}, t.err
+	}
+	hash := base.HashRow(row)
+	if f, ok := t.ownWrite(row, hash); ok {
+		f.OK = f.OK && !t.expired(f.Trailer)
+		return f, nil
+	}
+	f, err := t.view.State.Get(row, hash, t.view.Seq)
+	if err != nil {
+		return f, t.fail(t.engine.states.ReadError(err))
+	}
+	f.OK = f.OK && !t.expired(f.Trailer)
+	if t.writes {
+		t.reads.AddPoint(hash, row)
+		if f.OK {
+			t.reads.AddExpiry(row, f.Expiry)
+		}
+	}
+	return f, nil
+}
+
+func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.Now()) }
+
+// ownWrite returns what the transaction's own writes say of row, if they say
+// anything.
+func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
+	c := t.change
+	if c == nil {
+		return f, false
+	}
+	if c.Len() > smallBuffer {
+		own := t.index()
+		v, tr, hit := own.Get(hash, row, base.SeqMax)
+		cover := own.CoverSeq(row, base.SeqMax)
+		done := f.Settle(v, tr, hit, cover)
+		return f, done
+	}
+	for i := c.Len() - 1; i >= 0; i-- {
+		if !c.IsRangeDelete(i) && c.Hash(i) != hash {
+			continue
+		}
+		switch o := c.Op(i); {
+		case o.Attr.Kind() == base.KindRangeDelete:
+			if bytes.Compare(o.Key, row) <= 0 && bytes.Compare(row, o.Value) < 0 {
+				return readstate.Found{}, true
+			}
+		case bytes.Equal(o.Key, row):
+			f = readstate.Found{Trailer: base.Trailer{Seq: rows.OwnBase + 1 + base.SeqNum(i), Expiry: o.Expiry, Attr: o.Attr}, Value: o.Value}
+			f.OK = o.Attr.Kind() == base.KindPut
+			return f, true
+		}
+	}
+	return f, false
+}
+
+// index returns the table of the own writes, brought up to date.
+func (t *Txn) index() *memtable.Table {
+	if t.view.Own == nil {
+		t.view.Own = memtable.New(bufferLimit)
+		t.view.OwnSeq = rows.OwnBase
+	}
+	// The payload may grow and move, but what the table points to stays as it is.
+	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)
+	t.view.OwnSeq = rows.OwnBase + base.SeqNum(t.change.Len())
+	return t.view.Own
+}
+
+// found is Look that returns ErrNotFound.
+func (t *Txn) found(row []byte) (readstate.Found, error) {
+	f, err := t.Look(row)
+	if err == nil && !f.OK {
+		err = base.ErrNotFound
+	}
+	return f, err
+}
+
+// Get implements collection.Txn.
+func (t *Txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	f, err := t.found(row)
+	defer f.Loan.Return()
+	if err != nil {
+		return dst, f.Trailer, err
+	}
+	return append(dst, f.Value...), f.Trailer, nil
+}
+
+// Peek implements collection.Txn.
+func (t *Txn) Peek(row []byte) (base.Trailer, error) {
+	f, err := t.found(row)
+	f.Loan.Return()
+	return f.Trailer, err
+}
+
+// Head implements collection.Txn.
+func (t *Txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
+	f, err := t.found(row)
+	defer f.Loan.Return()
+	if err != nil {
+		return dst, f.Trailer, err
+	}
+	return append(dst, f.Value[:min(n, len(f.Value))]...), f.Trailer, nil
+}
+
+// Until implements collection.Txn.
+func (t *Txn) Until(row []byte, deadline int64) {
+	if !t.writes {
+		return
+	}
+	if _, own := t.ownWrite(row, base.HashRow(row)); !own {
+		t.reads.AddExpiry(row, deadline)
+	}
+}
+
+// View returns the view with all own writes so far.
+func (t *Txn) View() rows.View {
+	t.Now()
+	if t.Changed() {
+		t.index()
+	}
+	return t.view
+}
+
+// Adopt makes the walks of it count as reads of the transaction, until Disown.
+func (t *Txn) Adopt(it *rows.Iter) {
+	if t.writes {
+		it.Reads = &t.reads
+		t.walks = append(t.walks, it)
+	}
+}
+
+// Disown says that an iterator is about to be released.
+func (t *Txn) Disown(it *rows.Iter) {
+	if i := slices.Index(t.walks, it); i >= 0 {
+		t.walks = slices.Delete(t.walks, i, i+1)
+	}
+}
+
+// Scan implements collection.Txn.
+func (t *Txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	if t.pinned {
+		// A loop may take as long as its body likes: hold the state, so that Close
+		// need not wait for it.
+		t.view.State.Holders.Add(1)
+		t.engine.states.Unpin(t.view.State, t.stripe)
+		t.pinned, t.held = false, true
+	}
+	c := &cursor{t: t, reverse: o.Reverse}
+	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
+	it, err := rows.New(t.engine.rows, t.View(), c.lo, c.hi, o.KeysOnly)
+	if err != nil {
+		return nil, t.fail(t.engine.states.ReadError(err))
+	}
+	t.Adopt(it)
+	c.it = it
+	t.cursors = append(t.cursors, c)
+	return c, nil
+}
+
+// cursor adapts a rows.Iter to collection.Cursor.
+type cursor struct {
+	t       *Txn
+	it      *rows.Iter
+	lo, hi  []byte
+	bounds  [32]byte
+	reverse bool
+	started bool
+	err     error
+}
+
+func (c *cursor) Next() bool {
+	if c.it == nil || c.err != nil {
+		return false
+	}
+	if c.t.err != nil {
+		c.err = c.t.err
+		return false
+	}
+	ok := false
+	switch {
+	case !c.started && c.reverse:
+		ok = c.it.Last()
+	case !c.started:
+		ok = c.it.First()
+	case c.reverse:
+		ok = c.it.Valid() && c.it.Prev()
+	default:
+		ok = c.it.Valid() && c.it.Next()
+	}
+	c.started = true
+	if err := c.it.Err(); err != nil {
+		c.err = c.t.fail(err)
+	}
+	return ok
+}
+
+func (c *cursor) Key() []byte           { return c.it.Key() }
+func (c *cursor) Value() []byte         { return c.it.Value() }
+func (c *cursor) Trailer() base.Trailer { return c.it.Trailer() }
+func (c *cursor) Err() error            { return c.err }
+
+func (c *cursor) Close() error {
+	if c.it != nil {
+		c.t.Disown(c.it)
+		c.it.Release()
+		c.it = nil
+		if i := slices.Index(c.t.cursors, c); i >= 0 {
+			c.t.cursors = slices.Delete(c.t.cursors, i, i+1)
+		}
+	}
+	return c.err
+}

@@ -1,0 +1,214 @@
+package txn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// Txn is one transaction. The first failure is kept: a transaction that failed
+// cannot commit any more. It belongs to one goroutine.
+type Txn struct {
+	engine *Engine
+	ks     *keyspace.Space // of a call; nil: the default one
+	view   rows.View
+	writes bool
+	pos    commitlog.Position // everything the transaction can see is before it
+	err    error              // first failure
+
+	change *commit.Change     // own writes, in order; nil while there are none
+	reads  readset.Set        // only if it writes
+	fresh  []uint64           // collection ids it allocated
+	dead   []manifest.IDRange // collections it ended
+	spaces []*keyspace.Space  // named keyspaces it was asked to address
+	walks  []*rows.Iter       // open ones, which note what they have read when they move on
+
+	scratch collection.Scratch
+	cursors []*cursor // open ones
+
+	// how the state is held
+	point  *readstate.Point // registered, for transactions that live long
+	stripe int              // pinned, for calls
+	pinned bool
+	held   bool         // held with Hold (must be dropped), no read point registered
+	lock   *sync.Mutex  // of its key, held by a call that writes
+	turn   *commit.Turn // of a call that others wait for
+}
+
+// In is a transaction as calls in one of its keyspaces see it: they may be
+// interleaved with calls in others.
+type In struct {
+	*Txn
+	Space *keyspace.Space
+}
+
+var (
+	_ collection.Txn = (*Txn)(nil)
+	_ collection.Txn = (*In)(nil)
+)
+
+// Prefix implements collection.Txn.
+func (t *In) Prefix() []byte { return t.Space.Prefix() }
+
+// Dead implements collection.Txn.
+func (t *In) Dead(id uint64) { t.deadIn(t.Space.ID(), id) }
+
+// Prefix implements collection.Txn.
+func (t *Txn) Prefix() []byte { return t.ks.Prefix() }
+
+// Uint64 implements collection.Txn.
+func (t *Txn) Uint64() uint64 { return rand.Uint64() }
+
+// Scratch implements collection.Txn.
+func (t *Txn) Scratch() *collection.Scratch { return &t.scratch }
+
+// Now implements collection.Txn.
+func (t *Txn) Now() int64 {
+	if t.view.Now == 0 {
+		t.view.Now = t.engine.clock.Now()
+		t.reads.Clock = t.view.Now
+	}
+	return t.view.Now
+}
+
+// Seq returns the sequence that the transaction reads at.
+func (t *Txn) Seq() base.SeqNum { return t.view.Seq }
+
+// State returns the state that the transaction reads.
+func (t *Txn) State() *readstate.State { return t.view.State }
+
+// Writes reports whether the transaction may write.
+func (t *Txn) Writes() bool { return t.writes }
+
+// Err returns the first failure of the transaction.
+func (t *Txn) Err() error { return t.err }
+
+// Address notes that the transaction addresses a named keyspace.
+func (t *Txn) Address(ks *keyspace.Space) { t.spaces = append(t.spaces, ks) }
+
+// Changed reports whether the transaction holds writes.
+func (t *Txn) Changed() bool { return t.change != nil && t.change.Len() > 0 }
+
+// begin makes a pooled or new transaction ready.
+func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
+	t.engine, t.ks, t.writes, t.err = e, ks, write, nil
+	t.spaces = t.spaces[:0]
+	if ks != nil {
+		t.spaces = append(t.spaces, ks)
+	}
+	t.view = rows.View{State: rs, Seq: seq, Now: now}
+	t.fresh, t.dead = t.fresh[:0], t.dead[:0]
+	t.reads.Reset(seq, now)
+}
+
+// fail remembers the first failure: the transaction cannot commit any more.
+func (t *Txn) fail(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return err
+}
+
+// Commit validates the reads and applies the writes; it returns when both have
+// reached the level. turn is that of the attempt, if others wait for it.
+func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
+	if t.err != nil {
+		return t.err
+	}
+	if !t.writes {
+		return nil
+	}
+	c := t.change
+	if c == nil || c.Len() == 0 && c.Entered == nil {
+		// What was read must be as durable as if it had been written here.
+		return t.engine.section.Wait(t.pos, level)
+	}
+	for _, it := range t.walks {
+		it.Note() // what open walks have passed was read
+	}
+	if !t.reads.Empty() {
+		c.Reads = &t.reads
+		if t.point == nil {
+			c.State = t.view.State
+		}
+	}
+	c.Spaces = append(c.Spaces, t.spaces...)
+	if c.Turn = turn; turn != nil {
+		c.Published = turn.End
+	}
+	if lock := t.lock; lock != nil {
+		t.lock = nil
+		unlocked := false
+		c.Published = func() { unlocked = true; lock.Unlock() }
+		defer func() {
+			if !unlocked {
+				lock.Unlock()
+			}
+		}()
+	}
+	c.Own()
+	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {
+		c.UseTable(t.view.Own, rows.OwnBase+1)
+	}
+	if err := t.engine.section.Commit(c, level); err != nil {
+		if err != commit.ErrStateChanged && commit.IsConflict(err) {
+			t.engine.Conflicts.Add(1)
+		}
+		return err
+	}
+	t.engine.set.Nominations.Add(t.dead)
+	return nil
+}
+
+// End lets go of everything the transaction holds.
+func (t *Txn) End() {
+	for len(t.cursors) > 0 {
+		t.cursors[len(t.cursors)-1].Close()
+	}
+	if t.change != nil {
+		t.change.Free()
+		t.change = nil
+	}
+	t.walks = slices.Delete(t.walks, 0, len(t.walks))
+	t.view.Own = nil
+	states, rs := t.engine.states, t.view.State
+	if t.point != nil {
+		t.engine.states.Points.Release(t.point)
+		states.Drop(rs)
+		t.point = nil
+	}
+	if t.pinned {
+		states.Unpin(rs, t.stripe)
+		t.pinned = false
+	}
+	if t.held {
+		states.Drop(rs)
+		t.held = false
+	}
+	if t.lock != nil {
+		t.lock.Unlock()
+		t.lock = nil
+	}
+	if t.turn != nil {
+		t.turn.End()
+		t.turn = nil
+	}
+	t.view.State = nil
+}
+
+// smallBuffer is how many own writes are searched one by one; more get an index.
+const smallBuffer = 16
+
+// bufferLimit bounds the index of a transaction's own writes: there is no limit.
+const bufferLimit = math.MaxInt32

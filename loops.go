@@ -1,0 +1,245 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime/pprof"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
+
+// The store's goroutines, the only ones it has: one flusher, two compactors, a
+// reaper of dead collections, one that counts garbage, one that writes what Buffered
+// commits leave, and a keeper for everything that takes no time. Each calls step
+// functions of the rooms below and is joined in Close. A test without goroutines
+// calls step.
+
+const (
+	idleTick   = time.Second // how often compactors and the reaper look for work nobody announced
+	retryAfter = time.Second // pause after a failed flush or compaction
+
+	// syncBehind is how many bytes of the log may lie unsynced in the operating
+	// system's hands: what is left is what a rotation has to wait for.
+	syncBehind = 8 << 20
+)
+
+// start starts the workers. Profiles tell them apart by their labels: siltstone is
+// what a worker does, store the last part of the directory's name.
+func (db *DB) start() {
+	loops := map[string]func(){
+		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
+		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
+		"waste": db.wasteLoop, "log": db.logLoop,
+	}
+	for name, loop := range loops {
+		db.workers.running.Add(1)
+		go pprof.Do(db.life.Context(), pprof.Labels("siltstone", name, "store", filepath.Base(db.dir.Path)), func(context.Context) {
+			defer db.workers.running.Done()
+			loop()
+		})
+	}
+	db.workers.wakeAfterMerge()
+}
+
+// stop ends the workers, and what waits for them, and waits for both.
+func (db *DB) stop() {
+	db.section.EndWaiting()
+	db.life.End()
+	db.workers.running.Wait()
+	db.work.Stop()
+}
+
+func (db *DB) flushLoop() {
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.flush:
+		}
+		for {
+			did, err := db.work.FlushStep()
+			if err != nil && !db.life.Poisoned() {
+				db.report.corruption(err)
+				if !db.life.Pause(retryAfter) {
+					return
+				}
+				continue
+			}
+			if !did {
+				break
+			}
+		}
+	}
+}
+
+// compactLoop runs compactions. The second compactor only helps out: when there is
+// debt, or the store is idle.
+func (db *DB) compactLoop(second bool) {
+	reads := db.workers.reads
+	if second {
+		reads = nil
+	}
+	tick := time.NewTicker(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.compact:
+		case <-reads:
+			db.report.corruption(db.work.FlushForReaders())
+		case <-tick.C:
+			if !second {
+				db.report.corruption(db.work.FlushIdle())
+				db.report.corruption(db.work.FlushForReaders())
+			}
+		}
+		for !second || db.work.InDebt() {
+			did, err := db.work.CompactStep(db.life.Context(), nil)
+			if err != nil && !errors.Is(err, context.Canceled) && !db.life.Poisoned() {
+				db.report.corruption(err)
+				if !db.life.Pause(retryAfter) {
+					return
+				}
+			}
+			if !did {
+				break
+			}
+		}
+	}
+}
+
+func (db *DB) keepLoop() {
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.logSync:
+			db.noteLog(db.section.Log().SyncBehind())
+		case <-db.workers.keep:
+			db.keepStep()
+		}
+	}
+}
+
+// keepStep prepares the next log, removes files that nothing lists any more, and
+// closes tables beyond the limit.
+func (db *DB) keepStep() {
+	if !db.life.Poisoned() && !db.opts.ReadOnly {
+		// A failure is met again, and reported, by the commit that needs the log.
+		_ = db.section.Files().Make(1, 0)
+	}
+	db.states.Trim()
+	db.removeObsolete()
+}
+
+// logLoop writes out what Buffered commits left in memory: a moment later, or when it
+// has become much. On a machine with a processor to spare commits do not wait for it.
+func (db *DB) logLoop() {
+	gather, later := db.workers.logGather, time.NewTimer(gatherInterval)
+	later.Stop()
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-gather:
+			later.Reset(gatherInterval)
+			gather = nil // or each synced commit would wake this goroutine
+			continue
+		case <-db.workers.logCrowd:
+		case <-later.C:
+			gather = db.workers.logGather
+		}
+		db.noteLog(db.section.Log().WriteOut())
+		if db.section.Log().Unsynced() > syncBehind {
+			wake(db.workers.logSync)
+		}
+	}
+}
+
+// noteLog poisons the store if its log has failed.
+func (db *DB) noteLog(err error) {
+	if err != nil && !db.life.Closing() {
+		db.life.Poison(err)
+	}
+}
+
+// wasteLoop counts garbage in the memory budget: when it grows, and now and then
+// until a collection has taken it.
+func (db *DB) wasteLoop() {
+	tick := time.NewTicker(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.waste:
+		case <-tick.C:
+		}
+		db.work.CountWaste()
+	}
+}
+
+// reapLoop decides about collections that may be dead, and looks for timers that are
+// due.
+func (db *DB) reapLoop() {
+	tick := time.NewTicker(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.reap:
+		case <-tick.C:
+		}
+		for {
+			did, err := db.reapStep()
+			db.report.corruption(err)
+			if !did || err != nil {
+				break
+			}
+		}
+	}
+}
+
+func (db *DB) reapStep() (did bool, err error) {
+	if db.opts.ReadOnly {
+		return false, nil
+	}
+	return db.reaper.Step()
+}
+
+// step does all background work there is, for tests that have no workers.
+func (db *DB) step() error {
+	for {
+		if err := db.work.FlushForReaders(); err != nil {
+			return err
+		}
+		flushed, err := db.work.FlushStep()
+		if err != nil {
+			return err
+		}
+		compacted, err := db.work.CompactStep(db.life.Context(), nil)
+		if err != nil {
+			return err
+		}
+		reaped, err := db.reapStep()
+		if err != nil {
+			return err
+		}
+		db.keepStep()
+		if !flushed && !compacted && !reaped {
+			return nil
+		}
+	}
+}
+
+// removeObsolete removes table files that no version and no read state lists any
+// more.
+func (db *DB) removeObsolete() {
+	for _, n := range db.states.Tables.TakeObsolete() {
+		db.remove(base.FileTable, n)
+	}
+}

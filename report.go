@@ -1,0 +1,82 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/engine/background"
+)
+
+// report counts events and hands them to those who asked, one at a time. It is safe
+// for concurrent use.
+type report struct {
+	mu    sync.Mutex // held while an event is handed over
+	tally tally
+
+	// constant after Open
+	onEvent func(Event)
+	logger  *slog.Logger
+}
+
+// emit counts the event and hands it over. The caller may hold locks, but none that
+// Metrics or OpenHandles take (docs/locks.md).
+func (r *report) emit(e Event) {
+	r.tally.count(e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.onEvent != nil {
+		r.onEvent(e)
+	}
+	if l := r.logger; l != nil && l.Enabled(context.Background(), level(e)) {
+		l.LogAttrs(context.Background(), level(e), e.String(), slog.Any("event", e))
+	}
+}
+
+// flushed tells of a flush.
+func (r *report) flushed(f background.FlushResult) { r.emit(FlushEnd(f)) }
+
+// compacted tells of a compaction.
+func (r *report) compacted(c background.CompactionResult) { r.emit(CompactionEnd(c)) }
+
+// synced tells of a sync of the log that took long.
+func (r *report) synced(took time.Duration) {
+	if took >= SlowSyncAfter {
+		r.emit(SlowSync{Duration: took})
+	}
+}
+
+// corruption tells of damage met in the background.
+func (r *report) corruption(err error) {
+	if errors.Is(err, ErrCorruption) {
+		r.emit(Corruption{Err: err})
+	}
+}
+
+// level is how loud an event is: routine work is for those who look for it,
+// what a person should know of is a warning, what needs one is an error.
+func level(e Event) slog.Level {
+	switch e := e.(type) {
+	case FlushEnd:
+		return levelOf(slog.LevelDebug, e.Err)
+	case CompactionEnd:
+		return levelOf(slog.LevelDebug, e.Err)
+	case Reaped:
+		return slog.LevelDebug
+	case Recovered:
+		return slog.LevelInfo
+	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump, RemoveFailed:
+		return slog.LevelWarn
+	}
+	return slog.LevelError // Corruption, Poisoned, NoSpace
+}
+
+// levelOf is usual, or Error for what has failed.
+func levelOf(usual slog.Level, err error) slog.Level {
+	if err != nil {
+		return slog.LevelError
+	}
+	return usual
+}
