@@ -48,7 +48,7 @@ const modulePath = "github.com/siltstonedb/siltstone"
 
 // outside are folders that are not part of the library: programs and tests over
 // it, and modules of their own.
-var outside = []string{"bench", "conformance", "examples", "harness", "fuzz", "testdata", "typed/typedtest"}
+var outside = []string{"bench", "conformance", "examples", "harness", "fuzz", "testdata", "typed/typedtest", "internal/scripttest"}
 
 func TestImportsPointDownOnly(t *testing.T) {
 	seen := map[string]bool{}
