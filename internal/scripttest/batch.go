@@ -46,14 +46,16 @@ func apply(c *call) (string, error) {
 	return silent(db.Apply(on[batch](c).Batch, level(c.arg(0))))
 }
 
-// ops shows the operations of a batch.
+// ops shows the operations of a batch, and fails if it counts another number.
 func ops(c *call) (string, error) {
 	var lines []string
+	n := 0
 	for op, err := range on[batch](c).Ops() {
 		if err != nil {
 			lines = append(lines, showError(err))
 			break
 		}
+		n++
 		text := ""
 		switch op.Kind {
 		case siltstone.OpPut:
@@ -70,6 +72,9 @@ func ops(c *call) (string, error) {
 			text += " in " + show([]byte(op.Keyspace))
 		}
 		lines = append(lines, text)
+	}
+	if counts := on[batch](c).Len(); counts != n {
+		return "", fmt.Errorf("it counts %d operations and shows %d", counts, n)
 	}
 	return joined(lines), nil
 }

@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
-// bulkCommands make many keys or elements, numbered from 000.
+// bulkCommands make and take many keys or elements, numbered from 000.
 var bulkCommands = map[string]command{
 	"fill": {"PREFIX COUNT [BYTES]", fill},
 	"hfill": {"KEY COUNT", elements(func(c *call, name string, _ int) error {
 		_, err := c.hash().Set(name, []byte("v"))
+		return err
+	})},
+	"hdrain": {"KEY COUNT", elements(func(c *call, name string, _ int) error {
+		_, err := c.hash().Remove(name)
 		return err
 	})},
 	"sfill": {"KEY COUNT", elements(func(c *call, name string, _ int) error {
@@ -26,7 +30,7 @@ var bulkCommands = map[string]command{
 	})},
 }
 
-// elements is a command that adds as many elements as its second argument says.
+// elements is a command that adds, or removes, as many elements as its second argument says.
 func elements(add func(c *call, name string, i int) error) func(c *call) (string, error) {
 	return func(c *call) (string, error) {
 		for i := range number[int](c.words[1]) {

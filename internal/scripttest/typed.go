@@ -127,6 +127,7 @@ func counted[T any](loop iter.Seq2[T, error], length func() (int64, error)) (str
 }
 
 var setCommands = map[string]command{
+	"spop": {"KEY COUNT", spop},
 	"sadd": {"KEY MEMBER...", func(c *call) (string, error) { return answered(c.set().Add(c.words[1:]...)) }},
 	"sadd-ttl": {"KEY TTL MEMBER...", func(c *call) (string, error) {
 		return answered(c.set().AddTTL(duration(c.words[1]), c.words[2:]...))
@@ -147,6 +148,12 @@ var setCommands = map[string]command{
 	"sinter": {"KEY OTHER...", func(c *call) (string, error) {
 		return looped(c.set().Inter(c.words[1:]...), showName)
 	}},
+}
+
+// spop takes members, and tells how many, for which they are is drawn by lot.
+func spop(c *call) (string, error) {
+	members, err := c.set().Pop(number[int](c.words[1]))
+	return answered(len(members), err)
 }
 
 func showName(name string) string { return show([]byte(name)) }

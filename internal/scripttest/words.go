@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,34 @@ func showError(err error) string {
 	if errors.Is(err, siltstone.ErrNotFound) && !strings.Contains(err.Error(), "\n") {
 		return "not found"
 	}
-	return "error: " + plain(err.Error())
+	text := "error: " + plain(err.Error())
+	if doubt := misnamed(err); doubt != "" {
+		text += "\n" + doubt
+	}
+	return text
+}
+
+// named are the errors that callers compare with.
+var named = []error{
+	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
+	siltstone.ErrLocked, siltstone.ErrCorruption, siltstone.ErrIndeterminate, siltstone.ErrPoisoned, siltstone.ErrNoSpace, siltstone.ErrConflict,
+	siltstone.ErrFormatTooNew, siltstone.ErrEmptyKey, siltstone.ErrKeyTooLarge, siltstone.ErrValueTooLarge, siltstone.ErrBadRange, siltstone.ErrBadTTL,
+	siltstone.ErrNotNumber, siltstone.ErrOverflow, siltstone.ErrNaN, siltstone.ErrOutOfRange, siltstone.ErrDropped, siltstone.ErrSyntax,
+}
+
+// misnamed says in what the text of an error and errors.Is disagree.
+func misnamed(err error) string {
+	parts := strings.Split(strings.ReplaceAll(plain(err.Error()), "\n", ": "), ": ")
+	for _, n := range named {
+		name := plain(n.Error())
+		switch is := errors.Is(err, n); {
+		case is && !strings.Contains(plain(err.Error()), name):
+			return fmt.Sprintf("which is %q, and does not say so", name)
+		case !is && slices.Contains(parts, name):
+			return fmt.Sprintf("which is not %q, and says so", name)
+		}
+	}
+	return ""
 }
 
 var (
