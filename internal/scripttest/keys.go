@@ -46,7 +46,7 @@ func get(c *call) (string, error) {
 	value, err := c.reader().Get(c.bytes(0))
 	again, errAgain := c.reader().AppendGet([]byte("before "), c.bytes(0))
 	if string(again) != "before "+string(value) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
-		return "", fmt.Errorf("Get: %s, %w; AppendGet: %s, %w", show(value), err, show(again), errAgain)
+		return "", fmt.Errorf("one call says %s, %v, AppendGet %s, %v", show(value), err, show(again), errAgain)
 	}
 	return answered(value, err)
 }

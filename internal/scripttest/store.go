@@ -183,7 +183,7 @@ func explain(c *call) (string, error) {
 	}
 	has, err := c.reader().Has(c.bytes(0))
 	if err == nil && has != e.Verdict.Present {
-		err = fmt.Errorf("Has says %s", yesNo(has))
+		err = fmt.Errorf("whether there is the key, has says %s", yesNo(has))
 	}
 	text, _ := explained(e, nil)
 	return text, err
