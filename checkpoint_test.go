@@ -439,28 +439,6 @@ func storeImage(t testing.TB, f vfs.FS, dir string) string {
 	return b.String()
 }
 
-func TestAPoisonedStoreRefusesACheckpoint(t *testing.T) {
-	disk := vfstest.NewDisk(7)
-	faults := vfstest.NewFaults(disk)
-	db := copyable(t, faults, newHandClock())
-	faults.Inject(vfstest.Fault{Match: vfstest.OnName(".wal", vfstest.Sync), Times: vfstest.Forever})
-	if err := db.Put([]byte("k"), nil); !errors.Is(err, ErrIndeterminate) {
-		t.Fatal(err)
-	}
-	if err := db.Checkpoint(background, "copy"); !errors.Is(err, ErrPoisoned) || !errors.Is(err, vfstest.ErrInjected) {
-		t.Errorf("checkpoint of a poisoned store: %v", err)
-	}
-	if names, err := disk.List("."); err != nil || len(names) != 1 {
-		t.Errorf("left behind: %v, %v", names, err)
-	}
-	if err := db.Close(); !errors.Is(err, ErrPoisoned) {
-		t.Error(err)
-	}
-	if err := db.Checkpoint(background, "copy"); !errors.Is(err, ErrClosed) {
-		t.Errorf("checkpoint of a closed store: %v", err)
-	}
-}
-
 func TestCloseEndsACheckpointAndWaitsForIt(t *testing.T) {
 	disk := vfstest.NewDisk(8)
 	db := copyable(t, disk, newHandClock())

@@ -169,32 +169,6 @@ func join(seq func(func(siltstone.KV, error) bool)) string {
 	return strings.TrimPrefix(b.String(), " ")
 }
 
-func TestPutGetDelete(t *testing.T) {
-	s := newStore(t)
-	wantText(t, get(s, "a"), "[none]")
-	s.put("a", "1", "b", "", "a", "2")
-	wantText(t, get(s, "a"), "2")
-	if v, err := s.Get([]byte("b")); err != nil || v == nil && len(v) != 0 {
-		t.Errorf("an empty value is %v, %v", v, err)
-	}
-	if v, err := s.AppendGet([]byte("x"), []byte("a")); string(v) != "x2" || err != nil {
-		t.Errorf("AppendGet is %q, %v", v, err)
-	}
-	if v, err := s.AppendGet([]byte("x"), []byte("none")); string(v) != "x" || !errors.Is(err, siltstone.ErrNotFound) {
-		t.Errorf("AppendGet of nothing is %q, %v", v, err)
-	}
-	ok(t, s.Delete([]byte("a")))
-	ok(t, s.Delete([]byte("a")))
-	has, err := s.Has([]byte("a"))
-	if has || err != nil {
-		t.Errorf("Has of a deleted key is %v, %v", has, err)
-	}
-	if has, err = s.Has([]byte("b")); !has || err != nil {
-		t.Errorf("Has of an empty value is %v, %v", has, err)
-	}
-	wantText(t, list(s, siltstone.Range{}), "b=")
-}
-
 func TestWhatIsGivenIsCopiedAndWhatIsGotIsTheCallers(t *testing.T) {
 	s := newStore(t)
 	key, value := []byte("key"), []byte("value")
@@ -232,60 +206,6 @@ func TestScanLoopsInBothDirectionsAndBreaksOut(t *testing.T) {
 	wantText(t, list(s, siltstone.Range{}), "d=4")
 }
 
-func TestBatchIsAppliedWholeAndInOrder(t *testing.T) {
-	for _, level := range []siltstone.Durability{siltstone.Default, siltstone.Sync, siltstone.OS, siltstone.Buffered} {
-		s := newStore(t)
-		var b siltstone.Batch
-		b.Put([]byte("a"), []byte("1"))
-		b.Put([]byte("b"), []byte("1"))
-		b.DeleteRange(rng("a", "b"))
-		b.Put([]byte("a"), []byte("2"))
-		b.Delete([]byte("b"))
-		b.PutTTL([]byte("c"), []byte("3"), time.Second)
-		ok(t, s.Apply(&b, level))
-		wantText(t, list(s, siltstone.Range{}), "a=2 c=3")
-		s.clock.advance(time.Second)
-		wantText(t, list(s, siltstone.Range{}), "a=2")
-		ok(t, s.Apply(&b, level)) // again, with its TTL from now
-		wantText(t, list(s, siltstone.Range{}), "a=2 c=3")
-		b.Reset()
-		ok(t, s.Apply(&b, level))
-		s.reopen()
-		wantText(t, list(s, siltstone.Range{}), "a=2 c=3")
-	}
-}
-
-func TestBatchReplaysItsOperations(t *testing.T) {
-	var b siltstone.Batch
-	b.Put([]byte("a"), []byte("1"))
-	b.PutTTL([]byte("b"), nil, 1500*time.Microsecond)
-	b.Delete([]byte("c"))
-	b.DeleteRange(rng("d", "e"))
-	b.DeleteRange(siltstone.Range{Lower: []byte("d")})
-	b.DeleteRange(siltstone.Range{Upper: []byte("e")})
-	b.DeleteRange(rng("d", "d"))
-	b.Put(nil, nil)
-	b.Put([]byte("never"), nil)
-	var got []string
-	for op, err := range b.Ops() {
-		if err != nil {
-			got = append(got, err.Error())
-			continue
-		}
-		got = append(got, fmt.Sprintf("%d %s=%s %v %q..%q", op.Kind, op.Key, op.Value, op.TTL, op.Range.Lower, op.Range.Upper))
-	}
-	wantText(t, strings.Join(got, "\n"), strings.Join([]string{
-		`1 a=1 0s ""..""`, `1 b= 2ms ""..""`, `2 c= 0s ""..""`,
-		`3 = 0s "d".."e"`, `3 = 0s "d"..""`, `3 = 0s "".."e"`, "siltstone: empty key",
-	}, "\n"))
-	if b.Len() != 6 || b.Size() == 0 {
-		t.Errorf("Len %d, Size %d", b.Len(), b.Size())
-	}
-	s := newStore(t)
-	wantErr(t, s.Apply(&b, siltstone.Sync), siltstone.ErrEmptyKey)
-	wantText(t, list(s, siltstone.Range{}), "")
-}
-
 func TestBatchLargerThanTheMemtable(t *testing.T) {
 	s := newStore(t, small)
 	var b siltstone.Batch
@@ -317,29 +237,6 @@ func TestBatchLargerThanTheMemtable(t *testing.T) {
 	s.check()
 	s.reopen()
 	look()
-}
-
-func TestSnapshotShowsOneMoment(t *testing.T) {
-	s := newStore(t, small)
-	s.put("a", "1", "b", "1")
-	snap, err := s.NewSnapshot()
-	ok(t, err)
-	for i := range 200 {
-		s.put("a", fmt.Sprint(i), fmt.Sprintf("new%d", i), "x")
-	}
-	ok(t, s.DeleteRange(siltstone.Range{}))
-	s.compact()
-	wantText(t, list(snap, siltstone.Range{}), "a=1 b=1")
-	wantText(t, listBack(snap, siltstone.Range{}), "b=1 a=1")
-	wantText(t, get(snap, "a"), "1")
-	wantText(t, list(s, siltstone.Range{}), "")
-	snap.Close()
-	snap.Close()
-	wantText(t, get(snap, "a"), "[siltstone: closed]")
-	s.compact()
-	if size, err := s.EstimateSize(siltstone.Range{}); size != 0 || err != nil {
-		t.Errorf("%d bytes left after everything was deleted, %v", size, err)
-	}
 }
 
 func TestReopeningKeepsEverything(t *testing.T) {
@@ -397,44 +294,6 @@ func TestOpenIsRefused(t *testing.T) {
 	}
 }
 
-func TestReadOnlyStoreReadsAndWritesNothing(t *testing.T) {
-	s := newStore(t)
-	s.put("a", "1")
-	_, err := s.Hash("h").Set("f", []byte("v"))
-	ok(t, err)
-	ok(t, s.DB.Close())
-	s.opts.ReadOnly = true
-	s.open()
-	second, err := siltstone.Open("db", &s.opts)
-	ok(t, err)
-	wantText(t, list(second, siltstone.Range{}), "a=1 h(hash)")
-	ok(t, second.Close())
-	wantText(t, list(s, siltstone.Range{}), "a=1 h(hash)")
-	var b siltstone.Batch
-	b.Put([]byte("k"), nil)
-	_, hashErr := s.Hash("h").Set("f", nil)
-	_, beginErr := s.Begin(bg, siltstone.ReadWrite)
-	for name, err := range map[string]error{
-		"Put": s.Put([]byte("k"), nil), "Delete": s.Delete([]byte("k")), "DeleteRange": s.DeleteRange(rng("a", "b")),
-		"Apply": s.Apply(&b, siltstone.Default), "Expire": s.Expire([]byte("a"), time.Second), "Hash.Set": hashErr, "Begin": beginErr,
-		"Update": s.Update(bg, func(*siltstone.Tx) error { return nil }), "Flush": s.Flush(bg), "Compact": s.Compact(bg, siltstone.Range{}),
-	} {
-		if !errors.Is(err, siltstone.ErrReadOnly) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	ok(t, s.Sync())
-	s.check()
-	ok(t, s.View(bg, func(tx *siltstone.Tx) error { wantText(t, get(tx, "a"), "1"); return nil }))
-	snap, err := s.NewSnapshot()
-	ok(t, err)
-	wantText(t, get(snap, "a"), "1")
-	snap.Close()
-	ok(t, s.DB.Close())
-	s.opts.ReadOnly = false
-	s.open()
-}
-
 // await polls until done, without sleeping.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
@@ -466,4 +325,43 @@ func TestCloseLeavesNoGoroutineAndNoFile(t *testing.T) {
 		}
 	}
 	await(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+func TestManyOverlappingRangeDeletes(t *testing.T) {
+	s := newStore(t, small)
+	alive := map[int]bool{}
+	for i := range 200 {
+		s.put(fmt.Sprintf("%03d", i), "v")
+		alive[i] = true
+	}
+	for i := range 300 {
+		lo, hi := i*7%200, i*7%200+i%9
+		ok(t, s.DeleteRange(rng(fmt.Sprintf("%03d", lo), fmt.Sprintf("%03d", hi))))
+		for j := lo; j < hi; j++ {
+			delete(alive, j)
+		}
+		back := i * 13 % 200
+		s.put(fmt.Sprintf("%03d", back), "v")
+		alive[back] = true
+		if i%50 == 49 {
+			s.step()
+		}
+		if i%10 != 0 {
+			continue
+		}
+		n := 0
+		for kv, err := range s.Scan(siltstone.Range{}) {
+			ok(t, err)
+			var k int
+			_, _ = fmt.Sscanf(string(kv.Key), "%d", &k)
+			if !alive[k] {
+				t.Fatalf("after %d: %s is back", i, kv.Key)
+			}
+			n++
+		}
+		if n != len(alive) {
+			t.Fatalf("after %d: %d keys, want %d", i, n, len(alive))
+		}
+	}
+	s.check()
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,53 +33,6 @@ func compareGolden(t *testing.T, name, text string) {
 	if text != string(want) {
 		t.Errorf("%s differs; -update rewrites it. Got:\n%s", path, text)
 	}
-}
-
-func TestEventsComeInTheOrderOfWhatHappened(t *testing.T) {
-	var lines strings.Builder
-	fs := vfs.NewMem()
-	step := func(what string) { fmt.Fprintf(&lines, "%s\n", what) }
-	open := func() *DB {
-		db, err := Open("db", &Options{FS: fs, manualWork: true, Durability: OS, OnEvent: func(e Event) { fmt.Fprintf(&lines, "\t%v\n", e) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx := context.Background()
-
-	step("open a new store")
-	db := open()
-	step("put 100 keys, flush")
-	for i := range 100 {
-		must(db.Put(fmt.Appendf(nil, "key%03d", i), bytes.Repeat([]byte{'v'}, 100)))
-	}
-	must(db.Flush(ctx))
-	step("overwrite half of them, delete a range, flush")
-	for i := range 50 {
-		must(db.Put(fmt.Appendf(nil, "key%03d", 2*i), []byte("new")))
-	}
-	must(db.DeleteRange(Range{Lower: []byte("key010"), Upper: []byte("key020")}))
-	must(db.Flush(ctx))
-	step("compact")
-	must(db.Compact(ctx, Range{}))
-	step("put one more, close")
-	must(db.Put([]byte("last"), nil))
-	must(db.Close())
-	step("open again: nothing to replay")
-	db = open()
-	step("delete everything, let background work run")
-	must(db.DeleteRange(Range{}))
-	must(db.Flush(ctx))
-	must(db.step())
-	must(db.Close())
-	compareGolden(t, "events.txt", lines.String())
 }
 
 func TestTheLoggerGetsTheSameEvents(t *testing.T) {

@@ -20,33 +20,6 @@ func manyFields(n int) (fields []typed.Field) {
 	return fields
 }
 
-func TestNoSpaceAfterPublishIsIndeterminate(t *testing.T) {
-	disk := vfstest.NewDisk(1)
-	faults := vfstest.NewFaults(disk)
-	db := mustOpen(t, faults, newHandClock())
-	putAt(t, db, Sync, "before", "1")
-	faults.Inject(vfstest.Fault{Match: vfstest.OnName(".wal", vfstest.Write), Err: vfs.ErrNoSpace})
-	err := db.Put([]byte("unsure"), []byte("1"))
-	if !errors.Is(err, ErrIndeterminate) || !errors.Is(err, ErrPoisoned) || !errors.Is(err, vfs.ErrNoSpace) {
-		t.Errorf("the write of a commit that readers have seen fails: %v", err)
-	}
-	if v, err := db.Get([]byte("unsure")); err != nil || string(v) != "1" {
-		t.Errorf("readers had seen the commit, and now get %q, %v", v, err)
-	}
-	err = db.Put([]byte("after"), nil)
-	if !errors.Is(err, ErrPoisoned) || errors.Is(err, ErrIndeterminate) {
-		t.Errorf("a later write: %v", err)
-	}
-	if err := db.Close(); !errors.Is(err, ErrPoisoned) {
-		t.Errorf("Close: %v", err)
-	}
-	again := mustOpen(t, disk, newHandClock())
-	if keys := fmt.Sprint(keysOf(t, again)); keys != "[before]" {
-		t.Errorf("opened again the store holds %s", keys)
-	}
-	mustClose(t, again)
-}
-
 func TestNoSpaceBeforeASequenceIsTakenIsDefinite(t *testing.T) {
 	big := []byte(strings.Repeat("v", 100_000))
 	for name, write := range map[string]func(db *DB) error{
@@ -178,24 +151,6 @@ func TestNothingIsAppendedBehindAnEditThatWasNeverDurable(t *testing.T) {
 		}
 		mustClose(t, cut)
 		mustClose(t, again)
-	}
-}
-
-// A typed write that finds nothing to do tells its caller of what it saw, as an
-// empty commit does, so that must be durable.
-func TestTypedCallThatWritesNothingWaitsForWhatItSaw(t *testing.T) {
-	faults := vfstest.NewFaults(vfstest.NewDisk(4))
-	db := mustOpen(t, faults, newHandClock())
-	faults.Inject(vfstest.Fault{Match: vfstest.OnName(".wal", vfstest.Sync), Times: vfstest.Forever})
-	if _, err := db.Hash("h").Set("order", []byte("1")); !errors.Is(err, ErrIndeterminate) {
-		t.Fatal(err)
-	}
-	added, err := db.Hash("h").SetNX("order", []byte("2"))
-	if err == nil {
-		t.Errorf("SetNX says %v, though what it saw may be gone tomorrow", added)
-	}
-	if err := db.Close(); !errors.Is(err, ErrPoisoned) {
-		t.Error(err)
 	}
 }
 

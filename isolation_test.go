@@ -99,27 +99,6 @@ func newHistory(t *testing.T) *testStore {
 	return s
 }
 
-func TestAnomaliesAreRefused(t *testing.T) {
-	for _, a := range anomalies {
-		for place, settle := range map[string]func(s *testStore){
-			"memory": func(*testStore) {}, "table": (*testStore).flush, "last level": (*testStore).compact,
-		} {
-			s := newHistory(t)
-			first := s.begin()
-			ok(t, a.first(first))
-			second := s.begin()
-			ok(t, a.second(second))
-			if err := second.Commit(); err != nil {
-				t.Errorf("%s: the transaction that commits first: %v", a.name, err)
-			}
-			settle(s)
-			if err := first.Commit(); !errors.Is(err, siltstone.ErrConflict) {
-				t.Errorf("%s in %s: %v", a.name, place, err)
-			}
-		}
-	}
-}
-
 func TestUpdateRunsAnomaliesOneAfterTheOther(t *testing.T) {
 	for _, a := range anomalies {
 		s := newHistory(t)
@@ -134,59 +113,6 @@ func TestUpdateRunsAnomaliesOneAfterTheOther(t *testing.T) {
 			t.Errorf("%s: the closure ran %d times, want 2", a.name, runs)
 		}
 	}
-}
-
-// TestReadOnlyAnomaly: a reader between two writers would see a state that no
-// order of the two explains (Fekete, O'Neil and O'Neil).
-func TestReadOnlyAnomaly(t *testing.T) {
-	s := newStore(t)
-	s.put("checking", "0", "saving", "0")
-	withdraw := s.begin() // from checking, with a penalty if the sum is short
-	wantText(t, get(withdraw, "checking")+get(withdraw, "saving"), "00")
-	deposit := s.begin()
-	_ = get(deposit, "saving")
-	ok(t, deposit.Put([]byte("saving"), []byte("20")))
-	ok(t, deposit.Commit())
-	ok(t, s.View(bg, func(tx *siltstone.Tx) error {
-		wantText(t, get(tx, "checking")+" "+get(tx, "saving"), "0 20")
-		return nil
-	}))
-	ok(t, withdraw.Put([]byte("checking"), []byte("-11")))
-	wantErr(t, withdraw.Commit(), siltstone.ErrConflict)
-}
-
-// TestWhatDoesNotMeetDoesNotConflict: no anomaly, no refusal.
-func TestWhatDoesNotMeetDoesNotConflict(t *testing.T) {
-	for name, c := range map[string]anomaly{
-		"blind writes of one key":       {first: wrote("x", "1"), second: wrote("x", "2")},
-		"blind range delete":            {first: func(tx *siltstone.Tx) error { return tx.DeleteRange(rng("a", "z")) }, second: wrote("x", "2")},
-		"reads of one key":              {first: all(read("x"), wrote("p", "")), second: all(read("x"), wrote("q", ""))},
-		"other keys":                    {first: all(read("x"), wrote("x", "1")), second: all(read("y"), wrote("y", "1"))},
-		"behind the end of a scan":      {first: all(scanned(rng("a", "m"), false), wrote("p", "")), second: wrote("m", "")},
-		"before the beginning":          {first: all(scanned(rng("b", "m"), true), wrote("p", "")), second: wrote("az", "")},
-		"reader that writes nothing":    {first: all(read("x"), scanned(siltstone.Range{}, false)), second: wrote("x", "2")},
-		"read of an own write":          {first: all(wrote("n", ""), read("n")), second: wrote("n", "2")},
-		"queue: pop, while others push": {first: popFirst, second: wrote("queue/9", "")},
-	} {
-		s := newHistory(t)
-		s.put("queue/1", "", "queue/2", "")
-		first := s.begin()
-		ok(t, c.first(first))
-		ok(t, s.Update(bg, c.second))
-		if err := first.Commit(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func popFirst(tx *siltstone.Tx) error {
-	for kv, err := range tx.Scan(siltstone.Prefix([]byte("queue/"))) {
-		if err != nil {
-			return err
-		}
-		return tx.Delete(kv.Key)
-	}
-	return nil
 }
 
 // appended is what one committed transaction of a random history saw and did:

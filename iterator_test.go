@@ -20,96 +20,6 @@ func (s *testStore) iter(o *siltstone.IterOptions) *siltstone.Iterator {
 	return it
 }
 
-// walk makes moves and writes down where each ends.
-func walk(it *siltstone.Iterator, moves string) string {
-	var out []string
-	for _, m := range strings.Fields(moves) {
-		name, arg, _ := strings.Cut(m, ":")
-		at := false
-		switch name {
-		case "first":
-			at = it.First()
-		case "last":
-			at = it.Last()
-		case "next":
-			at = it.Next()
-		case "prev":
-			at = it.Prev()
-		case "ge":
-			at = it.SeekGE([]byte(arg))
-		case "lt":
-			at = it.SeekLT([]byte(arg))
-		}
-		if at != it.Valid() {
-			out = append(out, "!")
-		}
-		if at {
-			out = append(out, string(it.Key()))
-		} else {
-			out = append(out, "-")
-		}
-	}
-	return strings.Join(out, " ")
-}
-
-func TestIteratorMoves(t *testing.T) {
-	for name, place := range map[string]func(s *testStore){
-		"memtable":        func(*testStore) {},
-		"table":           func(s *testStore) { s.flush() },
-		"last level":      func(s *testStore) { s.compact() },
-		"several sources": func(s *testStore) { s.flush(); s.put("b", "2", "d", "4"); s.flush(); s.put("b", "2", "c", "3") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, small)
-			s.put("a", "1", "b", "2", "c", "3", "d", "4", "e", "5")
-			place(s)
-			all := s.iter(nil)
-			wantText(t, walk(all, "next prev first next next prev prev prev prev"), "- - a b c b a - -")
-			wantText(t, walk(all, "last prev next next next"), "e d e - -")
-			wantText(t, walk(all, "ge:b lt:b ge:bb lt:bb ge:z lt:z ge: lt: lt:a"), "b a c b - e a - -")
-			wantText(t, walk(all, "ge:c prev next next prev"), "c b c d c")
-			wantText(t, walk(all, "lt:c next prev prev next next"), "b c b a b c")
-			some := s.iter(&siltstone.IterOptions{Range: rng("b", "e")})
-			wantText(t, walk(some, "first prev first next next next last next last prev prev prev"), "b - b c d - d - d c b -")
-			wantText(t, walk(some, "ge:a ge:e lt:z lt:b ge:d next"), "b - d - d -")
-			if some.First(); string(some.Value()) != "2" {
-				t.Errorf("value is %q", some.Value())
-			}
-			keys := s.iter(&siltstone.IterOptions{KeysOnly: true})
-			wantText(t, walk(keys, "first next last"), "a b e")
-			if keys.Value() != nil {
-				t.Errorf("value without values is %q", keys.Value())
-			}
-		})
-	}
-}
-
-func TestIteratorAndWhatItCameFromEndIndependently(t *testing.T) {
-	s := newStore(t, small)
-	s.put("a", "1", "b", "2")
-	snap, err := s.NewSnapshot()
-	ok(t, err)
-	it, err := snap.NewIter(nil)
-	ok(t, err)
-	it.First()
-	snap.Close()
-	if it.Next() || it.Valid() {
-		t.Error("the iterator of a closed snapshot moves on")
-	}
-	wantErr(t, it.Err(), siltstone.ErrClosed)
-	wantErr(t, it.Close(), siltstone.ErrClosed)
-
-	tx := s.begin()
-	it, err = tx.NewIter(nil)
-	ok(t, err)
-	it.First()
-	tx.Rollback()
-	if it.Next() || it.Valid() {
-		t.Error("the iterator of a transaction that has ended moves on")
-	}
-	wantErr(t, it.Err(), siltstone.ErrTxDone)
-}
-
 // TestTenThousandVersionsOfOneKeyUnderASnapshot: a leaf that was split among
 // versions of one key lost some of them.
 func TestTenThousandVersionsOfOneKeyUnderASnapshot(t *testing.T) {
@@ -212,33 +122,6 @@ func TestSliceKeptAfterIteratorCloseNeverFaults(t *testing.T) {
 		t.Error("nothing was kept")
 	}
 	s.open()
-}
-
-func TestKeysAAndANulAreTwo(t *testing.T) {
-	s := newStore(t, small)
-	var want strings.Builder
-	for i := range 20 {
-		k := "a" + strings.Repeat("\x00", i)
-		s.put(k, fmt.Sprint(i))
-		fmt.Fprintf(&want, " %s=%d", k, i)
-	}
-	look := func() {
-		t.Helper()
-		wantText(t, " "+list(s, siltstone.Range{}), want.String())
-		for i := range 20 {
-			wantText(t, get(s, "a"+strings.Repeat("\x00", i)), fmt.Sprint(i))
-		}
-		wantText(t, get(s, "a"+strings.Repeat("\x00", 20)), "[none]")
-	}
-	look()
-	s.flush()
-	look()
-	s.compact()
-	look()
-	ok(t, s.Delete([]byte("a\x00")))
-	wantText(t, get(s, "a"), "0")
-	wantText(t, get(s, "a\x00"), "[none]")
-	wantText(t, get(s, "a\x00\x00"), "2")
 }
 
 // TestValueStaysPutWhileBackwardStepsCrossBlocks: to know the newest version

@@ -340,3 +340,26 @@ func TestSizeAndCompactionAreAKeyspacesOwn(t *testing.T) {
 	wantErr(t, big.Compact(bg, rng("b", "a")), siltstone.ErrBadRange)
 	wantText(t, get(little, "k"), "v")
 }
+
+func (s *testStore) fillHash(name string, n int) {
+	s.t.Helper()
+	for i := range n {
+		_, err := s.Hash(name).Set(fmt.Sprintf("f%03d", i), []byte("v"))
+		ok(s.t, err)
+	}
+}
+
+func (s *testStore) wantHash(name string, n int) {
+	s.t.Helper()
+	if got, err := s.Hash(name).Len(); got != int64(n) || err != nil {
+		s.t.Errorf("%s has %d fields, %v; want %d", name, got, err, n)
+	}
+	seen := 0
+	for _, err := range s.Hash(name).All() {
+		ok(s.t, err)
+		seen++
+	}
+	if seen != n {
+		s.t.Errorf("%s shows %d fields, want %d", name, seen, n)
+	}
+}

@@ -5,99 +5,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
 var huge = flag.Bool("huge", false, "also try values of 256 MiB and ten million elements")
-
-// TestKeysOfEveryLengthThatIsAllowed puts keys around 64 KiB, the limit, into
-// memtable, log and tables. 65,536 is 0 in 16 bits.
-func TestKeysOfEveryLengthThatIsAllowed(t *testing.T) {
-	s := newStore(t)
-	lengths := []int{1, 2, 255, 256, 65534, 65535, 65536}
-	for _, n := range lengths {
-		s.put(strings.Repeat("k", n), fmt.Sprint(n))
-	}
-	long := strings.Repeat("k", siltstone.MaxKeyLen+1)
-	var b siltstone.Batch
-	b.Delete([]byte(long))
-	_, getErr := s.Get([]byte(long))
-	_, hasErr := s.Has([]byte(long))
-	_, ttlErr := s.TTL([]byte(long))
-	_, iterErr := s.NewIter(&siltstone.IterOptions{Range: siltstone.Prefix([]byte(long))})
-	_, sizeErr := s.EstimateSize(siltstone.Range{Lower: []byte(long)})
-	_, addErr := s.Set("set").Add(long)
-	for name, err := range map[string]error{
-		"Put": s.Put([]byte(long), nil), "PutTTL": s.PutTTL([]byte(long), nil, time.Second), "Delete": s.Delete([]byte(long)),
-		"DeleteRange": s.DeleteRange(siltstone.Range{Upper: []byte(long)}), "Apply": s.Apply(&b, siltstone.Default),
-		"Expire": s.Expire([]byte(long), time.Second), "Persist": s.Persist([]byte(long)),
-		"Get": getErr, "Has": hasErr, "TTL": ttlErr, "NewIter": iterErr, "EstimateSize": sizeErr, "Set.Add": addErr,
-	} {
-		if !errors.Is(err, siltstone.ErrKeyTooLarge) {
-			t.Errorf("%s of a key of %d bytes: %v", name, len(long), err)
-		}
-	}
-	look := func() {
-		t.Helper()
-		for _, n := range lengths {
-			wantText(t, get(s, strings.Repeat("k", n)), fmt.Sprint(n))
-		}
-		i := 0
-		for kv, err := range s.Scan(siltstone.Range{}) {
-			ok(t, err)
-			if len(kv.Key) != lengths[i] {
-				t.Errorf("key %d has %d bytes, want %d", i, len(kv.Key), lengths[i])
-			}
-			i++
-		}
-		if i != len(lengths) {
-			t.Errorf("%d keys, want %d", i, len(lengths))
-		}
-	}
-	look()
-	s.flush()
-	look()
-	s.compact()
-	look()
-	s.reopen()
-	look()
-	s.check()
-}
-
-func TestMembersOfEveryLengthThatIsAllowed(t *testing.T) {
-	s := newStore(t)
-	lengths := []int{0, 1, 65535, 65536}
-	for _, n := range lengths {
-		_, err := s.Set("set").Add(strings.Repeat("m", n))
-		ok(t, err)
-		_, err = s.ZSet("zset").Add(strings.Repeat("m", n), float64(n))
-		ok(t, err)
-		_, err = s.Hash("hash").Set(strings.Repeat("m", n), fmt.Append(nil, n))
-		ok(t, err)
-	}
-	for range 2 {
-		for _, n := range lengths {
-			member := strings.Repeat("m", n)
-			if has, err := s.Set("set").Has(member); !has || err != nil {
-				t.Errorf("member of %d bytes: %v, %v", n, has, err)
-			}
-			if score, err := s.ZSet("zset").Score(member); score != float64(n) || err != nil {
-				t.Errorf("score of a member of %d bytes: %v, %v", n, score, err)
-			}
-			if v, err := s.Hash("hash").Get(member); string(v) != fmt.Sprint(n) || err != nil {
-				t.Errorf("field of %d bytes: %q, %v", n, v, err)
-			}
-		}
-		s.compact()
-		s.reopen()
-		s.check()
-	}
-}
 
 func TestLargeValuesLiveInMemtableLogAndTables(t *testing.T) {
 	sizes := []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 5 << 20}
@@ -142,77 +60,6 @@ func TestLargeValuesLiveInMemtableLogAndTables(t *testing.T) {
 		look()
 		s.check()
 	}
-}
-
-func TestRangesWithOddBounds(t *testing.T) {
-	s := newStore(t)
-	s.put("a", "1", "b", "2")
-	none, empty := []byte(nil), []byte{}
-	for _, c := range []struct {
-		r    siltstone.Range
-		want string
-	}{
-		{siltstone.Range{Lower: none, Upper: none}, "a=1 b=2"},
-		{siltstone.Range{Lower: empty, Upper: none}, "a=1 b=2"},
-		{siltstone.Range{Lower: none, Upper: empty}, ""},
-		{siltstone.Range{Lower: empty, Upper: empty}, ""},
-		{siltstone.Range{Lower: []byte("b")}, "b=2"},
-		{siltstone.Range{Upper: []byte("b")}, "a=1"},
-		{siltstone.Range{Lower: []byte("a"), Upper: empty}, "[siltstone: lower bound is above upper bound]"},
-		{siltstone.Prefix(nil), "a=1 b=2"},
-		{siltstone.Prefix([]byte("a")), "a=1"},
-		{siltstone.Prefix([]byte("\xff\xff")), ""},
-	} {
-		wantText(t, list(s, c.r), c.want)
-	}
-	s.put("\xff\xff", "3", "\xff\xffx", "4")
-	wantText(t, list(s, siltstone.Prefix([]byte("\xff\xff"))), "\xff\xff=3 \xff\xffx=4")
-	ok(t, s.DeleteRange(siltstone.Range{Lower: none, Upper: empty}))
-	ok(t, s.DeleteRange(rng("a", "a")))
-	wantErr(t, s.DeleteRange(rng("b", "a")), siltstone.ErrBadRange)
-	wantErr(t, s.Compact(bg, rng("b", "a")), siltstone.ErrBadRange)
-	_, err := s.EstimateSize(rng("b", "a"))
-	wantErr(t, err, siltstone.ErrBadRange)
-	wantText(t, list(s, siltstone.Range{}), "a=1 b=2 \xff\xff=3 \xff\xffx=4")
-	ok(t, s.DeleteRange(siltstone.Prefix([]byte("\xff"))))
-	wantText(t, list(s, siltstone.Range{}), "a=1 b=2")
-}
-
-// TestRawCallsOnTypedKeys: a raw read shows that a collection is there, and not
-// what is inside; a raw write replaces it.
-func TestRawCallsOnTypedKeys(t *testing.T) {
-	s := newStore(t)
-	_, err := s.Hash("h").Set("f", []byte("v"))
-	ok(t, err)
-	snap, err := s.NewSnapshot()
-	ok(t, err)
-	defer snap.Close()
-	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-		for _, from := range []siltstone.Reader{s.DB, tx, snap} {
-			_, err := from.Get([]byte("h"))
-			wantErr(t, err, siltstone.ErrWrongType)
-			dst, err := from.AppendGet([]byte("x"), []byte("h"))
-			wantErr(t, err, siltstone.ErrWrongType)
-			wantText(t, string(dst), "x")
-			if has, err := from.Has([]byte("h")); !has || err != nil {
-				t.Errorf("Has: %v, %v", has, err)
-			}
-			if ttl, err := from.TTL([]byte("h")); ttl != siltstone.NoTTL || err != nil {
-				t.Errorf("TTL: %v, %v", ttl, err)
-			}
-			wantText(t, list(from, siltstone.Range{}), "h(hash)")
-			wantText(t, listBack(from, siltstone.Range{}), "h(hash)")
-		}
-		return nil
-	}))
-	_, err = s.Set("h").Add("m")
-	wantErr(t, err, siltstone.ErrWrongType)
-	s.put("h", "string")
-	_, err = s.Hash("h").Get("f")
-	wantErr(t, err, siltstone.ErrWrongType)
-	wantText(t, get(s, "h"), "string")
-	s.step()
-	s.check()
 }
 
 // everyCall calls every method of everything that was made before the store was
@@ -349,4 +196,73 @@ func TestZeroBatchIterAndTypedHandlesOfNothingAreHarmless(t *testing.T) {
 	ok(t, it.Err())
 	ok(t, it.Close())
 	ok(t, it.Close())
+}
+
+// TestOneDeleteOfTenMillionElementsReturnsTheDisk: one record says that most of
+// the store is garbage. By default there are fewer elements. Typed calls tell
+// the store what they ended; a blind write is understood by the merge that meets
+// what it hides.
+func TestOneDeleteOfTenMillionElementsReturnsTheDisk(t *testing.T) {
+	n := 100_000
+	if *huge {
+		n = 10_000_000
+	}
+	for _, c := range []struct {
+		name  string
+		end   func(s *testStore) error
+		merge func(s *testStore)
+	}{
+		{"Drop", func(s *testStore) error { _, err := s.Key("big").Drop(); return err }, (*testStore).step},
+		{"expiry", func(s *testStore) error {
+			defer s.clock.advance(2 * time.Hour)
+			return s.Expire([]byte("big"), time.Hour)
+		}, (*testStore).step},
+		{"Put", func(s *testStore) error { return s.Put([]byte("big"), []byte("x")) }, (*testStore).compact},
+		{"DeleteRange", func(s *testStore) error { return s.DeleteRange(rng("b", "c")) }, (*testStore).compact},
+	} {
+		s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 1 << 20 })
+		s.put("small", "kept")
+		fields := make([]typed.Field, 0, 10_000)
+		for i := 0; i < n; i += cap(fields) {
+			fields = fields[:0]
+			for j := range cap(fields) {
+				fields = append(fields, typed.Field{Name: fmt.Sprintf("field %08d", i+j), Value: []byte("value")})
+			}
+			_, err := s.Hash("big").SetMany(fields...)
+			ok(t, err)
+		}
+		s.step()
+		full := s.diskBytes()
+		ok(t, c.end(s))
+		s.flush()
+		c.merge(s)
+		for range 2 { // the verdict, then its effect
+			s.step()
+			s.flush()
+		}
+		s.step()
+		if left := s.diskBytes(); left > full/20 {
+			t.Errorf("%s: %d of %d bytes are still on disk", c.name, left, full)
+		}
+		wantText(t, get(s, "small"), "kept")
+		s.check()
+	}
+}
+
+// diskBytes is the size of all table files.
+func (s *testStore) diskBytes() (n int64) {
+	s.t.Helper()
+	names, err := s.fs.List("db")
+	ok(s.t, err)
+	for _, name := range names {
+		if len(name) > 4 && name[len(name)-4:] == ".sst" {
+			st, err := s.fs.Stat("db/" + name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // a merge removed it since
+			}
+			ok(s.t, err)
+			n += st.Size()
+		}
+	}
+	return n
 }

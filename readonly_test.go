@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,20 +130,6 @@ func TestAReaderBesideAWriterIsToldItsProcess(t *testing.T) {
 	_ = cmd.Wait()
 	if keys := readWhole(t, dir); keys == 0 {
 		t.Error("the readers see nothing")
-	}
-}
-
-func TestReadOnlyOpenMakesNoStore(t *testing.T) {
-	dir := t.TempDir()
-	o := killedOptions()
-	o.ReadOnly = true
-	for _, name := range []string{dir, dir + "/missing/db"} {
-		if _, err := Open(name, o); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("read-only open of %s: %v", name, err)
-		}
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("the directory holds %v, %v", left, err)
 	}
 }
 

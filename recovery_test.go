@@ -2,7 +2,6 @@ package siltstone
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -272,24 +271,5 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 			t.Fatalf("life %d: deleted collections are back: %v", life, keys)
 		}
 		mustClose(t, again)
-	}
-}
-
-func TestMissingMarkerIsNotTakenForANewStore(t *testing.T) {
-	disk := vfstest.NewDisk(8)
-	db := mustOpen(t, disk, newHandClock())
-	putAt(t, db, Sync, "a", "1") // in a log, in no table
-	image := disk.Image(vfstest.P0, nil)
-	mustClose(t, db)
-	if err := image.Remove("db/CURRENT"); err != nil {
-		t.Fatal(err)
-	}
-	before := filesLike(t, image, "")
-	o := denseOptions(image, newHandClock())
-	if _, err := Open("db", &o); !errors.Is(err, ErrCorruption) {
-		t.Fatalf("Open of a store without CURRENT: %v", err)
-	}
-	if after := filesLike(t, image, ""); !slices.Equal(before, after) {
-		t.Errorf("Open refused the store and changed it from %v to %v", before, after)
 	}
 }

@@ -20,26 +20,6 @@ func (s *testStore) begin() *siltstone.Tx {
 	return tx
 }
 
-func TestTransactionSeesItsOwnWritesAndOneMoment(t *testing.T) {
-	s := newStore(t)
-	s.put("a", "1", "b", "2", "c", "3")
-	tx := s.begin()
-	s.put("b", "later")
-	ok(t, tx.Put([]byte("d"), []byte("4")))
-	ok(t, tx.Delete([]byte("a")))
-	wantText(t, list(tx, siltstone.Range{}), "b=2 c=3 d=4")
-	wantText(t, listBack(tx, siltstone.Range{}), "d=4 c=3 b=2")
-	ok(t, tx.DeleteRange(rng("c", "e")))
-	ok(t, tx.Put([]byte("d"), []byte("5")))
-	wantText(t, list(tx, siltstone.Range{}), "b=2 d=5")
-	wantText(t, get(tx, "c"), "[none]")
-	wantText(t, get(tx, "d"), "5")
-	wantText(t, list(s, siltstone.Range{}), "a=1 b=later c=3")
-	tx.Rollback()
-	tx.Rollback()
-	wantText(t, list(s, siltstone.Range{}), "a=1 b=later c=3")
-}
-
 func TestLoopInATransactionSeesItsBeginning(t *testing.T) {
 	s := newStore(t)
 	s.put("a", "1", "b", "2", "c", "3")
@@ -69,112 +49,6 @@ func TestLoopInATransactionSeesItsBeginning(t *testing.T) {
 		return nil // the iterator ends with the transaction
 	}))
 	wantText(t, list(s, siltstone.Range{}), "za=1 zaa= zb=2 zc=3")
-}
-
-// TestOwnRangeDeleteHidesOwnWritesOfALargeTransaction: beyond a few, own writes
-// are looked up in a table, which ordered range deletes before everything.
-func TestOwnRangeDeleteHidesOwnWritesOfALargeTransaction(t *testing.T) {
-	for _, n := range []int{3, 40, 4000} {
-		s := newStore(t, small)
-		s.put("k00001", "old", "x", "old")
-		ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-			for i := range n {
-				ok(t, tx.Put(fmt.Appendf(nil, "k%05d", i), []byte("own")))
-			}
-			ok(t, tx.DeleteRange(siltstone.Prefix([]byte("k"))))
-			ok(t, tx.Put([]byte("k00002"), []byte("kept")))
-			wantText(t, list(tx, siltstone.Range{}), "k00002=kept x=old")
-			wantText(t, get(tx, "k00001"), "[none]")
-			return nil
-		}))
-		wantText(t, list(s, siltstone.Range{}), "k00002=kept x=old")
-		s.put("after", "1")
-		s.reopen()
-		wantText(t, list(s, siltstone.Range{}), "after=1 k00002=kept x=old")
-		s.compact()
-		s.check()
-	}
-}
-
-func TestCreateAndDeleteInOneTransactionLeavesNoRow(t *testing.T) {
-	ends := map[string]func(tx *siltstone.Tx) error{
-		"Delete":      func(tx *siltstone.Tx) error { return tx.Delete([]byte("k")) },
-		"Put":         func(tx *siltstone.Tx) error { return errors.Join(tx.Put([]byte("k"), nil), tx.Delete([]byte("k"))) },
-		"DeleteRange": func(tx *siltstone.Tx) error { return tx.DeleteRange(rng("a", "z")) },
-		"Drop":        func(tx *siltstone.Tx) error { _, err := tx.Key("k").Drop(); return err },
-		"Expire":      func(tx *siltstone.Tx) error { return tx.Expire([]byte("k"), -1) },
-	}
-	for name, end := range ends {
-		for _, n := range []int{2, 500} {
-			s := newStore(t)
-			ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-				for i := range n {
-					if _, err := tx.Hash("k").Set(fmt.Sprint(i), []byte("v")); err != nil {
-						return err
-					}
-				}
-				return end(tx)
-			}))
-			wantText(t, list(s, siltstone.Range{}), "")
-			s.check()
-			s.compact()
-			s.step()
-			if size, err := s.EstimateSize(siltstone.Range{}); size != 0 || err != nil {
-				t.Errorf("%s of a hash of %d fields left %d bytes, %v", name, n, size, err)
-			}
-		}
-	}
-}
-
-// TestLostUpdateThroughZeroedSequence: a compaction to the last level must not
-// hide from a transaction that a key it read has changed.
-func TestLostUpdateThroughZeroedSequence(t *testing.T) {
-	for name, change := range map[string]func(s *testStore){
-		"put":          func(s *testStore) { s.put("k", "6") },
-		"delete":       func(s *testStore) { ok(s.t, s.Delete([]byte("k"))) },
-		"range delete": func(s *testStore) { ok(s.t, s.DeleteRange(rng("a", "z"))) },
-		"delete and put": func(s *testStore) {
-			ok(s.t, s.Delete([]byte("k")))
-			s.compact()
-			s.put("k", "5")
-		},
-	} {
-		for _, how := range []string{"point", "scan"} {
-			s := newStore(t, small)
-			s.put("k", "5")
-			s.compact()
-			tx := s.begin()
-			if how == "point" {
-				wantText(t, get(tx, "k"), "5")
-			} else {
-				wantText(t, list(tx, siltstone.Range{}), "k=5")
-			}
-			change(s)
-			s.compact()
-			s.step()
-			ok(t, tx.Put([]byte("k"), []byte("6")))
-			if err := tx.Commit(); !errors.Is(err, siltstone.ErrConflict) {
-				t.Errorf("%s, read by %s: commit over it: %v", name, how, err)
-			}
-		}
-	}
-}
-
-func TestConflictNamesWhatChanged(t *testing.T) {
-	s := newStore(t)
-	s.put("a", "1", "c", "1")
-	tx := s.begin()
-	_ = get(tx, "a")
-	ok(t, tx.Put([]byte("x"), nil))
-	s.put("a", "2")
-	var conflict *siltstone.ConflictError
-	if err := tx.Commit(); !errors.As(err, &conflict) || string(conflict.Range.Lower) != "a" || string(conflict.Range.Upper) != "a\x00" {
-		t.Errorf("conflict is %v", err)
-	}
-	wantErr(t, tx.Commit(), siltstone.ErrTxDone)
-	_, err := tx.Get([]byte("a"))
-	wantErr(t, err, siltstone.ErrTxDone)
-	wantErr(t, tx.Put([]byte("a"), nil), siltstone.ErrTxDone)
 }
 
 func TestUpdateRunsAgainUntilItWins(t *testing.T) {
@@ -237,26 +111,6 @@ func TestErrConflictOfTheClosureIsNotRetried(t *testing.T) {
 	}
 }
 
-func TestWriteInAViewIsErrReadOnly(t *testing.T) {
-	s := newStore(t)
-	s.put("k", "v")
-	ok(t, s.View(bg, func(tx *siltstone.Tx) error {
-		_, hashErr := tx.Hash("h").Set("f", nil)
-		for name, err := range map[string]error{
-			"Put": tx.Put([]byte("k"), nil), "Delete": tx.Delete([]byte("k")), "DeleteRange": tx.DeleteRange(rng("a", "b")),
-			"PutTTL": tx.PutTTL([]byte("k"), nil, time.Second), "Expire": tx.Expire([]byte("k"), time.Second),
-			"Persist": tx.Persist([]byte("k")), "Hash.Set": hashErr,
-		} {
-			if !errors.Is(err, siltstone.ErrReadOnly) {
-				t.Errorf("%s in a View: %v", name, err)
-			}
-		}
-		wantText(t, get(tx, "k"), "v")
-		return nil
-	}))
-	wantText(t, get(s, "k"), "v")
-}
-
 func TestNestedUpdateIsRefused(t *testing.T) {
 	s := newStore(t)
 	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
@@ -291,31 +145,6 @@ func TestCancelledContextMeansNotCommitted(t *testing.T) {
 	}
 	if ran {
 		t.Error("a closure ran under a cancelled context")
-	}
-}
-
-func TestRefusedCallInAClosureMayBeFollowedByAnother(t *testing.T) {
-	s := newStore(t)
-	s.put("s", "string")
-	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-		_, err := tx.Hash("s").Set("f", nil)
-		wantErr(t, err, siltstone.ErrWrongType)
-		wantErr(t, tx.Put(nil, nil), siltstone.ErrEmptyKey)
-		wantErr(t, tx.DeleteRange(rng("b", "a")), siltstone.ErrBadRange)
-		wantErr(t, tx.PutTTL([]byte("k"), nil, 0), siltstone.ErrBadTTL)
-		return tx.Put([]byte("k"), []byte("v"))
-	}))
-	wantText(t, list(s, siltstone.Range{}), "k=v s=string")
-}
-
-func TestSetDurabilityOfATransaction(t *testing.T) {
-	s := newStore(t)
-	for _, level := range []siltstone.Durability{siltstone.Default, siltstone.Sync, siltstone.OS, siltstone.Buffered} {
-		ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
-			tx.SetDurability(level)
-			return tx.Put([]byte("k"), []byte(level.String()))
-		}))
-		wantText(t, get(s, "k"), level.String())
 	}
 }
 
@@ -398,4 +227,43 @@ func TestWriteBesideAGatedClosureIsNotBlamedOnIt(t *testing.T) {
 		return tx.Put([]byte("k"), []byte(v+"!"))
 	}))
 	ok(t, <-beside)
+}
+
+func TestUpdateOfAKeyThatExpiresUnderItRunsAgain(t *testing.T) {
+	s := newStore(t)
+	ok(t, s.PutTTL([]byte("n"), []byte("9"), time.Second))
+	var seen []string
+	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
+		seen = append(seen, get(tx, "n"))
+		s.clock.advance(600 * time.Millisecond)
+		return tx.Put([]byte("n"), []byte("1"))
+	}))
+	wantText(t, fmt.Sprint(seen), "[9]")
+	ok(t, s.PutTTL([]byte("n"), []byte("9"), 500*time.Millisecond))
+	seen = nil
+	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
+		seen = append(seen, get(tx, "n"))
+		s.clock.advance(600 * time.Millisecond)
+		return tx.Put([]byte("n"), []byte("1"))
+	}))
+	wantText(t, fmt.Sprint(seen), "[9 [none]]")
+}
+
+// TestUpdateOverKeysThatExpireAllTheTimeGetsThrough: behind the gate the store's
+// clock stands still.
+func TestUpdateOverKeysThatExpireAllTheTimeGetsThrough(t *testing.T) {
+	s := newStore(t)
+	for i := range 100 {
+		ok(t, s.PutTTL(fmt.Appendf(nil, "k%02d", i), nil, time.Duration(i+1)*time.Millisecond))
+	}
+	attempts := 0
+	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
+		attempts = tx.Attempt()
+		_ = list(tx, siltstone.Range{})
+		s.clock.advance(time.Millisecond)
+		return tx.Put([]byte("n"), nil)
+	}))
+	if attempts != 5 {
+		t.Errorf("%d attempts, want 5: the first behind the gate", attempts)
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
-	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // want fails the test if a typed call failed or answered otherwise.
@@ -43,96 +42,6 @@ func text(s typed.String) string {
 		return err.Error()
 	}
 	return string(v)
-}
-
-func TestKeyLivesUntilItsDeadlineAndNotAtIt(t *testing.T) {
-	s := newTypedStore(t, 1)
-	deadline := time.UnixMilli(s.Now() + 1000)
-	for _, restart := range []func(){func() {}, s.reopen, func() { s.crash(vfstest.P1) }, func() { s.done(s.db.Compact(context.Background(), Range{})) }} {
-		_, err := s.String("k").SetWith([]byte("v"), typed.SetOptions{At: deadline})
-		s.done(err)
-		restart()
-		s.Advance(deadline.UnixMilli() - s.Now() - 1)
-		want(t, time.Millisecond)(s.Key("k").TTL())
-		restart()
-		s.Advance(1)
-		refused[[]byte](t, ErrNotFound)(s.String("k").Get())
-		restart()
-		refused[[]byte](t, ErrNotFound)(s.String("k").Get())
-		deadline = deadline.Add(time.Second)
-	}
-}
-
-func TestSetOverAnExpiredKeyHasNoTTLAfterReplay(t *testing.T) {
-	s := newTypedStore(t, 1)
-	_, err := s.String("k").SetWith([]byte("old"), typed.SetOptions{TTL: time.Second})
-	s.done(err)
-	s.Advance(1000)
-	s.done(s.String("k").Set([]byte("new")))
-	s.crash(vfstest.P1)
-	s.Advance(10_000)
-	if got := text(s.String("k")); got != "new" {
-		t.Fatal(got)
-	}
-	want(t, typed.NoTTL)(s.Key("k").TTL())
-}
-
-func TestPersistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
-	typedtest.InEveryForm(t, persistAfterRenewedExpireStaysAfterReplay)
-}
-
-func persistAfterRenewedExpireStaysAfterReplay(t *testing.T) {
-	s := newTypedStore(t, 1)
-	want(t, 1)(s.Set("k").Add("m"))
-	s.done(s.Key("k").Expire(time.Second))
-	s.reopen()
-	s.done(s.Key("k").Expire(time.Minute))
-	want(t, true)(s.Key("k").Persist())
-	s.crash(vfstest.P1)
-	s.Advance(time.Hour.Milliseconds())
-	s.settle()
-	want(t, int64(1))(s.Set("k").Len())
-}
-
-func TestReadTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
-	typedtest.InEveryForm(t, readTransactionKeepsWhatExpiresMeanwhile)
-}
-
-func readTransactionKeepsWhatExpiresMeanwhile(t *testing.T) {
-	s := newTypedStore(t, 1)
-	want(t, true)(s.Hash("h").Set("f", []byte("v")))
-	s.done(s.Key("h").Expire(time.Second))
-	s.done(s.db.View(context.Background(), func(tx *Tx) error {
-		want(t, time.Second)(tx.Key("h").TTL())
-		s.Advance(5000)
-		s.done(s.db.Compact(context.Background(), Range{}))
-		s.done(s.db.step())
-		want(t, false)(s.Key("h").Exists())
-		want(t, time.Second)(tx.Key("h").TTL())
-		want(t, true)(tx.Hash("h").Has("f"))
-		return nil
-	}))
-	s.settle()
-}
-
-func TestPersistRacingTheReaperConflicts(t *testing.T) {
-	typedtest.InEveryForm(t, persistRacingTheReaperConflicts)
-}
-
-func persistRacingTheReaperConflicts(t *testing.T) {
-	s := newTypedStore(t, 1)
-	want(t, true)(s.Hash("h").Set("f", nil))
-	s.done(s.Key("h").Expire(time.Second))
-	tx, err := s.db.Begin(context.Background(), ReadWrite)
-	s.done(err)
-	want(t, true)(tx.Key("h").Persist())
-	s.Advance(1000)
-	s.reapAll()
-	if err := tx.Commit(); !errors.Is(err, ErrConflict) {
-		t.Fatalf("a collection without elements was revived: %v", err)
-	}
-	want(t, false)(s.Key("h").Exists())
-	s.settle()
 }
 
 func TestTypedHandlesEndWithTheirTransactionSnapshotAndStore(t *testing.T) {
