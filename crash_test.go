@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -81,7 +82,7 @@ func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
 	for i := range crashWorkloads {
 		w := &crashWorkloads[i]
 		t.Run(w.name, func(t *testing.T) {
-			e := newCrashEnum(t, w, 7)
+			e := newCrashEnum(t, w, seed.Or(t, 7))
 			e.run()
 			e.killAndCut()
 			t.Log(e.tally)
@@ -91,8 +92,8 @@ func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
 	t.Logf("crash-enum: workloads=%d %v: each opened, to the state after one commit", len(crashWorkloads), total)
 }
 
-func newCrashEnum(t testing.TB, w *workload, seed uint64) *crashEnum {
-	return &crashEnum{t: t, w: w, rng: seeded(seed), plan: planFor(), known: map[uint64]stored{}}
+func newCrashEnum(t testing.TB, w *workload, from uint64) *crashEnum {
+	return &crashEnum{t: t, w: w, rng: seeded(from), plan: planFor(), known: map[uint64]stored{}}
 }
 
 // run cuts the power at the operations of one run.

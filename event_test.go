@@ -4,37 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// compareGolden compares text with a file of testdata.
-func compareGolden(t *testing.T, name, text string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("%s differs; -update rewrites it. Got:\n%s", path, text)
-	}
-}
 
 func TestEventsComeInTheOrderOfWhatHappened(t *testing.T) {
 	var lines strings.Builder
@@ -80,7 +58,7 @@ func TestEventsComeInTheOrderOfWhatHappened(t *testing.T) {
 	must(db.Flush(ctx))
 	must(db.step())
 	must(db.Close())
-	compareGolden(t, "events.txt", lines.String())
+	golden.Compare(t, "testdata/events.txt", lines.String())
 }
 
 func TestTheLoggerGetsTheSameEvents(t *testing.T) {

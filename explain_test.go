@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -58,7 +59,7 @@ func TestExplainTellsWhoAnswersAndWhy(t *testing.T) {
 			t.Errorf("%q: Has says %v, the verdict is %v", k, has, e.Verdict)
 		}
 	}
-	compareGolden(t, "explain.txt", text.String())
+	golden.Compare(t, "testdata/explain.txt", text.String())
 	if _, err := db.Explain(nil); err == nil {
 		t.Error("the empty key is explained")
 	}

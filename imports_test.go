@@ -35,6 +35,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/base":     {},
 	"internal/cache":    {},
 	"internal/commit":   {ours: []string{"internal/base", "wal"}},
+	"internal/golden":   {},
 	"internal/iterator": {ours: []string{"internal/base"}},
 	"internal/leaktest": {},
 	"internal/prefetch": {},
@@ -42,6 +43,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/rangedel": {ours: []string{"internal/base"}},
 	"internal/readset":  {ours: []string{"internal/base"}},
 	"internal/record":   {ours: []string{"internal/base"}},
+	"internal/seed":     {},
 }
 
 const modulePath = "github.com/siltstonedb/siltstone"

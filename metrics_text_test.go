@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -40,7 +41,7 @@ func fixedMetrics() Metrics {
 }
 
 func TestTheMetricsTableLinesUp(t *testing.T) {
-	compareGolden(t, "metrics.txt", "a busy store\n\n"+fixedMetrics().String()+"\nnothing\n\n"+Metrics{}.String())
+	golden.Compare(t, "testdata/metrics.txt", "a busy store\n\n"+fixedMetrics().String()+"\nnothing\n\n"+Metrics{}.String())
 }
 
 func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
@@ -99,7 +100,7 @@ func TestEachEventIsOneRecordOfTheLogger(t *testing.T) {
 	if got := strings.Count(out.String(), "\n"); got != len(every) {
 		t.Errorf("%d records of %d events", got, len(every))
 	}
-	compareGolden(t, "event_records.txt", out.String())
+	golden.Compare(t, "testdata/event_records.txt", out.String())
 }
 
 func TestOnEventMayAskForMetrics(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/typed/typedtest"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -219,11 +220,14 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 	if longRun() {
 		seeds, steps, first = 300, 5000, uint64(time.Now().UnixNano())
 	}
-	for seed := first; seed < first+seeds; seed++ {
-		limit := typedtest.InlineLimits[seed%3]
+	if n, ok := seed.Given(); ok {
+		seeds, steps, first = 1, 5000, n
+	}
+	for n := first; n < first+seeds; n++ {
+		limit := typedtest.InlineLimits[n%3]
 		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
-		s := newTypedStore(t, seed)
-		err := typedtest.History(s, typedtest.HistoryOptions{Seed: seed, Steps: steps, Each: func(step int) error {
+		s := newTypedStore(t, n)
+		err := typedtest.History(s, typedtest.HistoryOptions{Seed: n, Steps: steps, Each: func(step int) error {
 			if s.rng.IntN(12) > 0 {
 				return nil
 			}
@@ -231,7 +235,7 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 			return s.recount(false)
 		}})
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, seed.Replay(t, n))
 		}
 		s.settle()
 	}
