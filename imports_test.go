@@ -36,6 +36,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/cache":    {},
 	"internal/commit":   {ours: []string{"internal/base", "wal"}},
 	"internal/golden":   {},
+	"internal/gosource": {},
 	"internal/iterator": {ours: []string{"internal/base"}},
 	"internal/leaktest": {},
 	"internal/prefetch": {},
