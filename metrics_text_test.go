@@ -142,23 +142,23 @@ func TestProfilesTellTheWorkersApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		var b bytes.Buffer
+	var b bytes.Buffer
+	missing := ""
+	labelled := func() bool {
+		b.Reset()
 		if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
 			t.Fatal(err)
 		}
-		missing := ""
+		missing = ""
 		for _, name := range []string{"flush", "compact", "compact2", "keep", "reap"} {
 			if !strings.Contains(b.String(), fmt.Sprintf(`"siltstone":%q, "store":"shop"`, name)) {
 				missing = name
 			}
 		}
-		if missing == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no goroutine is labelled %s:\n%s", missing, &b)
-		}
+		return missing == ""
+	}
+	if !Within(labelled) {
+		t.Errorf("no goroutine is labelled %s:\n%s", missing, &b)
 	}
 }
 
