@@ -230,10 +230,7 @@ func TestDamagedByteIsNeverAWrongAnswer(t *testing.T) {
 	g := makeGolden(t)
 	g.least = g.model.issued() - 1 // each frame proves that the one before it was durable
 	rng := seeded(21)
-	share := 0.02
-	if longRun() {
-		share = 1
-	}
+	share := tier(0.003, 0.02, 1)
 	for _, name := range g.names {
 		content := g.files[name]
 		for i := range g.meaningful(name) {
@@ -275,10 +272,7 @@ func (g *soundStore) meaningful(name string) int {
 func TestFileCutShortIsNeverAWrongAnswer(t *testing.T) {
 	g := makeGolden(t)
 	rng := seeded(22)
-	step := 61
-	if longRun() {
-		step = 1
-	}
+	step := tier(307, 61, 1)
 	for _, name := range g.names {
 		for n := rng.IntN(step); n < g.meaningful(name); n += step {
 			g.damage(fmt.Sprintf("%s: cut to %d bytes", name, n), name, func(files map[string][]byte) {

@@ -132,8 +132,11 @@ func hashThatShrankAndGrewShowsNoOldField(t *testing.T) {
 // what it hides.
 func TestOneDeleteOfTenMillionElementsReturnsTheDisk(t *testing.T) {
 	n := 100_000
-	if *huge {
+	switch {
+	case *huge:
 		n = 10_000_000
+	case testing.Short():
+		n = 20_000
 	}
 	for _, c := range []struct {
 		name  string

@@ -3,15 +3,19 @@ package siltstone
 import (
 	"fmt"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/gosource"
 )
 
 // blockStart is what stands around a Go block of the documents that is not a
@@ -44,31 +48,62 @@ var (
 func block(ctx context.Context, db *siltstone.DB, tx *siltstone.Tx, key, value []byte, err error) error {
 `
 
-// TestGoBlocksOfTheDocumentsCompile type-checks every Go block of the README and
-// the documents.
-func TestGoBlocksOfTheDocumentsCompile(t *testing.T) {
-	files := []string{"README.md", "CONTRIBUTING.md"}
-	more, err := filepath.Glob("docs/*.md")
+// documents are the Markdown files that speak of the code as it is. The changelog
+// speaks of what was.
+func documents(t *testing.T) []string {
+	t.Helper()
+	files := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"}
+	err := filepath.WalkDir("docs", func(path string, d fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			files = append(files, filepath.ToSlash(path))
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return files
+}
+
+var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// TestGoBlocksOfTheDocumentsCompile type-checks every Go block of the documents.
+func TestGoBlocksOfTheDocumentsCompile(t *testing.T) {
 	fset := token.NewFileSet()
-	imports := importer.ForCompiler(fset, "source", nil)
-	blocks := 0
-	for _, name := range append(files, more...) {
+	var blocks []*ast.File
+	imported := map[string]bool{}
+	for _, name := range documents(t) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, m := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-			blocks++
-			if err := checkBlock(fset, imports, fmt.Sprintf("%s, block %d", name, i+1), m[1]); err != nil {
+		for i, m := range goBlock.FindAllStringSubmatch(string(text), -1) {
+			code := m[1]
+			if !strings.HasPrefix(strings.TrimSpace(code), "package ") {
+				code = blockStart + code + "\n\treturn err\n}\n"
+			}
+			f, err := parser.ParseFile(fset, fmt.Sprintf("%s, block %d", name, i+1), code, 0)
+			if err != nil {
 				t.Error(err)
+				continue
+			}
+			blocks = append(blocks, f)
+			for _, spec := range f.Imports {
+				imported[strings.Trim(spec.Path.Value, `"`)] = true
 			}
 		}
 	}
-	if blocks == 0 {
-		t.Error("no Go block found")
+	if len(blocks) == 0 {
+		t.Fatal("no Go block found")
+	}
+	imports, err := gosource.Importer(fset, ".", slices.Sorted(maps.Keys(imported))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range blocks {
+		if err := checkBlock(fset, imports, f); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -87,15 +122,7 @@ func TestTheProgramOfTheReadmeIsTheQuickstart(t *testing.T) {
 	}
 }
 
-func checkBlock(fset *token.FileSet, imports types.Importer, name, code string) error {
-	if !strings.HasPrefix(strings.TrimSpace(code), "package ") {
-		code = blockStart + code + "\n\treturn err\n}\n"
-	}
-	f, err := parser.ParseFile(fset, name, code, 0)
-	if err != nil {
-		return err
-	}
-	var first error
+func checkBlock(fset *token.FileSet, imports types.Importer, f *ast.File) (first error) {
 	conf := types.Config{Importer: imports, Error: func(err error) {
 		// A fragment may well leave a result unused.
 		if first == nil && !strings.Contains(err.Error(), "declared and not used") {

@@ -102,17 +102,17 @@ func TestStoreAnswersAsTheModelDoes(t *testing.T) {
 	}
 	// The same tapes each time, so that a red run is the fault of the change; new
 	// ones are the long tier's.
-	budget, first := 8*time.Second, uint64(1)
-	if testing.Short() {
-		budget = time.Second
-	}
-	if *long {
+	budget, length, first := 8*time.Second, 400, uint64(1)
+	switch {
+	case *long:
 		budget, first = 10*time.Minute, uint64(time.Now().UnixNano())
+	case testing.Short():
+		budget, length = 500*time.Millisecond, 100
 	}
 	begin := time.Now()
 	tapes := 0
 	for n := first; tapes == 0 || time.Since(begin) < budget; n++ {
-		checkTape(t, n, 400)
+		checkTape(t, n, length)
 		tapes++
 	}
 	t.Logf("%d tapes from seed %d", tapes, first)

@@ -213,12 +213,9 @@ func (s *typedStore) settle() {
 
 func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *testing.T) {
 	// The same histories each time; new ones are the long tier's.
-	seeds, steps, first := uint64(12), 900, uint64(1)
-	if testing.Short() {
-		seeds = 2
-	}
+	seeds, steps, first := tier[uint64](2, 12, 300), tier(900, 900, 5000), uint64(1)
 	if longRun() {
-		seeds, steps, first = 300, 5000, uint64(time.Now().UnixNano())
+		first = uint64(time.Now().UnixNano())
 	}
 	if n, ok := seed.Given(); ok {
 		seeds, steps, first = 1, 5000, n
@@ -248,6 +245,11 @@ func typedBehaviour(t *testing.T) {
 }
 
 func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
+	if testing.Short() {
+		typedtest.InRows(t)
+		typedBehaviourWithACrashAfterEveryCall(t)
+		return
+	}
 	typedtest.InEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
 }
 
@@ -258,7 +260,7 @@ func typedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 		s.unrest = func() {
 			calls++
 			switch {
-			case calls > 100 && calls%100 > 0: // some make thousands
+			case calls > tier(5, 100, 100) && calls%100 > 0: // some make thousands
 			case s.rng.IntN(4) == 0:
 				s.disturb()
 			default:
