@@ -46,14 +46,6 @@ func bigStore(t *testing.T, dir string) *siltstone.DB {
 	return db
 }
 
-// bigLen is the length of a value that is larger than anything around it.
-func bigLen() int {
-	if testing.Short() {
-		return 16 << 20
-	}
-	return 64 << 20
-}
-
 // bigValue is what a value of a size costs, step by step, in bytes allocated.
 type bigValue struct {
 	t      *testing.T
@@ -92,7 +84,7 @@ func (b *bigValue) held() int64 {
 }
 
 func TestAFlushedMemtableIsGivenBack(t *testing.T) {
-	b := &bigValue{t: t, value: incompressible(bigLen())}
+	b := &bigValue{t: t, value: incompressible(64 << 20)}
 	db := bigStore(t, t.TempDir())
 	ok(t, db.Put([]byte("k"), b.value))
 	if b.held() < int64(len(b.value)) {
@@ -128,7 +120,11 @@ func (b *bigValue) live() {
 }
 
 func TestABigValueIsCopiedNoMoreThanItMust(t *testing.T) {
-	b := &bigValue{t: t, value: incompressible(bigLen()), cached: true}
+	n := 64 << 20
+	if testing.Short() {
+		n = 16 << 20
+	}
+	b := &bigValue{t: t, value: incompressible(n), cached: true}
 	b.live()
 }
 

@@ -295,7 +295,10 @@ func (c goCommand) faults(t *testing.T) (faults []string) {
 // "...".
 func sourceOf(t *testing.T, dir string) string {
 	t.Helper()
-	below := filepath.Base(dir) == "..."
+	if text, ok := sources[dir]; ok {
+		return text
+	}
+	asked, below := dir, filepath.Base(dir) == "..."
 	if below {
 		dir = filepath.Dir(dir)
 	}
@@ -316,5 +319,9 @@ func sourceOf(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sources[asked] = b.String()
 	return b.String()
 }
+
+// sources keeps what sourceOf has read.
+var sources = map[string]string{}

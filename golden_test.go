@@ -314,7 +314,7 @@ func TestGoldenStoresOpen(t *testing.T) {
 				t.Error("reading changed the store")
 			}
 			o.ReadOnly = false
-			for range 2 {
+			for range tier(1, 2, 2) {
 				g.compare(t, dir, o, string(want))
 			}
 		})

@@ -245,11 +245,6 @@ func typedBehaviour(t *testing.T) {
 }
 
 func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
-	if testing.Short() {
-		typedtest.InRows(t)
-		typedBehaviourWithACrashAfterEveryCall(t)
-		return
-	}
 	typedtest.InEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
 }
 
