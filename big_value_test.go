@@ -120,7 +120,11 @@ func (b *bigValue) live() {
 }
 
 func TestABigValueIsCopiedNoMoreThanItMust(t *testing.T) {
-	b := &bigValue{t: t, value: incompressible(64 << 20), cached: true}
+	n := 64 << 20
+	if testing.Short() {
+		n = 16 << 20
+	}
+	b := &bigValue{t: t, value: incompressible(n), cached: true}
 	b.live()
 }
 

@@ -19,10 +19,10 @@ import (
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
-// golden is a small store that was killed: several tables in several runs, one
+// soundStore is a small store that was killed: several tables in several runs, one
 // log that is complete and one that is in use, and a manifest of many edits. It
 // is damaged in every way, and opened.
-type golden struct {
+type soundStore struct {
 	t       testing.TB
 	files   map[string][]byte
 	model   *oracle
@@ -36,7 +36,7 @@ type golden struct {
 
 const goldenDir = "db"
 
-func makeGolden(t testing.TB) *golden {
+func makeGolden(t testing.TB) *soundStore {
 	t.Helper()
 	disk := vfstest.NewDisk(3)
 	s := newSession(t, disk, goldenDir, 3)
@@ -76,8 +76,8 @@ func makeGolden(t testing.TB) *golden {
 		s.put(Sync, s.key(), s.value(60))
 	}
 	s.compare()
-	newest := base.Filename(base.FileLog, s.db.section.mem.Log)
-	g := &golden{t: t, model: s.model, clock: s.clock, newest: newest, counts: map[string]int{}, files: filesOf(t, disk)}
+	newest := base.Filename(base.FileLog, s.db.section.Mem().Log)
+	g := &soundStore{t: t, model: s.model, clock: s.clock, newest: newest, counts: map[string]int{}, files: filesOf(t, disk)}
 	g.names = slices.Sorted(maps.Keys(g.files))
 	s.close()
 	verdict := g.open(g.files, false)
@@ -123,7 +123,7 @@ type outcome struct {
 }
 
 // open makes a store of files, opens and reads it.
-func (g *golden) open(files map[string][]byte, readOnly bool) (v outcome) {
+func (g *soundStore) open(files map[string][]byte, readOnly bool) (v outcome) {
 	g.t.Helper()
 	mem := vfs.NewMem()
 	if err := mem.MkdirAll(goldenDir); err != nil {
@@ -165,7 +165,7 @@ func (g *golden) open(files map[string][]byte, readOnly bool) (v outcome) {
 }
 
 // untouched looks that an Open that failed has changed and deleted nothing.
-func (g *golden) untouched(mem *vfs.Mem, files map[string][]byte) {
+func (g *soundStore) untouched(mem *vfs.Mem, files map[string][]byte) {
 	g.t.Helper()
 	after := filesOf(g.t, mem)
 	for name, content := range files {
@@ -177,7 +177,7 @@ func (g *golden) untouched(mem *vfs.Mem, files map[string][]byte) {
 
 // damage opens the store with some files replaced, in both modes, and judges
 // the outcome. The damaged file is the one to be named.
-func (g *golden) damage(how, file string, change func(files map[string][]byte)) {
+func (g *soundStore) damage(how, file string, change func(files map[string][]byte)) {
 	g.t.Helper()
 	files := maps.Clone(g.files)
 	change(files)
@@ -192,7 +192,7 @@ func (g *golden) damage(how, file string, change func(files map[string][]byte)) 
 }
 
 // judge names the outcome. All but the last are honest.
-func (g *golden) judge(v outcome, file string) string {
+func (g *soundStore) judge(v outcome, file string) string {
 	var damage *CorruptionError
 	_, prefix := g.model.find(v.sum, v.now, g.least, g.model.issued())
 	switch {
@@ -230,10 +230,7 @@ func TestDamagedByteIsNeverAWrongAnswer(t *testing.T) {
 	g := makeGolden(t)
 	g.least = g.model.issued() - 1 // each frame proves that the one before it was durable
 	rng := seeded(21)
-	share := 0.02
-	if longRun() {
-		share = 1
-	}
+	share := tier(0.003, 0.02, 1)
 	for _, name := range g.names {
 		content := g.files[name]
 		for i := range g.meaningful(name) {
@@ -255,7 +252,7 @@ func TestDamagedByteIsNeverAWrongAnswer(t *testing.T) {
 	}
 }
 
-func (g *golden) size() (n int) {
+func (g *soundStore) size() (n int) {
 	for _, name := range g.names {
 		n += g.meaningful(name)
 	}
@@ -264,7 +261,7 @@ func (g *golden) size() (n int) {
 
 // meaningful is the length of a file without the zeros reserved at a log's end,
 // but for some of them.
-func (g *golden) meaningful(name string) int {
+func (g *soundStore) meaningful(name string) int {
 	content := g.files[name]
 	if strings.HasSuffix(name, ".wal") {
 		return min(len(content), len(bytes.TrimRight(content, "\x00"))+64)
@@ -275,10 +272,7 @@ func (g *golden) meaningful(name string) int {
 func TestFileCutShortIsNeverAWrongAnswer(t *testing.T) {
 	g := makeGolden(t)
 	rng := seeded(22)
-	step := 61
-	if longRun() {
-		step = 1
-	}
+	step := tier(307, 61, 1)
 	for _, name := range g.names {
 		for n := rng.IntN(step); n < g.meaningful(name); n += step {
 			g.damage(fmt.Sprintf("%s: cut to %d bytes", name, n), name, func(files map[string][]byte) {

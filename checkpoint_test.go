@@ -128,8 +128,8 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 			}
 		})
 	}
-	linked := 0
-	for i := range 50 {
+	linked, copies := 0, tier(10, 50, 50)
+	for i := range copies {
 		target := fmt.Sprintf("%s/copy%02d", dir, i)
 		lo := done.Load()
 		if err := db.Checkpoint(background, target); err != nil {
@@ -160,7 +160,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	}
 	n := checkNumbered(t, db)
 	mustClose(t, db)
-	t.Logf("checkpoint: copies=50 commits=%d tables with two names=%d", n, linked)
+	t.Logf("checkpoint: copies=%d commits=%d tables with two names=%d", copies, n, linked)
 }
 
 // checkLinks looks that each table of the copy has a second name or more: the

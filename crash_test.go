@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -67,13 +68,25 @@ func longRun() bool {
 	return f != nil && f.Value.String() == "true"
 }
 
+// tier is how much a test does: a taste of it with -short, all of it with -long.
+func tier[T any](short, usual, long T) T {
+	switch {
+	case longRun():
+		return long
+	case testing.Short():
+		return short
+	}
+	return usual
+}
+
 // The default run takes about a second per workload; the long one does every
 // operation, and many images of each.
 func planFor() crashPlan {
-	if longRun() {
-		return crashPlan{points: 1 << 30, images: 16, nest: 20, inner: 1, inners: 2, looks: 3, killing: 1 << 30}
-	}
-	return crashPlan{points: 120, images: 2, nest: 50, inner: 5, inners: 1, looks: 7, killing: 10}
+	return tier(
+		crashPlan{points: 4, images: 1, nest: 20, inner: 15, inners: 1, looks: 7, killing: 1},
+		crashPlan{points: 120, images: 2, nest: 50, inner: 5, inners: 1, looks: 7, killing: 10},
+		crashPlan{points: 1 << 30, images: 16, nest: 20, inner: 1, inners: 2, looks: 3, killing: 1 << 30},
+	)
 }
 
 func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
@@ -81,7 +94,7 @@ func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
 	for i := range crashWorkloads {
 		w := &crashWorkloads[i]
 		t.Run(w.name, func(t *testing.T) {
-			e := newCrashEnum(t, w, 7)
+			e := newCrashEnum(t, w, seed.Or(t, 7))
 			e.run()
 			e.killAndCut()
 			t.Log(e.tally)
@@ -91,8 +104,8 @@ func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
 	t.Logf("crash-enum: workloads=%d %v: each opened, to the state after one commit", len(crashWorkloads), total)
 }
 
-func newCrashEnum(t testing.TB, w *workload, seed uint64) *crashEnum {
-	return &crashEnum{t: t, w: w, rng: seeded(seed), plan: planFor(), known: map[uint64]stored{}}
+func newCrashEnum(t testing.TB, w *workload, from uint64) *crashEnum {
+	return &crashEnum{t: t, w: w, rng: seeded(from), plan: planFor(), known: map[uint64]stored{}}
 }
 
 // run cuts the power at the operations of one run.
@@ -351,7 +364,7 @@ func (e *crashEnum) among(got, first stored, lo, hi int, where string) {
 func (e *crashEnum) killAndCut() {
 	ops := e.s.fs.(*vfstest.Disk).Ops()
 	stride := max(1, int(ops)/e.plan.killing)
-	if ops < 100 {
+	if ops < 100 && !testing.Short() {
 		stride = 1
 	}
 	for k := 1 + e.rng.IntN(stride); k <= int(ops); k += stride {

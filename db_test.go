@@ -297,7 +297,7 @@ func TestOpenIsRefused(t *testing.T) {
 // await polls until done, without sleeping.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-deadline:

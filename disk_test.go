@@ -67,6 +67,9 @@ func checkFull(t *testing.T, db *DB, n int, value []byte, whole bool) {
 }
 
 func TestDiskLimitRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for many merges")
+	}
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
 			events := make(chan Event, 1000)

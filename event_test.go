@@ -4,36 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// compareGolden compares text with a file of testdata.
-func compareGolden(t *testing.T, name, text string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("%s differs; -update rewrites it. Got:\n%s", path, text)
-	}
-}
 
 func TestTheLoggerGetsTheSameEvents(t *testing.T) {
 	var out bytes.Buffer

@@ -88,11 +88,12 @@ func TestEveryFailingCallIsHonest(t *testing.T) {
 	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites, len(faultVariants), runs)
 }
 
-// sampleCalls picks which of n calls fail, one run each.
+// sampleCalls picks which of n calls fail, one run each: all, or about three, or
+// about three of every twentieth kind.
 func sampleCalls(n int64, rng *rand.Rand) (picked []int64) {
-	step := int64(1)
-	if !longRun() {
-		step = max(1, n/3)
+	step := tier(max(1, n/3), max(1, n/3), 1)
+	if testing.Short() && rng.IntN(20) > 0 {
+		return nil
 	}
 	for nth := 1 + rng.Int64N(step); nth <= n; nth += step {
 		picked = append(picked, nth)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -40,7 +41,7 @@ func fixedMetrics() Metrics {
 }
 
 func TestTheMetricsTableLinesUp(t *testing.T) {
-	compareGolden(t, "metrics.txt", "a busy store\n\n"+fixedMetrics().String()+"\nnothing\n\n"+Metrics{}.String())
+	golden.Compare(t, "testdata/metrics.txt", "a busy store\n\n"+fixedMetrics().String()+"\nnothing\n\n"+Metrics{}.String())
 }
 
 func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
@@ -99,7 +100,7 @@ func TestEachEventIsOneRecordOfTheLogger(t *testing.T) {
 	if got := strings.Count(out.String(), "\n"); got != len(every) {
 		t.Errorf("%d records of %d events", got, len(every))
 	}
-	compareGolden(t, "event_records.txt", out.String())
+	golden.Compare(t, "testdata/event_records.txt", out.String())
 }
 
 func TestOnEventMayAskForMetrics(t *testing.T) {
@@ -141,23 +142,23 @@ func TestProfilesTellTheWorkersApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		var b bytes.Buffer
+	var b bytes.Buffer
+	missing := ""
+	labelled := func() bool {
+		b.Reset()
 		if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
 			t.Fatal(err)
 		}
-		missing := ""
+		missing = ""
 		for _, name := range []string{"flush", "compact", "compact2", "keep", "reap"} {
 			if !strings.Contains(b.String(), fmt.Sprintf(`"siltstone":%q, "store":"shop"`, name)) {
 				missing = name
 			}
 		}
-		if missing == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no goroutine is labelled %s:\n%s", missing, &b)
-		}
+		return missing == ""
+	}
+	if !Within(labelled) {
+		t.Errorf("no goroutine is labelled %s:\n%s", missing, &b)
 	}
 }
 

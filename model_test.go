@@ -2,16 +2,18 @@ package siltstone_test
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/fuzz/model"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 var (
-	long     = flag.Bool("long", false, "run the model for ten minutes instead of seconds")
-	seedFlag = flag.Uint64("seed", 0, "run only the tape of this seed")
+	long     = flag.Bool("long", false, "run the long tiers, for minutes instead of seconds")
+	tapeFlag = flag.String("tape", "", "run the model on this tape only, as a failure prints it")
 )
 
 // modelConfigs are the extremes that every tape runs under.
@@ -62,39 +64,55 @@ func (c namedConfig) config() model.Config {
 	return m
 }
 
-// checkTape runs a tape under every configuration. A failing one is shortened
-// and told operation by operation.
-func checkTape(t *testing.T, seed uint64, length int) {
+// checkTape runs the tape of a seed under every configuration.
+func checkTape(t *testing.T, from uint64, length int) {
 	t.Helper()
-	tape := model.Random(seed, length)
+	playTape(t, model.Random(from, length), fmt.Sprintf("seed %d, ", from))
+}
+
+// playTape runs a tape under every configuration. A failing one is shortened,
+// told operation by operation, and printed to be replayed.
+func playTape(t *testing.T, tape model.Tape, name string) {
+	t.Helper()
 	for _, c := range modelConfigs() {
 		err := model.Check(tape, c.config())
 		if err == nil {
 			continue
 		}
-		t.Errorf("seed %d, %d operations, configuration %q: %v", seed, length, c.name, err)
+		t.Errorf("%s%d operations, configuration %q: %v", name, len(tape), c.name, err)
 		tape = tape.Shorten(func(shorter model.Tape) bool { return model.Check(shorter, c.config()) != nil })
 		told := c.config()
 		told.Trace = func(op int, what string) { t.Logf("%4d %s", op, what) }
-		t.Fatalf("%d operations are enough: %v\n%#v", len(tape), model.Check(tape, told), tape)
+		t.Fatalf("%d operations are enough: %v\nreplay: go test . -run StoreAnswers -tape %v", len(tape), model.Check(tape, told), tape)
 	}
 }
 
 func TestStoreAnswersAsTheModelDoes(t *testing.T) {
-	if *seedFlag != 0 {
-		checkTape(t, *seedFlag, 1500)
+	if *tapeFlag != "" {
+		tape, err := model.Parse(*tapeFlag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		playTape(t, tape, "")
+		return
+	}
+	if n, ok := seed.Given(); ok {
+		checkTape(t, n, 1500)
 		return
 	}
 	// The same tapes each time, so that a red run is the fault of the change; new
 	// ones are the long tier's.
-	budget, first := 8*time.Second, uint64(1)
-	if *long {
+	budget, length, first := 8*time.Second, 400, uint64(1)
+	switch {
+	case *long:
 		budget, first = 10*time.Minute, uint64(time.Now().UnixNano())
+	case testing.Short():
+		budget, length = 500*time.Millisecond, 100
 	}
 	begin := time.Now()
 	tapes := 0
-	for seed := first; tapes == 0 || time.Since(begin) < budget; seed++ {
-		checkTape(t, seed, 400)
+	for n := first; tapes == 0 || time.Since(begin) < budget; n++ {
+		checkTape(t, n, length)
 		tapes++
 	}
 	t.Logf("%d tapes from seed %d", tapes, first)

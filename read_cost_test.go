@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -299,10 +298,12 @@ func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
 	s.write(readKeys, 1)
 	s.flush()
 	s.write(readKeys, 30)
-	for begin := time.Now(); s.runCount() != 1 || s.Metrics().Memtables.Records > 0; s.scan(s) {
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal(s.Metrics())
-		}
+	oneRun := func() bool {
+		s.scan(s)
+		return s.runCount() == 1 && s.Metrics().Memtables.Records == 0
+	}
+	if !Within(oneRun) {
+		t.Fatal(s.Metrics())
 	}
 }
 

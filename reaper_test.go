@@ -182,26 +182,21 @@ func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
 		fill(t, db, n)
 	}
 	for _, e := range ends {
-		writes, took := map[int]uint64{}, map[int]time.Duration{}
+		writes := map[int]uint64{}
 		for n, db := range stores {
 			// Each ends the same collection, in a transaction that is rolled back.
 			tx, err := db.Begin(context.Background(), ReadWrite)
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := time.Now()
 			if err := e.end(tx); err != nil {
 				t.Fatalf("%s: %v", e.name, err)
 			}
-			took[n], writes[n] = time.Since(begin), uint64(len(tx.t.change.ops))
+			writes[n] = uint64(len(tx.t.change.ops))
 			tx.Rollback()
 		}
-		t.Logf("%s: %v of 10 elements, %v of %d", e.name, took[10], took[big()], big())
 		if writes[10] != writes[big()] {
 			t.Errorf("%s writes %d records at 10 elements and %d at %d", e.name, writes[10], writes[big()], big())
-		}
-		if took[big()] > 10*time.Millisecond {
-			t.Errorf("%s of %d elements took %v", e.name, big(), took[big()])
 		}
 	}
 }

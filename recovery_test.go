@@ -108,7 +108,7 @@ func TestSecondCutInRecoveryOpens(t *testing.T) {
 	}
 	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
 	rng, cuts := seeded(2), 0
-	for image := range disk.Images(vfstest.P5, 4, rng) {
+	for image := range disk.Images(vfstest.P5, tier(1, 4, 4), rng) {
 		image.OnOp(func(op vfstest.Op) {
 			for _, p := range vfstest.Profiles() {
 				for again := range image.Images(p, 1, rng) {

@@ -9,13 +9,7 @@ import (
 // A store that nothing is wrong with is repaired without a word, whatever it went
 // through, and shows the same.
 func TestRepairOfATypedHistoryChangesNothing(t *testing.T) {
-	seeds, steps := uint64(6), 400
-	if testing.Short() {
-		seeds = 2
-	}
-	if longRun() {
-		seeds, steps = 100, 3000
-	}
+	seeds, steps := tier[uint64](2, 6, 100), tier(400, 400, 3000)
 	for seed := uint64(1); seed <= seeds; seed++ {
 		s := newTypedStore(t, seed)
 		err := typedtest.History(s, typedtest.HistoryOptions{Seed: 1000 + seed, Steps: steps, Each: func(int) error {

@@ -355,7 +355,7 @@ func TestRepairLosesTheDamagedBlockAlone(t *testing.T) {
 	b := makeBroken(t)
 	manifest, cases := b.names("MANIFEST")[0], 0
 	for _, name := range b.names(".sst") {
-		for at := 10; at < len(b.files[name]); at += 301 {
+		for at := 10; at < len(b.files[name]); at += tier(1501, 301, 301) {
 			files := b.changed(name, func(c []byte) []byte { c[at] ^= 0x10; return c })
 			end := b.dataEnd(name)
 			lost := func(r *storedRecord) bool {
@@ -443,7 +443,7 @@ func TestRepairKeepsTheCommitsAroundADamagedOne(t *testing.T) {
 		}
 	}
 	end := b.dataEnd(name)
-	for at := int64(5); at < end; at += 37 {
+	for at := int64(5); at < end; at += tier[int64](259, 37, 37) {
 		got, report := b.repaired(b.changed(name, func(c []byte) []byte { c[at] ^= 1; return c }))
 		b.same(fmt.Sprintf("byte %d of the log", at), got, b.shows(func(r *storedRecord) bool {
 			return r.file == name && at >= r.from && at < r.to

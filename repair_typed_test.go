@@ -276,10 +276,7 @@ func repairOfRandomDamageInventsNothing(t *testing.T) {
 	for _, r := range b.records {
 		written[r.key+"="+r.value] = true
 	}
-	rng, rounds, made := seeded(21), 150, 0
-	if longRun() {
-		rounds = 10_000
-	}
+	rng, rounds, made := seeded(21), tier(30, 150, 10_000), 0
 	names := b.names("")
 	for round := range rounds {
 		files := maps.Clone(b.files)

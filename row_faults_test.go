@@ -271,7 +271,10 @@ func shownBy(t testing.TB, db *DB) string {
 
 func TestCheckNamesEveryFaultOfRowsAndRepairMendsIt(t *testing.T) {
 	typedtest.InRows(t)
-	for _, f := range rowFaults {
+	for i, f := range rowFaults {
+		if i%tier(4, 1, 1) > 0 {
+			continue
+		}
 		t.Run(f.name, func(t *testing.T) {
 			mem, clock := vfs.NewMem(), newHandClock()
 			db, prefixes, before := faultyStore(t, mem, clock)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/golden"
 )
 
 // The price list: runs across, filled memtable down.
@@ -19,7 +21,7 @@ func TestDelayPerByteIsTheGoldenTable(t *testing.T) {
 		fmt.Fprintf(&b, "%3d/%d  %8d  %8d  %17d\n", filled, fillSteps,
 			delayPerByte(debt{full: 1, filled: filled}), delayPerByte(debt{full: 2, filled: filled}), delayPerByte(debt{runs: 30, full: 2, filled: filled}))
 	}
-	compareGolden(t, "delay.txt", b.String())
+	golden.Compare(t, "testdata/delay.txt", b.String())
 }
 
 // Whatever grows by one step, the price does not fall, nor more than double.

@@ -100,10 +100,7 @@ func powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
 	for end > first && changed[end-1] == 0 {
 		end--
 	}
-	stride := 3
-	if longRun() {
-		stride = 1
-	}
+	stride := tier(19, 3, 1)
 	kept := 0
 	for cut := first; cut <= end; cut += stride {
 		if cut+stride > end {
@@ -188,9 +185,9 @@ var largeCommits = map[string]func(db *DB, writes int) error{
 }
 
 func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
-	writes, stride, most := 10_000, int64(3), 30
+	writes, stride, most := tier(3000, 10_000, 5_000_000), int64(3), 30
 	if longRun() {
-		writes, stride, most = 5_000_000, 1, 4
+		stride, most = 1, 4
 	}
 	for name, commit := range largeCommits {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -214,18 +215,18 @@ func (s *typedStore) settle() {
 
 func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *testing.T) {
 	// The same histories each time; new ones are the long tier's.
-	seeds, steps, first := uint64(12), 900, uint64(1)
-	if testing.Short() {
-		seeds = 2
-	}
+	seeds, steps, first := tier[uint64](2, 12, 300), tier(900, 900, 5000), uint64(1)
 	if longRun() {
-		seeds, steps, first = 300, 5000, uint64(time.Now().UnixNano())
+		first = uint64(time.Now().UnixNano())
 	}
-	for seed := first; seed < first+seeds; seed++ {
-		limit := typedtest.InlineLimits[seed%3]
+	if n, ok := seed.Given(); ok {
+		seeds, steps, first = 1, 5000, n
+	}
+	for n := first; n < first+seeds; n++ {
+		limit := typedtest.InlineLimits[n%3]
 		typedtest.InlineUpTo(t, limit.Elements, limit.Bytes)
-		s := newTypedStore(t, seed)
-		err := typedtest.History(s, typedtest.HistoryOptions{Seed: seed, Steps: steps, Each: func(step int) error {
+		s := newTypedStore(t, n)
+		err := typedtest.History(s, typedtest.HistoryOptions{Seed: n, Steps: steps, Each: func(step int) error {
 			if s.rng.IntN(12) > 0 {
 				return nil
 			}
@@ -233,7 +234,7 @@ func TestTypedHistoriesAnswerLikeTheModelThroughReopenCrashAndCompaction(t *test
 			return s.recount(false)
 		}})
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, seed.Replay(t, n))
 		}
 		s.settle()
 	}
@@ -256,7 +257,7 @@ func typedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 		s.unrest = func() {
 			calls++
 			switch {
-			case calls > 100 && calls%100 > 0: // some make thousands
+			case calls > tier(5, 100, 100) && calls%100 > 0: // some make thousands
 			case s.rng.IntN(4) == 0:
 				s.disturb()
 			default:

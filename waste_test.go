@@ -47,7 +47,7 @@ func TestCollectionEndsWaste(t *testing.T) {
 // What the budget counts stays inside it while a store many times as large is
 // loaded and read. go run ./harness/budget measures the heap.
 func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
-	const keys = 200_000
+	keys := tier(50_000, 200_000, 200_000)
 	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: Buffered})
 	if err != nil {
 		t.Fatal(err)

@@ -3,16 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/xml"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"github.com/siltstonedb/siltstone/internal/golden"
+)
 
 // exampleResults has a row that is won, one that is lost, one where small is
 // good, an engine that took no part and one that failed.
@@ -43,27 +40,10 @@ func exampleReport() *report {
 	}, exampleResults())
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (-update writes it):\n%s", file, got)
-	}
-}
-
 func TestTheTableShowsWhatWasLostAndWhatFailed(t *testing.T) {
 	var page bytes.Buffer
 	exampleReport().markdown(&page)
-	golden(t, "table.md", page.Bytes())
+	golden.Compare(t, "testdata/table.md", page.String())
 	for _, want := range []string{"0.80, **lost** to bbolt", "1 of them lost", "| failed |", "broke"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the table does not say %q", want)
@@ -74,7 +54,7 @@ func TestTheTableShowsWhatWasLostAndWhatFailed(t *testing.T) {
 func TestBenchLinesHaveEveryRun(t *testing.T) {
 	var lines bytes.Buffer
 	exampleReport().benchLines(&lines)
-	golden(t, "bench.txt", lines.Bytes())
+	golden.Compare(t, "testdata/bench.txt", lines.String())
 }
 
 func TestChartsAreWellFormed(t *testing.T) {
@@ -91,7 +71,7 @@ func TestChartsAreWellFormed(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "bench-write.svg", charts["bench-write.svg"])
+	golden.Compare(t, "testdata/bench-write.svg", string(charts["bench-write.svg"]))
 }
 
 func TestTheMedianIsOfEachFigure(t *testing.T) {

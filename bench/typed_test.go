@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/golden"
 )
 
 func TestTypedNamesAreWhatRedisBenchmarkWrites(t *testing.T) {
@@ -106,7 +107,7 @@ func TestTheTypedTableMarksWhatIsLostAndWhatFallsShort(t *testing.T) {
 	m := exampleReport().machine
 	var page bytes.Buffer
 	newTypedTable(m, "7.0.15", rs).markdown(&page)
-	golden(t, "typed.md", page.Bytes())
+	golden.Compare(t, "testdata/typed.md", page.String())
 }
 
 func TestTypedIsSkippedWithoutRedis(t *testing.T) {

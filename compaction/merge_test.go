@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
@@ -169,7 +170,7 @@ func show(s *store, r *Result) string {
 }
 
 func TestMergeStreams(t *testing.T) {
-	golden(t, "testdata/merge.txt", func(t *testing.T, given []string) string {
+	golden.Cases(t, "testdata/merge.txt", func(t *testing.T, given []string) string {
 		s := newStore(t, Config{})
 		r, err := Merge(parseJob(t, given), s.env())
 		if err != nil {

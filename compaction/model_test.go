@@ -5,11 +5,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -192,14 +192,14 @@ func (h *history) fail(format string, args ...any) {
 }
 
 func TestMergingChangesNoAnswer(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	first := seed.New(t)
 	rounds := 400
 	if testing.Short() {
 		rounds = 30
 	}
 	for i := range rounds {
-		t.Run(fmt.Sprintf("seed=%d", seed+uint64(i)), func(t *testing.T) {
-			h := newHistory(t, seed+uint64(i))
+		t.Run(fmt.Sprintf("seed=%d", first+uint64(i)), func(t *testing.T) {
+			h := newHistory(t, first+uint64(i))
 			for range 400 {
 				h.step()
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -187,7 +188,7 @@ func (c *pickCase) parseTable(t *testing.T, r manifest.Run, text string) *manife
 }
 
 func TestPicks(t *testing.T) {
-	golden(t, "testdata/pick.txt", func(t *testing.T, given []string) string {
+	golden.Cases(t, "testdata/pick.txt", func(t *testing.T, given []string) string {
 		c := parsePick(t, given)
 		if c.flush != nil {
 			return PlaceFlush(&c.version, c.in, *c.flush, c.version.NewestRun()+1, false).String()

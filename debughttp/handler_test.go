@@ -3,21 +3,18 @@ package debughttp
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func open(t testing.TB) *siltstone.DB {
 	t.Helper()
@@ -82,19 +79,7 @@ func TestThePageOfFixedFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, content, _ := strings.Cut(string(got), "<body>")
-	const path = "testdata/page.html"
-	if *update {
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if content != string(want) {
-		t.Errorf("%s differs; -update rewrites it. Got:\n%s", path, content)
-	}
+	golden.Compare(t, "testdata/page.html", content)
 }
 
 func TestHostileKeysStayText(t *testing.T) {

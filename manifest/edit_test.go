@@ -3,20 +3,18 @@ package manifest
 import (
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/golden"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // fullEdit has every field.
 func fullEdit(t testing.TB) *Edit {
@@ -43,7 +41,7 @@ func TestBytesOfAnEditAreFrozen(t *testing.T) {
 	for bytes := range slices.Chunk(AppendEdit(nil, fullEdit(t)), 24) {
 		fmt.Fprintf(&b, "    % x\n", bytes)
 	}
-	golden(t, "testdata/edit.txt", b.String())
+	golden.Compare(t, "testdata/edit.txt", b.String())
 }
 
 func TestStateIsDrawn(t *testing.T) {
@@ -52,19 +50,7 @@ func TestStateIsDrawn(t *testing.T) {
 	s.Parent = 0xDA
 	closed, err := s.Apply(&Edit{Removed: []base.FileNum{30, 31}, Clean: true, IDLimit: 10, KeyspaceLimit: 4})
 	must(t, err)
-	golden(t, "testdata/state.txt", s.String()+"\n"+closed.String()+"\n"+fullEdit(t).String()+"\n")
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		must(t, os.WriteFile(name, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(name)
-	must(t, err)
-	if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
-		t.Errorf("%s differs; got\n%s", name, got)
-	}
+	golden.Compare(t, "testdata/state.txt", s.String()+"\n"+closed.String()+"\n"+fullEdit(t).String()+"\n")
 }
 
 func randomEdit(rng *rand.Rand) *Edit {
@@ -103,9 +89,7 @@ func randomEdit(rng *rand.Rand) *Edit {
 }
 
 func TestEditComesBackFromItsBytes(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 3))
+	rng := rand.New(rand.NewPCG(seed.New(t), 3))
 	for range 500 {
 		e := randomEdit(rng)
 		b := AppendEdit(nil, e)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 func TestNumbersOfAStateOnlyRise(t *testing.T) {
@@ -118,9 +119,7 @@ func drawRanges(list []IDRange) string {
 }
 
 func TestNominationsAgreeWithASet(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 4))
+	rng := rand.New(rand.NewPCG(seed.New(t), 4))
 	random := func() (list []IDRange) {
 		for range rng.IntN(4) {
 			first := uint64(rng.IntN(40))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 const picture = `L0 #9: 31[c-k]{size=4096,digest=5,minseq=70,maxseq=99,puts=3,dels=2,rangedels=1}
@@ -171,9 +172,7 @@ func TestUntouchedRunsAreShared(t *testing.T) {
 // TestApplyAgreesWithAModel applies random edits to a version and to a plain
 // map of tables.
 func TestApplyAgreesWithAModel(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 2))
+	rng := rand.New(rand.NewPCG(seed.New(t), 2))
 	v := &Version{}
 	model := map[base.FileNum]*Table{}
 	next := base.FileNum(1)

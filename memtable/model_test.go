@@ -7,12 +7,12 @@ import (
 	"slices"
 	"sort"
 	"testing"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/iterator"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 var _ iterator.Iterator = (*Iter)(nil)
@@ -48,9 +48,7 @@ func (m model) record(i int) *record {
 
 // newSeed returns a generator and tells the seed.
 func newSeed(t testing.TB) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(seed.New(t), 0))
 }
 
 func put(seq base.SeqNum) base.Trailer {

@@ -2,18 +2,15 @@ package sstable
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // tinyRecords meet every column: versions, expiry, tombstone, metadata, rest.
 func tinyRecords() []rec {
@@ -52,22 +49,7 @@ func TestTinyTableHasTheBytesOfTheFormat(t *testing.T) {
 	part("footer", int64(len(file))-footerLen, int64(len(file)))
 	fmt.Fprintf(&b, "digest of the file, in the manifest only\n        %016x\n", props.Digest)
 
-	const golden = "testdata/tiny.txt"
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Fatalf("the format has changed; got\n%s", b.String())
-	}
+	golden.Compare(t, "testdata/tiny.txt", b.String())
 }
 
 func sectionLengths(file []byte) [4]int64 {

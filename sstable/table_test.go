@@ -16,6 +16,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 var _ iterator.Iterator = (*Iter)(nil)
@@ -188,10 +189,9 @@ func sameEntry(e *iterator.Entry, r rec, keysOnly bool) bool {
 }
 
 func TestTableAnswersLikeASortedSlice(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	first := seed.New(t)
 	for round := range 24 {
-		rng := rand.New(rand.NewPCG(seed, uint64(round)))
+		rng := rand.New(rand.NewPCG(first, uint64(round)))
 		recs := randomRecords(rng, 1+rng.IntN(1500))
 		o := WriterOptions{
 			Compression: Compression(1 + round%3),

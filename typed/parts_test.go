@@ -53,14 +53,11 @@ func TestGlobsAreThoseOfRedis(t *testing.T) {
 	}
 }
 
+// TestGlobWithManyStarsTakesNoExponentialTime: one that did would never end.
 func TestGlobWithManyStarsTakesNoExponentialTime(t *testing.T) {
 	pattern := strings.Repeat("a*", 200) + "b"
-	start := time.Now()
 	if globMatch(pattern, []byte(strings.Repeat("a", 5000))) {
 		t.Error("matches")
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("took %v", d)
 	}
 }
 

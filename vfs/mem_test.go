@@ -10,16 +10,12 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 func TestMemFileEqualsASliceUnderRandomChanges(t *testing.T) {
-	seed := rand.Uint64()
-	defer func() {
-		if t.Failed() {
-			t.Logf("seed %d", seed)
-		}
-	}()
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := rand.New(rand.NewPCG(seed.New(t), 0))
 	for range 8 {
 		m := NewMem()
 		f := mustCreate(t, m, "f")

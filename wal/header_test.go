@@ -2,16 +2,14 @@ package wal
 
 import (
 	"encoding/binary"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"github.com/siltstonedb/siltstone/internal/golden"
+)
 
 // fixHeader makes the checksum of a changed header right.
 func fixHeader(data []byte) []byte {
@@ -51,17 +49,5 @@ func TestBytesOfALogAreFrozen(t *testing.T) {
 	if at != len(f.data) {
 		t.Errorf("the picture covers %d of %d bytes", at, len(f.data))
 	}
-	golden(t, "testdata/log.txt", b.String())
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		must(t, os.WriteFile(name, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(name)
-	must(t, err)
-	if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
-		t.Errorf("%s differs; got\n%s", name, got)
-	}
+	golden.Compare(t, "testdata/log.txt", b.String())
 }

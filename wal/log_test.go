@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 // memFile is a sink in memory that records what is done to it.
@@ -122,9 +123,7 @@ func verdict(err error) string {
 }
 
 func TestFramesComeBackAsTheyWereAppended(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(seed.New(t), 1))
 	for range 20 {
 		f := &memFile{}
 		w := NewWriter(f, testHeader)

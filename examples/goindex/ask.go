@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/examples/goindex/index"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
 // question is something the index can be asked. Its answer is one text.
 type question struct {
 	text   string
-	answer func(v view) (string, error)
+	answer func(v index.View) (string, error)
 }
 
 var questions = []question{
@@ -22,8 +23,8 @@ var questions = []question{
 	{"lines 1 to 3 of src/sort/sort.go", firstLines("src/sort/sort.go", 3)},
 	{"the last line with text of src/sort/sort.go", lastLine("src/sort/sort.go")},
 	{"imported by both src/net/http and src/net/rpc", commonImports("src/net/http", "src/net/rpc")},
-	{"the ten most frequent identifiers", topIdentifiers(identifiersKey)},
-	{"the ten most frequent identifiers of src/net/http", topIdentifiers(identifiersPrefix + "src/net/http")},
+	{"the ten most frequent identifiers", topIdentifiers(index.IdentifiersKey)},
+	{"the ten most frequent identifiers of src/net/http", topIdentifiers(index.IdentifiersPrefix + "src/net/http")},
 	{"the files indexed last", recentFiles(3)},
 }
 
@@ -56,7 +57,7 @@ func printSizes(db *siltstone.DB, out io.Writer) error {
 	}
 	rest := all
 	fmt.Fprintf(out, "\ntables   about %s:", size(all))
-	for _, prefix := range []string{filePrefix, linePrefix} {
+	for _, prefix := range []string{index.FilePrefix, index.LinePrefix} {
 		n, err := db.EstimateSize(siltstone.Prefix([]byte(prefix)))
 		if err != nil {
 			return err
@@ -68,20 +69,20 @@ func printSizes(db *siltstone.DB, out io.Writer) error {
 	return nil
 }
 
-func totals(v view) (string, error) {
-	n, err := counts(v, totalsKey)
+func totals(v index.View) (string, error) {
+	n, err := index.Counts(v, index.TotalsKey)
 	if err != nil {
 		return "", err
 	}
-	identifiers, err := v.ZSet(identifiersKey).Len()
-	return fmt.Sprintf("%d packages, %d files, %d lines, %s, %d identifiers", n[countPackages], n[countFiles],
-		n[countLines], size(n[countBytes]), identifiers), err
+	identifiers, err := v.ZSet(index.IdentifiersKey).Len()
+	return fmt.Sprintf("%d packages, %d files, %d lines, %s, %d identifiers", n[index.CountPackages], n[index.CountFiles],
+		n[index.CountLines], size(n[index.CountBytes]), identifiers), err
 }
 
-func filesUnder(dir string) func(view) (string, error) {
-	return func(v view) (string, error) {
+func filesUnder(dir string) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
 		files, bytes := 0, 0
-		for kv, err := range v.Scan(siltstone.Prefix(fileKey(dir))) {
+		for kv, err := range v.Scan(siltstone.Prefix(index.FileKey(dir))) {
 			if err != nil {
 				return "", err
 			}
@@ -92,10 +93,10 @@ func filesUnder(dir string) func(view) (string, error) {
 	}
 }
 
-func firstLines(path string, n int) func(view) (string, error) {
-	return func(v view) (string, error) {
+func firstLines(path string, n int) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
 		var found []string
-		for kv, err := range v.Scan(lines(path, 1, n)) {
+		for kv, err := range v.Scan(index.Lines(path, 1, n)) {
 			if err != nil {
 				return "", err
 			}
@@ -105,9 +106,9 @@ func firstLines(path string, n int) func(view) (string, error) {
 	}
 }
 
-func lastLine(path string) func(view) (string, error) {
-	return func(v view) (string, error) {
-		for kv, err := range v.ScanBack(fileLines(path)) {
+func lastLine(path string) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
+		for kv, err := range v.ScanBack(index.FileLines(path)) {
 			if err != nil {
 				return "", err
 			}
@@ -119,23 +120,23 @@ func lastLine(path string) func(view) (string, error) {
 	}
 }
 
-func commonImports(a, b string) func(view) (string, error) {
-	return func(v view) (string, error) {
-		return join(v.Set(importsPrefix+a).Inter(importsPrefix+b), func(s string) string { return s })
+func commonImports(a, b string) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
+		return join(v.Set(index.ImportsPrefix+a).Inter(index.ImportsPrefix+b), func(s string) string { return s })
 	}
 }
 
-func topIdentifiers(key string) func(view) (string, error) {
-	return func(v view) (string, error) {
+func topIdentifiers(key string) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
 		return join(v.ZSet(key).Range(typed.ByRank(0, 9).Reverse()), func(m typed.Member) string {
 			return fmt.Sprintf("%s %.0f", m.Name, m.Score)
 		})
 	}
 }
 
-func recentFiles(n int64) func(view) (string, error) {
-	return func(v view) (string, error) {
-		return join(v.List(recentKey).Range(0, n-1), func(b []byte) string { return string(b) })
+func recentFiles(n int64) func(index.View) (string, error) {
+	return func(v index.View) (string, error) {
+		return join(v.List(index.RecentKey).Range(0, n-1), func(b []byte) string { return string(b) })
 	}
 }
 

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/examples/goindex/index"
 )
 
-// index is what the command does without -crash: it loads, closes, reopens,
-// asks, and with -verify compares.
-func index(ctx context.Context, c config, t tree, out io.Writer) error {
-	fmt.Fprintf(out, "source   %s: %d files in %d packages\n", t.root, t.files, len(t.packages))
+// indexTree is what the command does: it loads, closes, reopens and asks.
+func indexTree(ctx context.Context, c config, t index.Tree, out io.Writer) error {
+	fmt.Fprintf(out, "source   %s: %d files in %d packages\n", t.Root, t.Files, len(t.Packages))
 	if err := load(ctx, c, t, out); err != nil {
 		return err
 	}
@@ -25,42 +25,38 @@ func index(ctx context.Context, c config, t tree, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "open     %v\n\n", since(start))
-	err = ask(db, out)
-	if err == nil && c.verify {
-		err = compare(ctx, db, t, out)
-	}
-	return errors.Join(err, db.Close())
+	return errors.Join(ask(db, out), db.Close())
 }
 
 // load opens the store, makes it equal to the tree and closes it.
-func load(ctx context.Context, c config, t tree, out io.Writer) error {
+func load(ctx context.Context, c config, t index.Tree, out io.Writer) error {
 	var work work
 	db, err := siltstone.Open(c.store, &siltstone.Options{OnEvent: work.note})
 	if err != nil {
 		return err
 	}
-	l := loader{db: db, source: t, progress: newProgress("loading", len(t.packages))}
+	l := index.Loader{DB: db, Source: t, Progress: index.NewProgress("loading", len(t.Packages))}
 	start := time.Now()
-	err = l.run(ctx)
-	l.progress.end()
+	err = l.Run(ctx)
+	l.Progress.End()
 	took := since(start)
 	start = time.Now()
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	l.result.print(out, took)
+	printResult(out, l.Result, took)
 	fmt.Fprintf(out, "close    %v\n", since(start))
-	work.print(out, l.result.bytes)
+	work.print(out, l.Result.Bytes)
 	return printFiles(out, c.store)
 }
 
-func (r loadResult) print(out io.Writer, took time.Duration) {
-	if r.commits == 0 {
-		fmt.Fprintf(out, "load     nothing committed: all %d packages are unchanged; %v\n", r.unchanged, took)
+func printResult(out io.Writer, r index.Result, took time.Duration) {
+	if r.Commits == 0 {
+		fmt.Fprintf(out, "load     nothing committed: all %d packages are unchanged; %v\n", r.Unchanged, took)
 		return
 	}
 	fmt.Fprintf(out, "load     %d packages committed (%d of them removed), %d unchanged; %d files, %d lines, %s; %v\n",
-		r.commits, r.gone, r.unchanged, r.files, r.lines, size(r.bytes), took)
+		r.Commits, r.Gone, r.Unchanged, r.Files, r.Lines, size(r.Bytes), took)
 }
 
 // printFiles shows what the store's directory holds, by kind of file.

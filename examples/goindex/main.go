@@ -3,13 +3,12 @@
 //
 //	go run ./examples/goindex            index GOROOT, close, reopen, report
 //	go run ./examples/goindex            once more: nothing has changed, nothing is committed
-//	go run ./examples/goindex -verify    read every file back and compare it with the source
-//	go run ./examples/goindex -crash     kill a loading process and see what is left
 //
 // Each package (a directory with Go files) is one transaction over raw keys and
 // all the types: contents and lines of its files, digests and counts in hashes,
 // imports in a set, identifiers in sorted sets, the files indexed last in a
-// list. See layout.go for the keys.
+// list. See index/layout.go for the keys. harness/goindex proves that the store
+// holds what was indexed, also after a kill.
 package main
 
 import (
@@ -20,10 +19,9 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strings"
+
+	"github.com/siltstonedb/siltstone/examples/goindex/index"
 )
 
 func main() {
@@ -49,9 +47,6 @@ type config struct {
 	source string // tree to index
 	store  string
 	limit  int // files
-	verify bool
-	crash  bool
-	acks   bool
 }
 
 // parse reads the command line. It writes what is wrong with it to stderr.
@@ -60,12 +55,8 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	f := flag.NewFlagSet("goindex", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&c.source, "src", "", "source tree (default: go env GOROOT)")
-	// A fixed name, so that a second run finds the first one's work.
-	f.StringVar(&c.store, "dir", filepath.Join(os.TempDir(), "siltstone-goindex"), "directory of the store")
+	f.StringVar(&c.store, "dir", index.StoreDir(), "directory of the store")
 	f.IntVar(&c.limit, "n", math.MaxInt, "index the first n files only, as if there were no others")
-	f.BoolVar(&c.verify, "verify", false, "read everything back and compare it with the source")
-	f.BoolVar(&c.crash, "crash", false, "kill a loading process and judge what is left, in a temporary store")
-	f.BoolVar(&c.acks, "acks", false, "load only, and print each package when its commit has returned (for -crash)")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -80,28 +71,13 @@ func parse(args []string, stderr io.Writer) (config, error) {
 
 func run(ctx context.Context, c config, out io.Writer) (err error) {
 	if c.source == "" {
-		if c.source, err = goroot(); err != nil {
+		if c.source, err = index.Goroot(); err != nil {
 			return err
 		}
 	}
-	t, err := walk(c.source, c.limit)
+	t, err := index.Walk(c.source, c.limit)
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.acks:
-		return acknowledge(ctx, c, t, out)
-	case c.crash:
-		return crash(ctx, c, t, out)
-	}
-	return index(ctx, c, t, out)
-}
-
-// goroot asks the go command where its installation is.
-func goroot() (string, error) {
-	out, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env GOROOT: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
+	return indexTree(ctx, c, t, out)
 }

@@ -1,6 +1,11 @@
 package model
 
-import "math/rand/v2"
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+)
 
 // Op is one entry of a tape: what to do, and the seed of every choice in it.
 type Op struct {
@@ -31,6 +36,34 @@ func (t Tape) Bytes() []byte {
 		b = append(b, o.Kind, byte(o.Seed), byte(o.Seed>>8))
 	}
 	return b
+}
+
+// textBytes is how many bytes of a tape's text make an operation.
+const textBytes = 5
+
+// String returns the tape as one word, for Parse.
+func (t Tape) String() string {
+	b := make([]byte, 0, textBytes*len(t))
+	for _, o := range t {
+		b = binary.BigEndian.AppendUint32(append(b, o.Kind), o.Seed)
+	}
+	return hex.EncodeToString(b)
+}
+
+// Parse reads what String has written.
+func Parse(text string) (Tape, error) {
+	b, err := hex.DecodeString(text)
+	if err == nil && len(b)%textBytes > 0 {
+		err = fmt.Errorf("%d bytes are no whole operations of %d", len(b), textBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a tape: %w", err)
+	}
+	var t Tape
+	for ; len(b) > 0; b = b[textBytes:] {
+		t = append(t, Op{Kind: b[0], Seed: binary.BigEndian.Uint32(b[1:])})
+	}
+	return t, nil
 }
 
 // Random returns n operations drawn from seed.

@@ -10,50 +10,35 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/harness/internal/load"
 )
 
 type settings struct {
-	keys, valueSize uint64
-	limit           int64
-	iterators       int
-	dir             string
+	load.Settings
+	limit     int64
+	iterators int
 }
 
 func main() {
 	var s settings
-	flag.Uint64Var(&s.keys, "n", 10_000_000, "keys to load")
-	flag.Uint64Var(&s.valueSize, "value", 128, "bytes of a value")
+	s.Flags()
 	flag.Int64Var(&s.limit, "limit", 64<<20, "MemoryLimit in bytes")
 	flag.IntVar(&s.iterators, "iterators", 16, "iterators open at once")
-	flag.StringVar(&s.dir, "dir", "", "directory of the store; a temporary one if empty")
 	flag.Parse()
-	if err := run(s); err != nil {
-		fmt.Fprintln(os.Stderr, "budget:", err)
-		os.Exit(1)
-	}
+	s.Main("budget", s.run)
 }
 
-func run(s settings) error {
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "siltstone-budget")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		s.dir = dir
-	}
-	db, err := siltstone.Open(s.dir, &siltstone.Options{Durability: siltstone.Buffered, MemoryLimit: s.limit})
+func (s *settings) run() error {
+	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.Buffered, MemoryLimit: s.limit})
 	if err != nil {
 		return err
 	}
@@ -107,19 +92,10 @@ func compare(db *siltstone.DB) error {
 	return fmt.Errorf("the live heap has %d bytes and the parts of Metrics().Memory sum to %d: %+v", m.HeapAlloc, said, db.Metrics().Memory)
 }
 
-func key(dst []byte, i uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst[:0], "load-key"...), i*0x9E3779B97F4A7C15)
-}
-
-func (s settings) load(db *siltstone.DB) error {
-	var k []byte
-	v := make([]byte, s.valueSize)
-	for i := range s.keys {
-		k = key(k, i)
-		for at, x := 0, i; at+8 <= len(v)/2; at += 8 { // half of it compresses
-			x = x*6364136223846793005 + 1442695040888963407
-			binary.LittleEndian.PutUint64(v[at:], x)
-		}
+func (s *settings) load(db *siltstone.DB) error {
+	var k, v []byte
+	for i := range s.Keys {
+		k, v = load.Key(k, i), s.Value(v, i)
 		if err := db.Put(k, v); err != nil {
 			return err
 		}
@@ -128,7 +104,7 @@ func (s settings) load(db *siltstone.DB) error {
 }
 
 // walk moves the iterators in turn, each through its own part of the store.
-func (s settings) walk(db *siltstone.DB) error {
+func (s *settings) walk(db *siltstone.DB) error {
 	its := make([]*siltstone.Iterator, s.iterators)
 	for i := range its {
 		it, err := db.NewIter(nil)
@@ -137,9 +113,9 @@ func (s settings) walk(db *siltstone.DB) error {
 		}
 		defer it.Close()
 		its[i] = it
-		it.SeekGE(key(nil, uint64(i)))
+		it.SeekGE(load.Key(nil, uint64(i)))
 	}
-	for range s.keys / uint64(len(its)) {
+	for range s.Keys / uint64(len(its)) {
 		for _, it := range its {
 			if !it.Valid() && !it.First() {
 				return errors.Join(it.Err(), errors.New("the store is empty"))
@@ -156,11 +132,11 @@ func (s settings) walk(db *siltstone.DB) error {
 	return nil
 }
 
-func (s settings) read(db *siltstone.DB) error {
+func (s *settings) read(db *siltstone.DB) error {
 	var k, v []byte
 	var err error
-	for n := range min(s.keys, 1_000_000) {
-		k = key(k, n*0x2545F4914F6CDD1D%s.keys)
+	for n := range min(s.Keys, 1_000_000) {
+		k = load.Key(k, n*0x2545F4914F6CDD1D%s.Keys)
 		if v, err = db.AppendGet(v[:0], k); err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,39 +21,26 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/harness/internal/load"
 )
 
 type settings struct {
-	keys, valueSize uint64
-	each            bool
-	limit           time.Duration
-	dir             string
+	load.Settings
+	each  bool
+	limit time.Duration
 }
 
 func main() {
 	var s settings
-	flag.Uint64Var(&s.keys, "n", 10_000_000, "keys to load")
-	flag.Uint64Var(&s.valueSize, "value", 128, "bytes of a value")
+	s.Flags()
 	flag.BoolVar(&s.each, "each", false, "delete key by key instead of with one range delete")
 	flag.DurationVar(&s.limit, "limit", time.Minute, "how long the disk may take to come back")
-	flag.StringVar(&s.dir, "dir", "", "directory of the store; a temporary one if empty")
 	flag.Parse()
-	if err := run(s); err != nil {
-		fmt.Fprintln(os.Stderr, "reclaim:", err)
-		os.Exit(1)
-	}
+	s.Main("reclaim", s.run)
 }
 
-func run(s settings) error {
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "siltstone-reclaim")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		s.dir = dir
-	}
-	db, err := siltstone.Open(s.dir, &siltstone.Options{Durability: siltstone.Buffered})
+func (s *settings) run() error {
+	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.Buffered})
 	if err != nil {
 		return err
 	}
@@ -68,23 +54,8 @@ func run(s settings) error {
 	return errors.Join(err, db.Close())
 }
 
-// key spreads numbers over the key space.
-func key(dst []byte, i uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst[:0], "load-key"...), i*0x9E3779B97F4A7C15)
-}
-
-// value says which key it belongs to; half of it compresses.
-func (s settings) value(dst []byte, i uint64) []byte {
-	dst = binary.BigEndian.AppendUint64(dst[:0], i)
-	for x := i; uint64(len(dst)) < s.valueSize/2; {
-		x = x*6364136223846793005 + 1442695040888963407
-		dst = binary.BigEndian.AppendUint64(dst, x)
-	}
-	return append(dst, make([]byte, s.valueSize-min(s.valueSize, uint64(len(dst))))...)
-}
-
 // load puts every key while a reader looks up what has been put.
-func (s settings) load(db *siltstone.DB) error {
+func (s *settings) load(db *siltstone.DB) error {
 	var loaded, reads atomic.Uint64
 	done := make(chan struct{})
 	var readErr error
@@ -94,8 +65,8 @@ func (s settings) load(db *siltstone.DB) error {
 	var k, v []byte
 	var longest time.Duration
 	var err error
-	for i := uint64(0); i < s.keys && err == nil; i++ {
-		k, v = key(k, i), s.value(v, i)
+	for i := uint64(0); i < s.Keys && err == nil; i++ {
+		k, v = load.Key(k, i), s.Value(v, i)
 		start := time.Now()
 		err = db.Put(k, v)
 		longest = max(longest, time.Since(start))
@@ -107,14 +78,14 @@ func (s settings) load(db *siltstone.DB) error {
 	if err = errors.Join(err, readErr); err != nil {
 		return err
 	}
-	size, err := diskBytes(s.dir)
+	size, err := diskBytes(s.Dir)
 	fmt.Printf("loaded %d keys of %d bytes in %v (%.0f a second, longest put %v), %d reads beside; %d MiB on disk\n",
-		s.keys, s.valueSize, took.Round(time.Millisecond), float64(s.keys)/took.Seconds(), longest.Round(time.Microsecond), reads.Load(), size>>20)
+		s.Keys, s.ValueSize, took.Round(time.Millisecond), float64(s.Keys)/took.Seconds(), longest.Round(time.Microsecond), reads.Load(), size>>20)
 	return err
 }
 
 // read looks up keys that have been loaded and compares their values.
-func (s settings) read(db *siltstone.DB, loaded, reads *atomic.Uint64, done chan struct{}) error {
+func (s *settings) read(db *siltstone.DB, loaded, reads *atomic.Uint64, done chan struct{}) error {
 	var k, v, want []byte
 	for n := uint64(1); ; n = n*6364136223846793005 + 1442695040888963407 {
 		select {
@@ -127,7 +98,7 @@ func (s settings) read(db *siltstone.DB, loaded, reads *atomic.Uint64, done chan
 			continue
 		}
 		i := (n >> 16) % top
-		k, want = key(k, i), s.value(want, i)
+		k, want = load.Key(k, i), s.Value(want, i)
 		var err error
 		if v, err = db.AppendGet(v[:0], k); err != nil {
 			return fmt.Errorf("key %d of %d: %w", i, top, err)
@@ -139,7 +110,7 @@ func (s settings) read(db *siltstone.DB, loaded, reads *atomic.Uint64, done chan
 	}
 }
 
-func (s settings) deleteAll(db *siltstone.DB) error {
+func (s *settings) deleteAll(db *siltstone.DB) error {
 	begin := time.Now()
 	if !s.each {
 		if err := db.DeleteRange(siltstone.Range{}); err != nil {
@@ -147,8 +118,8 @@ func (s settings) deleteAll(db *siltstone.DB) error {
 		}
 	} else {
 		var k []byte
-		for i := range s.keys {
-			k = key(k, i)
+		for i := range s.Keys {
+			k = load.Key(k, i)
 			if err := db.Delete(k); err != nil {
 				return err
 			}
@@ -159,11 +130,11 @@ func (s settings) deleteAll(db *siltstone.DB) error {
 }
 
 // watch waits until the directory holds next to nothing.
-func (s settings) watch() error {
+func (s *settings) watch() error {
 	const small = 1 << 20
 	begin := time.Now()
 	for tick := time.NewTicker(200 * time.Millisecond); ; <-tick.C {
-		size, err := diskBytes(s.dir)
+		size, err := diskBytes(s.Dir)
 		if err != nil {
 			return err
 		}
@@ -180,8 +151,8 @@ func (s settings) watch() error {
 
 // logs returns the bytes of log files, which hold the deletes themselves until
 // the memtable is next flushed.
-func (s settings) logs() (size uint64) {
-	names, _ := filepath.Glob(filepath.Join(s.dir, "*.wal"))
+func (s *settings) logs() (size uint64) {
+	names, _ := filepath.Glob(filepath.Join(s.Dir, "*.wal"))
 	for _, name := range names {
 		if st, err := os.Stat(name); err == nil {
 			size += uint64(st.Size())

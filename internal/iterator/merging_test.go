@@ -6,20 +6,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 // newRand returns a generator whose seed a failing test prints.
 func newRand(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed %d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 1))
+	return rand.New(rand.NewPCG(seed.New(t), 1))
 }
 
 func put(key string, seq base.SeqNum) Entry {

@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/seed"
 )
 
 // parse reads tombstones as the pictures write them: "a-e#9 c-h#7".
@@ -101,8 +101,8 @@ func cover(ts []Tombstone, key []byte, limit base.SeqNum) (seq base.SeqNum) {
 }
 
 func TestListAnswersLikeItsTombstones(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	r := rand.New(rand.NewPCG(seed, 0))
+	first := seed.New(t)
+	r := rand.New(rand.NewPCG(first, 0))
 	key := func() []byte { return []byte{'a' + byte(r.IntN(12))} }
 	for round := range 600 {
 		var ts, part []Tombstone
@@ -116,7 +116,7 @@ func TestListAnswersLikeItsTombstones(t *testing.T) {
 			lists = append(lists, New(part))
 		}
 		l := Merge(lists...)
-		at := func() string { return fmt.Sprintf("seed %d round %d: %v of %s", seed, round, l, lists) }
+		at := func() string { return fmt.Sprintf("seed %d round %d: %v of %s", first, round, l, lists) }
 		top := base.SeqNum(0)
 		var end []byte
 		for _, f := range l.Fragments() {

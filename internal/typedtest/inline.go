@@ -22,9 +22,14 @@ func InRows(t testing.TB) { InlineUpTo(t, 0, 0) }
 // the usual case, and what is in force.
 var InlineLimits = [...]record.InlineLimit{{}, {Elements: 4, Bytes: 64}, record.Inline}
 
-// InEveryForm runs the test under each of the limits.
+// InEveryForm runs the test under each of the limits; with -short under the one that
+// collections usually grow out of.
 func InEveryForm(t *testing.T, test func(t *testing.T)) {
-	for _, limit := range InlineLimits {
+	limits := InlineLimits[:]
+	if testing.Short() {
+		limits = limits[1:2]
+	}
+	for _, limit := range limits {
 		t.Run(fmt.Sprintf("inline up to %d", limit.Elements), func(t *testing.T) {
 			InlineUpTo(t, limit.Elements, limit.Bytes)
 			test(t)

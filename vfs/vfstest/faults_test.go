@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -227,8 +228,8 @@ func TestFailedSyncKeepsForgetsOrRevertsTheBytes(t *testing.T) {
 // The process sees what it wrote whatever the disk forgot, and what it synced
 // after that is durable.
 func TestForgottenBytesAreSeenButNeverUndoWhatIsSyncedLater(t *testing.T) {
-	seed := rand.Uint64()
-	rng := rand.New(rand.NewPCG(seed, 0))
+	first := seed.New(t)
+	rng := rand.New(rand.NewPCG(first, 0))
 	for range 200 {
 		d := NewDisk(1)
 		f := NewFaults(d)
@@ -256,7 +257,7 @@ func TestForgottenBytesAreSeenButNeverUndoWhatIsSyncedLater(t *testing.T) {
 				pos += len(p)
 			}
 			if d.Hash() != d.Image(P0, nil).Hash() || draw(t, d) != draw(t, d.Image(P0, nil)) {
-				t.Fatalf("seed %d: seen %s, after a kill %s", seed, draw(t, d), draw(t, d.Image(P0, nil)))
+				t.Fatalf("seed %d: seen %s, after a kill %s", first, draw(t, d), draw(t, d.Image(P0, nil)))
 			}
 		}
 		must(t, file.Sync())
@@ -265,7 +266,7 @@ func TestForgottenBytesAreSeenButNeverUndoWhatIsSyncedLater(t *testing.T) {
 			must(t, err)
 			for i, want := range trusted {
 				if want != 0 && (i >= len(content) || content[i] != want) {
-					t.Fatalf("seed %d: %v: %q, synced %q", seed, p, content, trusted)
+					t.Fatalf("seed %d: %v: %q, synced %q", first, p, content, trusted)
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -85,13 +86,7 @@ func (j *journal) verify(p Profile, img *Disk) {
 }
 
 func TestSyncedBytesSurviveEveryCutAndOthersAreNeverInvented(t *testing.T) {
-	seed := rand.Uint64()
-	defer func() {
-		if t.Failed() {
-			t.Logf("seed %d", seed)
-		}
-	}()
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := rand.New(rand.NewPCG(seed.New(t), 0))
 	for range 4 {
 		d := NewDisk(rng.Uint64())
 		j := &journal{t: t, d: d}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/examples/goindex/index"
 )
 
 // crashRounds is how often the loading process is killed. Each round goes on
@@ -28,7 +29,7 @@ const crashRounds = 3
 //	lost          acknowledged, but not found: must be none
 //	extra         found, but not acknowledged: the commit in flight, at most
 //	torn          not as in the source: must be none
-func crash(ctx context.Context, c config, t tree, out io.Writer) (err error) {
+func crash(ctx context.Context, c config, t index.Tree, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "goindex-crash-")
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func crash(ctx context.Context, c config, t tree, out io.Writer) (err error) {
 	acknowledged := map[string]bool{}
 	for round := range crashRounds {
 		// A share of what is left to load, so that every round dies half-way.
-		left := len(t.packages) - len(acknowledged)
+		left := len(t.Packages) - len(acknowledged)
 		kill := 1 + rand.IntN(max(1, left/(crashRounds-round)))
 		if err := loadAndKill(ctx, c, kill, acknowledged); err != nil {
 			return err
@@ -92,14 +93,14 @@ func loadAndKill(ctx context.Context, c config, n int, acknowledged map[string]b
 }
 
 // judgeCrash opens the store as the child left it.
-func judgeCrash(ctx context.Context, c config, t tree, acknowledged map[string]bool, out io.Writer) error {
+func judgeCrash(ctx context.Context, c config, t index.Tree, acknowledged map[string]bool, out io.Writer) error {
 	db, err := siltstone.Open(c.store, nil)
 	if err != nil {
 		return err
 	}
-	v := verifier{source: t, progress: newProgress("comparing", len(t.packages))}
+	v := verifier{source: t, progress: index.NewProgress("comparing", len(t.Packages))}
 	err = errors.Join(db.Check(ctx), v.run(ctx, db), db.Close())
-	v.progress.end()
+	v.progress.End()
 	if err != nil {
 		return err
 	}
@@ -127,14 +128,14 @@ func judgeCrash(ctx context.Context, c config, t tree, acknowledged map[string]b
 
 // acknowledge is -acks, the child of -crash: each line says that a commit has
 // returned.
-func acknowledge(ctx context.Context, c config, t tree, out io.Writer) error {
+func acknowledge(ctx context.Context, c config, t index.Tree, out io.Writer) error {
 	db, err := siltstone.Open(c.store, nil)
 	if err != nil {
 		return err
 	}
-	l := loader{db: db, source: t, committed: func(path string) error {
+	l := index.Loader{DB: db, Source: t, Committed: func(path string) error {
 		_, err := fmt.Fprintln(out, path)
 		return err
 	}}
-	return errors.Join(l.run(ctx), db.Close())
+	return errors.Join(l.Run(ctx), db.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/examples/goindex/index"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -24,20 +25,21 @@ const (
 
 // verifier compares an index with the source it was made from.
 type verifier struct {
-	source   tree
-	progress progress
+	source   index.Tree
+	progress index.Progress
 
 	packages    map[state][]string // paths
 	identifiers map[string]int     // over the packages found, as the source has them
 	faults      []string
 }
 
-// compare is -verify: the index must hold the tree and nothing else.
-func compare(ctx context.Context, db *siltstone.DB, t tree, out io.Writer) error {
+// compare is what the command does without -crash: the index must hold the tree and
+// nothing else.
+func compare(ctx context.Context, db *siltstone.DB, t index.Tree, out io.Writer) error {
 	start := time.Now()
-	v := verifier{source: t, progress: newProgress("comparing", len(t.packages))}
+	v := verifier{source: t, progress: index.NewProgress("comparing", len(t.Packages))}
 	err := v.run(ctx, db)
-	v.progress.end()
+	v.progress.End()
 	if err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func compare(ctx context.Context, db *siltstone.DB, t tree, out io.Writer) error
 	if n := len(v.faults); n > 0 {
 		return fmt.Errorf("the index differs from the source in %d places", n)
 	}
-	fmt.Fprintf(out, "verify   %d packages are as in the source; %v\n", len(v.packages[whole]), since(start))
+	fmt.Fprintf(out, "verify   %d packages are as in the source; %v\n", len(v.packages[whole]), time.Since(start).Round(time.Millisecond))
 	return nil
 }
 
@@ -60,20 +62,20 @@ func (v *verifier) run(ctx context.Context, db *siltstone.DB) error {
 	}
 	defer s.Close()
 	v.packages, v.identifiers = map[state][]string{}, map[string]int{}
-	for _, d := range v.source.packages {
+	for _, d := range v.source.Packages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, err := v.source.load(d)
+		p, err := v.source.Load(d)
 		if err != nil {
 			return err
 		}
 		st, err := v.judge(s, p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.path, err)
+			return fmt.Errorf("%s: %w", p.Path, err)
 		}
-		v.packages[st] = append(v.packages[st], p.path)
-		v.progress.step(p.path)
+		v.packages[st] = append(v.packages[st], p.Path)
+		v.progress.Step(p.Path)
 	}
 	return v.checkTotals(s)
 }
@@ -96,20 +98,20 @@ func (v *verifier) fault(format string, args ...any) {
 }
 
 // judge compares all that the index holds of a package with the source.
-func (v *verifier) judge(in view, p *sourcePackage) (state, error) {
-	exists, err := in.Hash(statsPrefix + p.path).Exists()
+func (v *verifier) judge(in index.View, p *index.Package) (state, error) {
+	exists, err := in.Hash(index.StatsPrefix + p.Path).Exists()
 	if err != nil {
 		return 0, err
 	}
 	if !exists {
 		return missing, nil
 	}
-	p.analyse()
-	for name, n := range p.identifiers {
+	p.Analyse()
+	for name, n := range p.Identifiers {
 		v.identifiers[name] += n
 	}
 	before := len(v.faults)
-	for _, check := range []func(view, *sourcePackage) error{
+	for _, check := range []func(index.View, *index.Package) error{
 		v.checkDigests, v.checkFiles, v.checkCounts, v.checkImports, v.checkIdentifiers,
 	} {
 		if err := check(in, p); err != nil {
@@ -122,71 +124,71 @@ func (v *verifier) judge(in view, p *sourcePackage) (state, error) {
 	return whole, nil
 }
 
-func (v *verifier) checkDigests(in view, p *sourcePackage) error {
-	differ, err := changed(in, p)
+func (v *verifier) checkDigests(in index.View, p *index.Package) error {
+	differ, err := index.Changed(in, p)
 	if differ {
-		v.fault("%s: digests", p.path)
+		v.fault("%s: digests", p.Path)
 	}
 	return err
 }
 
 // checkFiles reads every file back twice: its contents, and its lines put
 // together.
-func (v *verifier) checkFiles(in view, p *sourcePackage) error {
+func (v *verifier) checkFiles(in index.View, p *index.Package) error {
 	var contents, joined []byte
-	for _, f := range p.files {
-		path := p.filePath(f.name)
+	for _, f := range p.Files {
+		path := p.FilePath(f.Name)
 		var err error
-		contents, err = in.AppendGet(contents[:0], fileKey(path))
+		contents, err = in.AppendGet(contents[:0], index.FileKey(path))
 		switch {
 		case errors.Is(err, siltstone.ErrNotFound):
 			v.fault("%s: no contents", path)
 		case err != nil:
 			return err
-		case !bytes.Equal(contents, f.contents):
+		case !bytes.Equal(contents, f.Contents):
 			v.fault("%s: contents", path)
 		}
 		joined = joined[:0]
-		for kv, err := range in.Scan(fileLines(path)) {
+		for kv, err := range in.Scan(index.FileLines(path)) {
 			if err != nil {
 				return err
 			}
 			joined = append(append(joined, kv.Value...), '\n')
 		}
-		if joined = bytes.TrimSuffix(joined, newline); !bytes.Equal(joined, f.contents) {
+		if joined = bytes.TrimSuffix(joined, []byte("\n")); !bytes.Equal(joined, f.Contents) {
 			v.fault("%s: lines", path)
 		}
 	}
 	return nil
 }
 
-func (v *verifier) checkCounts(in view, p *sourcePackage) error {
-	stored, err := counts(in, statsPrefix+p.path)
-	if !maps.Equal(stored, p.counts()) {
-		v.fault("%s: counts are %v", p.path, stored)
+func (v *verifier) checkCounts(in index.View, p *index.Package) error {
+	stored, err := index.Counts(in, index.StatsPrefix+p.Path)
+	if !maps.Equal(stored, p.Counts()) {
+		v.fault("%s: counts are %v", p.Path, stored)
 	}
 	return err
 }
 
-func (v *verifier) checkImports(in view, p *sourcePackage) error {
+func (v *verifier) checkImports(in index.View, p *index.Package) error {
 	stored := map[string]bool{}
-	for name, err := range in.Set(importsPrefix + p.path).All() {
+	for name, err := range in.Set(index.ImportsPrefix + p.Path).All() {
 		if err != nil {
 			return err
 		}
 		stored[name] = true
 	}
-	if !maps.Equal(stored, p.imports) {
-		v.fault("%s: imports", p.path)
+	if !maps.Equal(stored, p.Imports) {
+		v.fault("%s: imports", p.Path)
 	}
 	return nil
 }
 
-func (v *verifier) checkIdentifiers(in view, p *sourcePackage) error {
-	return v.checkFrequencies(in, identifiersPrefix+p.path, p.identifiers)
+func (v *verifier) checkIdentifiers(in index.View, p *index.Package) error {
+	return v.checkFrequencies(in, index.IdentifiersPrefix+p.Path, p.Identifiers)
 }
 
-func (v *verifier) checkFrequencies(in view, key string, want map[string]int) error {
+func (v *verifier) checkFrequencies(in index.View, key string, want map[string]int) error {
 	stored := map[string]int{}
 	for m, err := range in.ZSet(key).Range(typed.ByRank(0, -1)) {
 		if err != nil {
@@ -202,13 +204,13 @@ func (v *verifier) checkFrequencies(in view, key string, want map[string]int) er
 
 // checkTotals compares what was summed up over the packages, in the same
 // transactions, with what is there: a file or line too many shows here.
-func (v *verifier) checkTotals(in view) error {
-	totals, err := counts(in, totalsKey)
+func (v *verifier) checkTotals(in index.View) error {
+	totals, err := index.Counts(in, index.TotalsKey)
 	if err != nil {
 		return err
 	}
 	for _, c := range []struct{ name, prefix string }{
-		{countFiles, filePrefix}, {countLines, linePrefix}, {countPackages, statsPrefix},
+		{index.CountFiles, index.FilePrefix}, {index.CountLines, index.LinePrefix}, {index.CountPackages, index.StatsPrefix},
 	} {
 		n, err := countKeys(in, c.prefix)
 		if err != nil {
@@ -218,14 +220,14 @@ func (v *verifier) checkTotals(in view) error {
 			v.fault("%d keys under %s, but %d %s in the totals", n, c.prefix, totals[c.name], c.name)
 		}
 	}
-	if found := int64(len(v.packages[whole]) + len(v.packages[torn])); found != totals[countPackages] {
-		v.fault("%d packages in the totals, but %d of the source", totals[countPackages], found)
+	if found := int64(len(v.packages[whole]) + len(v.packages[torn])); found != totals[index.CountPackages] {
+		v.fault("%d packages in the totals, but %d of the source", totals[index.CountPackages], found)
 	}
-	return v.checkFrequencies(in, identifiersKey, v.identifiers)
+	return v.checkFrequencies(in, index.IdentifiersKey, v.identifiers)
 }
 
 // countKeys counts the keys with a prefix, without reading values.
-func countKeys(in view, prefix string) (n int64, err error) {
+func countKeys(in index.View, prefix string) (n int64, err error) {
 	it, err := in.NewIter(&siltstone.IterOptions{Range: siltstone.Prefix([]byte(prefix)), KeysOnly: true})
 	if err != nil {
 		return 0, err

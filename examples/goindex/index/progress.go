@@ -1,4 +1,4 @@
-package main
+package index
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// progress is one line on a terminal that is written over again and again. The
+// Progress is one line on a terminal that is written over again and again. The
 // zero progress shows nothing.
-type progress struct {
+type Progress struct {
 	to    io.Writer // nil: nobody is watching
 	what  string
 	total int
@@ -17,18 +17,18 @@ type progress struct {
 	last  time.Time
 }
 
-// newProgress returns a progress over total steps, on standard error if that is
+// NewProgress returns a progress over total steps, on standard error if that is
 // a terminal.
-func newProgress(what string, total int) progress {
+func NewProgress(what string, total int) Progress {
 	info, err := os.Stderr.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return progress{}
+		return Progress{}
 	}
-	return progress{to: os.Stderr, what: what, total: total}
+	return Progress{to: os.Stderr, what: what, total: total}
 }
 
-// step counts one and, a few times a second, shows where things are.
-func (p *progress) step(at string) {
+// Step counts one and, a few times a second, shows where things are.
+func (p *Progress) Step(at string) {
 	p.done++
 	if p.to == nil || time.Since(p.last) < 100*time.Millisecond {
 		return
@@ -37,8 +37,8 @@ func (p *progress) step(at string) {
 	fmt.Fprintf(p.to, "\r\x1b[K%s %d/%d %s", p.what, p.done, p.total, at)
 }
 
-// end wipes the line.
-func (p *progress) end() {
+// End wipes the line.
+func (p *Progress) End() {
 	if p.to != nil {
 		fmt.Fprint(p.to, "\r\x1b[K")
 	}

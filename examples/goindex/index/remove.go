@@ -1,4 +1,4 @@
-package main
+package index
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // remove takes a package out of the index, with its share of what is counted
 // over all packages. The list of recent files keeps its history.
 func remove(tx *siltstone.Tx, dir string) error {
-	stats := tx.Hash(statsPrefix + dir)
+	stats := tx.Hash(StatsPrefix + dir)
 	if exists, err := stats.Exists(); err != nil || !exists {
 		return err
 	}
@@ -23,20 +23,20 @@ func remove(tx *siltstone.Tx, dir string) error {
 			return err
 		}
 	}
-	_, err := tx.Keys().Drop(statsPrefix+dir, digestsPrefix+dir, importsPrefix+dir, identifiersPrefix+dir)
+	_, err := tx.Keys().Drop(StatsPrefix+dir, DigestsPrefix+dir, ImportsPrefix+dir, IdentifiersPrefix+dir)
 	return err
 }
 
 func removeFiles(tx *siltstone.Tx, dir string) error {
-	for name, err := range tx.Hash(digestsPrefix + dir).Fields() {
+	for name, err := range tx.Hash(DigestsPrefix + dir).Fields() {
 		if err != nil {
 			return err
 		}
 		file := path.Join(dir, name)
-		if err := tx.Delete(fileKey(file)); err != nil {
+		if err := tx.Delete(FileKey(file)); err != nil {
 			return err
 		}
-		if err := tx.DeleteRange(fileLines(file)); err != nil {
+		if err := tx.DeleteRange(FileLines(file)); err != nil {
 			return err
 		}
 	}
@@ -44,26 +44,26 @@ func removeFiles(tx *siltstone.Tx, dir string) error {
 }
 
 func removeCounts(tx *siltstone.Tx, dir string) error {
-	totals := tx.Hash(totalsKey)
-	stats, err := counts(tx, statsPrefix+dir)
+	totals := tx.Hash(TotalsKey)
+	stats, err := Counts(tx, StatsPrefix+dir)
 	if err != nil {
 		return err
 	}
 	for name, n := range stats {
-		if name == countIdentifiers {
+		if name == CountIdentifiers {
 			continue // was not added
 		}
 		if _, err := totals.Incr(name, -n); err != nil {
 			return err
 		}
 	}
-	_, err = totals.Incr(countPackages, -1)
+	_, err = totals.Incr(CountPackages, -1)
 	return err
 }
 
 func removeIdentifiers(tx *siltstone.Tx, dir string) error {
-	all := tx.ZSet(identifiersKey)
-	for m, err := range tx.ZSet(identifiersPrefix + dir).Range(typed.ByRank(0, -1)) {
+	all := tx.ZSet(IdentifiersKey)
+	for m, err := range tx.ZSet(IdentifiersPrefix + dir).Range(typed.ByRank(0, -1)) {
 		if err != nil {
 			return err
 		}
@@ -81,8 +81,8 @@ func removeIdentifiers(tx *siltstone.Tx, dir string) error {
 	return nil
 }
 
-// counts reads a hash of numbers; one that does not exist has none.
-func counts(v view, key string) (map[string]int64, error) {
+// Counts reads a hash of numbers; one that does not exist has none.
+func Counts(v View, key string) (map[string]int64, error) {
 	n := map[string]int64{}
 	for f, err := range v.Hash(key).All() {
 		if err != nil {
