@@ -178,7 +178,7 @@ func memSpan(mem *memState) compaction.Span {
 		s.Lo = bytes.Clone(e.Key)
 		s.Hi = bytes.Clone(it.Last().Key)
 	}
-	for _, f := range mem.RangeDeletes().Fragments() {
+	for _, f := range mem.RangeDeletes().Newest() {
 		if s.Lo == nil || bytes.Compare(f.Start, s.Lo) < 0 {
 			s.Lo = f.Start
 		}

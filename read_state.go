@@ -37,7 +37,7 @@ type readState struct {
 	ended   atomic.Bool  // its tables have been released
 
 	olderMu sync.Mutex
-	older   atomic.Pointer[*rangedel.List] // see olderDeletes
+	older   atomic.Pointer[[]rangedel.Run] // see olderDeletes
 }
 
 // memState is a memtable with its place in the logs.
@@ -123,22 +123,26 @@ func (r *runView) find(key []byte) *table {
 }
 
 // olderDeletes returns every range tombstone of the state but those of its
-// newest memtable, which may still get more. It is found once and kept.
-func (rs *readState) olderDeletes() (*rangedel.List, error) {
+// newest memtable, which may still get more, source by source. They are found once
+// and kept. They are not joined: most sources are those of the state before.
+func (rs *readState) olderDeletes() ([]rangedel.Run, error) {
 	if l := rs.older.Load(); l != nil {
 		return *l, nil
 	}
 	rs.olderMu.Lock()
 	defer rs.olderMu.Unlock()
-	var lists []*rangedel.List
+	var runs []rangedel.Run
 	for _, m := range rs.imms {
-		lists = append(lists, m.RangeDeletes())
+		if l := m.RangeDeletes(); !l.Empty() {
+			runs = append(runs, rangedel.Run{l})
+		}
 	}
 	for i := range rs.runs {
 		r := &rs.runs[i]
 		if !r.rangeDeletes {
 			continue
 		}
+		var run rangedel.Run
 		for _, t := range r.tables {
 			if t.RangeDeletes == 0 {
 				continue
@@ -147,12 +151,14 @@ func (rs *readState) olderDeletes() (*rangedel.List, error) {
 			if err != nil {
 				return nil, err
 			}
-			lists = append(lists, rd.RangeDeletes())
+			if l := rd.RangeDeletes(); !l.Empty() {
+				run = append(run, l)
+			}
 		}
+		runs = append(runs, run)
 	}
-	l := rangedel.Merge(lists...)
-	rs.older.Store(&l)
-	return l, nil
+	rs.older.Store(&runs)
+	return runs, nil
 }
 
 // found is the result of a point look-up: the newest record of the key at the
