@@ -18,7 +18,7 @@
 //
 // A Disk is an in-memory file system. It numbers the operations that change it,
 // from 1. Whatever no Sync or SyncDir has covered is an *atom* that a power cut
-// may take away: a Write, a Truncate, an Allocate, a created, removed, linked or
+// may take away: a Write, a Truncate, an Allocate, a Zero, a created, removed, linked or
 // renamed name. Image makes a new Disk from the synced state and those atoms
 // that a Profile lets survive. A test runs its workload once and asks for images
 // in a hook at every operation (Disk.OnOp), or stops the power at one of them
