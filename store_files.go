@@ -29,7 +29,6 @@ const (
 	fileBlock    = 64
 	idBlockFirst = 4 << 10
 	idBlockLast  = 1 << 20
-	manifestSize = 4 << 20 // a longer manifest is replaced by a snapshot of the state
 )
 
 func join(dir, name string) string { return path.Join(dir, name) }
@@ -74,7 +73,7 @@ func (db *DB) applyEditLocked(e *manifest.Edit, also func(rs *readState)) error 
 			}
 		})
 	}
-	if m.log.Size() > manifestSize {
+	if m.log.Full() {
 		return db.replaceManifestLocked()
 	}
 	return nil
