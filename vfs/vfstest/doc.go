@@ -41,4 +41,7 @@
 // Faults wraps any vfs.FS. A Fault says which calls fail (a predicate, the n-th
 // match, how often) and how: not done, half done, done but reported as failed,
 // or, for a read, silently damaged. Every error it makes wraps ErrInjected.
+//
+// Windows wraps any vfs.FS, too, and refuses to remove or rename a file that is
+// open.
 package vfstest
