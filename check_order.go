@@ -103,9 +103,9 @@ func ageOfKey(ps []place, key []byte) error {
 		p := &ps[i]
 		newest, oldest, any := base.SeqNum(0), base.SeqMax, false
 		see := func(s base.SeqNum) { newest, oldest, any = max(newest, s), min(oldest, s), true }
-		if f, _, _, ok := p.deletes.At(key); ok {
-			see(f.Seqs[0])
-			see(f.Seqs[len(f.Seqs)-1])
+		if s := p.deletes.Cover(key, base.SeqMax); s > 0 {
+			see(s)
+			see(p.deletes.Above(key, 0))
 		}
 		for ; p.at != nil && bytes.Equal(p.at.Key, key); p.at = p.it.Next() {
 			see(p.at.Seq)

@@ -376,7 +376,7 @@ func (e *crashEnum) killAndCut() {
 // changing are the calls that a process which was killed does not make.
 var changing = []vfstest.Kind{
 	vfstest.Create, vfstest.Write, vfstest.Sync, vfstest.SyncDir, vfstest.Rename, vfstest.Remove, vfstest.Link,
-	vfstest.Truncate, vfstest.Allocate, vfstest.Mkdir,
+	vfstest.Truncate, vfstest.Allocate, vfstest.Zero, vfstest.Mkdir,
 }
 
 func (e *crashEnum) killedAt(k int64) {

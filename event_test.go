@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )

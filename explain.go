@@ -3,7 +3,6 @@ package siltstone
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -185,20 +184,9 @@ func (s *ExplainedSource) read(it iterator.Iterator, row []byte, seq base.SeqNum
 
 // coveringSeqs returns the sequences, up to seq, of range tombstones over row.
 func coveringSeqs(l *rangedel.List, row []byte, seq base.SeqNum) (seqs []uint64) {
-	if l.Empty() {
-		return nil
+	for _, s := range l.Covering(row, seq) {
+		seqs = append(seqs, uint64(s))
 	}
-	f, _, _, ok := l.At(row)
-	if !ok {
-		return nil
-	}
-	for _, s := range f.Seqs {
-		if s <= seq {
-			seqs = append(seqs, uint64(s))
-		}
-	}
-	slices.Sort(seqs)
-	slices.Reverse(seqs)
 	return seqs
 }
 

@@ -48,7 +48,7 @@ var faultVariants = []faultVariant{
 }
 
 // spending are the calls that need disk space.
-var spending = []vfstest.Kind{vfstest.Create, vfstest.Write, vfstest.Allocate, vfstest.Mkdir}
+var spending = []vfstest.Kind{vfstest.Create, vfstest.Write, vfstest.Allocate, vfstest.Zero, vfstest.Mkdir}
 
 func (v *faultVariant) applies(k vfstest.Kind) bool {
 	for _, want := range v.kinds {
@@ -61,13 +61,14 @@ func (v *faultVariant) applies(k vfstest.Kind) bool {
 
 func TestEveryFailingCallIsHonest(t *testing.T) {
 	const seed = 11
-	sites, runs := 0, 0
+	sites, runs, zeroed := 0, 0, int64(0)
 	for i := range crashWorkloads {
 		w := &crashWorkloads[i]
 		t.Run(w.name, func(t *testing.T) {
 			counted := vfstest.NewFaults(vfstest.NewDisk(seed))
 			s := newSession(t, counted, w.path(), seed)
 			w.start(s)
+			zeroed += counted.Count(vfstest.Zero)
 			rng := seeded(seed + uint64(i))
 			for _, kind := range vfstest.Kinds() {
 				n := counted.Count(kind)
@@ -84,6 +85,9 @@ func TestEveryFailingCallIsHonest(t *testing.T) {
 				}
 			}
 		})
+	}
+	if zeroed == 0 {
+		t.Error("no workload meets log space that was filled with zeros")
 	}
 	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites, len(faultVariants), runs)
 }

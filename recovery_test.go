@@ -179,6 +179,42 @@ func TestSequencesLeaveAGapAfterALostTail(t *testing.T) {
 	}
 }
 
+// The manifest knows the sequences up to the last flush. A log may go further than
+// the gap that a recovery leaves behind those.
+func TestSequencesGoOnBehindALogOfManyOperations(t *testing.T) {
+	for _, readOnly := range []bool{false, true} {
+		disk := vfstest.NewDisk(4)
+		db := mustOpen(t, disk, newHandClock())
+		putAt(t, db, Sync, "k", "flushed")
+		if err := db.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		db.section.lastSeq += 3 * base.SeqGap // as after so many operations
+		putAt(t, db, Sync, "k", "in the log")
+		logged := db.visible.Load()
+		again := mustOpen(t, disk.Image(vfstest.P1, nil), newHandClock(), func(o *Options) { o.ReadOnly = readOnly })
+		look := func(want string) {
+			t.Helper()
+			if v, err := again.Get([]byte("k")); err != nil || string(v) != want {
+				t.Errorf("read only %v: %q, %v; want %q", readOnly, v, err, want)
+			}
+		}
+		look("in the log")
+		if !readOnly {
+			putAt(t, again, Sync, "k", "new")
+			if seq := again.visible.Load(); seq <= logged {
+				t.Errorf("sequence %d behind a log that goes up to %d", seq, logged)
+			}
+			look("new")
+			if err := again.Check(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		mustClose(t, again)
+		mustClose(t, db)
+	}
+}
+
 func TestCleanCloseLeavesNoGap(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	for range 3 {

@@ -103,11 +103,9 @@ func (b *broken) table(name string) {
 		from, to := s.Extent()
 		b.records = append(b.records, storedRecord{file: name, from: from, to: to, key: string(e.Key), value: string(e.Value), Trailer: e.Trailer})
 	}
-	for _, f := range s.RangeDeletes().Fragments() {
-		for _, seq := range f.Seqs {
-			tr := base.Trailer{Seq: seq, Attr: base.MakeAttr(base.KindRangeDelete, 0, false)}
-			b.records = append(b.records, storedRecord{file: name, from: -1, key: string(f.Start), end: string(f.End), Trailer: tr})
-		}
+	for _, d := range s.RangeDeletes().Tombstones() {
+		tr := base.Trailer{Seq: d.Seq, Attr: base.MakeAttr(base.KindRangeDelete, 0, false)}
+		b.records = append(b.records, storedRecord{file: name, from: -1, key: string(d.Start), end: string(d.End), Trailer: tr})
 	}
 	if len(s.Gaps()) > 0 {
 		b.t.Fatalf("%s: %v", name, s.Gaps())

@@ -1,8 +1,12 @@
 package siltstone
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -36,4 +40,45 @@ func TestCollectionIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A state of many tables with long keys is larger than a manifest usually gets.
+func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
+	f := vfstest.NewFaults(vfs.NewMem())
+	var made int
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Create && strings.Contains(op.Name, "MANIFEST-") {
+			made++
+		}
+	})
+	clock := newHandClock()
+	o := denseOptions(f, clock)
+	o.MemtableBytes, o.blockSize = 1<<20, 1<<10
+	db, err := Open("db", &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("k", 60<<10)
+	for i := range 60 {
+		putAt(t, db, Buffered, fmt.Sprintf("%04d", i)+long, "v")
+	}
+	ctx := context.Background()
+	if err := db.Compact(ctx, Range{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(db.states.version().AllTables()); n*120<<10 < 4<<20 {
+		t.Fatalf("%d tables are no large state", n)
+	}
+	made = 0
+	const edits = 30
+	for i := range edits {
+		putAt(t, db, Buffered, fmt.Sprint("zz", i), "v")
+		if err := db.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made > edits/10 {
+		t.Errorf("%d manifests for %d flushes", made, edits)
+	}
+	mustClose(t, db)
 }

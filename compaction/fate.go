@@ -1,6 +1,10 @@
 package compaction
 
 import (
+	"cmp"
+	"slices"
+	"sort"
+
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
@@ -82,34 +86,42 @@ func bury(r base.Trailer) base.Trailer {
 	return base.Trailer{Seq: r.Seq, Attr: base.MakeAttr(base.KindDelete, 0, false)}
 }
 
-// remaining returns the part of all that stays in the output: of each fragment
-// the sequences that are not shadowed by a larger one of it, and that hide
-// something or may be unknown to a read point. overlaps tells whether anything
-// older than the output has a key in [lo, hi).
-func (h *horizon) remaining(all *rangedel.List, overlaps func(lo, hi []byte) bool) *rangedel.List {
+// distinct returns the part of all that the read points tell apart: of the
+// tombstones between one read point and the next the newest over each key. Every
+// read point gets the same answer from it, and no read point lies between a
+// record and the next newer tombstone of all exactly if none lies between the
+// record and the next newer one of the part.
+//
+//	read point at 5   #9 ─────────      stays
+//	                  #7   ─────────    stays where #9 is not
+//	                  #4 ────────       stays
+func (h *horizon) distinct(all *rangedel.List) *rangedel.List {
+	if !all.Layered() {
+		return all
+	}
+	ts := slices.Clone(all.Tombstones())
+	slices.SortFunc(ts, func(a, b rangedel.Tombstone) int { return cmp.Compare(a.Seq, b.Seq) })
+	var apart []rangedel.Tombstone
+	for len(ts) > 0 {
+		n := len(ts)
+		if i, _ := slices.BinarySearch(h.seqs, ts[0].Seq); i < len(h.seqs) {
+			n = sort.Search(n, func(k int) bool { return ts[k].Seq > h.seqs[i] })
+		}
+		apart = append(apart, rangedel.New(ts[:n:n]).Newest()...)
+		ts = ts[n:]
+	}
+	return rangedel.New(apart)
+}
+
+// remaining returns the part of distinct tombstones that stays in the output:
+// those that hide something or may be unknown to a read point. overlaps tells
+// whether anything older than the output has a key in [lo, hi).
+func (h *horizon) remaining(distinct *rangedel.List, overlaps func(lo, hi []byte) bool) *rangedel.List {
 	var stay []rangedel.Tombstone
-	for _, f := range all.Fragments() {
-		newer := infinity
-		for _, s := range f.Seqs {
-			visible := newer == infinity || h.reads(s, newer)
-			newer = s
-			if visible && (s > h.oldest || overlaps(f.Start, f.End)) {
-				stay = append(stay, rangedel.Tombstone{Start: f.Start, End: f.End, Seq: s})
-			}
+	for _, t := range distinct.Tombstones() {
+		if t.Seq > h.oldest || overlaps(t.Start, t.End) {
+			stay = append(stay, t)
 		}
 	}
 	return rangedel.New(stay)
-}
-
-// above returns the smallest of the fragment's sequences that is above seq;
-// infinity if none is.
-func above(f rangedel.Fragment, seq base.SeqNum) base.SeqNum {
-	next := infinity
-	for _, s := range f.Seqs {
-		if s <= seq {
-			break
-		}
-		next = s
-	}
-	return next
 }

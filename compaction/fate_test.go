@@ -90,8 +90,8 @@ func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
 		}
 		now := int64(8)
 		older := r.IntN(2) == 0
-		all := rangedel.New(slices.Clone(tombs))
 		h := newHorizon(points, now)
+		all := h.distinct(rangedel.New(slices.Clone(tombs)))
 		stay := h.remaining(all, func(_, _ []byte) bool { return older })
 		out := apply(&h, in, all, stay, older)
 
@@ -100,7 +100,7 @@ func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
 			below = []iterator.Entry{putEntry("k", "below", 1, 0)}
 		}
 		before, after := append(slices.Clone(in), below...), append(out, below...)
-		left := stay.AppendTombstones(nil)
+		left := stay.Tombstones()
 		for _, p := range append(slices.Clone(points), base.ReadPoint{Seq: base.SeqMax, Clock: now}, base.ReadPoint{Seq: base.SeqMax, Clock: now + 1}) {
 			want, got := read(before, tombs, "k", p), read(after, left, "k", p)
 			news := newerThan(before, tombs, "k", p.Seq) && !newerThan(after, left, "k", p.Seq)
@@ -115,13 +115,57 @@ func TestDecisionsOverOneKeyChangeNoAnswer(t *testing.T) {
 	}
 }
 
+// TestDistinctTombstonesTellReadPointsTheSame plays random tombstones of several
+// keys through distinct.
+func TestDistinctTombstonesTellReadPointsTheSame(t *testing.T) {
+	seed := seed.New(t)
+	r := rand.New(rand.NewPCG(seed, 4))
+	for round := range 2000 {
+		var ts []rangedel.Tombstone
+		for i := range r.IntN(8) {
+			lo := r.IntN(10)
+			hi := lo + r.IntN(10-lo) + 1
+			ts = append(ts, rangedel.Tombstone{Start: []byte{'a' + byte(lo)}, End: []byte{'a' + byte(hi)}, Seq: base.SeqNum(2*i + 2)})
+		}
+		var points []base.ReadPoint
+		for range r.IntN(4) {
+			points = append(points, base.ReadPoint{Seq: base.SeqNum(r.IntN(20)), Clock: 1})
+		}
+		h := newHorizon(points, 1)
+		all := rangedel.New(slices.Clone(ts))
+		part := h.distinct(all)
+		at := func() string {
+			return fmt.Sprintf("seed %d round %d: %v of %v, read points %v", seed, round, part, all, points)
+		}
+		if most := 2 * len(ts); len(part.Tombstones()) > max(most, 1) {
+			t.Fatalf("more than twice as many; %s", at())
+		}
+		for k := []byte("a"); k[0] < 'k'; k[0]++ {
+			for _, p := range append(slices.Clone(h.seqs), base.SeqMax) {
+				if got, want := part.Cover(k, p), all.Cover(k, p); got != want {
+					t.Fatalf("over %s at %d is %d, want %d; %s", k, p, got, want, at())
+				}
+			}
+			if got, want := len(part.Covering(k, base.SeqMax)), len(points)+1; got > want {
+				t.Fatalf("%d over %s; %s", got, k, at())
+			}
+			for s := base.SeqNum(1); s < 20; s += 2 { // of a record
+				got, want := part.Above(k, s), all.Above(k, s)
+				if (got == 0) != (want == 0) || got != 0 && h.reads(s, got) != h.reads(s, want) {
+					t.Fatalf("the next above %s#%d is %d, want %d; %s", k, s, got, want, at())
+				}
+			}
+		}
+	}
+}
+
 // apply decides over each version of a key, newest first.
 func apply(h *horizon, in []iterator.Entry, all, stay *rangedel.List, older bool) (out []iterator.Entry) {
 	newer := infinity
 	for _, e := range in {
 		s := surroundings{newer: newer, cover: infinity, under: !stay.Empty(), older: older}
-		if f := all.Fragments(); len(f) > 0 {
-			s.cover = above(f[0], e.Seq)
+		if above := all.Above([]byte("k"), e.Seq); above > 0 {
+			s.cover = above
 		}
 		newer = e.Seq
 		switch h.decide(e.Trailer, s) {

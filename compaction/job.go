@@ -86,7 +86,7 @@ type Stats struct {
 	// Records that left, by reason.
 	Shadowed, Covered, Elided, Expired uint64
 
-	RangesIn, RangesOut uint64 // fragments of range tombstones
+	RangesIn, RangesOut uint64 // range tombstones
 }
 
 // String returns the figures in words.

@@ -17,19 +17,19 @@ type merge struct {
 	env    *Env
 	in     iterator.Merging
 	h      horizon
-	ranges []rangedel.Fragment // of all inputs
-	all    *rangedel.List      // the same
+	all    *rangedel.List       // range tombstones of the inputs, as far as read points tell them apart
+	ranges []rangedel.Tombstone // the newest of them over each key
 	out    output
 	ids    nominations
 	stats  Stats
 
-	key   []byte             // of the last record
-	newer base.SeqNum        // its sequence
-	frag  int                // first fragment that ends behind key
-	cover *rangedel.Fragment // that covers key, if any
-	under bool               // a fragment that stays covers key
-	entry iterator.Entry     // a record that is changed on its way out
-	spent int                // bytes read since the last Yield
+	key   []byte              // of the last record
+	newer base.SeqNum         // its sequence
+	frag  int                 // first of ranges that ends behind key
+	cover *rangedel.Tombstone // of ranges, over key, if any
+	under bool                // a tombstone that stays covers key
+	entry iterator.Entry      // a record that is changed on its way out
+	spent int                 // bytes read since the last Yield
 }
 
 const (
@@ -98,13 +98,14 @@ func (m *merge) open() {
 		its[i], lists[i] = s.Iter, s.RangeDeletes
 	}
 	m.in.Init(its)
-	m.all = rangedel.Merge(lists...)
-	m.ranges = m.all.Fragments()
-	m.stats.RangesIn = uint64(len(m.ranges))
+	all := rangedel.Merge(lists...)
+	m.stats.RangesIn = uint64(len(all.Tombstones()))
+	m.all = m.h.distinct(all)
+	m.ranges = m.all.Newest()
 	stay := m.h.remaining(m.all, func(lo, hi []byte) bool {
 		return m.job.Older.Overlaps(Span{Lo: lo, Hi: hi, Exclusive: true})
 	})
-	m.out = output{job: m.job, env: m.env, ranges: stay}
+	m.out = newOutput(m.job, m.env, stay)
 }
 
 // take decides over record e and passes it on.
@@ -124,8 +125,8 @@ func (m *merge) take(e *iterator.Entry) error {
 		return fmt.Errorf("%w: compaction reads %q#%d behind %q#%d", base.ErrCorruption, e.Key, e.Seq, m.key, m.newer)
 	}
 	s := surroundings{newer: m.newer, cover: infinity, under: m.under}
-	if m.cover != nil {
-		s.cover = above(*m.cover, e.Seq)
+	if m.cover != nil && m.cover.Seq > e.Seq {
+		s.cover = m.all.Above(e.Key, e.Seq)
 	}
 	if e.Seq <= m.h.oldest {
 		s.older = m.job.Older.MayHave(e.Key)
@@ -168,7 +169,7 @@ func (m *merge) pass(e *iterator.Entry, f fate, fresh bool) error {
 	return m.out.add(e)
 }
 
-// shelter finds the fragment that covers key, and whether part of it stays.
+// shelter finds the newest range tombstone over key, and whether any over key stays.
 func (m *merge) shelter(key []byte) {
 	if len(m.ranges) == 0 {
 		return

@@ -142,12 +142,10 @@ func show(s *store, r *Result) string {
 				fmt.Fprintf(&b, "~%d", e.Expiry)
 			}
 		}
-		for _, f := range s.rangeDeletes(t).Fragments() {
-			fmt.Fprintf(&b, " [%s-%s)#", unrow(f.Start), unrow(f.End))
-			for i, q := range f.Seqs {
-				b.WriteString(","[:min(i, 1)])
-				fmt.Fprint(&b, uint64(q))
-			}
+		deletes := slices.Clone(s.rangeDeletes(t).Tombstones())
+		slices.SortFunc(deletes, rangedel.Compare)
+		for _, d := range deletes {
+			fmt.Fprintf(&b, " [%s-%s)#%d", unrow(d.Start), unrow(d.End), d.Seq)
 		}
 		b.WriteByte('\n')
 	}

@@ -56,7 +56,7 @@ func (n *nominations) nominate(e *iterator.Entry, id uint64, ended base.SeqNum, 
 	}
 	if !ranges.Empty() {
 		lo, hi := keyenc.CollectionRange(prefix, id, id)
-		if f, _, _, ok := ranges.At(lo); ok && f.Seqs[0] >= ended && hi != nil && bytes.Compare(f.End, hi) >= 0 {
+		if seq, _, end := ranges.At(lo, base.SeqMax); seq > 0 && seq >= ended && hi != nil && bytes.Compare(end, hi) >= 0 {
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package compaction
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -26,10 +27,12 @@ type output struct {
 	env    *Env
 	ranges *rangedel.List // what stays of the inputs' range tombstones
 
+	deletes []rangedel.Tombstone // of ranges, those no table has taken yet, by start
+	cut     []rangedel.Tombstone // what the last table left of those it took
+
 	w     *sstable.Writer // used from table to table
 	table *manifest.Table // being written; nil between tables
 	sink  sstable.Sink    // of table
-	lo    []byte          // first key the table answers for; nil: from the beginning
 
 	again    bool   // the last record's key is still being added
 	shadowed uint64 // records of table that were not the first of their key
@@ -40,6 +43,12 @@ type output struct {
 	done    []*manifest.Table
 	started []base.FileNum // every file made, for an error's sake
 	records uint64         // in done, as the tables count them
+}
+
+func newOutput(job *Job, env *Env, ranges *rangedel.List) output {
+	deletes := slices.Clone(ranges.Tombstones())
+	slices.SortFunc(deletes, rangedel.Compare)
+	return output{job: job, env: env, ranges: ranges, deletes: deletes}
 }
 
 // Writers keeps table writers, whose buffers are some megabytes, from one flush or
@@ -170,8 +179,8 @@ func (o *output) open() error {
 
 // finish ends the table before the key end; nil: there is no further table.
 func (o *output) finish(end []byte) error {
-	for _, f := range o.ranges.Clip(o.lo, end).Fragments() {
-		if err := o.w.AddRangeDelete(f); err != nil {
+	for _, t := range o.clip(end) {
+		if err := o.w.AddRangeDelete(t); err != nil {
 			return err
 		}
 	}
@@ -192,15 +201,34 @@ func (o *output) finish(end []byte) error {
 	o.records += props.Records()
 	o.done = append(o.done, o.table)
 	o.table = nil
-	o.lo = append([]byte(nil), end...)
 	return nil
+}
+
+// clip takes the range tombstones of the table that ends before the key end, in
+// the order tables want them; nil: there is no further table.
+func (o *output) clip(end []byte) []rangedel.Tombstone {
+	n := len(o.deletes)
+	if end != nil {
+		end = bytes.Clone(end)
+		n, _ = slices.BinarySearchFunc(o.deletes, end, func(t rangedel.Tombstone, end []byte) int { return bytes.Compare(t.Start, end) })
+	}
+	ts := append(o.cut, o.deletes[:n]...)
+	o.deletes, o.cut = o.deletes[n:], nil
+	slices.SortFunc(ts, rangedel.Compare)
+	for i := range ts {
+		if t := &ts[i]; end != nil && bytes.Compare(t.End, end) > 0 {
+			o.cut = append(o.cut, rangedel.Tombstone{Start: end, End: t.End, Seq: t.Seq})
+			t.End = end
+		}
+	}
+	return ts
 }
 
 // close ends the last table. Range tombstones that no table has taken get one
 // of their own.
 func (o *output) close() error {
 	if o.table == nil {
-		if o.ranges.Clip(o.lo, nil).Empty() {
+		if len(o.cut)+len(o.deletes) == 0 {
 			return nil
 		}
 		if err := o.open(); err != nil {

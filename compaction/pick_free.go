@@ -106,9 +106,8 @@ func (p *picker) coveredUpTo(key []byte, seq base.SeqNum, newer []covering) (end
 		if !c.span.holds(key) {
 			continue
 		}
-		f, _, _, ok := c.list.At(key)
-		if ok && f.Newest(p.in.OldestReadSeq) > seq && bytes.Compare(f.End, end) > 0 {
-			end = f.End
+		if s, _, to := c.list.At(key, p.in.OldestReadSeq); s > seq && bytes.Compare(to, end) > 0 {
+			end = to
 		}
 	}
 	return end

@@ -146,11 +146,15 @@ func (p *picker) hidden(t *manifest.Table, older []RunInput) (sum uint64) {
 			case list == nil: // not known: something between nothing and all
 				n += o.Size / 2
 			default:
-				for _, f := range list.Clip(o.Smallest, nil).Fragments() {
-					if TableSpan(o).endsBefore(f.Start) {
+				for _, d := range list.NewestFrom(o.Smallest) {
+					if TableSpan(o).endsBefore(d.Start) {
 						break
 					}
-					n += p.bytesIn(o, f.Start, f.End)
+					lo := d.Start
+					if bytes.Compare(lo, o.Smallest) < 0 {
+						lo = o.Smallest
+					}
+					n += p.bytesIn(o, lo, d.End)
 				}
 			}
 			sum += min(n, o.Size+o.CollectionBytes)

@@ -238,7 +238,7 @@ func (s *store) flushJob(older bool) (*Compaction, Job) {
 	for i := range s.records {
 		join(Span{Lo: s.records[i].Key, Hi: s.records[i].Key})
 	}
-	for _, f := range list.Fragments() {
+	for _, f := range list.Newest() {
 		join(Span{Lo: f.Start, Hi: f.End, Exclusive: true})
 	}
 	s.age++
@@ -279,12 +279,12 @@ func (s *store) contents() (records []iterator.Entry, ranges []rangedel.Tombston
 			if it.Err() != nil {
 				s.t.Fatal(it.Err())
 			}
-			for _, f := range s.rangeDeletes(t).Fragments() {
+			for _, f := range s.rangeDeletes(t).Tombstones() {
 				if !TableSpan(t).holds(f.Start) || TableSpan(t).endsBefore(f.End) && !(t.LargestExclusive && bytes.Equal(t.Largest, f.End)) {
 					s.t.Fatalf("table %d %v has a tombstone over [%q, %q)", t.Num, TableSpan(t), f.Start, f.End)
 				}
 			}
-			ranges = s.rangeDeletes(t).AppendTombstones(ranges)
+			ranges = append(ranges, s.rangeDeletes(t).Tombstones()...)
 		}
 	}
 	return records, ranges

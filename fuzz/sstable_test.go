@@ -22,7 +22,7 @@ type tableFile struct{ bytes.Buffer }
 func (*tableFile) Sync() error  { return nil }
 func (*tableFile) Close() error { return nil }
 
-// tableSeed writes a small table of a dozen records and a range tombstone.
+// tableSeed writes a small table of a dozen records and two range tombstones.
 func tableSeed(f *testing.F, c sstable.Compression, blockSize int) []byte {
 	var file tableFile
 	w := sstable.NewWriter(&file, sstable.WriterOptions{ID: 7, Compression: c, BlockSize: blockSize})
@@ -39,8 +39,13 @@ func tableSeed(f *testing.F, c sstable.Compression, blockSize int) []byte {
 			f.Fatal(err)
 		}
 	}
-	if err := w.AddRangeDelete(rangedel.Fragment{Start: []byte("a"), End: []byte("b"), Seqs: []base.SeqNum{9, 4}}); err != nil {
-		f.Fatal(err)
+	for _, d := range []rangedel.Tombstone{
+		{Start: []byte("a"), End: []byte("b"), Seq: 9},
+		{Start: []byte("a"), End: []byte("c"), Seq: 4},
+	} {
+		if err := w.AddRangeDelete(d); err != nil {
+			f.Fatal(err)
+		}
 	}
 	if _, err := w.Finish(); err != nil {
 		f.Fatal(err)
@@ -64,6 +69,11 @@ func FuzzTable(f *testing.F) {
 			return
 		}
 		defer r.Close()
+		for _, d := range r.RangeDeletes().Tombstones() {
+			if r.RangeDeletes().Cover(d.Start, d.Seq) < d.Seq {
+				t.Fatalf("%v does not cover its start", d)
+			}
+		}
 		it := r.NewIter(sstable.IterOptions{})
 		for e := it.First(); e != nil; e = it.Next() {
 			if _, _, _, err := r.Get(e.Key, xxhash.Sum64(e.Key), e.Seq, nil); err != nil {

@@ -20,6 +20,7 @@ type Info struct {
 	Torn   int64 // bytes behind End: an edit that was never acted upon
 
 	ordinal base.SeqNum // of the last frame
+	first   int64       // behind the first record
 	frameID uint64
 }
 
@@ -92,7 +93,9 @@ func Read(r io.ReaderAt, size int64, number base.FileNum) (*State, Info, error) 
 			return nil, Info{}, base.Corruptf(name, f.Offset, "record %d: %w", uint64(f.First), err)
 		}
 		i.ordinal = f.First
-		i.Edits++
+		if i.Edits++; i.Edits == 1 {
+			i.first = f.Offset + wal.FrameSize(int64(len(payload)))
+		}
 	}
 }
 

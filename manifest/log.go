@@ -25,6 +25,7 @@ type Log struct {
 	number  base.FileNum
 	frames  *wal.FrameWriter
 	ordinal base.SeqNum // of the last frame
+	first   int64       // behind the snapshot that the file begins with
 	buf     []byte
 	closed  bool
 }
@@ -76,7 +77,9 @@ func (l *Log) begin(s *State) error {
 		return err
 	}
 	l.frames = wal.NewFrameWriter(l.file, h.frameID, headerSize, 0)
-	return l.append(l.buf[headerSize:], s.Clock)
+	err := l.append(l.buf[headerSize:], s.Clock)
+	l.first = l.Size()
+	return err
 }
 
 // Continue returns a Log that appends to the manifest that Load described. It
@@ -102,7 +105,7 @@ func Continue(fsys vfs.FS, dir string, i Info) (*Log, error) {
 		return nil, fmt.Errorf("manifest: continue %s: %w", name, errors.Join(err, f.Close()))
 	}
 	return &Log{
-		file: f, number: i.Number, ordinal: i.ordinal,
+		file: f, number: i.Number, ordinal: i.ordinal, first: i.first,
 		frames: wal.NewFrameWriter(f, i.frameID, i.End, i.ordinal),
 	}, nil
 }
@@ -127,6 +130,15 @@ func (l *Log) append(payload []byte, clock int64) error {
 
 // Size returns the bytes of the file so far.
 func (l *Log) Size() int64 { return l.frames.Offset() }
+
+// fullSize is how many bytes of edits make a manifest full, whatever it began with.
+const fullSize = 4 << 20
+
+// Full reports whether it is time for another manifest: the edits take as much as
+// the snapshot that the file begins with, and no less than 4 MiB. So what is
+// written of snapshots is at most what is written of edits, however large the
+// state is, and loading reads at most twice the state.
+func (l *Log) Full() bool { return l.Size()-l.first >= max(l.first, fullSize) }
 
 // Number returns the number of the manifest.
 func (l *Log) Number() base.FileNum { return l.number }

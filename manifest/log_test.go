@@ -460,3 +460,52 @@ func TestFailedCreateLeavesAManifestThatLoads(t *testing.T) {
 		must(t, l.Close())
 	}
 }
+
+// bigTable is a table with bounds of 64 KiB each.
+func bigTable(num base.FileNum) *Table {
+	t := &Table{Num: num, Level: LastLevel}
+	t.Smallest = fmt.Appendf(nil, "%06d%s", num, bytes.Repeat([]byte("s"), 64<<10))
+	t.Largest = fmt.Appendf(nil, "%06d%s", num, bytes.Repeat([]byte("t"), 64<<10))
+	t.ID, t.MinSeq, t.MaxSeq, t.Puts, t.Size = uint64(num), 1, 1, 1, 1
+	return t
+}
+
+func TestManifestIsFullOnceItsEditsOutweighWhatItBeganWith(t *testing.T) {
+	for _, c := range []struct {
+		tables int   // of the state at the beginning
+		least  int64 // bytes of edits before it is full
+	}{{0, fullSize}, {10, fullSize}, {100, 100 * 128 << 10}} {
+		fsys := vfs.NewMem()
+		newDir(t, fsys)
+		var e Edit
+		for i := range c.tables {
+			e.Added = append(e.Added, bigTable(base.FileNum(i+1)))
+		}
+		e.FileLimit, e.LastSeq = 1000, 1
+		s, err := NewState(0xDB).Apply(&e)
+		must(t, err)
+		l, err := Create(fsys, dir, 1, s)
+		must(t, err)
+		began := l.Size()
+		for num := base.FileNum(c.tables + 1); !l.Full(); num++ {
+			if edits := l.Size() - began; edits > c.least+c.least/10 {
+				t.Fatalf("%d tables: not full with %d bytes of edits", c.tables, edits)
+			}
+			e := &Edit{Added: []*Table{bigTable(num)}}
+			s, err = s.Apply(e)
+			must(t, err)
+			must(t, l.Append(e))
+			if num%9 == 0 { // what it began with is known when it is continued, too
+				must(t, l.Close())
+				_, info, err := Load(fsys, dir)
+				must(t, err)
+				l, err = Continue(fsys, dir, info)
+				must(t, err)
+			}
+		}
+		if edits := l.Size() - began; edits < c.least {
+			t.Errorf("%d tables: full with %d bytes of edits behind %d", c.tables, edits, began)
+		}
+		must(t, l.Close())
+	}
+}

@@ -53,10 +53,6 @@ const (
 
 	// IDBlockLast is the most collection ids that one edit reserves.
 	IDBlockLast = 1 << 20
-
-	// rollSize is the size from which a manifest is replaced by a snapshot of the
-	// state.
-	rollSize = 4 << 20
 )
 
 // OpenSet returns a set of the given state, for reading. Continue or Replace make
@@ -151,7 +147,7 @@ func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
 	if publish != nil {
 		publish(next.Version)
 	}
-	if m.log.Size() > rollSize {
+	if m.log.Full() {
 		return m.rollLocked()
 	}
 	return nil

@@ -317,7 +317,7 @@ func TestRebaseMovesEverySequence(t *testing.T) {
 	if table.MinSeq() != 1000 || table.MaxSeq() != 1005 {
 		t.Errorf("sequences %d to %d", table.MinSeq(), table.MaxSeq())
 	}
-	if got := table.RangeDeletes().String(); got != "[m-n)#1002 [n-p)#1003,1002 [p-q)#1003 [x-y)#1004" {
+	if got := table.RangeDeletes().String(); got != "[m-p)#1002 [n-q)#1003 [x-y)#1004" {
 		t.Errorf("range deletes %s", got)
 	}
 	if got := table.CoverSeq([]byte("n"), 1002); got != 1002 {

@@ -9,52 +9,50 @@ import (
 )
 
 // tombstones is the set of range tombstones of a table: runs whose sizes are
-// falling powers of two, each with its own list. Another tombstone is a run of
-// one; equal runs are joined. So each is fragmented anew only as often as its run
-// doubles, and a look-up asks about log₂ n lists.
+// falling powers of two, each a list. Another tombstone is a run of one; equal runs
+// are joined. So each is joined only as often as its run doubles, and a look-up
+// asks about log₂ n lists.
 //
 //	adding the 8th   4 · 2 · 1 · 1  →  4 · 2 · 2  →  4 · 4  →  8
 //
-// It is immutable but for whole, which any reader may fill in.
+// Every tombstone stays, also below a newer one of the same keys: a reader whose
+// sequence lies between the two may still come. It is immutable but for whole,
+// which any reader may fill in.
 type tombstones struct {
 	runs  []tombstoneRun
 	whole atomic.Pointer[rangedel.List]
 }
 
 type tombstoneRun struct {
-	raw  []rangedel.Tombstone
 	list *rangedel.List
-}
-
-func newTombstoneRun(raw []rangedel.Tombstone) tombstoneRun {
-	return tombstoneRun{raw: raw, list: rangedel.New(slices.Clone(raw))}
+	size int // tombstones added
 }
 
 // tombstoneBytes is about what a tombstone takes beside its bounds: two words of
-// bounds and a sequence in its run, as much again in two fragments.
+// bounds and a sequence in its run, as much again in two stretches of its picture.
 const tombstoneBytes = 3 * 56
 
 // AddRangeDelete deletes every record with start ≤ key < end and a smaller
-// sequence, in this table and in all older sources. The bounds are copied. An empty range is counted and otherwise ignored. Adding
-// n costs about n·log² n while not too many overlap.
+// sequence, in this table and in all older sources. The bounds are copied. An
+// empty range is counted and otherwise ignored. Adding n costs about n·log n.
 func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
 	// Outside the arena: lists made of tombstones may outlive the table.
 	room := make([]byte, len(start)+len(end))
 	copy(room[copy(room, start):], end)
 	t.arena.used += int64(len(room))
 	n := len(start)
-	raw := []rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: t.first + seq}}
+	added := tombstoneRun{rangedel.New([]rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: t.first + seq}}), 1}
 
 	var runs []tombstoneRun
 	if old := t.deleted.Load(); old != nil {
 		runs = old.runs
 	}
 	keep := len(runs)
-	for keep > 0 && len(runs[keep-1].raw) <= len(raw) {
+	for keep > 0 && runs[keep-1].size <= added.size {
 		keep--
-		raw = slices.Concat(runs[keep].raw, raw)
+		added = tombstoneRun{rangedel.Merge(runs[keep].list, added.list), runs[keep].size + added.size}
 	}
-	t.deleted.Store(&tombstones{runs: append(slices.Clone(runs[:keep]), newTombstoneRun(raw))})
+	t.deleted.Store(&tombstones{runs: append(slices.Clone(runs[:keep]), added)})
 	t.outside.Add(tombstoneBytes + int64(len(room)))
 	t.span(seq)
 }
@@ -67,17 +65,13 @@ func (t *Table) rebaseTombstones(first base.SeqNum) {
 	}
 	moved := &tombstones{}
 	for _, run := range old.runs {
-		raw := slices.Clone(run.raw)
-		for i := range raw {
-			raw[i].Seq += first
-		}
-		moved.runs = append(moved.runs, tombstoneRun{raw: raw, list: run.list.Shift(first)})
+		moved.runs = append(moved.runs, tombstoneRun{run.list.Shift(first), run.size})
 	}
 	t.deleted.Store(moved)
 }
 
 // CoverSeq returns the largest sequence, at most limit, of a range tombstone of
-// this table that covers key; 0 if none does. It allocates nothing.
+// this table that covers key; 0 if none does. It allocates as List.Cover does.
 func (t *Table) CoverSeq(key []byte, limit base.SeqNum) (seq base.SeqNum) {
 	set := t.deleted.Load()
 	if set == nil {
@@ -91,7 +85,7 @@ func (t *Table) CoverSeq(key []byte, limit base.SeqNum) (seq base.SeqNum) {
 
 // RangeDeletes returns every range tombstone added so far, as one list; nil if
 // there is none. The list belongs to the table, which keeps it until the next
-// range delete: the first call after that costs n·log n.
+// range delete: the first call after that joins the runs, which costs n.
 func (t *Table) RangeDeletes() *rangedel.List {
 	set := t.deleted.Load()
 	switch {
@@ -103,11 +97,7 @@ func (t *Table) RangeDeletes() *rangedel.List {
 	if list := set.whole.Load(); list != nil {
 		return list
 	}
-	var all []rangedel.Tombstone
-	for _, run := range set.runs {
-		all = append(all, run.raw...)
-	}
-	list := rangedel.New(all)
+	list := rangedel.Merge(set.appendLists(nil)...)
 	set.whole.Store(list)
 	return list
 }
@@ -116,9 +106,14 @@ func (t *Table) RangeDeletes() *rangedel.List {
 // log₂ n of them, without joining them.
 func (t *Table) AppendRangeDeletes(dst []*rangedel.List) []*rangedel.List {
 	if set := t.deleted.Load(); set != nil {
-		for i := range set.runs {
-			dst = append(dst, set.runs[i].list)
-		}
+		return set.appendLists(dst)
+	}
+	return dst
+}
+
+func (s *tombstones) appendLists(dst []*rangedel.List) []*rangedel.List {
+	for i := range s.runs {
+		dst = append(dst, s.runs[i].list)
 	}
 	return dst
 }

@@ -44,20 +44,20 @@ func TestRangeDeletesAnswerLikeAPlainListOfThem(t *testing.T) {
 func TestAddingManyRangeDeletesIsNotQuadratic(t *testing.T) {
 	const n = 1 << 14
 	table := New(8 << 20)
-	fragmented := 0
+	joined := 0
 	for i := range n {
 		table.AddRangeDelete(fmt.Appendf(nil, "k%06d", 2*i), fmt.Appendf(nil, "k%06d", 2*i+1), base.SeqNum(i+1))
 		runs := table.deleted.Load().runs
-		fragmented += len(runs[len(runs)-1].raw)
+		joined += runs[len(runs)-1].size
 		if len(runs) > 15 {
 			t.Fatalf("%d runs after %d", len(runs), i+1)
 		}
 	}
-	if fragmented > 10*n {
-		t.Errorf("fragmented %d tombstones for %d", fragmented, n)
+	if joined > 10*n {
+		t.Errorf("joined %d tombstones for %d", joined, n)
 	}
-	if got := len(table.RangeDeletes().Fragments()); got != n {
-		t.Errorf("%d fragments", got)
+	if got := len(table.RangeDeletes().Newest()); got != n {
+		t.Errorf("%d stretches", got)
 	}
 }
 

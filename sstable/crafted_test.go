@@ -71,10 +71,13 @@ func TestCraftedIndexNeverLeavesTheDataBlocks(t *testing.T) {
 }
 
 func TestCraftedSectionsNeitherPanicNorGrow(t *testing.T) {
-	fragment := appendFragment([]byte{1, 0, 0, 0}, tinyRange())
-	crafted(pad(fragment, 0), func(b []byte) {
-		if l, err := decodeRangeDeletes(b); err == nil && len(l.Fragments()) > 1 {
-			t.Fatalf("one fragment became %v", l)
+	ranges := []byte{2, 0, 0, 0}
+	for _, d := range tinyRanges() {
+		ranges = appendTombstone(ranges, d)
+	}
+	crafted(pad(ranges, 0), func(b []byte) {
+		if l, err := decodeRangeDeletes(b); err == nil && len(l.Tombstones()) > 2 {
+			t.Fatalf("two tombstones became %v", l)
 		}
 	})
 	filter := newFilter(nil, []uint64{1, 2, 3}, 10, 6).appendTo(nil, 10, 3)

@@ -23,12 +23,15 @@ func tinyRecords() []rec {
 	}
 }
 
-func tinyRange() rangedel.Fragment {
-	return rangedel.Fragment{Start: []byte("user:5"), End: []byte("user:8"), Seqs: []base.SeqNum{11, 3}}
+func tinyRanges() []rangedel.Tombstone {
+	return []rangedel.Tombstone{
+		{Start: []byte("user:5"), End: []byte("user:8"), Seq: 11},
+		{Start: []byte("user:5"), End: []byte("user:9"), Seq: 3},
+	}
 }
 
 func TestTinyTableHasTheBytesOfTheFormat(t *testing.T) {
-	file, props := build(t, WriterOptions{}, tinyRecords(), tinyRange())
+	file, props := build(t, WriterOptions{}, tinyRecords(), tinyRanges()...)
 	r := mustOpen(t, file, ReaderOptions{})
 	starts := footer{lengths: sectionLengths(file)}.starts(int64(len(file)))
 	var b strings.Builder
@@ -101,7 +104,7 @@ func TestEveryDamagedByteGivesAnErrorOrTheRightAnswer(t *testing.T) {
 		for i := range 12 {
 			recs = append(recs, put(fmt.Sprintf("w%03d", i), base.SeqNum(i), strings.Repeat("abc", 3*i)))
 		}
-		file, _ := build(t, WriterOptions{Compression: c, BlockSize: 300}, recs, tinyRange())
+		file, _ := build(t, WriterOptions{Compression: c, BlockSize: 300}, recs, tinyRanges()...)
 		good := mustOpen(t, file, ReaderOptions{})
 		ranges := good.RangeDeletes().String()
 		if err := answers(t, good, recs, ranges); err != nil {
@@ -129,7 +132,7 @@ func TestEveryDamagedByteGivesAnErrorOrTheRightAnswer(t *testing.T) {
 }
 
 func TestTableCutAnywhereDoesNotOpen(t *testing.T) {
-	file, _ := build(t, WriterOptions{}, tinyRecords(), tinyRange())
+	file, _ := build(t, WriterOptions{}, tinyRecords(), tinyRanges()...)
 	for n := range file {
 		_, err := openBytes(file[:n], ReaderOptions{})
 		wantCorrupt(t, fmt.Sprintf("cut at %d", n), err)

@@ -1,6 +1,10 @@
 package sstable
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -47,6 +51,109 @@ func TestReadsOnLoanAreRightAndAllocateNothing(t *testing.T) {
 			t.Errorf("%v: an absent key: %v, %v", c, ok, err)
 		}
 		l.Return()
+	}
+}
+
+// Tables of one key each have their own row of it, in the one cache there is.
+func TestRowsOfSeveralTablesStayApart(t *testing.T) {
+	c := cache.New(8 << 20)
+	const tables, key = 5, "key"
+	hash := xxhash.Sum64String(key)
+	var readers []*Reader
+	for i := range tables {
+		recs := []rec{put(key, base.SeqNum(i+1), fmt.Sprint("value of table ", i))}
+		for k := range 300 {
+			recs = append(recs, put(fmt.Sprintf("other-%03d", k), 1, strings.Repeat("x", 40)))
+		}
+		file, _ := build(t, WriterOptions{BlockSize: 512, ID: uint64(i + 1)}, recs)
+		readers = append(readers, mustOpen(t, file, ReaderOptions{Cache: c}))
+	}
+	others := make([]cache.Slot, 1024) // of blocks that fill the cache
+	for i := range others {
+		c.Store(&others[i], new(cache.Entry), 8<<10, true)
+	}
+	kept := 0
+	for range 4 { // a row is kept when it is asked for again
+		for i, r := range readers {
+			var l Loan
+			v, tr, ok, err := r.Get([]byte(key), hash, base.SeqMax, &l)
+			if err != nil || !ok || string(v) != fmt.Sprint("value of table ", i) || tr.Seq != base.SeqNum(i+1) {
+				t.Errorf("table %d has %q#%d, %v, %v", i, v, tr.Seq, ok, err)
+			}
+			if _, _, ok := r.row([]byte(key), hash, base.SeqMax, &l); ok {
+				kept++
+			}
+			l.Return()
+		}
+	}
+	if kept < tables {
+		t.Errorf("the cache has a row in %d of %d looks: nothing was tried", kept, 4*tables)
+	}
+}
+
+// brittle fails to read once it is told to.
+type brittle struct {
+	io.ReaderAt
+	err error
+}
+
+func (b *brittle) ReadAt(p []byte, off int64) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.ReaderAt.ReadAt(p, off)
+}
+
+// A look-up that could not read must not say that the key is not there, whichever
+// way its record would have come: a whole block, keys alone and a page, on loan or
+// into the cache.
+func TestFailedReadIsNotAMissingKey(t *testing.T) {
+	for _, c := range []Compression{NoCompression, S2} {
+		file, recs := wideTable(t, c)
+		for _, room := range []int64{0, 64 << 10, 256 << 10, 16 << 20} {
+			for _, loan := range []bool{false, true} {
+				disk := &brittle{ReaderAt: bytes.NewReader(file)}
+				o := ReaderOptions{Name: "000001.sst"}
+				if room > 0 {
+					o.Cache = cache.New(room)
+				}
+				r, err := Open(disk, int64(len(file)), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				look := func(key string) error {
+					var l *Loan
+					if loan {
+						l = &Loan{}
+						defer l.Return()
+					}
+					_, _, ok, err := r.Get([]byte(key), xxhash.Sum64String(key), base.SeqMax, l)
+					if ok == (err != nil) {
+						t.Fatalf("%v, cache of %d, loan %v: %q: found %v, %v", c, room, loan, key, ok, err)
+					}
+					return err
+				}
+				failed := 0
+				for i, rc := range recs {
+					disk.err = nil
+					if i%3 > 0 { // keys of its block may be cached, its page is not
+						if err := look(rc.key); err != nil {
+							t.Fatal(err)
+						}
+					}
+					disk.err = io.ErrClosedPipe
+					if err := look(rc.key); errors.Is(err, io.ErrClosedPipe) {
+						failed++
+					} else if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if room < 16<<20 && failed == 0 {
+					t.Errorf("%v, cache of %d, loan %v: no read failed", c, room, loan)
+				}
+				r.Close()
+			}
+		}
 	}
 }
 

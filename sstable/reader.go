@@ -137,8 +137,12 @@ func (r *Reader) decodeSections(tail []byte, f footer) error {
 func (r *Reader) account() {
 	const slotSize, fixed = 16 + 8, 1 << 10
 	r.memory = fixed + r.index.bytes + int64(8*len(r.index.sample)) + int64(8*len(r.filter.words))
-	for _, f := range r.ranges.Fragments() {
-		r.memory += int64(len(f.Start)+len(f.End)+8*len(f.Seqs)) + 72
+	const tombstoneSize = 56
+	for _, t := range r.ranges.Tombstones() {
+		r.memory += int64(len(t.Start)+len(t.End)) + tombstoneHeaderLen + tombstoneSize
+	}
+	if r.ranges.Layered() {
+		r.memory += int64(len(r.ranges.Newest())) * tombstoneSize
 	}
 	if r.o.Cache == nil {
 		return

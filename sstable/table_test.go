@@ -57,7 +57,7 @@ func compareRec(a, b rec) int {
 }
 
 // build writes a table of the records, which it sorts.
-func build(tb testing.TB, o WriterOptions, recs []rec, ranges ...rangedel.Fragment) ([]byte, base.TableProperties) {
+func build(tb testing.TB, o WriterOptions, recs []rec, ranges ...rangedel.Tombstone) ([]byte, base.TableProperties) {
 	tb.Helper()
 	slices.SortFunc(recs, compareRec)
 	if o.ID == 0 {

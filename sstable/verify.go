@@ -190,15 +190,15 @@ func (v *verification) checkRecord(b *block, i, at int) (flags blockFlags, err e
 func (v *verification) checkProperties() error {
 	p := &v.found
 	p.Largest = v.last
-	for i, f := range v.r.ranges.Fragments() {
+	for _, t := range v.r.ranges.Tombstones() {
 		p.RangeDeletes++
-		p.MinSeq = min(p.MinSeq, f.Seqs[len(f.Seqs)-1])
-		p.MaxSeq = max(p.MaxSeq, f.Seqs[0])
-		if i == 0 && (!v.any || bytes.Compare(f.Start, p.Smallest) < 0) {
-			p.Smallest = f.Start
+		p.MinSeq = min(p.MinSeq, t.Seq)
+		p.MaxSeq = max(p.MaxSeq, t.Seq)
+		if p.Smallest == nil || bytes.Compare(t.Start, p.Smallest) < 0 {
+			p.Smallest = t.Start
 		}
-		if bytes.Compare(f.End, p.Largest) > 0 {
-			p.Largest, p.LargestExclusive = f.End, true
+		if bytes.Compare(t.End, p.Largest) > 0 {
+			p.Largest, p.LargestExclusive = t.End, true
 		}
 	}
 	if !bytes.Equal(appendProperties(nil, p), appendProperties(nil, &v.r.props)) {

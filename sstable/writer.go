@@ -71,10 +71,11 @@ type Writer struct {
 	words    []uint64 // of the last table's filter, for the next one's
 	lastHash uint64
 
-	rangeDeletes []byte // encoded fragments
-	lastEnd      []byte // of the last fragment
-	first        []byte // smallest key of a record
-	firstStart   []byte // of the first fragment
+	rangeDeletes []byte             // encoded
+	firstStart   []byte             // smallest start of a range tombstone
+	largestEnd   []byte             // of any of them
+	lastDelete   rangedel.Tombstone // the last one; its end is not kept
+	first        []byte             // smallest key of a record
 	props        base.TableProperties
 }
 
@@ -101,8 +102,10 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 	w.paged = false
 	w.index.reset()
 	w.hashes = w.hashes[:0]
-	w.rangeDeletes, w.lastEnd = w.rangeDeletes[:0], w.lastEnd[:0]
-	w.first, w.firstStart = w.first[:0], w.firstStart[:0]
+	w.rangeDeletes = w.rangeDeletes[:0]
+	w.firstStart, w.largestEnd = w.firstStart[:0], w.largestEnd[:0]
+	w.lastDelete = rangedel.Tombstone{Start: w.lastDelete.Start[:0]}
+	w.first = w.first[:0]
 	w.props = base.TableProperties{ID: o.ID, MinSeq: base.SeqMax}
 }
 
@@ -161,23 +164,26 @@ func checkEntry(e *iterator.Entry, value []byte) error {
 	return nil
 }
 
-// AddRangeDelete appends a fragment of range tombstones: in key order, not
-// overlapping, at any time before Finish. It is copied.
-func (w *Writer) AddRangeDelete(f rangedel.Fragment) error {
+// AddRangeDelete appends a range tombstone, at any time before Finish: in the order
+// of the starts, of one start the newer one first. It is copied.
+func (w *Writer) AddRangeDelete(t rangedel.Tombstone) error {
 	if w.err != nil {
 		return w.err
 	}
-	if !fragmentValid(f, w.lastEnd) {
-		return w.fail(fmt.Errorf("sstable: range tombstone [%q, %q) is empty, out of order or out of bounds", f.Start, f.End))
+	if !tombstoneValid(t, w.lastDelete) {
+		return w.fail(fmt.Errorf("sstable: range tombstone [%q, %q)#%d is empty, out of order or out of bounds", t.Start, t.End, t.Seq))
 	}
-	if len(w.lastEnd) == 0 {
-		w.firstStart = append(w.firstStart, f.Start...)
+	if w.props.RangeDeletes == 0 {
+		w.firstStart = append(w.firstStart, t.Start...)
 	}
-	w.rangeDeletes = appendFragment(w.rangeDeletes, f)
-	w.lastEnd = append(w.lastEnd[:0], f.End...)
+	if bytes.Compare(t.End, w.largestEnd) > 0 {
+		w.largestEnd = append(w.largestEnd[:0], t.End...)
+	}
+	w.lastDelete.Start, w.lastDelete.Seq = append(w.lastDelete.Start[:0], t.Start...), t.Seq
+	w.rangeDeletes = appendTombstone(w.rangeDeletes, t)
 	w.props.RangeDeletes++
-	w.props.MinSeq = min(w.props.MinSeq, f.Seqs[len(f.Seqs)-1])
-	w.props.MaxSeq = max(w.props.MaxSeq, f.Seqs[0])
+	w.props.MinSeq = min(w.props.MinSeq, t.Seq)
+	w.props.MaxSeq = max(w.props.MaxSeq, t.Seq)
 	return nil
 }
 
@@ -208,7 +214,7 @@ func (w *Writer) Finish() (base.TableProperties, error) {
 	if w.err != nil {
 		return base.TableProperties{}, w.err
 	}
-	if w.block.len() == 0 && len(w.lastEnd) == 0 {
+	if w.block.len() == 0 && w.props.RangeDeletes == 0 {
 		return base.TableProperties{}, w.fail(errEmptyTable)
 	}
 	w.setBounds()
@@ -254,8 +260,8 @@ func (w *Writer) setBounds() {
 	if len(w.firstStart) > 0 && (last == nil || bytes.Compare(w.firstStart, smallest) < 0) {
 		smallest = w.firstStart
 	}
-	if len(w.lastEnd) > 0 && bytes.Compare(w.lastEnd, last) > 0 {
-		largest, w.props.LargestExclusive = w.lastEnd, true
+	if len(w.largestEnd) > 0 && bytes.Compare(w.largestEnd, last) > 0 {
+		largest, w.props.LargestExclusive = w.largestEnd, true
 	}
 	w.props.Smallest = append([]byte(nil), smallest...)
 	w.props.Largest = append([]byte(nil), largest...)

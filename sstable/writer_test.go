@@ -48,21 +48,22 @@ func TestWriterRefusesWhatATableCannotHold(t *testing.T) {
 }
 
 func TestWriterRefusesBadRangeTombstones(t *testing.T) {
-	frag := func(lo, hi string, seqs ...base.SeqNum) rangedel.Fragment {
-		return rangedel.Fragment{Start: []byte(lo), End: []byte(hi), Seqs: seqs}
+	tomb := func(lo, hi string, seq base.SeqNum) rangedel.Tombstone {
+		return rangedel.Tombstone{Start: []byte(lo), End: []byte(hi), Seq: seq}
 	}
-	for name, fs := range map[string][]rangedel.Fragment{
-		"empty range":         {frag("b", "b", 1)},
-		"no sequence":         {frag("a", "b")},
-		"sequences ascending": {frag("a", "b", 1, 2)},
-		"overlap":             {frag("a", "c", 1), frag("b", "d", 1)},
-		"out of order":        {frag("c", "d", 1), frag("a", "b", 1)},
-		"empty start":         {frag("", "b", 1)},
+	for name, ts := range map[string][]rangedel.Tombstone{
+		"empty range":             {tomb("b", "b", 1)},
+		"no sequence":             {tomb("a", "b", 0)},
+		"sequence out of bounds":  {tomb("a", "b", base.SeqMax+1)},
+		"same start, older first": {tomb("a", "b", 1), tomb("a", "c", 2)},
+		"the same twice":          {tomb("a", "b", 1), tomb("a", "b", 1)},
+		"out of order":            {tomb("c", "d", 1), tomb("a", "b", 1)},
+		"empty start":             {tomb("", "b", 1)},
 	} {
 		w := NewWriter(&memory{}, WriterOptions{})
 		var err error
-		for _, f := range fs {
-			err = w.AddRangeDelete(f)
+		for _, d := range ts {
+			err = w.AddRangeDelete(d)
 		}
 		if err == nil {
 			t.Fatalf("%s is accepted", name)
@@ -105,11 +106,11 @@ func TestFailedWriteIsKept(t *testing.T) {
 }
 
 func TestPropertiesDescribeTheTable(t *testing.T) {
-	file, p := build(t, WriterOptions{}, tinyRecords(), tinyRange())
+	file, p := build(t, WriterOptions{}, tinyRecords(), tinyRanges()...)
 	want := base.TableProperties{
 		ID: testID, Size: uint64(len(file)), Digest: p.Digest,
-		Smallest: []byte("user:1"), Largest: []byte("user:8"), LargestExclusive: true,
-		MinSeq: 3, MaxSeq: 12, Puts: 3, Deletes: 1, RangeDeletes: 1, MetaRows: 1, CollectionBytes: 9,
+		Smallest: []byte("user:1"), Largest: []byte("user:9"), LargestExclusive: true,
+		MinSeq: 3, MaxSeq: 12, Puts: 3, Deletes: 1, RangeDeletes: 2, MetaRows: 1, CollectionBytes: 9,
 		KeyBytes: 6 + 6 + 6 + 14, ValueBytes: 12 + 1 + 3, MinExpiry: 1000, MaxExpiry: 1000, Expiring: 1, Shadowed: 1,
 	}
 	if got := fmt.Sprintf("%+v", p); got != fmt.Sprintf("%+v", want) {
@@ -122,20 +123,21 @@ func TestPropertiesDescribeTheTable(t *testing.T) {
 }
 
 func TestBoundsCoverRecordsAndRangeTombstones(t *testing.T) {
-	frag := func(lo, hi string) rangedel.Fragment {
-		return rangedel.Fragment{Start: []byte(lo), End: []byte(hi), Seqs: []base.SeqNum{5}}
+	tomb := func(lo, hi string, seq base.SeqNum) rangedel.Tombstone {
+		return rangedel.Tombstone{Start: []byte(lo), End: []byte(hi), Seq: seq}
 	}
 	for _, c := range []struct {
 		keys      string
-		ranges    []rangedel.Fragment
+		ranges    []rangedel.Tombstone
 		want      string
 		exclusive bool
 	}{
 		{"bd", nil, "b-d", false},
-		{"bd", []rangedel.Fragment{frag("a", "c")}, "a-d", false},
-		{"bd", []rangedel.Fragment{frag("c", "d")}, "b-d", false},
-		{"bd", []rangedel.Fragment{frag("c", "e")}, "b-e", true},
-		{"", []rangedel.Fragment{frag("c", "e"), frag("f", "g")}, "c-g", true},
+		{"bd", []rangedel.Tombstone{tomb("a", "c", 5)}, "a-d", false},
+		{"bd", []rangedel.Tombstone{tomb("c", "d", 5)}, "b-d", false},
+		{"bd", []rangedel.Tombstone{tomb("c", "e", 5)}, "b-e", true},
+		{"", []rangedel.Tombstone{tomb("c", "e", 5), tomb("f", "g", 5)}, "c-g", true},
+		{"", []rangedel.Tombstone{tomb("c", "g", 5), tomb("d", "f", 6)}, "c-g", true},
 	} {
 		var recs []rec
 		for _, k := range c.keys {
@@ -164,7 +166,7 @@ func TestBoundsCoverRecordsAndRangeTombstones(t *testing.T) {
 
 func TestResetWriterWritesTheSameBytes(t *testing.T) {
 	recs := tinyRecords()
-	want, _ := build(t, WriterOptions{Compression: S2}, recs, tinyRange())
+	want, _ := build(t, WriterOptions{Compression: S2}, recs, tinyRanges()...)
 	var other, file memory
 	w := NewWriter(&other, WriterOptions{ID: 9, Compression: Zstd, BlockSize: 1})
 	for i := range 500 {
@@ -178,8 +180,10 @@ func TestResetWriterWritesTheSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.AddRangeDelete(tinyRange()); err != nil {
-		t.Fatal(err)
+	for _, d := range tinyRanges() {
+		if err := w.AddRangeDelete(d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := w.Finish(); err != nil {
 		t.Fatal(err)

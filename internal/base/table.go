@@ -17,7 +17,7 @@ type TableProperties struct {
 
 	Puts            uint64
 	Deletes         uint64
-	RangeDeletes    uint64 // fragments
+	RangeDeletes    uint64 // tombstones
 	MetaRows        uint64 // puts that are metadata of a collection
 	CollectionBytes uint64 // what those say their elements take
 	KeyBytes        uint64 // of all records, before encoding

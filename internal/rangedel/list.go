@@ -1,4 +1,5 @@
-// Package rangedel holds range tombstones: fragmented, immutable, searchable.
+// Package rangedel holds range tombstones: immutable sets of them, searchable by
+// key and sequence.
 package rangedel
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 )
@@ -18,113 +20,111 @@ type Tombstone struct {
 	Seq        base.SeqNum
 }
 
-// Fragment is a stretch of keys that one set of tombstones covers. Neighbours that
-// touch differ in their sequences.
-type Fragment struct {
-	Start, End []byte
-	Seqs       []base.SeqNum // descending, distinct, not empty
+// Compare orders tombstones by start, and of one start the newer one first.
+func Compare(a, b Tombstone) int {
+	return cmp.Or(bytes.Compare(a.Start, b.Start), cmp.Compare(b.Seq, a.Seq))
 }
 
-// List is a set of range tombstones cut into fragments that do not overlap, in
-// key order. It is immutable and safe for concurrent use; a nil *List is empty.
+// List is a set of range tombstones. It keeps each tombstone once, however many
+// of them overlap, and beside them the picture that the newest ones give: what a
+// reader of the present sees.
 //
-//	given      [a──────────e)#9      [g──k)#4
-//	               [c──────────h)#7
-//	fragments  [a──c)9 [c──e)9,7 [e──g)7 [g──h)7,4 [h──k)4
+//	given    [a──────────e)#9      [g──k)#4
+//	             [c──────────h)#7
+//	picture  [a──────────e)#9 [e───h)#7 [h─k)#4
+//
+// A reader whose sequence is below the picture's at its key asks the layers
+// below. Those are built when the first such reader comes. A List is immutable
+// and safe for concurrent use; a nil *List is empty.
 type List struct {
-	fragments []Fragment
-	maxSeq    base.SeqNum
+	newest  picture
+	all     []Tombstone // in no order; newest itself if no tombstone lies below another
+	layered bool        // some tombstone lies below another
+	maxSeq  base.SeqNum
+
+	below atomic.Pointer[layers]
 }
 
-// New builds the list of the given tombstones, which it may reorder. Empty
-// ranges are left out. The result points into the tombstones' keys.
-// Its cost is n log n plus the number of fragments times the tombstones that
-// cover each.
+// New builds the list of the given tombstones, which it keeps and may reorder.
+// Empty ranges are left out. The cost is n log n, the memory n.
 func New(ts []Tombstone) *List {
 	ts = slices.DeleteFunc(ts, func(t Tombstone) bool { return bytes.Compare(t.Start, t.End) >= 0 })
 	if len(ts) == 0 {
 		return nil
 	}
-	slices.SortFunc(ts, func(a, b Tombstone) int {
-		return cmp.Or(bytes.Compare(a.Start, b.Start), cmp.Compare(b.Seq, a.Seq))
-	})
-	bounds := make([][]byte, 0, 2*len(ts))
-	for _, t := range ts {
-		bounds = append(bounds, t.Start, t.End)
-	}
-	slices.SortFunc(bounds, bytes.Compare)
-	bounds = slices.CompactFunc(bounds, bytes.Equal)
+	slices.SortFunc(ts, Compare)
+	newest, layered := paint(ts)
+	return makeList(newest, ts, layered)
+}
 
-	l := &List{}
-	var open []Tombstone // those that cover bounds[i], by descending sequence
-	next := 0
-	for i, start := range bounds[:len(bounds)-1] {
-		open = slices.DeleteFunc(open, func(t Tombstone) bool { return bytes.Compare(t.End, start) <= 0 })
-		for ; next < len(ts) && bytes.Equal(ts[next].Start, start); next++ {
-			at, _ := slices.BinarySearchFunc(open, ts[next].Seq, func(t Tombstone, s base.SeqNum) int { return cmp.Compare(s, t.Seq) })
-			open = slices.Insert(open, at, ts[next])
-		}
-		if len(open) > 0 {
-			l.append(fragment(start, bounds[i+1], open))
-		}
+func makeList(newest picture, all []Tombstone, layered bool) *List {
+	l := &List{newest: newest, all: all, layered: layered}
+	if !layered {
+		l.all = newest
+	}
+	for _, t := range newest {
+		l.maxSeq = max(l.maxSeq, t.Seq)
 	}
 	return l
 }
 
-// append puts f behind the last fragment, or joins the two if they touch and
-// say the same: what files clipped is whole again once they are merged.
-func (l *List) append(f Fragment) {
-	if n := len(l.fragments); n > 0 {
-		last := &l.fragments[n-1]
-		if bytes.Equal(last.End, f.Start) && slices.Equal(last.Seqs, f.Seqs) {
-			last.End = f.End
-			return
-		}
-	}
-	l.fragments = append(l.fragments, f)
-	l.maxSeq = max(l.maxSeq, f.Seqs[0])
-}
-
-// fragment makes the fragment [start, end) of the tombstones that cover it.
-func fragment(start, end []byte, open []Tombstone) Fragment {
-	seqs := make([]base.SeqNum, 0, len(open))
-	for _, t := range open {
-		if len(seqs) == 0 || seqs[len(seqs)-1] != t.Seq {
-			seqs = append(seqs, t.Seq)
-		}
-	}
-	return Fragment{Start: start, End: end, Seqs: seqs}
-}
-
 // Merge returns the list of every tombstone of the given lists; nil lists are
-// fine.
+// fine. The cost is the number of tombstones times the logarithm of the number
+// of lists.
 func Merge(lists ...*List) *List {
-	var ts []Tombstone
-	var only *List
-	n := 0
-	for _, l := range lists {
-		if l.Empty() {
-			continue
-		}
-		only = l
-		n++
-		ts = l.AppendTombstones(ts)
+	switch len(lists) {
+	case 0:
+		return nil
+	case 1:
+		return lists[0]
 	}
-	if n <= 1 {
-		return only
+	half := len(lists) / 2
+	a, b := Merge(lists[:half]...), Merge(lists[half:]...)
+	if a.Empty() {
+		return b
 	}
-	return New(ts)
+	if b.Empty() {
+		return a
+	}
+	newest, crossed := overlay(a.newest, b.newest)
+	layered := crossed || a.layered || b.layered
+	var all []Tombstone
+	if layered {
+		all = slices.Concat(a.all, b.all)
+	}
+	return makeList(newest, all, layered)
 }
 
 // Empty reports whether the list has no tombstone.
-func (l *List) Empty() bool { return l == nil || len(l.fragments) == 0 }
+func (l *List) Empty() bool { return l == nil || len(l.newest) == 0 }
 
-// Fragments returns the fragments in key order. They belong to the list.
-func (l *List) Fragments() []Fragment {
+// Layered reports whether some tombstone lies below another, so that Newest is
+// not the whole list.
+func (l *List) Layered() bool { return l != nil && l.layered }
+
+// Newest returns the newest tombstone over each key: stretches in key order that
+// do not overlap. Those that touch differ in sequence. They belong to the list.
+func (l *List) Newest() []Tombstone {
 	if l == nil {
 		return nil
 	}
-	return l.fragments
+	return l.newest
+}
+
+// NewestFrom returns the part of Newest that ends behind key.
+func (l *List) NewestFrom(key []byte) []Tombstone {
+	if l == nil {
+		return nil
+	}
+	return l.newest[l.newest.search(key):]
+}
+
+// Tombstones returns every tombstone, in no order. They belong to the list.
+func (l *List) Tombstones() []Tombstone {
+	if l == nil {
+		return nil
+	}
+	return l.all
 }
 
 // MaxSeq returns the largest sequence of any tombstone.
@@ -135,52 +135,63 @@ func (l *List) MaxSeq() base.SeqNum {
 	return l.maxSeq
 }
 
-// AppendTombstones appends one tombstone for each fragment and sequence.
-func (l *List) AppendTombstones(dst []Tombstone) []Tombstone {
-	for _, f := range l.Fragments() {
-		for _, s := range f.Seqs {
-			dst = append(dst, Tombstone{Start: f.Start, End: f.End, Seq: s})
-		}
-	}
-	return dst
-}
-
-// search returns the index of the first fragment that ends behind key.
-func (l *List) search(key []byte) int {
-	lo, hi := 0, len(l.fragments)
-	for lo < hi {
-		m := int(uint(lo+hi) >> 1)
-		if bytes.Compare(l.fragments[m].End, key) <= 0 {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo
-}
-
 // Cover returns the largest sequence, at most limit, of a tombstone that covers
 // key; 0 if none does. A record of key is deleted at limit if its sequence is
-// below the result.
+// below the result. It allocates nothing, but for the first reader who stands
+// below a newer tombstone over its key: that one builds the layers.
 func (l *List) Cover(key []byte, limit base.SeqNum) base.SeqNum {
-	if l.Empty() {
-		return 0
-	}
-	i := l.search(key)
-	if i == len(l.fragments) || bytes.Compare(l.fragments[i].Start, key) > 0 {
-		return 0
-	}
-	return l.fragments[i].Newest(limit)
+	seq, _, _ := l.At(key, limit)
+	return seq
 }
 
-// Newest returns the fragment's largest sequence at most limit; 0 if none is.
-func (f Fragment) Newest(limit base.SeqNum) base.SeqNum {
-	for _, s := range f.Seqs {
-		if s <= limit {
-			return s
-		}
+// At returns what Cover does, and the nearest boundaries at or below key and
+// above it where that may change; nil where there is none. Between the two every
+// key has the same answer.
+func (l *List) At(key []byte, limit base.SeqNum) (seq base.SeqNum, below, above []byte) {
+	if l.Empty() {
+		return 0, nil, nil
 	}
-	return 0
+	i := l.newest.search(key)
+	if i < len(l.newest) && bytes.Compare(l.newest[i].Start, key) <= 0 {
+		t := &l.newest[i]
+		switch {
+		case t.Seq <= limit:
+			return t.Seq, t.Start, t.End
+		case !l.layered:
+			return 0, t.Start, t.End
+		}
+		return l.layers().at(key, limit)
+	}
+	if i > 0 {
+		below = l.newest[i-1].End
+	}
+	if i < len(l.newest) {
+		above = l.newest[i].Start
+	}
+	return 0, below, above
+}
+
+// Above returns the smallest sequence above seq of a tombstone that covers key; 0
+// if there is none.
+func (l *List) Above(key []byte, seq base.SeqNum) base.SeqNum {
+	newest := l.Cover(key, base.SeqMax)
+	switch {
+	case newest <= seq:
+		return 0
+	case !l.layered:
+		return newest
+	}
+	return l.layers().above(key, seq)
+}
+
+// layers returns the search tree over all tombstones.
+func (l *List) layers() *layers {
+	if ls := l.below.Load(); ls != nil {
+		return ls
+	}
+	ls := newLayers(l.all)
+	l.below.Store(ls) // of two that were built at once either will do
+	return ls
 }
 
 // Overlaps reports whether a tombstone with a sequence above since covers any
@@ -189,78 +200,62 @@ func (l *List) Overlaps(lo, hi []byte, since base.SeqNum) bool {
 	if l.Empty() || l.maxSeq <= since || hi != nil && bytes.Compare(lo, hi) >= 0 {
 		return false
 	}
-	for _, f := range l.fragments[l.search(lo):] {
-		if hi != nil && bytes.Compare(f.Start, hi) >= 0 {
+	for _, t := range l.NewestFrom(lo) {
+		if hi != nil && bytes.Compare(t.Start, hi) >= 0 {
 			return false
 		}
-		if f.Seqs[0] > since {
+		if t.Seq > since {
 			return true
 		}
 	}
 	return false
 }
 
-// At returns the fragment that covers key (ok false if none does) and, either
-// way, the next boundary above key and the nearest boundary at or below it
-// where cover may change; nil where there is none. Between the two boundaries
-// every key has the same answer.
-func (l *List) At(key []byte) (f Fragment, below, above []byte, ok bool) {
+// Covering returns the sequences, at most limit, of all tombstones over key,
+// newest first. It looks at every tombstone.
+func (l *List) Covering(key []byte, limit base.SeqNum) (seqs []base.SeqNum) {
+	for _, t := range l.Tombstones() {
+		if t.Seq <= limit && bytes.Compare(t.Start, key) <= 0 && bytes.Compare(key, t.End) < 0 {
+			seqs = append(seqs, t.Seq)
+		}
+	}
+	slices.Sort(seqs)
+	seqs = slices.Compact(seqs)
+	slices.Reverse(seqs)
+	return seqs
+}
+
+// Shift returns the list with by added to every sequence. It shares the keys with
+// l.
+func (l *List) Shift(by base.SeqNum) *List {
 	if l.Empty() {
-		return f, nil, nil, false
-	}
-	i := l.search(key)
-	if i < len(l.fragments) && bytes.Compare(l.fragments[i].Start, key) <= 0 {
-		f = l.fragments[i]
-		return f, f.Start, f.End, true
-	}
-	if i > 0 {
-		below = l.fragments[i-1].End
-	}
-	if i < len(l.fragments) {
-		above = l.fragments[i].Start
-	}
-	return f, below, above, false
-}
-
-// Clip returns the list's part inside [lo, hi); a nil hi is the end of all keys.
-func (l *List) Clip(lo, hi []byte) *List {
-	if l.Empty() || hi != nil && bytes.Compare(lo, hi) >= 0 {
 		return nil
 	}
-	out := &List{}
-	for _, f := range l.fragments[l.search(lo):] {
-		if hi != nil && bytes.Compare(f.Start, hi) >= 0 {
-			break
+	move := func(ts []Tombstone) []Tombstone {
+		ts = slices.Clone(ts)
+		for i := range ts {
+			ts[i].Seq += by
 		}
-		if bytes.Compare(f.Start, lo) < 0 {
-			f.Start = lo
-		}
-		if hi != nil && bytes.Compare(f.End, hi) > 0 {
-			f.End = hi
-		}
-		out.fragments = append(out.fragments, f)
-		out.maxSeq = max(out.maxSeq, f.Seqs[0])
+		return ts
 	}
-	if len(out.fragments) == 0 {
-		return nil
+	moved := &List{newest: move(l.newest), layered: l.layered, maxSeq: l.maxSeq + by}
+	moved.all = moved.newest
+	if l.layered {
+		moved.all = move(l.all)
 	}
-	return out
+	return moved
 }
 
-// String draws the fragments: "[a-c)#9,7 [c-e)#4".
+// String draws the tombstones in order: "[a-e)#9 [c-h)#7".
 func (l *List) String() string {
 	var b strings.Builder
-	for i, f := range l.Fragments() {
+	ts := slices.Clone(l.Tombstones())
+	slices.SortFunc(ts, Compare)
+	for i, t := range ts {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprintf(&b, "[%s-%s)#", f.Start, f.End)
-		for j, s := range f.Seqs {
-			if j > 0 {
-				b.WriteByte(',')
-			}
-			fmt.Fprintf(&b, "%d", uint64(s))
-		}
+		fmt.Fprintf(&b, "[%s-%s)#%d", t.Start, t.End, uint64(t.Seq))
 	}
 	return b.String()
 }

@@ -229,6 +229,8 @@ func runScript(t *testing.T, fsys vfs.FS, script string) {
 			err = f.Truncate(size)
 		case "allocate":
 			err = f.Allocate(size)
+		case "zero": // from the position on
+			err = f.(*diskFile).Zero(f.(*diskFile).pos, size)
 		case "syncdir":
 			err = fsys.SyncDir(word[1])
 		case "rename":
@@ -267,6 +269,30 @@ func TestSizeBeforeDataLeavesZerosOrStaleContent(t *testing.T) {
 		}
 		if got := strings.Join(slices.Sorted(maps.Keys(found)), " | "); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.script, got, tt.want)
+		}
+	}
+}
+
+func TestZerosAreAWriteOfTheirOwn(t *testing.T) {
+	const old = "create old, write old STALE, sync old, create a, write a kept, sync a, syncdir ., remove old, syncdir ., "
+	for _, tt := range []struct {
+		p            Profile
+		script, want string
+	}{
+		{P1, "allocate a 9, zero a 9, sync a", "a=kept....."},
+		{P3, "allocate a 9, sync a, zero a 9, write a new", "a=kept..... | a=keptnew.."},
+		// Space that is not durable may show another file where zeros were lost.
+		{P4, "allocate a 6, zero a 6", "a=kept | a=kept.. | a=keptE."},
+		{P4, "allocate a 6, zero a 6, sync a", "a=kept.."},
+	} {
+		d := NewDisk(1)
+		runScript(t, d, old+tt.script)
+		found := map[string]bool{}
+		for img := range d.Images(tt.p, 100, rand.New(rand.NewPCG(1, 1))) {
+			found[draw(t, img)] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(found)), " | "); got != tt.want {
+			t.Errorf("%v of %s: %s, want %s", tt.p, tt.script, got, tt.want)
 		}
 	}
 }

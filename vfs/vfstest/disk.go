@@ -15,7 +15,7 @@ import (
 // and remembers beside it what of each file and directory has been synced.
 //
 // It is safe for concurrent use. The operations that may change it (create,
-// write, sync, syncdir, rename, remove, link, truncate, allocate, mkdir; also
+// write, sync, syncdir, rename, remove, link, truncate, allocate, zero, mkdir; also
 // those that fail) are numbered from 1 and run one at a time, hooks included: during a hook the state
 // stands still. Reading goes on beside them.
 type Disk struct {

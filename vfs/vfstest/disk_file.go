@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -72,6 +73,27 @@ func (f *diskFile) Allocate(size int64) error {
 		return err
 	}
 	f.record(dataOp{n: n, kind: Allocate, off: size})
+	return nil
+}
+
+// Zero implements vfs.Zeroer. What it fills reads as zeros already: it is recorded
+// as the write that it is, which a power cut may take away or tear.
+func (f *diskFile) Zero(from, to int64) error {
+	n, err := f.d.begin(Op{Kind: Zero, Name: f.name, Off: from, Len: int(to - from)})
+	if err != nil {
+		return err
+	}
+	defer f.d.change.Unlock()
+	info, err := f.f.Stat()
+	if err != nil {
+		return err
+	}
+	if from < f.pos || to > info.Size() {
+		return fmt.Errorf("vfstest: zeros from %d to %d of %s, whose position is %d and length %d", from, to, f.name, f.pos, info.Size())
+	}
+	if from < to {
+		f.record(dataOp{n: n, kind: Write, off: from, data: make([]byte, to-from)})
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@
 //
 // A Disk is an in-memory file system. It numbers the operations that change it,
 // from 1. Whatever no Sync or SyncDir has covered is an *atom* that a power cut
-// may take away: a Write, a Truncate, an Allocate, a created, removed, linked or
+// may take away: a Write, a Truncate, an Allocate, a Zero, a created, removed, linked or
 // renamed name. Image makes a new Disk from the synced state and those atoms
 // that a Profile lets survive. A test runs its workload once and asks for images
 // in a hook at every operation (Disk.OnOp), or stops the power at one of them
@@ -41,4 +41,7 @@
 // Faults wraps any vfs.FS. A Fault says which calls fail (a predicate, the n-th
 // match, how often) and how: not done, half done, done but reported as failed,
 // or, for a read, silently damaged. Every error it makes wraps ErrInjected.
+//
+// Windows wraps any vfs.FS, too, and refuses to remove or rename a file that is
+// open.
 package vfstest

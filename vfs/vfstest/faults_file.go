@@ -16,6 +16,17 @@ type faultsFile struct {
 	pos   int64 // where the next Write goes, for Op.Off
 }
 
+// zeroingFile is one whose inner file is a vfs.Zeroer.
+type zeroingFile struct {
+	*faultsFile
+	zeroer vfs.Zeroer
+}
+
+func (o *zeroingFile) Zero(from, to int64) error {
+	op := Op{Kind: Zero, Name: o.name, Off: from, Len: int(to - from)}
+	return o.f.run(op, func() error { return o.zeroer.Zero(from, to) })
+}
+
 func (o *faultsFile) Close() error {
 	o.f.untrack(o)
 	return o.f.close(o.name, o.inner)

@@ -41,6 +41,9 @@ func (f *Faults) openFile(op Op, open func(string) (vfs.File, error)) (vfs.File,
 		opened.pos = info.Size()
 	}
 	f.track(opened, op.Name)
+	if z, ok := file.(vfs.Zeroer); ok {
+		return &zeroingFile{faultsFile: opened, zeroer: z}, nil
+	}
 	return opened, nil
 }
 

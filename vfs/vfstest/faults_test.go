@@ -16,7 +16,7 @@ import (
 
 // everyCall does each kind of call once, in this order, whatever fails.
 var everyCall = []Kind{
-	Mkdir, Create, Write, Allocate, Truncate, Sync, SyncDir, Stat, Close, Open, Read, Close,
+	Mkdir, Create, Write, Allocate, Zero, Truncate, Sync, SyncDir, Stat, Close, Open, Read, Close,
 	OpenWrite, Stat, Close, Link, Rename, List, Stat, Lock, Close, Remove,
 }
 
@@ -29,6 +29,7 @@ func callEverything(fsys vfs.FS) []error {
 	if f != nil {
 		note(second(f.Write([]byte("hello"))))
 		note(f.Allocate(10))
+		note(f.(vfs.Zeroer).Zero(5, 10))
 		note(f.Truncate(5))
 		note(f.Sync())
 		note(fsys.SyncDir("d"))
@@ -63,7 +64,7 @@ func callEverything(fsys vfs.FS) []error {
 }
 
 func TestFaultsCountsEveryKind(t *testing.T) {
-	f := NewFaults(vfs.NewMem())
+	f := NewFaults(NewDisk(1))
 	var seen []Kind
 	f.OnOp(func(op Op) {
 		seen = append(seen, op.Kind)

@@ -12,8 +12,8 @@ type Op struct {
 	Kind Kind
 	Name string // of the file or directory, as its caller gave it
 	To   string // the second name of Rename and Link
-	Off  int64  // of Read and Write; the size for Truncate and Allocate
-	Len  int    // bytes of Read and Write
+	Off  int64  // of Read, Write and Zero; the size for Truncate and Allocate
+	Len  int    // bytes of Read, Write and Zero
 }
 
 // String returns the call as one line, such as "12 write db/000001.log 100+20".
@@ -23,7 +23,7 @@ func (o Op) String() string {
 	switch o.Kind {
 	case Rename, Link:
 		fmt.Fprintf(&b, " %s", o.To)
-	case Read, Write:
+	case Read, Write, Zero:
 		fmt.Fprintf(&b, " %d+%d", o.Off, o.Len)
 	case Truncate, Allocate:
 		fmt.Fprintf(&b, " %d", o.Off)
@@ -34,7 +34,7 @@ func (o Op) String() string {
 // Kind says which call an Op is.
 type Kind uint8
 
-// The calls of vfs.FS and vfs.File. Read is File.ReadAt, Stat is that of both.
+// The calls of vfs.FS, vfs.File and vfs.Zeroer. Read is File.ReadAt, Stat is that of both.
 // Free is not counted: it cannot fail.
 const (
 	Create Kind = iota + 1
@@ -49,6 +49,7 @@ const (
 	Link
 	Truncate
 	Allocate
+	Zero
 	List
 	Stat
 	Lock
@@ -60,7 +61,7 @@ const (
 var kindNames = [kinds]string{
 	Create: "create", Open: "open", OpenWrite: "openwrite", Read: "read", Write: "write",
 	Sync: "sync", SyncDir: "syncdir", Rename: "rename", Remove: "remove", Link: "link",
-	Truncate: "truncate", Allocate: "allocate", List: "list", Stat: "stat", Lock: "lock",
+	Truncate: "truncate", Allocate: "allocate", Zero: "zero", List: "list", Stat: "stat", Lock: "lock",
 	Close: "close", Mkdir: "mkdir",
 }
 

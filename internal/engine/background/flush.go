@@ -158,7 +158,7 @@ func Span(t *memtable.Table) compaction.Span {
 		s.Lo = bytes.Clone(e.Key)
 		s.Hi = bytes.Clone(it.Last().Key)
 	}
-	for _, f := range t.RangeDeletes().Fragments() {
+	for _, f := range t.RangeDeletes().Newest() {
 		if s.Lo == nil || bytes.Compare(f.Start, s.Lo) < 0 {
 			s.Lo = f.Start
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -261,6 +262,38 @@ func TestAFailureIsFinalAndReachesEverybody(t *testing.T) {
 	if s.syncs != syncs || len(s.data) != size || !s.closed {
 		t.Errorf("after a failure: %d more syncs, %d more bytes, closed %v", s.syncs-syncs, len(s.data)-size, s.closed)
 	}
+}
+
+// Whoever waits while the leader syncs learns of its failure from the leader, not
+// from the log.
+func TestFollowersOfAFailedLeaderGetItsError(t *testing.T) {
+	s := &sink{}
+	c := committer{l: newLog(t, s)}
+	s.hold, s.held, s.failHeld = make(chan struct{}), make(chan struct{}), errors.New("disk on fire")
+	const followers = 6
+	outcomes := make(chan error, followers+1)
+	wait := func(pos Position, level Level) { outcomes <- c.l.Wait(pos, level) }
+	go wait(c.append("leader"), Durable)
+	<-s.held
+	for i := range followers {
+		go wait(c.append(fmt.Sprint(i)), []Level{Durable, Written}[i%2])
+	}
+	for {
+		c.l.mu.Lock()
+		n := c.l.waiting.size()
+		c.l.mu.Unlock()
+		if n == followers {
+			break
+		}
+		runtime.Gosched()
+	}
+	close(s.hold)
+	for range followers + 1 {
+		if err := <-outcomes; !errors.Is(err, s.failHeld) {
+			t.Errorf("a commit of which nobody knows whether it is there: %v", err)
+		}
+	}
+	_, _ = c.l.Close()
 }
 
 func TestRoomIsWhatWasReserved(t *testing.T) {

@@ -15,9 +15,13 @@ func (rs *State) CoveredElements() (sum int64) {
 	if err != nil {
 		return 0 // the next read of the damaged table tells
 	}
-	for _, f := range rangedel.Merge(rs.Mem.RangeDeletes(), older).Fragments() {
-		if from, ok := deadPart(f.Start, f.End); ok {
-			sum += rs.BytesBelow(from, f.End, f.Seqs[0])
+	lists := []*rangedel.List{rs.Mem.RangeDeletes()}
+	for _, run := range older {
+		lists = append(lists, run...)
+	}
+	for _, d := range rangedel.Merge(lists...).Newest() {
+		if from, ok := deadPart(d.Start, d.End); ok {
+			sum += rs.BytesBelow(from, d.End, d.Seq)
 		}
 	}
 	return sum

@@ -37,7 +37,7 @@ type State struct {
 	ended   atomic.Bool  // its tables have been released
 
 	olderMu sync.Mutex
-	older   atomic.Pointer[*rangedel.List] // see olderDeletes
+	older   atomic.Pointer[[]rangedel.Run] // see olderDeletes
 }
 
 // Mem is a memtable with its place in the logs.
@@ -60,37 +60,51 @@ type Mem struct {
 // Idle reports whether no call is in progress on the state.
 func (rs *State) Idle() bool { return rs.Calls.Zero() }
 
-// OlderDeletes returns every range tombstone of the state but those of its
-// newest memtable, which may still get more. It is found once and kept.
-func (rs *State) OlderDeletes() (*rangedel.List, error) {
+// OlderDeletes returns every range tombstone of the state but those of its newest
+// memtable, which may still get more, source by source. They are found once and
+// kept. They are not joined: most sources are those of the state before.
+func (rs *State) OlderDeletes() ([]rangedel.Run, error) {
 	if l := rs.older.Load(); l != nil {
 		return *l, nil
 	}
 	rs.olderMu.Lock()
 	defer rs.olderMu.Unlock()
-	var lists []*rangedel.List
+	var runs []rangedel.Run
 	for _, m := range rs.Imms {
-		lists = append(lists, m.RangeDeletes())
+		if l := m.RangeDeletes(); !l.Empty() {
+			runs = append(runs, rangedel.Run{l})
+		}
 	}
 	for i := range rs.Runs {
 		r := &rs.Runs[i]
 		if !r.rangeDeletes {
 			continue
 		}
-		for _, t := range r.Tables {
-			if t.RangeDeletes == 0 {
-				continue
-			}
-			rd, err := t.Get()
-			if err != nil {
-				return nil, err
-			}
-			lists = append(lists, rd.RangeDeletes())
+		run, err := r.deletes()
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	rs.older.Store(&runs)
+	return runs, nil
+}
+
+// deletes returns the range tombstones of the run's tables.
+func (r *Run) deletes() (run rangedel.Run, err error) {
+	for _, t := range r.Tables {
+		if t.RangeDeletes == 0 {
+			continue
+		}
+		rd, err := t.Get()
+		if err != nil {
+			return nil, err
+		}
+		if l := rd.RangeDeletes(); !l.Empty() {
+			run = append(run, l)
 		}
 	}
-	l := rangedel.Merge(lists...)
-	rs.older.Store(&l)
-	return l, nil
+	return run, nil
 }
 
 // Found is the result of a point look-up: the newest record of the key at the

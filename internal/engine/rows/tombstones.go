@@ -7,12 +7,13 @@ import (
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
-// tombstones are the range tombstones an Iter looks at, in a few lists: a
-// transaction's own, the memtable's, and all others in one. They are not joined,
-// since the first two may have got another one since the last iterator. Around
-// the key asked for last the answer is kept. Not safe for concurrent use.
+// tombstones are the range tombstones an Iter looks at: a transaction's own and the
+// memtable's in a few lists each, and those of all other sources, which belong to
+// the state. They are not joined, for another one may come at any time. Around the
+// key asked for last the answer is kept. Not safe for concurrent use.
 type tombstones struct {
 	lists []*rangedel.List
+	older []rangedel.Run
 
 	known   bool
 	lo, hi  []byte // between them the answer is the same; nil is open
@@ -26,10 +27,8 @@ func (d *tombstones) gather(v *View) error {
 		d.lists = v.Own.AppendRangeDeletes(d.lists)
 	}
 	d.lists = v.State.Mem.AppendRangeDeletes(d.lists)
-	older, err := v.State.OlderDeletes()
-	if err == nil && !older.Empty() {
-		d.lists = append(d.lists, older)
-	}
+	var err error
+	d.older, err = v.State.OlderDeletes()
 	return err
 }
 
@@ -39,7 +38,7 @@ func (d *tombstones) forget() {
 	*d = tombstones{lists: d.lists[:0]}
 }
 
-func (d *tombstones) any() bool { return len(d.lists) > 0 }
+func (d *tombstones) any() bool { return len(d.lists)+len(d.older) > 0 }
 
 // cover returns the newest tombstone over key that v sees; 0 if there is none.
 func (d *tombstones) cover(v *View, key []byte) base.SeqNum {
@@ -53,16 +52,26 @@ func (d *tombstones) cover(v *View, key []byte) base.SeqNum {
 func (d *tombstones) look(v *View, key []byte) {
 	d.known, d.lo, d.hi, d.covered = true, nil, nil, 0
 	for _, l := range d.lists {
-		f, below, above, ok := l.At(key)
-		if ok {
-			d.covered = max(d.covered, v.newest(f))
+		limit := v.Seq
+		if l.MaxSeq() > OwnBase {
+			limit = v.OwnSeq
 		}
-		if below != nil && (d.lo == nil || bytes.Compare(below, d.lo) > 0) {
-			d.lo = below
-		}
-		if above != nil && (d.hi == nil || bytes.Compare(above, d.hi) < 0) {
-			d.hi = above
-		}
+		d.join(l.At(key, limit))
+	}
+	for _, r := range d.older {
+		d.join(r.At(key, v.Seq))
+	}
+}
+
+// join takes one source's answer: its newest tombstone, and between which keys
+// it is that.
+func (d *tombstones) join(seq base.SeqNum, below, above []byte) {
+	d.covered = max(d.covered, seq)
+	if below != nil && (d.lo == nil || bytes.Compare(below, d.lo) > 0) {
+		d.lo = below
+	}
+	if above != nil && (d.hi == nil || bytes.Compare(above, d.hi) < 0) {
+		d.hi = above
 	}
 }
 
@@ -70,14 +79,4 @@ func (d *tombstones) look(v *View, key []byte) {
 // last, both included.
 func (d *tombstones) leaves(v *View, first, last []byte) bool {
 	return !d.any() || d.cover(v, first) == 0 && (d.hi == nil || bytes.Compare(last, d.hi) < 0)
-}
-
-// newest returns the fragment's newest visible sequence; 0 if none is.
-func (v *View) newest(f rangedel.Fragment) base.SeqNum {
-	for _, s := range f.Seqs {
-		if v.visible(s) {
-			return s
-		}
-	}
-	return 0
 }

@@ -1,0 +1,310 @@
+package siltstone_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+// racer is one of several writers at work at once. Its commit number n is in all of
+// its keys, and each value says which commit of the next racer was seen before it.
+type racer struct {
+	id      int
+	issued  atomic.Uint64
+	synced  atomic.Uint64 // acknowledged at Sync
+	written atomic.Uint64 // acknowledged at OS
+}
+
+const (
+	racers       = 4
+	racerKeys    = 5
+	racerCommits = 60
+)
+
+func newRacers() (rs []*racer) {
+	for id := range racers {
+		rs = append(rs, &racer{id: id})
+	}
+	return rs
+}
+
+func racerKey(id, k int) []byte { return fmt.Appendf(nil, "w%d-%d", id, k) }
+
+// racerValue is a commit's number, what was seen of another racer, and bytes that
+// follow from the number.
+func racerValue(n, seen uint64, size int) []byte {
+	v := binary.BigEndian.AppendUint64(nil, n)
+	v = binary.BigEndian.AppendUint64(v, seen)
+	for i := range size {
+		v = append(v, byte(n)+byte(i))
+	}
+	return v
+}
+
+func racerOptions(f vfs.FS) *siltstone.Options {
+	o := &siltstone.Options{FS: f, MemtableBytes: 8 << 10, MemoryLimit: 8 << 20}
+	o.Extreme(siltstone.Extremes{BlockSize: 256, TableBytes: 8 << 10, RunLimit: 2})
+	return o
+}
+
+// race lets all racers commit until they are done or the store refuses, and
+// returns the first errors. It calls half once, while they are at it.
+func race(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Rand, half func()) []error {
+	t.Helper()
+	errs := make([]error, len(rs))
+	var all sync.WaitGroup
+	started := make(chan struct{}, len(rs))
+	for i, r := range rs {
+		own := rand.New(rand.NewPCG(rng.Uint64(), 1))
+		all.Go(func() {
+			for n := uint64(1); n <= racerCommits && errs[i] == nil; n++ {
+				errs[i] = r.commit(t, db, rs, own, n)
+				if n == racerCommits/2 || errs[i] != nil && n < racerCommits/2 {
+					started <- struct{}{}
+				}
+			}
+		})
+	}
+	<-started
+	half()
+	all.Wait()
+	return errs
+}
+
+// commit makes commit n, as a batch or a transaction, at some level.
+func (r *racer) commit(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Rand, n uint64) error {
+	level := []siltstone.Durability{siltstone.Sync, siltstone.Sync, siltstone.OS, siltstone.Buffered}[rng.IntN(4)]
+	size := 10 + rng.IntN(200)
+	if rng.IntN(12) == 0 {
+		size = 600 + rng.IntN(3000) // the batch is a memtable of its own
+	}
+	seen, err := racerNumber(db, racerKey(rs[(r.id+1)%len(rs)].id, 0))
+	if err != nil {
+		return err
+	}
+	value := racerValue(n, seen, size)
+	r.issued.Store(n)
+	if rng.IntN(3) > 0 {
+		err = db.Apply(r.batch(value, rng), level)
+	} else {
+		err = db.Update(bg, func(tx *siltstone.Tx) error { return r.update(t, tx, value, n, level) })
+	}
+	switch {
+	case err != nil:
+	case level == siltstone.Sync:
+		r.synced.Store(n)
+	case level == siltstone.OS:
+		r.written.Store(n)
+	}
+	return err
+}
+
+func (r *racer) batch(value []byte, rng *rand.Rand) *siltstone.Batch {
+	var b siltstone.Batch
+	for k := range racerKeys {
+		b.Put(racerKey(r.id, k), value)
+	}
+	others := fmt.Sprintf("x%d-%d", r.id, rng.IntN(5))
+	if rng.IntN(6) == 0 {
+		b.DeleteRange(siltstone.Range{Lower: []byte(others), Upper: []byte(others + "~")})
+	}
+	b.Put(fmt.Appendf(nil, "%s-%d", others, rng.IntN(50)), value)
+	return &b
+}
+
+func (r *racer) update(t *testing.T, tx *siltstone.Tx, value []byte, n uint64, level siltstone.Durability) error {
+	tx.SetDurability(level)
+	last, err := racerNumber(tx, racerKey(r.id, 0))
+	if err != nil {
+		return err
+	}
+	if last != n-1 {
+		t.Errorf("racer %d reads its commit %d before %d", r.id, last, n)
+	}
+	for k := range racerKeys {
+		if err := tx.Put(racerKey(r.id, k), value); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Hash(fmt.Sprint("h", r.id)).Set("n", value[:8])
+	return err
+}
+
+// racerNumber returns the number of the commit that wrote key, 0 if none has.
+func racerNumber(from siltstone.Reader, key []byte) (uint64, error) {
+	v, err := from.Get(key)
+	if errors.Is(err, siltstone.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(v), nil
+}
+
+// wreck is what a power cut left, and what must be found in it.
+type wreck struct {
+	disk    *vfstest.Disk
+	profile vfstest.Profile
+	op      vfstest.Op
+	synced  []uint64
+	written []uint64
+}
+
+// cut returns what a power cut before op leaves.
+func cut(disk *vfstest.Disk, op vfstest.Op, p vfstest.Profile, rs []*racer, rng *rand.Rand) wreck {
+	w := wreck{profile: p, op: op}
+	for _, r := range rs {
+		w.synced = append(w.synced, r.synced.Load())
+		w.written = append(w.written, max(r.synced.Load(), r.written.Load()))
+	}
+	w.disk = disk.Image(p, rng)
+	return w
+}
+
+// judge opens the wreck: it must hold every commit that was acknowledged at its
+// level, each whole, none that was never made, and with each what it had seen of
+// others. Some recoveries are cut again.
+func (w *wreck) judge(t *testing.T, rs []*racer, rng *rand.Rand, nested bool) {
+	t.Helper()
+	where := fmt.Sprintf("%v before %v", w.profile, w.op)
+	var inner []wreck
+	if !nested && rng.IntN(4) == 0 {
+		where += ", cut again"
+		at := w.disk.Ops() + 1 + rng.Int64N(40)
+		w.disk.OnOp(func(op vfstest.Op) {
+			if op.N == at {
+				c := *w
+				c.op, c.profile = op, vfstest.Profile(rng.IntN(6))
+				c.written = w.synced // that the process was killed only is not known any more
+				c.disk = w.disk.Image(c.profile, rng)
+				inner = append(inner, c)
+			}
+		})
+	}
+	db, err := siltstone.Open("db", racerOptions(w.disk))
+	w.disk.OnOp(nil)
+	if err != nil {
+		t.Errorf("%s: does not open: %v", where, err)
+		return
+	}
+	found, saw := make([]uint64, len(rs)), make([]uint64, len(rs))
+	for i, r := range rs {
+		found[i], saw[i] = r.find(t, db, where)
+		must := w.synced[i]
+		if w.profile == vfstest.P0 {
+			must = w.written[i]
+		}
+		if found[i] < must || found[i] > r.issued.Load() {
+			t.Errorf("%s: racer %d: commit %d, acknowledged %d, issued %d", where, i, found[i], must, r.issued.Load())
+		}
+	}
+	for i := range rs {
+		if next := (i + 1) % len(rs); saw[i] > found[next] {
+			t.Errorf("%s: racer %d had seen commit %d of racer %d, which is at %d: a hole", where, i, saw[i], next, found[next])
+		}
+	}
+	if err := db.Check(bg); err != nil {
+		t.Errorf("%s: check: %v", where, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("%s: close: %v", where, err)
+	}
+	for i := range inner {
+		inner[i].judge(t, rs, rng, true)
+	}
+}
+
+// find returns the racer's last commit and what that had seen, and checks that it
+// is whole.
+func (r *racer) find(t *testing.T, db *siltstone.DB, where string) (n, seen uint64) {
+	t.Helper()
+	for k := range racerKeys {
+		v, err := db.Get(racerKey(r.id, k))
+		if errors.Is(err, siltstone.ErrNotFound) {
+			v, err = racerValue(0, 0, 0), nil
+		}
+		if err != nil {
+			t.Errorf("%s: racer %d: %v", where, r.id, err)
+			return n, seen
+		}
+		got, saw := binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
+		if string(v) != string(racerValue(got, saw, len(v)-16)) {
+			t.Errorf("%s: racer %d: key %d of commit %d is damaged", where, r.id, k, got)
+		}
+		if k > 0 && got != n {
+			t.Errorf("%s: racer %d: key %d is of commit %d, key 0 of commit %d", where, r.id, k, got, n)
+		}
+		n, seen = got, saw
+	}
+	return n, seen
+}
+
+// rounds is how often a random test is run, each time with another seed, which is
+// named if it fails.
+func rounds(t *testing.T, usual int, round func(t *testing.T, seed uint64)) {
+	if f := flag.Lookup("long"); f != nil && f.Value.String() == "true" {
+		usual *= 40
+	}
+	first := uint64(time.Now().UnixNano()) % 1_000_000
+	for seed := first; seed < first+uint64(usual) && !t.Failed(); seed++ {
+		if round(t, seed); t.Failed() {
+			t.Logf("seed %d", seed)
+		}
+	}
+}
+
+func TestWhatConcurrentWritersWereToldSurvivesAPowerCut(t *testing.T) {
+	images := 0
+	rounds(t, 8, func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 77))
+		disk := vfstest.NewDisk(seed)
+		db, err := siltstone.Open("db", racerOptions(disk))
+		ok(t, err)
+		rs := newRacers()
+		var wrecks []wreck
+		own := rand.New(rand.NewPCG(seed, 78))
+		next := 20 + own.Int64N(60)
+		disk.OnOp(func(op vfstest.Op) {
+			if op.N >= next && len(wrecks) < 60 {
+				next = op.N + 1 + own.Int64N(60)
+				wrecks = append(wrecks, cut(disk, op, vfstest.Profile(own.IntN(6)), rs, own))
+			}
+		})
+		underFire := rng.IntN(2) == 0
+		errs := race(t, db, rs, rng, func() {
+			if !underFire {
+				return
+			}
+			if err := db.Close(); err != nil && !strings.Contains(err.Error(), "still open") {
+				t.Error(err)
+			}
+		})
+		for i, err := range errs {
+			if err != nil && !(underFire && errors.Is(err, siltstone.ErrClosed)) {
+				t.Errorf("racer %d: %v", i, err)
+			}
+		}
+		if !underFire {
+			ok(t, db.Close())
+		}
+		disk.OnOp(nil)
+		wrecks = append(wrecks, cut(disk, vfstest.Op{N: disk.Ops()}, vfstest.P1, rs, own))
+		for i := range wrecks {
+			wrecks[i].judge(t, rs, own, false)
+		}
+		images += len(wrecks)
+	})
+	t.Logf("%d images", images)
+}
