@@ -311,23 +311,6 @@ func (t *txn) fail(err error) error {
 	return err
 }
 
-// rows returns an iterator over the live rows of [lo, hi) as the transaction
-// sees them now.
-func (t *txn) rows(lo, hi []byte, keysOnly bool) (*rowIter, error) {
-	if t.err != nil {
-		return nil, t.err
-	}
-	t.Now()
-	it, err := t.db.newRowIter(t.currentView(), lo, hi, keysOnly)
-	if err != nil {
-		return nil, t.fail(t.db.readError(err))
-	}
-	if t.writes {
-		it.reads = &t.reads
-	}
-	return it, nil
-}
-
 // currentView is the view with all own writes so far.
 func (t *txn) currentView() readView {
 	if t.change != nil && len(t.change.ops) > 0 {
@@ -336,8 +319,31 @@ func (t *txn) currentView() readView {
 	return t.view
 }
 
+// Err implements collection.Txn.
+func (t *txn) Err() error {
+	if t.view.rs == nil {
+		return ErrTxDone
+	}
+	return t.err
+}
+
+// Writes implements collection.Txn.
+func (t *txn) Writes() bool { return t.writes }
+
 // Scan implements collection.Txn.
 func (t *txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	t.Now()
+	return t.scan(t.currentView(), lo, hi, o)
+}
+
+// scan is Scan of the rows that the view shows.
+func (t *txn) scan(v readView, lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
 	if t.pinned {
 		// A loop may take as long as its body likes: hold the state, so that Close
 		// need not wait for it.
@@ -347,9 +353,12 @@ func (t *txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, 
 	}
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
-	it, err := t.rows(c.lo, c.hi, o.KeysOnly)
+	it, err := t.db.newRowIter(v, c.lo, c.hi, o.KeysOnly)
 	if err != nil {
-		return nil, err
+		return nil, t.fail(t.db.readError(err))
+	}
+	if t.writes && !o.Blind {
+		it.reads = &t.reads
 	}
 	c.it = it
 	t.cursors = append(t.cursors, c)
@@ -397,6 +406,16 @@ func (c *cursor) Key() []byte           { return c.it.key }
 func (c *cursor) Value() []byte         { return c.it.value }
 func (c *cursor) Trailer() base.Trailer { return c.it.rowTrailer() }
 func (c *cursor) Err() error            { return c.err }
+
+// Head implements collection.Cursor. What the walk shows it rests on already.
+func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
+	f, _, err := c.it.readView.find(c.it.key, hashRow(c.it.key))
+	if err != nil {
+		err = c.t.fail(c.t.db.readError(err))
+	}
+	dst, _, err = f.appendTo(dst, n, err)
+	return dst, err
+}
 
 func (c *cursor) Close() error {
 	if c.it != nil {
