@@ -254,6 +254,19 @@ func TestTransactionThatReadALiveElementLosesOnceItIsDue(t *testing.T) {
 		"Remove":    func(a Typed) error { _, err := a.Hash("h").Remove("none"); return err },
 		"Incr":      func(a Typed) error { _, err := a.Hash("h").Incr("f", 1); return err },
 		"CopyTo":    func(a Typed) error { _, err := a.Key("h").CopyTo("copy", true); return err },
+
+		"Keys.All":          func(a Typed) error { return drain(a.Keys().All(typed.KeyOptions{})) },
+		"Keys.All by match": func(a Typed) error { return drain(a.Keys().All(typed.KeyOptions{Match: "h*"})) },
+		"Keys.All by type":  func(a Typed) error { return drain(a.Keys().All(typed.KeyOptions{Type: typed.TypeSet})) },
+		"Keys.All, broken off": func(a Typed) error {
+			for _, err := range a.Keys().All(typed.KeyOptions{}) {
+				return err
+			}
+			return errors.New("no key")
+		},
+		"Keys.Count":  func(a Typed) error { _, err := a.Keys().Count(); return err },
+		"Keys.Random": func(a Typed) error { _, err := a.Keys().Random(); return err },
+		"Keys.Exists": func(a Typed) error { _, err := a.Keys().Exists("h", "none"); return err },
 	}
 	for name, read := range reads {
 		for _, unpurged := range []bool{false, true} {
@@ -290,6 +303,33 @@ func drain[T any](seq func(func(T, error) bool)) (err error) {
 		}
 	}
 	return err
+}
+
+// A walk of keys rests on the deadlines of what it met, and of nothing else.
+func TestWalkOfKeysDoesNotRestOnDeadlinesThatItDidNotMeet(t *testing.T) {
+	for name, meanwhile := range map[string]func(s *typedStore) error{
+		"due":   func(s *typedStore) error { s.Advance(time.Minute.Milliseconds()); return nil },
+		"moved": func(s *typedStore) error { _, err := s.Hash("h").SetTTL("f", nil, time.Second); return err },
+		"new":   func(s *typedStore) error { _, err := s.Hash("i").SetTTL("f", nil, time.Second); return err },
+		"purged": func(s *typedStore) error {
+			s.Advance(time.Minute.Milliseconds())
+			s.reapAll()
+			return nil
+		},
+	} {
+		s := newTypedStore(t, 1)
+		want(t, true)(s.Hash("h").SetTTL("f", nil, time.Minute))
+		want(t, true)(s.Hash("k1").Set("f", nil))
+		want(t, true)(s.Hash("k2").Set("f", nil))
+		tx, err := s.db.Begin(context.Background(), ReadWrite)
+		s.done(err)
+		s.done(drain(tx.Keys().All(typed.KeyOptions{Match: "k*"})))
+		s.done(tx.Put([]byte("result"), nil))
+		s.done(meanwhile(s))
+		if err := tx.Commit(); err != nil {
+			t.Errorf("a deadline is %s: %v", name, err)
+		}
+	}
 }
 
 func TestTransactionDoesNotRestOnItsOwnDeadlines(t *testing.T) {

@@ -99,8 +99,8 @@ func (tx *Tx) alive() error {
 	switch {
 	case tx.done:
 		return ErrTxDone
-	case tx.t.Err() != nil:
-		return tx.t.Err()
+	case tx.t.Failed() != nil:
+		return tx.t.Failed()
 	case tx.refused != nil:
 		return tx.refused
 	}
@@ -312,7 +312,7 @@ func (tx *Tx) Commit() error {
 // commit ends the transaction. turn is that of the attempt, if others wait for it.
 func (tx *Tx) commit(turn *commit.Turn) error {
 	defer tx.end()
-	if err := tx.ctx.Err(); err != nil && tx.t.Err() == nil {
+	if err := tx.ctx.Err(); err != nil && tx.t.Failed() == nil {
 		return err
 	}
 	return tx.db.describe(tx.t.Commit(tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())

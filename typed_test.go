@@ -83,6 +83,44 @@ func TestTypedHandlesEndWithTheirTransactionSnapshotAndStore(t *testing.T) {
 	want(t, int64(2))(s.Set("s").Len())
 }
 
+// A loop that goes on although its body has ended the transaction would seem
+// complete, or damaged.
+func TestLoopWhoseBodyEndsTheTransactionSaysSo(t *testing.T) {
+	s := newTypedStore(t, 1)
+	for _, inline := range []int{0, 64} {
+		typedtest.InlineUpTo(t, inline, 256)
+		want(t, int64(0))(s.Keys().Count())
+		s.done(typedtest.PopulateLoops(s))
+		for name, end := range map[string]func(tx *Tx){
+			"Commit":   func(tx *Tx) { s.done(tx.Commit()) },
+			"Rollback": (*Tx).Rollback,
+		} {
+			for _, mode := range []Mode{ReadOnly, ReadWrite} {
+				for _, loop := range typedtest.Loops() {
+					tx, err := s.db.Begin(context.Background(), mode)
+					s.done(err)
+					met, last := 0, error(nil)
+					for _, err := range loop.Over(tx) {
+						if last = err; err != nil {
+							continue
+						}
+						if met++; met == 1 {
+							end(tx)
+						}
+					}
+					if met != 1 || last != ErrTxDone {
+						t.Errorf("inline up to %d: %s after %s: %d items and %v", inline, loop.Name, name, met, last)
+					}
+				}
+			}
+		}
+		for k, err := range s.Keys().All(typed.KeyOptions{}) {
+			s.done(err)
+			want(t, true)(s.Key(k.Name()).Drop())
+		}
+	}
+}
+
 func TestCloseDuringTypedTrafficEndsEveryCallCleanly(t *testing.T) {
 	fs := vfs.NewMem()
 	db, err := Open("db", &Options{FS: fs, Durability: Buffered})

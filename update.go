@@ -28,7 +28,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	if err := tx.t.Err(); err != nil {
+	if err := tx.t.Failed(); err != nil {
 		return err
 	}
 	return tx.ctx.Err()

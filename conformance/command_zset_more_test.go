@@ -125,14 +125,13 @@ func callZStoreRange(g *gen, a typedtest.API) []exchange {
 	return one(count(a.ZSet(k).StoreRange(src, r)), nil, cmd...)
 }
 
-// zoptions draws options and appends them to a command. Of more than two sources
-// the order of the sums differs: Redis begins with the smallest.
+// zoptions draws options and appends them to a command.
 func (g *gen) zoptions(sources int, cmd []any) (o typed.ZOptions, all []any) {
 	if g.IntN(2) == 0 {
 		cmd = append(cmd, "WEIGHTS")
 		for range sources {
-			o.Weights = append(o.Weights, pickOne(g, 1, 2, 0.5, 3))
-			cmd = append(cmd, o.Weights[len(o.Weights)-1])
+			w := pickOne(g, 1, 2, 0.5, 3, 0, -1, 1e-9, math.Inf(1))
+			o.Weights, cmd = append(o.Weights, w), append(cmd, decimal(w))
 		}
 	}
 	switch g.IntN(4) {
@@ -147,38 +146,38 @@ func (g *gen) zoptions(sources int, cmd []any) (o typed.ZOptions, all []any) {
 }
 
 func callZCombine(g *gen, a typedtest.API) []exchange {
-	k, other := g.key(), g.key()
-	z := a.ZSet(k)
+	k, others := g.key(), several(g, g.key)
+	z, n := a.ZSet(k), 1+len(others)
 	if g.IntN(3) == 0 {
-		members, err := z.Diff(other)
-		return one(list(members, err, memberText), scores, "ZDIFF", 2, k, other, "WITHSCORES")
+		members, err := z.Diff(others...)
+		return one(list(members, err, memberText), scores, append(with(args("ZDIFF", n, k), others...), "WITHSCORES")...)
 	}
 	name, call := "ZUNION", z.Union
 	if g.IntN(2) == 0 {
 		name, call = "ZINTER", z.Inter
 	}
-	o, cmd := g.zoptions(2, args(name, 2, k, other))
-	members, err := call(o, other)
+	o, cmd := g.zoptions(n, with(args(name, n, k), others...))
+	members, err := call(o, others...)
 	return one(list(members, err, memberText), scores, append(cmd, "WITHSCORES")...)
 }
 
 func callZStore(g *gen, a typedtest.API) []exchange {
-	k, one1, two := g.key(), g.key(), g.key()
-	z := a.ZSet(k)
+	k, sources := g.key(), append(several(g, g.key), g.key())
+	z, size := a.ZSet(k), len(sources)
 	var n int64
 	var err error
 	var cmd []any
 	var o typed.ZOptions
 	switch g.IntN(3) {
 	case 0:
-		o, cmd = g.zoptions(2, args("ZUNIONSTORE", k, 2, one1, two))
-		n, err = z.StoreUnion(o, one1, two)
+		o, cmd = g.zoptions(size, with(args("ZUNIONSTORE", k, size), sources...))
+		n, err = z.StoreUnion(o, sources...)
 	case 1:
-		o, cmd = g.zoptions(2, args("ZINTERSTORE", k, 2, one1, two))
-		n, err = z.StoreInter(o, one1, two)
+		o, cmd = g.zoptions(size, with(args("ZINTERSTORE", k, size), sources...))
+		n, err = z.StoreInter(o, sources...)
 	case 2:
-		cmd = args("ZDIFFSTORE", k, 2, one1, two)
-		n, err = z.StoreDiff(one1, two)
+		cmd = with(args("ZDIFFSTORE", k, size), sources...)
+		n, err = z.StoreDiff(sources...)
 	}
 	stored := loop(z.All(), memberText)
 	return []exchange{{cmd, count(n, err), nil}, {args("ZRANGE", k, 0, -1, "WITHSCORES"), stored, scores}}

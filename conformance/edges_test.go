@@ -149,6 +149,36 @@ func TestFractionsAreWrittenAsRedisWritesThem(t *testing.T) {
 	}
 }
 
+// TestScoresJoinAsInRedis compares the algebra of sorted sets of different sizes:
+// in which order scores are summed, and what becomes of those that are no number.
+func TestScoresJoinAsInRedis(t *testing.T) {
+	j := newJudged(t, startRedis(t), 1)
+	j.g.keys = []string{"k0", "k1", "k2", "k3"}
+	for range 60 {
+		for _, k := range j.g.keys {
+			if _, err := j.db.Key(k).Drop(); err != nil {
+				t.Fatal(err)
+			}
+			pipe := j.redis.Pipeline()
+			pipe.Do(bg, "DEL", k)
+			for i := range 1 + j.g.IntN(6) {
+				m := typed.Member{Name: strconv.Itoa(j.g.IntN(4) + 10*(i/4)), Score: j.g.score()}
+				if _, err := j.db.ZSet(k).Add(m.Name, m.Score+0); err != nil {
+					t.Fatal(err)
+				}
+				pipe.Do(bg, "ZADD", k, decimal(m.Score+0), m.Name)
+			}
+			if _, err := pipe.Exec(bg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 20 {
+			j.same(callZCombine(j.g, j.db)...)
+		}
+		j.same(callZStore(j.g, j.db)...)
+	}
+}
+
 // TestPatternsMatchAsInRedis compares globs of every kind, whole and broken.
 func TestPatternsMatchAsInRedis(t *testing.T) {
 	j := newJudged(t, startRedis(t), 1)

@@ -75,52 +75,77 @@ func expireElements(k Key, typ record.Type, deadline time.Time, cond Cond, membe
 		return 0, base.ErrSyntax
 	}
 	return collection.Update(k.src, k.name, func(t collection.Txn) (n int, err error) {
-		err = eachFound(t, k, typ, members, func(c *collection.Collection, m string, had int64) error {
-			if !cond.allows(had, at) {
-				return nil
+		c, found, err := foundToWrite(t, k, typ, members)
+		if !found {
+			return 0, err
+		}
+		if typ == record.TypeHash && at > t.Now() {
+			if err := checkLengths(t, &c, at, cond, members); err != nil {
+				return 0, err
 			}
-			n++
-			return c.SetDeadline(t, m, had, at)
-		})
-		return n, err
+		}
+		return setDeadlines(t, &c, members, func(had int64) (int64, bool) { return at, cond.allows(had, at) })
 	})
+}
+
+// checkLengths refuses a deadline for values that are too long for one, before the
+// first of the members gets it.
+func checkLengths(t collection.Txn, c *collection.Collection, at int64, cond Cond, members []string) error {
+	sc := t.Scratch()
+	for _, m := range members {
+		value, had, err := c.Get(t, sc.Val[:0], m)
+		if collection.AbsentOK(err) != nil {
+			return err
+		}
+		sc.Val = value[:0]
+		if err == nil && cond.allows(had, at) && len(value) > base.MaxValueLen-record.DeadlineLen {
+			return base.ErrValueTooLarge
+		}
+	}
+	return nil
 }
 
 // persistElements takes the deadlines of the elements away, and returns how many
 // had one.
 func persistElements(k Key, typ record.Type, members []string) (int, error) {
-	return collection.Update(k.src, k.name, func(t collection.Txn) (n int, err error) {
-		err = eachFound(t, k, typ, members, func(c *collection.Collection, m string, had int64) error {
-			if had == 0 {
-				return nil
-			}
-			n++
-			return c.SetDeadline(t, m, had, 0)
-		})
-		return n, err
+	return collection.Update(k.src, k.name, func(t collection.Txn) (int, error) {
+		c, found, err := foundToWrite(t, k, typ, members)
+		if !found {
+			return 0, err
+		}
+		return setDeadlines(t, &c, members, func(had int64) (int64, bool) { return 0, had != 0 })
 	})
 }
 
-// eachFound calls each for those of the members that are there, with their
-// deadlines, and keeps the collection.
-func eachFound(t collection.Txn, k Key, typ record.Type, members []string, each func(c *collection.Collection, member string, deadline int64) error) error {
+// foundToWrite opens the collection whose members are given.
+func foundToWrite(t collection.Txn, k Key, typ record.Type, members []string) (c collection.Collection, found bool, err error) {
 	if err := collection.CheckMembers(members); err != nil {
-		return err
+		return c, false, err
 	}
-	c, found, err := collection.OpenOldToWrite(t, k.name, typ)
-	if !found {
-		return err
-	}
+	return collection.OpenOldToWrite(t, k.name, typ)
+}
+
+// setDeadlines asks for each of the members that is there, with its deadline, which
+// one it is to get, and keeps the collection. It returns how many got one.
+func setDeadlines(t collection.Txn, c *collection.Collection, members []string, choose func(had int64) (at int64, set bool)) (n int, err error) {
 	for _, m := range members {
-		deadline, found, err := c.Find(t, m)
-		if err == nil && found {
-			err = each(&c, m, deadline)
-		}
+		had, found, err := c.Find(t, m)
 		if err != nil {
-			return err
+			return 0, err
+		}
+		if !found {
+			continue
+		}
+		at, set := choose(had)
+		if !set {
+			continue
+		}
+		n++
+		if err := c.SetDeadline(t, m, had, at); err != nil {
+			return 0, err
 		}
 	}
-	return c.Keep(t)
+	return n, c.Keep(t)
 }
 
 // checkElementTTL refuses a time to live that is no time, or that a record cannot

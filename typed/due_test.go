@@ -351,3 +351,59 @@ func TestCollectionWithoutDeadlinesPaysForNone(t *testing.T) {
 		}
 	}
 }
+
+// longTxn is a transaction that finds a value of the greatest length in every field
+// called long. Nobody touches its memory.
+type longTxn struct{ *fakeTxn }
+
+var longest = make([]byte, base.MaxValueLen)
+
+func (tx longTxn) Begin(bool, string) (collection.Txn, error) { return tx, nil }
+
+func (tx longTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
+	v, trailer, err := tx.fakeTxn.Get(dst, row)
+	if _, tag, name, ok := keyenc.ParseCollectionRow(row); ok && tag == keyenc.TagElement && string(name) == "long" {
+		v = longest
+	}
+	return v, trailer, err
+}
+
+// A transaction goes on after a refusal, and commits.
+func TestDeadlinesThatALongValueRefusesAreGivenToNoField(t *testing.T) {
+	typedtest.InRows(t)
+	typedtest.PurgeUpTo(t, 1)
+	db := newFake(t, 1)
+	h := db.Hash("h")
+	must[int](t)(h.SetMany(typed.Field{Name: "a"}, typed.Field{Name: "long"}, typed.Field{Name: "z"}))
+	for _, f := range []string{"due 1", "due 2", "due 3"} {
+		must[bool](t)(h.SetTTL(f, nil, time.Second))
+	}
+	must[bool](t)(h.SetTTL("lives", nil, time.Hour))
+	db.Advance(1000)
+	tx := longTxn{db.newTxn()}
+	_, err := typed.NewHash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+1), 0, "due 3", "a", "lives", "long", "z")
+	if !errors.Is(err, base.ErrValueTooLarge) {
+		t.Fatal(err)
+	}
+	db.ended(tx.fakeTxn)
+	tx.commit()
+	must[int](t)(0, db.check())
+	for _, f := range []string{"a", "z"} {
+		if ttl := must[time.Duration](t)(h.FieldTTL(f)); ttl != typed.NoTTL {
+			t.Errorf("%s has the time to live %v", f, ttl)
+		}
+	}
+	if ttl := must[time.Duration](t)(h.FieldTTL("lives")); ttl != time.Hour-time.Second {
+		t.Errorf("the deadline that there was is now in %v", ttl)
+	}
+	// What is not to get a deadline may be as long as it likes.
+	tx = longTxn{db.newTxn()}
+	n, err := typed.NewHash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+2*time.Hour.Milliseconds()), typed.XX, "long", "lives")
+	if n != 1 || err != nil {
+		t.Errorf("only fields with a deadline: %d, %v", n, err)
+	}
+	if n, err := typed.NewHash(tx, "h").ExpireFields(time.UnixMilli(1), 0, "long"); n != 1 || err != nil {
+		t.Errorf("a past deadline: %d, %v", n, err)
+	}
+	db.ended(tx.fakeTxn)
+}

@@ -3,6 +3,7 @@ package typed_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -175,6 +176,15 @@ func (tx *fakeTxn) Dead(id uint64) {
 }
 
 func (tx *fakeTxn) Removed(uint64) {}
+func (tx *fakeTxn) Err() error     { return nil }
+func (tx *fakeTxn) Writes() bool   { return !tx.readOnly }
+
+// Frozen returns a transaction over a copy of the rows.
+func (tx *fakeTxn) Frozen(sc *collection.Scratch) collection.Txn {
+	frozen := *tx
+	frozen.own, frozen.scratch, frozen.readOnly = maps.Clone(tx.own), sc, true
+	return &frozen
+}
 
 func find(rows []typedtest.Row, key []byte) int {
 	return sort.Search(len(rows), func(i int) bool { return bytes.Compare(rows[i].Key, key) >= 0 })
@@ -321,6 +331,7 @@ type fakeCursor struct {
 	db       *fakeDB
 	rows     []typedtest.Row
 	row      typedtest.Row // lent: its bytes are overwritten by the next move
+	head     []byte        // its value, also if that is not asked for
 	keysOnly bool
 	closed   bool
 	err      error
@@ -342,6 +353,7 @@ func (c *fakeCursor) Next() bool {
 	}
 	c.row, c.rows = c.rows[0], c.rows[1:]
 	c.row.Key, c.row.Value = bytes.Clone(c.row.Key), bytes.Clone(c.row.Value)
+	c.head = c.row.Value
 	if c.keysOnly {
 		c.row.Value = nil
 	}
@@ -352,6 +364,10 @@ func (c *fakeCursor) Key() []byte           { return c.row.Key }
 func (c *fakeCursor) Value() []byte         { return c.row.Value }
 func (c *fakeCursor) Trailer() base.Trailer { return c.row.Trailer }
 func (c *fakeCursor) Err() error            { return c.err }
+func (c *fakeCursor) Head(dst []byte, n int) ([]byte, error) {
+	return append(dst, c.head[:min(n, len(c.head))]...), nil
+}
+
 func (c *fakeCursor) Close() error {
 	if !c.closed {
 		c.closed = true

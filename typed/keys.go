@@ -71,25 +71,23 @@ func eachKey(t collection.Txn, o KeyOptions, each func(name []byte) bool) error 
 		return err
 	}
 	defer cur.Close()
-	look, err := collection.AnyTimerDue(t)
+	test, err := collection.NewKeyTest(t)
 	if err != nil {
 		return err
 	}
 	for cur.Next() {
 		name := cur.Key()[len(prefix)+1:]
-		if typ := record.Type(cur.Trailer().Attr.Type()); look && typ.IsCollection() {
-			there, err := collection.KeyExists(t, cur.Key())
-			if err != nil {
-				return err
-			}
-			if !there {
-				continue
-			}
-		}
 		if o.Type != TypeNone && o.Type != Type(cur.Trailer().Attr.Type()) {
 			continue
 		}
 		if o.Match != "" && !globMatch(o.Match, name) {
+			continue
+		}
+		there, err := test.Shows(t, cur)
+		if err != nil {
+			return err
+		}
+		if !there {
 			continue
 		}
 		if !each(name) {

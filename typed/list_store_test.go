@@ -46,6 +46,9 @@ func (s *listStore) NewID() (uint64, error)                        { s.nextID++;
 func (s *listStore) Dead(uint64)                                   {}
 func (s *listStore) Removed(uint64)                                {}
 func (s *listStore) Until([]byte, int64)                           {}
+func (s *listStore) Err() error                                    { return nil }
+func (s *listStore) Writes() bool                                  { return true }
+func (s *listStore) Frozen(*collection.Scratch) collection.Txn     { return s }
 func (s *listStore) Peek(row []byte) (t base.Trailer, e error)     { _, t, e = s.Get(nil, row); return }
 func (s *listStore) at(key []byte) (chunk, row int, found bool)    { return locateRow(s.chunks, key) }
 
@@ -173,7 +176,10 @@ func (c *listCursor) Key() []byte           { return c.chunks[c.chunk][c.row].Ke
 func (c *listCursor) Value() []byte         { return c.chunks[c.chunk][c.row].Value }
 func (c *listCursor) Trailer() base.Trailer { return c.chunks[c.chunk][c.row].Trailer }
 func (c *listCursor) Err() error            { return nil }
-func (c *listCursor) Close() error          { return nil }
+func (c *listCursor) Head(dst []byte, n int) ([]byte, error) {
+	return append(dst, c.Value()[:min(n, len(c.Value()))]...), nil
+}
+func (c *listCursor) Close() error { return nil }
 
 // check compares the list with what is to be in it, and recounts the rows.
 func (s *listStore) check(t testing.TB, name string, want [][]byte) {

@@ -44,16 +44,17 @@ func (o *ZOptions) weight(source int) float64 {
 	return o.Weights[source]
 }
 
-// join returns the score of a member with scores a and b. Infinities that cancel
-// each other out make 0.
+// join returns the score of a member with the score x, which is a number, and one
+// more. As in Redis, a sum that is no number is 0, and what is no number is neither
+// lower nor higher.
 func (a Aggregate) join(x, y float64) float64 {
-	switch a {
-	case Min:
-		return min(x, y)
-	case Max:
-		return max(x, y)
+	switch {
+	case a == Sum:
+		x += y
+	case a == Min && y < x, a == Max && y > x:
+		x = y
 	}
-	return number(x + y)
+	return number(x)
 }
 
 // number is f, or 0 for NaN and −0.
@@ -66,16 +67,18 @@ func number(f float64) float64 {
 
 // Union returns the members that are in this sorted set or any of the others, with
 // their scores weighted and aggregated, in the order of those. A source may be
-// a set, whose members score 1; a missing one is empty, here and below. An infinite
-// score times 0, and a sum of +Inf and −Inf, are 0. Weights that are not as many as
-// the sources, this one first, are ErrSyntax; NaN among them is ErrNaN. It takes
-// memory for the result alone. [ZUNION]
+// a set, whose members score 1; a missing one is empty, here and below. Sums begin
+// with the source that has the fewest members; of equal ones the first is first. An
+// infinite score times 0, and a sum of +Inf and −Inf, are 0. Weights that are not as
+// many as the sources, this one first, are ErrSyntax; NaN among them is ErrNaN. It
+// takes memory for the result alone. [ZUNION]
 func (z ZSet) Union(o ZOptions, others ...string) ([]Member, error) {
 	return z.combined(opUnion, o, others)
 }
 
-// Inter is Union of the members that are in this sorted set and all of the others.
-// [ZINTER]
+// Inter is Union of the members that are in this sorted set and all of the others,
+// but for an infinite score times 0 of another source than the first: it makes 0 of
+// a sum, and Min and Max leave it out. [ZINTER]
 func (z ZSet) Inter(o ZOptions, others ...string) ([]Member, error) {
 	return z.combined(opInter, o, others)
 }

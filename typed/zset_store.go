@@ -2,7 +2,9 @@ package typed
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
@@ -25,7 +27,8 @@ func (z ZSet) storeMembers(fill func(t collection.Txn, put func(name []byte, sco
 // their names: by a walk, or by look-ups if it is much larger than what is asked.
 type scoredSource struct {
 	set    collection.Collection
-	scored bool // a sorted set
+	scored bool   // a sorted set
+	live   uint64 // members
 	weight float64
 	walk   setWalk // not opened: by look-up, or there is nothing
 }
@@ -62,12 +65,14 @@ func (s *scoredSource) step() error {
 // score returns the weighted score of the member the walk is on.
 func (s *scoredSource) score() (float64, error) { return s.weighted(s.walk.Value) }
 
+// weighted returns the weighted score in the value of an element; NaN for an
+// infinite one times 0.
 func (s *scoredSource) weighted(value []byte) (float64, error) {
 	if !s.scored {
-		return number(s.weight), nil
+		return s.weight, nil
 	}
 	score, err := s.set.Score(value)
-	return number(s.weight * score), err
+	return s.weight * score, err
 }
 
 // find returns the weighted score of a member, asked for in order.
@@ -112,57 +117,53 @@ func combineScored(t collection.Txn, op setOp, o ZOptions, names []string, each 
 		if err != nil {
 			return err
 		}
-		sources[i] = scoredSource{set: set, scored: scored, weight: o.weight(i)}
+		live, err := set.Live(t)
+		if err != nil {
+			return err
+		}
+		sources[i] = scoredSource{set: set, scored: scored, live: live, weight: o.weight(i)}
 	}
 	defer func() {
 		for i := range sources {
 			sources[i].walk.Close()
 		}
 	}()
+	if op != opDiff {
+		// Sums of fractions depend on their order, and this is that of Redis.
+		slices.SortStableFunc(sources, func(a, b scoredSource) int { return cmp.Compare(a.live, b.live) })
+	}
 	if op == opUnion {
 		return uniteScored(t, o.Aggregate, sources, each)
 	}
-	walked := 0
+	asked := sources[0].set.Count()
 	for i := range sources {
-		if op == opInter && sources[i].set.Count() < sources[walked].set.Count() {
-			walked = i
-		}
-	}
-	asked := sources[walked].set.Count()
-	for i := range sources {
-		if i != walked && sources[i].set.Count()/lookUpFactor > asked {
+		if sources[i].set.Count()/lookUpFactor > asked && i > 0 {
 			continue
 		}
 		if err := sources[i].begin(t); err != nil {
 			return err
 		}
 	}
-	return siftScored(t, op, o.Aggregate, sources, walked, each)
+	return siftScored(t, op, o.Aggregate, sources, each)
 }
 
-// siftScored calls each for the members of one source that all, or none, of the
-// others have.
-func siftScored(t collection.Txn, op setOp, a Aggregate, sources []scoredSource, walked int, each func([]byte, float64) (bool, error)) error {
-	w := &sources[walked]
+// siftScored calls each for the members of the first source that all, or none, of
+// the others have.
+func siftScored(t collection.Txn, op setOp, a Aggregate, sources []scoredSource, each func([]byte, float64) (bool, error)) error {
+	w := &sources[0]
 	for w.walk.at != nil {
-		passed, score := true, 0.0
-		for i := range sources {
-			v, found, err := 0.0, true, error(nil)
-			if i == walked {
-				v, err = w.score()
-			} else if v, found, err = sources[i].find(t, w.walk.at); err == nil && found != (op == opInter) {
-				passed = false
-			}
+		score, err := w.score()
+		if err != nil {
+			return err
+		}
+		score = number(score)
+		passed := true
+		for i := 1; i < len(sources) && passed; i++ {
+			v, found, err := sources[i].find(t, w.walk.at)
 			if err != nil {
 				return err
 			}
-			if !passed {
-				break
-			}
-			switch {
-			case i == 0:
-				score = v
-			case op == opInter:
+			if passed = found == (op == opInter); found {
 				score = a.join(score, v)
 			}
 		}
@@ -207,9 +208,10 @@ func uniteScored(t collection.Txn, a Aggregate, sources []scoredSource, each fun
 			if !found {
 				continue
 			}
-			if score = a.join(score, v); i == first {
-				score = v
+			if v = number(v); i > first {
+				v = a.join(score, v)
 			}
+			score = v
 			if err := sources[i].step(); err != nil {
 				return err
 			}

@@ -51,12 +51,14 @@ func Update[T any](src Source, key string, body func(Txn) (T, error)) (T, error)
 	}
 }
 
-// loopScratch is for inline collections that loops walk.
-var loopScratch = sync.Pool{New: func() any { return new(inlineScratch) }}
+// loopScratch is the working memory of loops.
+var loopScratch = sync.Pool{New: func() any { return new(Scratch) }}
 
 // Stream runs body in a transaction that reads and lives as long as the user's
 // loop: it ends when the loop ends, breaks or panics. body calls each for every
-// item and returns as soon as that is false.
+// item and returns as soon as that is false. It reads the state at the loop's
+// start, whatever the user's body writes; once that has ended the transaction, the
+// error that says so is the loop's last item.
 func Stream[T any](src Source, yield func(T, error) bool, body func(t Txn, each func(T) bool) error) {
 	stopped := false
 	err := func() (err error) {
@@ -69,22 +71,25 @@ func Stream[T any](src Source, yield func(T, error) bool, body func(t Txn, each 
 				err = e
 			}
 		}()
-		// The body of the user's loop may be other calls of the transaction.
-		sc := t.Scratch()
-		others, own := sc.inline, loopScratch.Get().(*inlineScratch)
-		sc.inline = *own
+		sc := loopScratch.Get().(*Scratch)
 		defer func() {
-			sc.inline.shrink()
-			*own, sc.inline = sc.inline, others
-			loopScratch.Put(own)
+			sc.shrink()
+			loopScratch.Put(sc)
 		}()
-		return body(t, func(v T) bool {
-			mine := sc.inline
-			sc.inline = others
-			stopped = !yield(v, nil)
-			others, sc.inline = sc.inline, mine
-			return !stopped
+		frozen := t.Frozen(sc)
+		defer frozen.Scratch().shrink()
+		var ended error
+		err = body(frozen, func(v T) bool {
+			if stopped = !yield(v, nil); stopped {
+				return false
+			}
+			ended = t.Err()
+			return ended == nil
 		})
+		if ended != nil {
+			return ended
+		}
+		return err
 	}()
 	if err != nil && !stopped {
 		var none T

@@ -36,6 +36,9 @@ func (i *inlineCursor) Key() []byte { return i.key }
 
 func (i *inlineCursor) Value() []byte { return i.value }
 
+func (i *inlineCursor) Head(dst []byte, n int) ([]byte, error) {
+	return append(dst, i.value[:min(n, len(i.value))]...), nil
+}
 func (i *inlineCursor) Trailer() base.Trailer { return inlineTrailer }
 
 func (i *inlineCursor) Err() error { return nil }

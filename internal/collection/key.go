@@ -62,16 +62,58 @@ func WrongType(t Txn, row []byte, typ record.Type) error {
 	return base.ErrWrongType
 }
 
-// AnyTimerDue reports whether there may be a collection whose elements are all
-// due: otherwise a walk of keys need not ask any. Timers that are due do not last.
-func AnyTimerDue(t Txn) (bool, error) {
-	lo, hi := keyenc.TimerRange(t.Now())
-	cur, err := t.Scan(lo, hi, ScanOptions{KeysOnly: true})
+// KeyTest tells a walk of keys which collections are there: one whose elements are
+// all due is not. That costs nothing in a store without deadlines of elements.
+type KeyTest struct {
+	due   bool // some collection's timer is due: any may have no live element
+	ahead bool // one lies ahead: any may have elements that will be due at a commit
+}
+
+// NewKeyTest asks for timers. Timers that are due do not last. The transaction need
+// not rest on them, since they follow from metadata: a collection that gets one
+// later has its row written, which the walk rests on.
+func NewKeyTest(t Txn) (test KeyTest, err error) {
+	lo, now := keyenc.TimerRange(t.Now())
+	if test.due, err = anyRow(t, lo, now); err != nil || !t.Writes() {
+		return test, err
+	}
+	_, end := keyenc.TimerRange(MaxExpiry)
+	test.ahead, err = anyRow(t, now, end)
+	return test, err
+}
+
+func anyRow(t Txn, lo, hi []byte) (bool, error) {
+	cur, err := t.Scan(lo, hi, ScanOptions{KeysOnly: true, Blind: true})
 	if err != nil {
 		return false, err
 	}
 	defer cur.Close()
 	return cur.Next(), cur.Err()
+}
+
+// Shows reports whether the key whose row the walk is on is there, and has a
+// commit lose once it may not be.
+func (test KeyTest) Shows(t Txn, cur Cursor) (bool, error) {
+	typ := record.Type(cur.Trailer().Attr.Type())
+	switch {
+	case !typ.IsCollection():
+		return true, nil
+	case test.due:
+		return KeyExists(t, cur.Key())
+	case !test.ahead || typ == record.TypeList:
+		return true, nil
+	}
+	sc := t.Scratch()
+	value, err := cur.Head(sc.vol[:0], metaHead)
+	if err != nil {
+		return false, err
+	}
+	sc.vol = value[:0]
+	// A damaged metadata row is for the call that opens it to refuse.
+	if m, err := record.DecodeMeta(value); err == nil && m.NextDue > t.Now() {
+		t.Until(cur.Key(), m.NextDue)
+	}
+	return true, nil
 }
 
 // MaxExpiry is the last deadline a record can carry, milliseconds since 1970.

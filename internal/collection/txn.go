@@ -25,6 +25,17 @@ type Source interface {
 // reads its own writes. Rows and values passed in are borrowed during the call;
 // a Txn copies what it keeps. Not safe for concurrent use.
 type Txn interface {
+	// Err returns why the transaction cannot go on: it failed, or it has ended.
+	Err() error
+	// Writes reports whether the transaction may write, and so is to rest on what it
+	// reads.
+	Writes() bool
+	// Frozen returns the transaction as it stands at this moment, for a loop whose
+	// body may be other calls of the transaction: reads see what was written before
+	// and nothing that is written later, and sc is the working memory. It cannot
+	// write. A transaction that only one call can use may return itself.
+	Frozen(sc *Scratch) Txn
+
 	Now() int64     // the one clock reading, milliseconds since 1970
 	Prefix() []byte // of the keyspace; empty for the default one; read only
 	Uint64() uint64 // randomness
@@ -64,6 +75,9 @@ type Txn interface {
 type ScanOptions struct {
 	Reverse  bool // from the last row to the first
 	KeysOnly bool // Value is not asked for
+	// Blind is for rows that say nothing but what follows from others that are read:
+	// the transaction does not rest on them.
+	Blind bool
 }
 
 // Cursor walks the rows of a Scan. Key and Value are borrowed until the next
@@ -72,6 +86,8 @@ type Cursor interface {
 	Next() bool
 	Key() []byte
 	Value() []byte
+	// Head appends the first n bytes of the value, also if it was not asked for.
+	Head(dst []byte, n int) ([]byte, error)
 	Trailer() base.Trailer
 	Err() error
 	Close() error

@@ -45,6 +45,8 @@ var behaviours = []behaviour{
 	{"RenameThenSetOverOldNameKeepsElements", renameThenSet},
 	{"CopySharesNothing", copySharesNothing},
 	{"LoopSeesTheStateAtItsStart", loopSeesItsStart},
+	{"EveryLoopSeesTheStateAtItsStartWhateverItsBodyChanges", everyLoopSeesItsStart},
+	{"WalkOfKeysBesideDueElementsSeesTheStateAtItsStart", keysBesideDueElements},
 	{"LoopOutlivesTheCollectionItsTransactionMadeAndDropped", loopOutlivesItsCollection},
 	{"TenHighestAreRanksInReverse", reverseRanks},
 	{"FractionsAddAsDecimals", fractionsAdd},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -177,7 +178,7 @@ func (r *run) storeZ(k string, members []typed.Member) int64 {
 
 // combineZ is the algebra of sorted sets: op is 'u', 'i' or 'd'.
 func (m *Model) combineZ(op byte, o typed.ZOptions, keys []string) ([]typed.Member, error) {
-	var result map[string]float64
+	var sources []map[string]float64 // with weighted scores
 	for i, k := range keys {
 		e, err := m.open(k, typed.TypeZSet)
 		if errors.Is(err, base.ErrWrongType) {
@@ -186,49 +187,64 @@ func (m *Model) combineZ(op byte, o typed.ZOptions, keys []string) ([]typed.Memb
 		if err != nil {
 			return nil, err
 		}
-		scores := map[string]float64{}
+		weight, scores := 1.0, map[string]float64{}
+		if o.Weights != nil {
+			weight = o.Weights[i]
+		}
 		for name, score := range e.zset {
-			scores[name] = weighted(o, i, score)
+			scores[name] = weight * score
 		}
 		if e.typ == typed.TypeSet {
 			for name := range e.hash {
-				scores[name] = weighted(o, i, 1)
+				scores[name] = weight
 			}
 		}
-		if i == 0 {
-			result = scores
-		} else {
-			result = joinZ(op, o, result, scores)
-		}
+		sources = append(sources, scores)
+	}
+	if op != 'd' {
+		sort.SliceStable(sources, func(i, j int) bool { return len(sources[i]) < len(sources[j]) })
+	}
+	result := map[string]float64{}
+	for name, score := range sources[0] {
+		result[name] = numbered(score)
+	}
+	for _, s := range sources[1:] {
+		result = joinZ(op, o.Aggregate, result, s)
 	}
 	return (&entry{zset: result}).members(), nil
 }
 
-func weighted(o typed.ZOptions, i int, score float64) float64 {
-	if o.Weights != nil {
-		score *= o.Weights[i]
-	}
-	if math.IsNaN(score) {
+// numbered is f, or 0 for what is no number.
+func numbered(f float64) float64 {
+	if math.IsNaN(f) {
 		return 0
 	}
-	return score + 0
+	return f + 0
 }
 
-func joinZ(op byte, o typed.ZOptions, a, b map[string]float64) map[string]float64 {
+// joinZ joins one more source, of larger or equal size. Redis makes a number of an
+// infinite score times 0 in a union, and in the smallest source of an intersection.
+func joinZ(op byte, a typed.Aggregate, x, y map[string]float64) map[string]float64 {
 	result := map[string]float64{}
-	for name, score := range a {
-		other, both := b[name]
-		switch {
-		case op != 'd' && both:
-			score = [...]float64{weighted(typed.ZOptions{}, 0, score+other), min(score, other), max(score, other)}[o.Aggregate]
-		case op == 'd' && both, op == 'i':
-			continue
+	for name, score := range x {
+		other, both := y[name]
+		if op == 'u' {
+			other = numbered(other)
 		}
-		result[name] = score
+		switch {
+		case op == 'd' && both, op == 'i' && !both:
+			continue
+		case !both:
+		case a == typed.Sum:
+			score = numbered(score + other)
+		case a == typed.Min && other < score, a == typed.Max && other > score:
+			score = other
+		}
+		result[name] = score + 0
 	}
-	for name, score := range b {
-		if _, both := a[name]; op == 'u' && !both {
-			result[name] = score
+	for name, score := range y {
+		if _, both := x[name]; op == 'u' && !both {
+			result[name] = numbered(score)
 		}
 	}
 	return result

@@ -82,40 +82,23 @@ func (t *Txn) index() *memtable.Table {
 	return t.view.Own
 }
 
-// found is Look that returns ErrNotFound.
-func (t *Txn) found(row []byte) (readstate.Found, error) {
-	f, err := t.Look(row)
-	if err == nil && !f.OK {
-		err = base.ErrNotFound
-	}
-	return f, err
-}
-
 // Get implements collection.Txn.
 func (t *Txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	f, err := t.found(row)
-	defer f.Loan.Return()
-	if err != nil {
-		return dst, f.Trailer, err
-	}
-	return append(dst, f.Value...), f.Trailer, nil
+	f, err := t.Look(row)
+	return appendFound(&f, dst, len(f.Value), err)
 }
 
 // Peek implements collection.Txn.
 func (t *Txn) Peek(row []byte) (base.Trailer, error) {
-	f, err := t.found(row)
-	f.Loan.Return()
-	return f.Trailer, err
+	f, err := t.Look(row)
+	_, trailer, err := appendFound(&f, nil, 0, err)
+	return trailer, err
 }
 
 // Head implements collection.Txn.
 func (t *Txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
-	f, err := t.found(row)
-	defer f.Loan.Return()
-	if err != nil {
-		return dst, f.Trailer, err
-	}
-	return append(dst, f.Value[:min(n, len(f.Value))]...), f.Trailer, nil
+	f, err := t.Look(row)
+	return appendFound(&f, dst, n, err)
 }
 
 // Until implements collection.Txn.
@@ -157,6 +140,14 @@ func (t *Txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, 
 	if t.err != nil {
 		return nil, t.err
 	}
+	return t.scan(t.View(), lo, hi, o)
+}
+
+// scan is Scan of the rows that the view shows.
+func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
 	if t.pinned {
 		// A loop may take as long as its body likes: hold the state, so that Close
 		// need not wait for it.
@@ -166,11 +157,13 @@ func (t *Txn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, 
 	}
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
-	it, err := rows.New(t.engine.rows, t.View(), c.lo, c.hi, o.KeysOnly)
+	it, err := rows.New(t.engine.rows, v, c.lo, c.hi, o.KeysOnly)
 	if err != nil {
 		return nil, t.fail(t.engine.states.ReadError(err))
 	}
-	t.Adopt(it)
+	if !o.Blind {
+		t.Adopt(it)
+	}
 	c.it = it
 	t.cursors = append(t.cursors, c)
 	return c, nil
@@ -217,6 +210,17 @@ func (c *cursor) Key() []byte           { return c.it.Key() }
 func (c *cursor) Value() []byte         { return c.it.Value() }
 func (c *cursor) Trailer() base.Trailer { return c.it.Trailer() }
 func (c *cursor) Err() error            { return c.err }
+
+// Head implements collection.Cursor. What the walk shows it rests on already.
+func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
+	key := c.it.Key()
+	f, _, err := find(&c.it.View, key, base.HashRow(key))
+	if err != nil {
+		err = c.t.fail(c.t.engine.states.ReadError(err))
+	}
+	dst, _, err = appendFound(&f, dst, n, err)
+	return dst, err
+}
 
 func (c *cursor) Close() error {
 	if c.it != nil {

@@ -24,6 +24,7 @@ type Txn struct {
 	ks     *keyspace.Space // of a call; nil: the default one
 	view   rows.View
 	writes bool
+	ofCall bool               // of a call on a typed value, which nobody else can use
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure
 
@@ -91,8 +92,14 @@ func (t *Txn) State() *readstate.State { return t.view.State }
 // Writes reports whether the transaction may write.
 func (t *Txn) Writes() bool { return t.writes }
 
-// Err returns the first failure of the transaction.
-func (t *Txn) Err() error { return t.err }
+// Err implements collection.Txn: the first failure of the transaction, or ErrTxDone
+// once it has ended.
+func (t *Txn) Err() error {
+	if t.view.State == nil {
+		return base.ErrTxDone
+	}
+	return t.err
+}
 
 // Address notes that the transaction addresses a named keyspace.
 func (t *Txn) Address(ks *keyspace.Space) { t.spaces = append(t.spaces, ks) }
@@ -102,7 +109,7 @@ func (t *Txn) Changed() bool { return t.change != nil && t.change.Len() > 0 }
 
 // begin makes a pooled or new transaction ready.
 func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
-	t.engine, t.ks, t.writes, t.err = e, ks, write, nil
+	t.engine, t.ks, t.writes, t.ofCall, t.err = e, ks, write, true, nil
 	t.spaces = t.spaces[:0]
 	if ks != nil {
 		t.spaces = append(t.spaces, ks)
@@ -119,6 +126,9 @@ func (t *Txn) fail(err error) error {
 	}
 	return err
 }
+
+// Failed returns the first failure of the transaction.
+func (t *Txn) Failed() error { return t.err }
 
 // Commit validates the reads and applies the writes; it returns when both have
 // reached the level. turn is that of the attempt, if others wait for it.
