@@ -60,7 +60,7 @@ func makeGolden(t testing.TB) *soundStore {
 			t.Fatal(err)
 		}
 		if i < 5 {
-			_, err := s.db.compactStep()
+			_, err := s.db.work.CompactStep(context.Background(), nil)
 			s.do("compact", err)
 		}
 		s.db.keepStep()
@@ -69,7 +69,7 @@ func makeGolden(t testing.TB) *soundStore {
 	for range 12 {
 		s.put(Sync, s.key(), s.value(60))
 	}
-	if err := s.db.rotate(s.db.currentMem()); err != nil {
+	if err := s.db.section.Rotate(s.db.section.Mem()); err != nil {
 		t.Fatal(err)
 	}
 	for range 12 {

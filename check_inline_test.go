@@ -45,7 +45,7 @@ func TestCheckReadsCollectionsInTheirMetadata(t *testing.T) {
 			commitRows(t, db, record.Op{
 				Attr: base.MakeAttr(base.KindPut, uint8(c.typ), false), Key: keyenc.AppendNameRow(nil, nil, "inline"), Value: value,
 			})
-			err := db.Check(background)
+			err := db.Check(bg)
 			if c.words == "" && err != nil || c.words != "" && (!errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), "inline")) {
 				t.Errorf("Check: %v\nwant it to say %q", err, c.words)
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -41,13 +42,13 @@ func checkable(t testing.TB, disk *vfstest.Disk) *DB {
 		if _, err := db.List("l").PushBack([]byte("v")); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Flush(background); err != nil {
+		if err := db.Flush(bg); err != nil {
 			t.Fatal(err)
 		}
 	}
 	putAt(t, db, Sync, "in the log", "v")
 	putAt(t, db, Sync, "in the log too", "v")
-	if err := db.Check(background); err != nil {
+	if err := db.Check(bg); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(db.set.State().Version.Runs); n != 3 {
@@ -59,7 +60,7 @@ func checkable(t testing.TB, disk *vfstest.Disk) *DB {
 // wantFault fails unless Check names file and, if it is not negative, offset.
 func wantFault(t testing.TB, db *DB, file string, offset int64, words string) {
 	t.Helper()
-	err := db.Check(background)
+	err := db.Check(bg)
 	if !errors.Is(err, ErrCorruption) {
 		t.Fatalf("Check: %v, want a fault in %s", err, file)
 	}
@@ -111,7 +112,7 @@ func TestCheckNamesTheFileThatWasDamaged(t *testing.T) {
 			damage(t, db, disk, name, at)
 			wantFault(t, db, name, c.offset, c.words)
 			damage(t, db, disk, name, at)
-			if err := db.Check(background); err != nil {
+			if err := db.Check(bg); err != nil {
 				t.Errorf("healed: %v", err)
 			}
 			mustClose(t, db)
@@ -124,21 +125,14 @@ func damage(t testing.TB, db *DB, disk *vfstest.Disk, name string, at int64) {
 	t.Helper()
 	flip(t, disk, "db/"+name, at)
 	// A file that was replaced is another one to those who have it open.
-	db.tables.Mu.Lock()
-	defer db.tables.Mu.Unlock()
-	for _, table := range db.tables.Tables {
-		if o := table.Reader.Swap(nil); o != nil {
-			db.tables.Open--
-			o.Close()
-		}
-	}
+	db.states.Tables.Forget()
 }
 
 func tableFile(db *DB) string {
 	return base.Filename(base.FileTable, db.set.State().Version.Runs[1].Tables[0].Num)
 }
 
-func logFile(db *DB) string { return base.Filename(base.FileLog, db.section.mem.Log) }
+func logFile(db *DB) string { return base.Filename(base.FileLog, db.section.Mem().Log) }
 
 func manifestFile(db *DB) string {
 	name, _ := db.set.LogName()
@@ -162,7 +156,7 @@ func TestCheckComparesDirectoryAndManifest(t *testing.T) {
 		wantFault(t, db, name, -1, "missing")
 		replace(t, disk, "db/"+name, content)
 	}
-	if err := db.Check(background); err != nil {
+	if err := db.Check(bg); err != nil {
 		t.Error(err)
 	}
 	mustClose(t, db)
@@ -251,13 +245,13 @@ func TestCheckFindsATombstoneBelowWhatItDeleted(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.runLimit = 8 })
 	putAt(t, db, Sync, "k", "old")
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.DeleteRange(Range{[]byte("a"), []byte("z")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, db)
@@ -286,7 +280,7 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 	two.Run, two.Level = one.Run, one.Level
 	tables := []*manifest.Table{&one, &two}
 	slices.SortFunc(tables, func(a, b *manifest.Table) int { return strings.Compare(string(a.Smallest), string(b.Smallest)) })
-	c, err := db.newChecker(background)
+	c, err := db.newChecker(bg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +353,7 @@ func TestCheckCountsCollectionsAnew(t *testing.T) {
 			disk := vfstest.NewDisk(7)
 			db := checkable(t, disk)
 			commitRows(t, db, c.ops(db)...)
-			err := db.Check(background)
+			err := db.Check(bg)
 			if !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), c.words) {
 				t.Errorf("Check: %v\nwant it to say %q", err, c.words)
 			}
@@ -375,13 +369,10 @@ func rowOp(k base.Kind, row []byte, value string) record.Op {
 // commitRows writes rows of the engine's own as nothing in the engine does.
 func commitRows(t testing.TB, db *DB, ops ...record.Op) {
 	t.Helper()
-	c := newChange()
-	defer c.free()
+	c := commit.NewChange()
+	defer c.Free()
 	for _, o := range ops {
-		c.payload = record.AppendOp(c.payload, o)
-	}
-	if err := c.index(); err != nil {
-		t.Fatal(err)
+		c.AddOp(o)
 	}
 	if err := db.commit(c, Sync); err != nil {
 		t.Fatal(err)

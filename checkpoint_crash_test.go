@@ -47,7 +47,7 @@ func TestAPowerCutInACheckpointLeavesAWholeCopyOrNone(t *testing.T) {
 			}
 		}
 		disk.OnOp(judge)
-		if err := db.Checkpoint(background, "copy"); err != nil {
+		if err := db.Checkpoint(bg, "copy"); err != nil {
 			t.Fatal(err)
 		}
 		disk.OnOp(nil)
@@ -65,11 +65,11 @@ func TestAPowerCutInACheckpointLeavesAWholeCopyOrNone(t *testing.T) {
 func TestACheckpointThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
 	counting := vfstest.NewDisk(4)
 	db := copyable(t, counting, newHandClock())
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	begin := counting.Ops()
-	if err := db.Checkpoint(background, "copy"); err != nil {
+	if err := db.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	ops := counting.Ops() - begin
@@ -79,10 +79,10 @@ func TestACheckpointThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
 			disk := vfstest.NewDisk(4)
 			faults := vfstest.NewFaults(disk)
 			db := copyable(t, faults, newHandClock())
-			if err := db.Flush(background); err != nil {
+			if err := db.Flush(bg); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithCancel(background)
+			ctx, cancel := context.WithCancel(bg)
 			want := vfstest.ErrInjected
 			if cancelled {
 				want = context.Canceled
@@ -140,7 +140,7 @@ func TestTablesMergedAwayMeanwhileAreStillLinked(t *testing.T) {
 		db.keepStep()
 	}}, clock)
 	runs := len(db.set.State().Version.Runs)
-	if err := db.Checkpoint(background, "copy"); err != nil {
+	if err := db.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	if runs < 2 || len(db.set.State().Version.Runs) != 1 {
@@ -160,12 +160,12 @@ func TestTheClockOfACopyGoesOnFromItsParents(t *testing.T) {
 	mem, clock := vfs.NewMem(), newHandClock()
 	db := mustOpen(t, mem, clock)
 	putAt(t, db, Sync, "k", "v")
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	clock.advance(time.Hour)
 	was := db.clock.Now()
-	if err := db.Checkpoint(background, "copy"); err != nil {
+	if err := db.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, db)

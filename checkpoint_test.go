@@ -20,7 +20,7 @@ import (
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
-var background = context.Background()
+var bg = context.Background()
 
 // numbered makes commit number n: a function of n alone turns the state after
 // n-1 into the state after n.
@@ -80,7 +80,7 @@ func checkNumbered(t testing.TB, db *DB) int {
 	if fields != min(n, 50) {
 		t.Fatalf("after commit %d: %d fields", n, fields)
 	}
-	if err := db.Check(background); err != nil {
+	if err := db.Check(bg); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -97,7 +97,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	var done atomic.Int64
 	commit := func() error {
 		n := 0
-		err := db.Update(background, func(tx *Tx) error {
+		err := db.Update(bg, func(tx *Tx) error {
 			n = 1
 			if v, err := tx.Get([]byte("commit")); err == nil {
 				n, _ = strconv.Atoi(string(v))
@@ -114,7 +114,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	if err := commit(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(background)
+	ctx, stop := context.WithCancel(bg)
 	var writers sync.WaitGroup
 	defer writers.Wait() // also after a failure, whose message would be lost
 	defer stop()
@@ -132,7 +132,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 	for i := range copies {
 		target := fmt.Sprintf("%s/copy%02d", dir, i)
 		lo := done.Load()
-		if err := db.Checkpoint(background, target); err != nil {
+		if err := db.Checkpoint(bg, target); err != nil {
 			t.Fatal(err)
 		}
 		hi := done.Load() + 2
@@ -190,11 +190,11 @@ func copyable(t testing.TB, f vfs.FS, clock *handClock) *DB {
 	t.Helper()
 	db := mustOpen(t, f, clock)
 	for n := 1; n <= 70; n++ {
-		if err := db.Update(background, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
+		if err := db.Update(bg, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
 			t.Fatal(err)
 		}
 		if n%30 == 0 {
-			if err := db.Flush(background); err != nil {
+			if err := db.Flush(bg); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,7 +220,7 @@ func openCopy(t testing.TB, f vfs.FS, clock *handClock) *DB {
 func TestACheckpointNeverTouchesWhatIsThere(t *testing.T) {
 	disk := vfstest.NewDisk(1)
 	db := copyable(t, disk, newHandClock())
-	if err := db.Checkpoint(background, "copy"); err != nil {
+	if err := db.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	for _, make := range []func() error{
@@ -237,7 +237,7 @@ func TestACheckpointNeverTouchesWhatIsThere(t *testing.T) {
 	}
 	before := disk.Hash()
 	for _, target := range []string{"copy", "empty", "file", "db"} {
-		if err := db.Checkpoint(background, target); !errors.Is(err, fs.ErrExist) {
+		if err := db.Checkpoint(bg, target); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("checkpoint to %s: %v", target, err)
 		}
 	}
@@ -255,7 +255,7 @@ func (unlinkable) Link(string, string) error { return vfs.ErrNoLink }
 func TestWithoutLinksACheckpointCopies(t *testing.T) {
 	disk := vfstest.NewDisk(1)
 	db := copyable(t, unlinkable{disk}, newHandClock())
-	if err := db.Checkpoint(background, "a/b/copy"); err != nil {
+	if err := db.Checkpoint(bg, "a/b/copy"); err != nil {
 		t.Fatal(err)
 	}
 	o := denseOptions(disk, newHandClock())
@@ -270,7 +270,7 @@ func TestWithoutLinksACheckpointCopies(t *testing.T) {
 
 	name := filesLike(t, disk, ".sst")[0]
 	flip(t, disk, "db/"+name, 20)
-	err = db.Checkpoint(background, "copy")
+	err = db.Checkpoint(bg, "copy")
 	if !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), name) {
 		t.Errorf("a damaged table is copied: %v", err)
 	}
@@ -334,18 +334,18 @@ func TestParentAndCopyLiveOnIndependently(t *testing.T) {
 	if _, err := db.Hash("dead").SetMany(manyFields(50)...); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Delete([]byte("dead")); err != nil { // its elements wait for the reaper
 		t.Fatal(err)
 	}
-	if err := db.Compact(background, Range{}); err != nil { // which meets the dead collection
+	if err := db.Compact(bg, Range{}); err != nil { // which meets the dead collection
 		t.Fatal(err)
 	}
 	early := clock.copy()
 	clock.advance(time.Minute)
-	if err := db.Checkpoint(background, "copy"); err != nil {
+	if err := db.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	parent := db.set.State()
@@ -368,17 +368,17 @@ func TestParentAndCopyLiveOnIndependently(t *testing.T) {
 		t.Errorf("the copy hands out collection %d, the parent may have used ids below %d: %v", id, parent.IDLimit, err)
 	}
 	for n := 71; n <= 140; n++ {
-		if err := db.Update(background, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
+		if err := db.Update(bg, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for n := 71; n <= 100; n++ {
-		if err := again.Update(background, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
+		if err := again.Update(bg, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, s := range []*DB{db, again} {
-		if err := s.Compact(background, Range{}); err != nil {
+		if err := s.Compact(bg, Range{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.step(); err != nil {
@@ -410,7 +410,7 @@ func TestACheckpointOfAReadOnlyStoreHoldsItsLogs(t *testing.T) {
 		t.Fatal("nothing was replayed: nothing is shown")
 	}
 	before := storeImage(t, killed, "db")
-	if err := read.Checkpoint(background, "copy"); err != nil {
+	if err := read.Checkpoint(bg, "copy"); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, read)
@@ -456,7 +456,7 @@ func TestCloseEndsACheckpointAndWaitsForIt(t *testing.T) {
 			})
 		}
 	})
-	err := db.Checkpoint(background, "copy")
+	err := db.Checkpoint(bg, "copy")
 	if !errors.Is(err, ErrClosed) {
 		t.Errorf("checkpoint while the store is closed: %v", err)
 	}

@@ -71,7 +71,7 @@ func mixedLevels(s *session) {
 		case 0:
 			s.step()
 		case 1:
-			s.do("write out", s.db.log.WriteOut())
+			s.do("write out", s.db.section.Log().WriteOut())
 			if !s.faulty {
 				s.ackAll(OS)
 			}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -14,10 +12,10 @@ import (
 func fillUp(t *testing.T, db *DB, value []byte) int {
 	t.Helper()
 	for i := range 1_000_000 {
-		seq := db.visible.Load()
+		seq := db.section.Visible()
 		err := db.Put(fmt.Appendf(nil, "key%06d", i), value)
 		if errors.Is(err, ErrNoSpace) {
-			if db.visible.Load() != seq || db.life.Poisoned() {
+			if db.section.Visible() != seq || db.life.Poisoned() {
 				t.Fatal("what was refused changed something")
 			}
 			return i
@@ -117,39 +115,5 @@ func TestFullDiskRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 			}
 			mustClose(t, again)
 		})
-	}
-}
-
-func TestHeadroomIsWhatFlushesAndMergesNeed(t *testing.T) {
-	for _, c := range []struct{ unflushed, tables, want int64 }{
-		{0, 0, leastMerge},
-		{5 << 20, 80 << 20, 15 << 20},
-		{64 << 20, 100 << 30, 64<<20 + mostMerge},
-	} {
-		if got := headroom(c.unflushed, c.tables); got != c.want {
-			t.Errorf("headroom(%d, %d) = %d, want %d", c.unflushed, c.tables, got, c.want)
-		}
-	}
-}
-
-func TestChangeThatTakesAsMuchAsItGivesFrees(t *testing.T) {
-	for _, c := range []struct {
-		puts, deletes int
-		want          bool
-	}{{0, 1, true}, {1, 0, false}, {1, 1, true}, {2, 1, false}, {1, 2, true}} {
-		ch := newChange()
-		for i := range c.puts {
-			ch.payload = record.AppendOp(ch.payload, rowOp(base.KindPut, []byte{1, byte(i)}, "v"))
-		}
-		for i := range c.deletes {
-			ch.payload = record.AppendOp(ch.payload, rowOp(base.KindDelete, []byte{2, byte(i)}, ""))
-		}
-		if err := ch.index(); err != nil {
-			t.Fatal(err)
-		}
-		if got := ch.frees(); got != c.want {
-			t.Errorf("%d puts and %d deletes free: %v", c.puts, c.deletes, got)
-		}
-		ch.free()
 	}
 }

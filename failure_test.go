@@ -38,16 +38,16 @@ func TestNoSpaceBeforeASequenceIsTakenIsDefinite(t *testing.T) {
 			db := mustOpen(t, mem, newHandClock(), func(o *Options) { o.MemtableBytes = 200 << 10 })
 			putAt(t, db, Sync, "before", "1")
 			mem.SetCapacity(1)
-			seq := db.visible.Load()
+			seq := db.section.Visible()
 			var err error
 			for err == nil {
-				seq = db.visible.Load()
+				seq = db.section.Visible()
 				err = write(db)
 			}
 			if !errors.Is(err, ErrNoSpace) || errors.Is(err, ErrIndeterminate) || errors.Is(err, ErrPoisoned) {
 				t.Fatalf("a write on a full disk: %v", err)
 			}
-			if now := db.visible.Load(); name == "logs of a large batch" && now != seq {
+			if now := db.section.Visible(); name == "logs of a large batch" && now != seq {
 				t.Errorf("the refused commit took sequences %d to %d", seq, now)
 			}
 			if db.life.Poisoned() {
@@ -82,7 +82,7 @@ func TestFailedManifestAppendDeletesNothing(t *testing.T) {
 			}
 			before := filesLike(t, disk, ".sst")
 			faults.Inject(vfstest.Fault{Match: vfstest.OnName("MANIFEST", vfstest.Sync), Effect: effect})
-			did, err := db.compactOnce(context.Background(), nil)
+			did, err := db.work.CompactStep(context.Background(), nil)
 			if did || !errors.Is(err, vfstest.ErrInjected) {
 				t.Fatalf("the compaction whose edit fails: %v, %v", did, err)
 			}

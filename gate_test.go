@@ -13,11 +13,11 @@ func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
 	if _, err := db.Keyspace("old"); err != nil {
 		t.Fatal(err)
 	}
-	pass, err := db.gate.enter(context.Background(), &db.section, db.clock, time.Hour)
+	turn, err := db.section.BeginTurn(context.Background(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pass.leave()
+	defer turn.End()
 	for _, c := range []struct {
 		name string
 		call func() error

@@ -61,7 +61,7 @@ func (g *goldenStore) fill(t *testing.T, db *DB, clock *handClock) {
 			t.Fatal(err)
 		}
 	}
-	flush := func() { must(db.Flush(background)) }
+	flush := func() { must(db.Flush(bg)) }
 	for i := range 300 {
 		must(db.Put(fmt.Appendf(nil, "plain/%03d", i), fmt.Appendf(nil, "value %d %s", i, strings.Repeat("ab", i%40))))
 	}
@@ -71,7 +71,7 @@ func (g *goldenStore) fill(t *testing.T, db *DB, clock *handClock) {
 	typedtest.InRows(t)
 	must(goldenCollections(db), g.rows(db), goldenKeyspaces(db))
 	flush()
-	must(db.Compact(background, Range{}))
+	must(db.Compact(bg, Range{}))
 	for i := range 20 {
 		must(db.Delete(fmt.Appendf(nil, "plain/%03d", 3*i)), db.Put(fmt.Appendf(nil, "plain/%03d", 3*i+1), []byte("overwritten")))
 	}
@@ -188,7 +188,7 @@ func (g *goldenStore) write(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.fill(t, db, clock)
-	if err := db.Check(background); err != nil {
+	if err := db.Check(bg); err != nil {
 		t.Fatal(err)
 	}
 	text := pictureOf(t, db)
@@ -334,13 +334,13 @@ func (g *goldenStore) compare(t *testing.T, dir string, o Options, want string) 
 		if got := pictureOf(t, db); got != want {
 			t.Errorf("%s it shows\n%s", when, firstDifference(got, want))
 		}
-		if err := db.Check(background); err != nil {
+		if err := db.Check(bg); err != nil {
 			t.Error(err)
 		}
 	}
 	look("opened")
 	if !o.ReadOnly {
-		if err := errors.Join(db.Compact(background, Range{}), db.step()); err != nil {
+		if err := errors.Join(db.Compact(bg, Range{}), db.step()); err != nil {
 			t.Fatal(err)
 		}
 		look("merged")

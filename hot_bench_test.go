@@ -15,10 +15,12 @@ import (
 type unlocked DB
 
 func (s *unlocked) Begin(write bool, _ string, _ int) (collection.Txn, error) {
-	return beginCall((*DB)(s), nil, write, "")
+	return begun(s.txns.BeginCall(nil, write, "", 1))
 }
 
-func (s *unlocked) End(t collection.Txn, err error) (again bool, e error) { return endCall(t, err) }
+func (s *unlocked) End(t collection.Txn, err error) (again bool, e error) {
+	return (*dbSource)(s).End(t, err)
+}
 
 // BenchmarkHot has 16 goroutines add to one collection or counter:
 //

@@ -44,8 +44,8 @@ func TestReadsBesideAFullCacheAllocateNothing(t *testing.T) {
 	defer tx.Rollback()
 	clock.advance(2 * time.Minute)
 	limit := db.opts.MemoryLimit
-	db.blocks.Reserve(limit)
-	defer db.blocks.Release(limit)
+	db.states.Tables.Cache().Reserve(limit)
+	defer db.states.Tables.Cache().Release(limit)
 	for name, call := range map[string]func(){
 		"Set.Has":      func() { want(t, true)(db.Set("s").Has("1234")) },
 		"Key.Exists":   func() { want(t, true)(db.Key("s").Exists()) },

@@ -23,14 +23,14 @@ func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if !Within(func() bool { return db.log.Unsynced() <= syncBehind }) {
-		t.Fatalf("%d bytes of the log are unsynced", db.log.Unsynced())
+	if !Within(func() bool { return db.section.Log().Unsynced() <= syncBehind }) {
+		t.Fatalf("%d bytes of the log are unsynced", db.section.Log().Unsynced())
 	}
-	before := db.log.Stats()
+	before := db.section.Log().Stats()
 	if err := db.Put([]byte("k"), []byte("v")); err != nil {
 		t.Fatal(err)
 	}
-	if !Within(func() bool { return db.log.Stats().Groups != before.Groups }) {
+	if !Within(func() bool { return db.section.Log().Stats().Groups != before.Groups }) {
 		t.Fatal("a commit that nobody waits for is never written")
 	}
 }

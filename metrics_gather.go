@@ -65,7 +65,7 @@ func measure(rs *readstate.State, m *Metrics) {
 		m.Tables.Bytes += run.Bytes
 		for _, t := range rs.Runs[i].Tables {
 			m.Tables.Records += int64(t.Records())
-			if o := t.Reader.Load(); o != nil {
+			if o := t.Opened(); o != nil {
 				m.Tables.Open++
 				m.Memory.TableMetadata += o.MemoryBytes()
 			}

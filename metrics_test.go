@@ -73,7 +73,7 @@ func TestMetricsCountDroppedKeyspacesAmongTheDead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := db.Flush(background); err != nil {
+		if err := db.Flush(bg); err != nil {
 			t.Fatal(err)
 		}
 		m := db.Metrics()
@@ -87,7 +87,7 @@ func TestMetricsCountDroppedKeyspacesAmongTheDead(t *testing.T) {
 		if m := db.Metrics(); m.Dead.Bytes < held/2 || m.Dead.Bytes > held {
 			t.Errorf("%s: dropped, of %d bytes: %+v", what, held, m.Dead)
 		}
-		if err := errors.Join(db.Flush(background), db.step()); err != nil {
+		if err := errors.Join(db.Flush(bg), db.step()); err != nil {
 			t.Fatal(err)
 		}
 		if m := db.Metrics(); m.Dead.Bytes != 0 {

@@ -93,9 +93,9 @@ func TestEachEventIsOneRecordOfTheLogger(t *testing.T) {
 		}
 		return a
 	}}))
-	db := &DB{opts: Options{Logger: l}}
+	db := &DB{report: report{logger: l}}
 	for _, e := range every {
-		db.emit(e)
+		db.report.emit(e)
 	}
 	if got := strings.Count(out.String(), "\n"); got != len(every) {
 		t.Errorf("%d records of %d events", got, len(every))
@@ -127,7 +127,7 @@ func TestOnEventMayAskForMetrics(t *testing.T) {
 	if err := db.Compact(t.Context(), Range{}); err != nil {
 		t.Fatal(err)
 	}
-	db.noteSync(SlowSyncAfter)
+	db.report.synced(SlowSyncAfter)
 	_ = db.life.Poison(ErrNoSpace)
 	m := db.Metrics()
 	if events != 6 || m.Flushes.Count != 3 || m.Compactions.Merges != 1 || m.Troubles.SlowSyncs != 1 || m.Troubles.Poisoned == "" || m.Commits.Count != 3 {

@@ -256,21 +256,21 @@ func (db *DB) activate(r *replay) error {
 		// trace in the log.
 		last = (last/base.SeqGap + 1) * base.SeqGap
 	}
-	log := commitlog.New(db.set.State().DBID, seg, func() { wake(db.workers.logGather) })
-	log.OnSync(db.report.synced)
-	if !db.opts.manualWork {
-		log.OnCrowd(func() { wake(db.workers.logCrowd) })
-	}
 	mem := &readstate.Mem{Table: db.section.Recycler.New(), Log: seg.Number, Usual: true}
-	db.section.Start(log, mem, last)
-	db.states.Tables.Cache().Reserve(db.opts.MemoryLimit / workShare)
 	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.Now()}
 	err = db.set.Apply(edit, func(v *manifest.Version) {
 		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, seg.Closer.Close())
 	}
+	log := commitlog.New(db.set.State().DBID, seg, func() { wake(db.workers.logGather) })
+	log.OnSync(db.report.synced)
+	if !db.opts.manualWork {
+		log.OnCrowd(func() { wake(db.workers.logCrowd) })
+	}
+	db.section.Start(log, mem, last)
+	db.states.Tables.Cache().Reserve(db.opts.MemoryLimit / workShare)
 	return log.Activate(wal.Predecessor{}, last, db.clock.Now())
 }
 

@@ -19,7 +19,10 @@ type readStore struct {
 func newReadStore(t *testing.T, o Options) *readStore {
 	t.Helper()
 	s := &readStore{t: t}
-	o.FS, o.manualWork, o.Durability, o.Compression = vfs.NewMem(), true, Buffered, None
+	if o.FS == nil {
+		o.FS = vfs.NewMem()
+	}
+	o.manualWork, o.Durability, o.Compression = true, Buffered, None
 	o.OnEvent = func(e Event) {
 		if c, ok := e.(CompactionEnd); ok && c.Kind == "merge" {
 			s.reasons = append(s.reasons, c.Reason)
@@ -88,7 +91,7 @@ func (s *readStore) scan(from Reader) {
 // lostNothing asserts that readers have no credit.
 func (s *readStore) lostNothing(what string) {
 	s.t.Helper()
-	if runs, mem := s.rows.Loss.Runs.Load(), s.currentMem().Lost.Load(); runs != 0 || mem != 0 {
+	if runs, mem := s.rows.Loss.Runs.Load(), s.section.Mem().Lost.Load(); runs != 0 || mem != 0 {
 		s.t.Errorf("%s: %d lost to runs, %d to the memtable", what, runs, mem)
 	}
 }
@@ -262,7 +265,7 @@ func TestRunsOutOfReachCostReadersNothing(t *testing.T) {
 func TestWithoutRoomOnDiskNothingIsMergedForReaders(t *testing.T) {
 	s := newReadStore(t, Options{MaxDiskBytes: 300 << 10})
 	s.runs()
-	if room := s.mergeRoom(); room < 0 || room > 100<<10 {
+	if room := s.section.MergeRoom(); room < 0 || room > 100<<10 {
 		t.Fatalf("room for %d bytes", room)
 	}
 	for range 300 {
@@ -272,8 +275,12 @@ func TestWithoutRoomOnDiskNothingIsMergedForReaders(t *testing.T) {
 	if n := s.runCount(); n != 2 {
 		t.Errorf("%d runs: those that are small enough become one, and the large one stays", n)
 	}
-	s.opts.MaxDiskBytes = 0
-	s.must(s.Step())
+	s.must(s.Close())
+	s = newReadStore(t, Options{FS: s.opts.FS})
+	for range 300 {
+		s.scan(s)
+		s.must(s.Step())
+	}
 	if n := s.runCount(); n != 1 {
 		t.Errorf("%d runs once there is room", n)
 	}
@@ -284,7 +291,7 @@ func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
 	s.runs()
 	s.scan(s)
 	s.must(s.Close())
-	s.must(s.flushForReaders())
+	s.must(s.work.FlushForReaders())
 }
 
 // TestAScannedStoreBecomesOneRunByItself leaves everything to the workers.
@@ -304,28 +311,6 @@ func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
 	}
 	if !Within(oneRun) {
 		t.Fatal(s.Metrics())
-	}
-}
-
-func TestWhenAMemtableIsFlushedForItsReaders(t *testing.T) {
-	const paid = 100
-	for _, c := range []struct {
-		name          string
-		m             memReaders
-		flush, forget bool
-	}{
-		{"nobody has read", memReaders{bytes: 10, filled: 50, room: 64, idle: true}, false, false},
-		{"paid for, idle, small", memReaders{lost: paid, bytes: 10, upon: 100, filled: 1, room: 64, idle: true}, true, false},
-		{"what is below not quite paid for", memReaders{lost: paid - 1, bytes: 10, upon: 100, filled: 1, room: 64, idle: true}, false, false},
-		{"itself paid for", memReaders{lost: paid, bytes: 100, upon: 10, filled: 1, room: 64, idle: true}, true, false},
-		{"itself not quite paid for", memReaders{lost: paid - 1, bytes: 100, filled: 1, room: 64, idle: true}, false, false},
-		{"written to and small", memReaders{lost: paid, upon: 100, filled: 15, room: 64}, false, true},
-		{"written to and not small", memReaders{lost: paid, upon: 100, filled: 16, room: 64}, true, false},
-		{"written to, not small, not paid for", memReaders{lost: paid - 1, upon: 100, filled: 16, room: 64}, false, false},
-	} {
-		if flush, forget := c.m.decide(); flush != c.flush || forget != c.forget {
-			t.Errorf("%s: flush %v, forget %v", c.name, flush, forget)
-		}
 	}
 }
 

@@ -32,15 +32,15 @@ func readWhole(t testing.TB, dir string) (keys int) {
 			t.Fatal(err)
 		}
 		keys = len(got.lines)
-		if err := r.Check(background); err != nil {
+		if err := r.Check(bg); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_, herr := db.Hash("h").Set("f", nil)
 	for what, err := range map[string]error{
 		"Put": db.Put([]byte("k"), nil), "Delete": db.Delete([]byte("k")), "DeleteRange": db.DeleteRange(Range{}),
-		"Hash.Set": herr, "Flush": db.Flush(background), "Compact": db.Compact(background, Range{}),
-		"Update": db.Update(background, func(tx *Tx) error { return tx.Put([]byte("k"), nil) }),
+		"Hash.Set": herr, "Flush": db.Flush(bg), "Compact": db.Compact(bg, Range{}),
+		"Update": db.Update(bg, func(tx *Tx) error { return tx.Put([]byte("k"), nil) }),
 	} {
 		if !errors.Is(err, ErrReadOnly) {
 			t.Errorf("%s in a read-only store: %v", what, err)
@@ -58,7 +58,7 @@ func TestReadersLeaveAClosedStoreAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := 1; n <= 200; n++ {
-		if err := db.Update(background, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
+		if err := db.Update(bg, func(tx *Tx) error { return numbered(tx, n) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/reaper"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
@@ -58,7 +59,7 @@ func TestTimerThatIsDueIsNotForgottenInACrash(t *testing.T) {
 	s.done(typedtest.Populate(s)) // the hash expires
 	s.done(s.db.Compact(context.Background(), Range{}))
 	s.Advance(2 * time.Hour.Milliseconds())
-	s.db.set.Nominations.Add([]manifest.IDRange{{First: 1 << 40, Last: 1<<40 + 2*reapBatch}}) // others go first
+	s.db.set.Nominations.Add([]manifest.IDRange{{First: 1 << 40, Last: 1<<40 + 2*reaper.Batch}}) // others go first
 	var images []*vfstest.Disk
 	s.disk.OnOp(func(vfstest.Op) { images = append(images, s.disk.Image(vfstest.P0, nil)) })
 	s.reapAll()
@@ -119,14 +120,14 @@ func TestUpdateThatTheReaperOvertakesIsNotBlamed(t *testing.T) {
 	s.done(s.db.Update(context.Background(), func(tx *Tx) error {
 		attempts = tx.Attempt()
 		want(t, false)(tx.Key("hash").Exists())
-		if attempts <= gateAfter {
+		if attempts <= turnAfter {
 			_, err := tx.Has([]byte("contended"))
 			return errors.Join(err, s.db.Put([]byte("contended"), nil), tx.Put([]byte("result"), nil))
 		}
 		s.reapAll() // behind the gate it is not held back, and writes over the hash
 		return tx.Put([]byte("result"), nil)
 	}))
-	if attempts != gateAfter+2 {
+	if attempts != turnAfter+2 {
 		t.Errorf("%d attempts", attempts)
 	}
 }
@@ -192,7 +193,7 @@ func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
 			if err := e.end(tx); err != nil {
 				t.Fatalf("%s: %v", e.name, err)
 			}
-			writes[n] = uint64(len(tx.t.change.ops))
+			writes[n] = uint64(writesOf(tx))
 			tx.Rollback()
 		}
 		if writes[10] != writes[big()] {
@@ -334,4 +335,13 @@ func (s *typedStore) reapAll() {
 		did, err = s.db.reapStep()
 		s.done(err)
 	}
+}
+
+// writesOf returns how many operations the transaction would commit.
+func writesOf(tx *Tx) int {
+	c, err := tx.t.Buffer()
+	if err != nil {
+		return 0
+	}
+	return c.Len()
 }

@@ -20,7 +20,7 @@ func fullLogStore(b *testing.B, memtable int64) string {
 	}
 	v := benchValue(rand.New(rand.NewPCG(1, 2)))
 	var key []byte
-	for i := uint64(0); db.currentMem().Fits(1, int64(len(key)+len(v))); i++ {
+	for i := uint64(0); db.section.Mem().Fits(1, int64(len(key)+len(v))); i++ {
 		key = benchKey(key, i)
 		if err := db.Put(key, v); err != nil {
 			b.Fatal(err)

@@ -165,13 +165,13 @@ func TestSequencesLeaveAGapAfterALostTail(t *testing.T) {
 		for i := range 5 {
 			putAt(t, db, d, fmt.Sprint("lost", i), "v")
 		}
-		lost := db.visible.Load()
+		lost := db.section.Visible()
 		again := mustOpen(t, disk.Image(vfstest.P1, nil), newHandClock())
 		if keys := keysOf(t, again); len(keys) != 0 {
 			t.Fatalf("the tail was not lost: %v", keys)
 		}
 		putAt(t, again, Sync, "new", "v")
-		if seq := again.visible.Load(); seq <= lost {
+		if seq := again.section.Visible(); seq <= lost {
 			t.Errorf("%v: sequence %d is met again: readers had seen it with a commit that was lost (up to %d)", d, seq, lost)
 		}
 		mustClose(t, again)
@@ -189,9 +189,9 @@ func TestSequencesGoOnBehindALogOfManyOperations(t *testing.T) {
 		if err := db.Flush(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		db.section.lastSeq += 3 * base.SeqGap // as after so many operations
+		db.section.SkipSeqs(3 * base.SeqGap) // as after so many operations
 		putAt(t, db, Sync, "k", "in the log")
-		logged := db.visible.Load()
+		logged := db.section.Visible()
 		again := mustOpen(t, disk.Image(vfstest.P1, nil), newHandClock(), func(o *Options) { o.ReadOnly = readOnly })
 		look := func(want string) {
 			t.Helper()
@@ -202,7 +202,7 @@ func TestSequencesGoOnBehindALogOfManyOperations(t *testing.T) {
 		look("in the log")
 		if !readOnly {
 			putAt(t, again, Sync, "k", "new")
-			if seq := again.visible.Load(); seq <= logged {
+			if seq := again.section.Visible(); seq <= logged {
 				t.Errorf("sequence %d behind a log that goes up to %d", seq, logged)
 			}
 			look("new")
@@ -220,7 +220,7 @@ func TestCleanCloseLeavesNoGap(t *testing.T) {
 	for range 3 {
 		db := mustOpen(t, disk, newHandClock())
 		putAt(t, db, Sync, "a", "1")
-		if seq := db.visible.Load(); seq > 3 {
+		if seq := db.section.Visible(); seq > 3 {
 			t.Fatalf("sequence %d after a clean close", seq)
 		}
 		if m := filesLike(t, disk, "MANIFEST-000001"); len(m) != 1 {
@@ -233,16 +233,17 @@ func TestCleanCloseLeavesNoGap(t *testing.T) {
 func TestFlushesInstallInOrder(t *testing.T) {
 	disk := vfstest.NewDisk(6)
 	db := mustOpen(t, disk, newHandClock())
-	for i := range maxUnflushed {
+	const unflushed = 2 // as many as may wait
+	for i := range unflushed {
 		putAt(t, db, Buffered, "k", fmt.Sprint(i))
-		if err := db.rotate(db.currentMem()); err != nil {
+		if err := db.section.Rotate(db.section.Mem()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	putAt(t, db, Buffered, "k", "last")
 	rs := db.states.Current.Load()
 	for i := len(rs.Imms) - 1; i >= 0; i-- {
-		if did, err := db.flushStep(); !did || err != nil {
+		if did, err := db.work.FlushStep(); !did || err != nil {
 			t.Fatal(did, err)
 		}
 		if got, want := db.set.State().LastSeq, rs.Imms[i].MaxSeq(); got != want {
@@ -252,8 +253,8 @@ func TestFlushesInstallInOrder(t *testing.T) {
 		image := disk.Image(vfstest.P1, nil)
 		again := mustOpen(t, image, newHandClock())
 		v, err := again.Get([]byte("k"))
-		if err != nil || string(v) < fmt.Sprint(maxUnflushed-1-i) {
-			t.Fatalf("after flush %d and a power cut: %q, %v", maxUnflushed-1-i, v, err)
+		if err != nil || string(v) < fmt.Sprint(unflushed-1-i) {
+			t.Fatalf("after flush %d and a power cut: %q, %v", unflushed-1-i, v, err)
 		}
 		mustClose(t, again)
 	}

@@ -43,7 +43,7 @@ func (k *keyspaceStore) Begin(write bool, key string, attempt int) (collection.T
 }
 
 func (k *keyspaceStore) End(t collection.Txn, err error) (again bool, e error) {
-	return endCall(t, err)
+	return (*keyspaceSource)(k.keyspace()).End(t, err)
 }
 
 func (k *keyspaceStore) Update(fn func(tx typedtest.API) error) error {
@@ -446,17 +446,6 @@ func TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo(t *testing.T) {
 			t.Error(err)
 		}
 		wg.Wait()
-	}
-}
-
-func TestKeyLocksTellKeyspacesApart(t *testing.T) {
-	var l keyLocks
-	if l.of(nil, "k") == l.of(keyspace.New("", 1), "k") {
-		t.Error("the same key of two keyspaces has one lock")
-	}
-	first, again := l.of(keyspace.New("", 1), "k"), l.of(keyspace.New("", 1), "k")
-	if first != again {
-		t.Error("one key has two locks")
 	}
 }
 

@@ -23,7 +23,7 @@ func TestRepairOfATypedHistoryChangesNothing(t *testing.T) {
 		}
 		before, o := shownBy(t, s.db), s.db.opts
 		s.done(s.db.Close())
-		report, err := Repair(background, "db", "new", &o)
+		report, err := Repair(bg, "db", "new", &o)
 		if err != nil || !report.Complete() {
 			t.Fatalf("seed %d: %v\n%v", seed, err, report)
 		}
@@ -32,9 +32,9 @@ func TestRepairOfATypedHistoryChangesNothing(t *testing.T) {
 		if after := shownBy(t, again); after != before {
 			t.Errorf("seed %d: repaired it shows\n%s", seed, firstDifference(after, before))
 		}
-		s.done(again.Check(background))
+		s.done(again.Check(bg))
 		s.done(again.step())
-		s.done(again.Check(background))
+		s.done(again.Check(bg))
 		s.done(again.Close())
 	}
 }

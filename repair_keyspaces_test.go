@@ -19,7 +19,7 @@ import (
 func mustRepair(t testing.TB, mem vfs.FS, clock *handClock) (*DB, RepairReport) {
 	t.Helper()
 	o := denseOptions(mem, clock)
-	report, err := Repair(background, goldenDir, "new", &o)
+	report, err := Repair(bg, goldenDir, "new", &o)
 	if err != nil {
 		t.Fatalf("%v\n%v", err, report)
 	}
@@ -74,7 +74,7 @@ func TestRepairNamesTheKeyspacesWhoseNamesWereLost(t *testing.T) {
 		t.Errorf("the report says\n%v", report)
 	}
 	clock.advance(time.Hour) // their timers know them
-	if err := errors.Join(db.step(), db.Check(background)); err != nil {
+	if err := errors.Join(db.step(), db.Check(bg)); err != nil {
 		t.Error(err)
 	}
 	if _, timers := rowsOf(t, db); timers != 0 {

@@ -62,7 +62,7 @@ func makeBroken(t testing.TB) *broken {
 	for i := range 5 {
 		write(100)
 		maps.Copy(retired, filesOf(t, mem))
-		if err := db.Flush(background); err != nil {
+		if err := db.Flush(bg); err != nil {
 			t.Fatal(err)
 		}
 		maps.Copy(retired, filesOf(t, mem))
@@ -180,7 +180,7 @@ func (b *broken) repaired(files map[string][]byte) (map[string]string, RepairRep
 	mem := storeOf(b.t, files)
 	before := storeImage(b.t, mem, goldenDir)
 	o := denseOptions(mem, newHandClock())
-	report, err := Repair(background, goldenDir, "new", &o)
+	report, err := Repair(bg, goldenDir, "new", &o)
 	if err != nil {
 		b.t.Fatalf("%v\n%v", err, report)
 	}
@@ -222,7 +222,7 @@ func showsNow(t testing.TB, f vfs.FS, dir string) map[string]string {
 		}
 		shown[string(kv.Key)] = string(kv.Value)
 	}
-	if err := db.Check(background); err != nil {
+	if err := db.Check(bg); err != nil {
 		t.Error(err)
 	}
 	if err := db.Put([]byte("~new"), []byte("v")); err != nil {

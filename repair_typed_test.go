@@ -33,7 +33,7 @@ func collectionsStore(t testing.TB, mem vfs.FS) *DB {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Compact(background, Range{}); err != nil {
+	if err := db.Compact(bg, Range{}); err != nil {
 		t.Fatal(err)
 	}
 	return db
@@ -100,7 +100,7 @@ func repairMakesCollectionsWhole(t *testing.T) {
 			damaged[name][at] ^= 4
 			mem := storeOf(t, damaged)
 			o := denseOptions(mem, newHandClock())
-			report, err := Repair(background, goldenDir, "new", &o)
+			report, err := Repair(bg, goldenDir, "new", &o)
 			if err != nil {
 				t.Fatalf("byte %d of %s: %v\n%v", at, name, err, report)
 			}
@@ -124,7 +124,7 @@ func repairMakesCollectionsWhole(t *testing.T) {
 			_, herr := db.Hash("hash").Set("more", []byte("v"))
 			_, lerr := db.List("list").PushFront([]byte("!"))
 			_, zerr := db.ZSet("zset").Add("e000", 5)
-			if err := errors.Join(herr, lerr, zerr, db.Check(background)); err != nil {
+			if err := errors.Join(herr, lerr, zerr, db.Check(bg)); err != nil {
 				t.Errorf("byte %d of %s: %v", at, name, err)
 			}
 			mustClose(t, db)
@@ -176,12 +176,12 @@ func repairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
 		rowOp(2, it(nil, nil, id, keyenc.TagElement, "e001"), ""),
 		rowOp(2, it(nil, nil, id, keyenc.TagScore, score(2)+"e002"), ""),
 		rowOp(2, it(nil, nil, id, keyenc.TagOwner, ""), ""))
-	if err := db.Check(background); !errors.Is(err, ErrCorruption) {
+	if err := db.Check(bg); !errors.Is(err, ErrCorruption) {
 		t.Fatal("nothing was damaged")
 	}
 	mustClose(t, db)
 	o := denseOptions(mem, newHandClock())
-	report, err := Repair(background, goldenDir, "new", &o)
+	report, err := Repair(bg, goldenDir, "new", &o)
 	if err != nil || len(report.Collections) != 1 || !strings.Contains(report.String(), "made whole") {
 		t.Fatalf("%v\n%v", err, report)
 	}
@@ -200,23 +200,23 @@ func TestRepairRefusesWhatItMustNotTouch(t *testing.T) {
 	db := mustOpen(t, disk, newHandClock())
 	putAt(t, db, Sync, "k", "v")
 	o := denseOptions(disk, newHandClock())
-	if _, err := Repair(background, "db", "new", &o); !errors.Is(err, ErrLocked) {
+	if _, err := Repair(bg, "db", "new", &o); !errors.Is(err, ErrLocked) {
 		t.Errorf("an open store: %v", err)
 	}
 	mustClose(t, db)
-	if _, err := Repair(background, "db", "db", &o); !errors.Is(err, fs.ErrExist) {
+	if _, err := Repair(bg, "db", "db", &o); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("into itself: %v", err)
 	}
-	if _, err := Repair(background, "missing", "new", &o); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Repair(bg, "missing", "new", &o); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no source: %v", err)
 	}
 	if err := disk.MkdirAll("empty"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Repair(background, "empty", "new", &o); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Repair(bg, "empty", "new", &o); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an empty source: %v", err)
 	}
-	ctx, cancel := context.WithCancel(background)
+	ctx, cancel := context.WithCancel(bg)
 	cancel()
 	if _, err := Repair(ctx, "db", "new", &o); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
@@ -234,7 +234,7 @@ func TestAFailedRepairLeavesNothing(t *testing.T) {
 	mustClose(t, copyable(t, disk, newHandClock()))
 	counting := vfstest.NewFaults(disk.Image(vfstest.P0, nil))
 	o := denseOptions(counting, newHandClock())
-	if _, err := Repair(background, "db", "copy", &o); err != nil {
+	if _, err := Repair(bg, "db", "copy", &o); err != nil {
 		t.Fatal(err)
 	}
 	for n := int64(1); n <= counting.Ops(); n++ {
@@ -243,7 +243,7 @@ func TestAFailedRepairLeavesNothing(t *testing.T) {
 		faults.Inject(vfstest.Fault{Nth: n})
 		before := storeImage(t, image, "db")
 		o := denseOptions(faults, newHandClock())
-		_, err := Repair(background, "db", "copy", &o)
+		_, err := Repair(bg, "db", "copy", &o)
 		if storeImage(t, image, "db") != before {
 			t.Fatalf("call %d fails: the source has changed", n)
 		}
@@ -308,7 +308,7 @@ func repairOfRandomDamageInventsNothing(t *testing.T) {
 		}
 		mem := storeOf(t, files)
 		o := denseOptions(mem, newHandClock())
-		if report, err := Repair(background, goldenDir, "new", &o); err != nil {
+		if report, err := Repair(bg, goldenDir, "new", &o); err != nil {
 			t.Fatalf("round %d: %v\n%v", round, err, report)
 		}
 		for key, value := range showsNow(t, mem, "new") {

@@ -254,7 +254,7 @@ func faultyStore(t testing.TB, mem vfs.FS, clock *handClock) (db *DB, prefixes [
 	}
 	everyRowKind(t, db)
 	everyRowKind(t, ks)
-	if err := errors.Join(db.Compact(background, Range{}), db.Check(background)); err != nil {
+	if err := errors.Join(db.Compact(bg, Range{}), db.Check(bg)); err != nil {
 		t.Fatal(err)
 	}
 	return db, [][]byte{nil, ks.space.Prefix()}, shownBy(t, db)
@@ -285,13 +285,13 @@ func TestCheckNamesEveryFaultOfRowsAndRepairMendsIt(t *testing.T) {
 			for _, prefix := range prefixes {
 				commitRows(t, db, f.make(&rowsAt{t, prefix, rows})...)
 			}
-			err = db.Check(background)
+			err = db.Check(bg)
 			if faults := faultLines(err); len(faults) < 2 || !strings.Contains(err.Error(), f.words) {
 				t.Errorf("Check: %v\nwant it to say %q of both keyspaces", err, f.words)
 			}
 			mustClose(t, db)
 			o := denseOptions(mem, clock)
-			report, err := Repair(background, goldenDir, "new", &o)
+			report, err := Repair(bg, goldenDir, "new", &o)
 			if err != nil || len(report.Collections) < 2 {
 				t.Fatalf("%v\n%v", err, report)
 			}
@@ -339,7 +339,7 @@ func goesOn(t testing.TB, db *DB, clock *handClock) {
 		if err == nil {
 			err = typedtest.CheckRows(all, db.clock.Now(), func(uint64) bool { return false })
 		}
-		if err := errors.Join(err, db.Check(background)); err != nil {
+		if err := errors.Join(err, db.Check(bg)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -381,7 +381,7 @@ func TestRepairLeavesTheItemsOfAListInTheirOrder(t *testing.T) {
 		}
 		mustClose(t, db)
 		o := denseOptions(mem, clock)
-		if _, err := Repair(background, goldenDir, "new", &o); err != nil {
+		if _, err := Repair(bg, goldenDir, "new", &o); err != nil {
 			t.Fatal(err)
 		}
 		if db, err = Open("new", &o); err != nil {

@@ -14,7 +14,7 @@ import (
 func rowsOver(t testing.TB, db *DB) *rows.Iter {
 	t.Helper()
 	rs := db.states.Hold()
-	it, err := rows.New(db.rows, rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}, nil, nil, false)
+	it, err := rows.New(db.rows, rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}, nil, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func stretchStore(t testing.TB) *DB {
 	for i := 199; i >= 0; i-- {
 		putAt(t, db, Buffered, fmt.Sprintf("k%03d", i), fmt.Sprint("value ", i))
 	}
-	if err := db.Flush(background); err != nil {
+	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
 	return db
@@ -86,7 +86,7 @@ func TestSeekInAnOldViewStepsOverWhatIsNewer(t *testing.T) {
 	for i := range 200 {
 		putAt(t, db, Buffered, fmt.Sprintf("k%03d+", i), "new")
 	}
-	if err := db.Compact(background, Range{}); err != nil {
+	if err := db.Compact(bg, Range{}); err != nil {
 		t.Fatal(err)
 	}
 	it, err := old.NewIter(nil)

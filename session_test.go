@@ -194,7 +194,7 @@ func (s *session) step() {
 	s.t.Helper()
 	switch s.rng.IntN(4) {
 	case 0:
-		_, err := s.db.flushStep()
+		_, err := s.db.work.FlushStep()
 		s.do("flush", err)
 	case 1:
 		s.db.keepStep()

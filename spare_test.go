@@ -3,9 +3,7 @@ package siltstone
 import (
 	"fmt"
 	"testing"
-	"time"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -17,7 +15,7 @@ func fillAndSetAside(t *testing.T, db *DB) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.rotate(db.currentMem()); err != nil {
+	if err := db.section.Rotate(db.section.Mem()); err != nil {
 		t.Fatal(err)
 	}
 	flushOne(t, db)
@@ -25,7 +23,7 @@ func fillAndSetAside(t *testing.T, db *DB) {
 
 func flushOne(t *testing.T, db *DB) {
 	t.Helper()
-	if done, err := db.flushStep(); err != nil || !done {
+	if done, err := db.work.FlushStep(); err != nil || !done {
 		t.Fatalf("no memtable was flushed: %v", err)
 	}
 }
@@ -36,22 +34,26 @@ func TestFlushedMemtableIsTheNextOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	first := db.currentMem().Table
-	reserved := db.blocks.Metrics().Reserved
+	first := db.section.Mem().Table
+	reserved := db.states.Tables.Cache().Metrics().Reserved
 	fillAndSetAside(t, db)
-	if held, more := db.spare.held(), db.blocks.Metrics().Reserved-reserved; held == 0 || held != more {
+	if held, more := db.section.Recycler.Bytes(), db.states.Tables.Cache().Metrics().Reserved-reserved; held == 0 || held != more {
 		t.Errorf("the spare holds %d bytes, the budget counts %d more", held, more)
 	}
-	second := db.currentMem().Table
+	second := db.section.Mem().Table
 	fillAndSetAside(t, db)
-	if now := db.currentMem().Table; now != first || db.spare.table != second {
+	if now := db.section.Mem().Table; now != first {
 		t.Error("the memtables did not take turns")
 	}
-	if !db.currentMem().Empty() {
+	fillAndSetAside(t, db)
+	if now := db.section.Mem().Table; now != second {
+		t.Error("the memtables did not take turns again")
+	}
+	if !db.section.Mem().Empty() {
 		t.Error("the memtable was not reset")
 	}
-	db.spare.drop()
-	if held, more := db.spare.held(), db.blocks.Metrics().Reserved-reserved; held != 0 || more != 0 {
+	db.section.Recycler.Drop()
+	if held, more := db.section.Recycler.Bytes(), db.states.Tables.Cache().Metrics().Reserved-reserved; held != 0 || more != 0 {
 		t.Errorf("after the drop there are %d bytes, and %d more in the budget", held, more)
 	}
 }
@@ -70,55 +72,16 @@ func TestTableOfALargeBatchIsNoSpare(t *testing.T) {
 	if err := db.Apply(&b, Buffered); err != nil {
 		t.Fatal(err)
 	}
-	if n := db.unflushed(); n != 2 {
+	if n := db.section.Unflushed(); n != 2 {
 		t.Fatalf("%d memtables are to be flushed, want the one before the batch and the batch", n)
 	}
 	flushOne(t, db)
-	if db.spare.held() == 0 {
+	if db.section.Recycler.Bytes() == 0 {
 		t.Error("the memtable before the batch is no spare")
 	}
-	db.spare.drop()
+	db.section.Recycler.Drop()
 	flushOne(t, db)
-	if db.spare.held() != 0 {
+	if db.section.Recycler.Bytes() != 0 {
 		t.Error("the batch's table is kept as a spare")
-	}
-}
-
-// A commit inside the section validates its reads against the state it finds there,
-// without a pin: a rotation and a flush meanwhile must leave the memtable alone.
-func TestSpareIsNotResetUnderACommitInTheSection(t *testing.T) {
-	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	fillAndSetAside(t, db)
-	spare, full := db.spare.table, db.currentMem()
-	row := append([]byte{1}, "7"...)
-	there := func() bool {
-		_, _, ok := spare.Get(base.HashRow(row), row, base.SeqMax)
-		return ok
-	}
-	if !there() {
-		t.Fatal("the spare does not hold what was put")
-	}
-	db.section.Lock()
-	reset := make(chan struct{})
-	go func() {
-		defer close(reset)
-		db.emptyMemtable(full)
-	}()
-	select {
-	case <-reset:
-		t.Error("the spare was made ready while a commit was inside the section")
-	case <-time.After(20 * time.Millisecond): // nothing is to happen
-		if !there() {
-			t.Error("the spare was reset while a commit was inside the section")
-		}
-	}
-	db.section.Unlock()
-	<-reset
-	if there() {
-		t.Error("the spare was not reset in the end")
 	}
 }

@@ -66,7 +66,7 @@ func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
 	if err := db.Compact(ctx, Range{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(db.states.version().AllTables()); n*120<<10 < 4<<20 {
+	if n := len(db.states.Version().AllTables()); n*120<<10 < 4<<20 {
 		t.Fatalf("%d tables are no large state", n)
 	}
 	made = 0

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/seed"
@@ -69,7 +68,7 @@ func (s *typedStore) Begin(write bool, key string, attempt int) (collection.Txn,
 
 // End ends the call, and gives unrest its chance.
 func (s *typedStore) End(t collection.Txn, err error) (again bool, e error) {
-	wrote := t.(*txn).writes
+	wrote := t.Writes()
 	again, e = (*dbSource)(s.db).End(t, err)
 	if wrote && !again && s.unrest != nil {
 		s.unrest()
@@ -103,7 +102,7 @@ func liveRows(db *DB) (all []typedtest.Row, err error) {
 		return nil, ErrClosed
 	}
 	defer db.states.Drop(rs)
-	v := rows.View{State: rs, Seq: base.SeqNum(db.visible.Load()), Now: db.clock.Now()}
+	v := rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}
 	it, err := rows.New(db.rows, v, nil, nil, false)
 	if err != nil {
 		return nil, err
@@ -172,7 +171,7 @@ func (s *typedStore) disturb() {
 	case 4:
 		s.done(s.db.Flush(ctx))
 	case 5:
-		_, err := s.db.compactStep()
+		_, err := s.db.work.CompactStep(context.Background(), nil)
 		s.done(err)
 	case 6:
 		_, err := s.db.reapStep()

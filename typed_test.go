@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -227,7 +228,7 @@ func TestInterOfThreeLargeSetsAllocatesLessThanAMiB(t *testing.T) {
 }
 
 // increments has 16 goroutines increment one key through Update. None of them may
-// need many attempts: after gateAfter of them each runs behind the gate, where it
+// need many attempts: after turnAfter of them each runs behind the gate, where it
 // is overtaken only if it takes longer than an allowance that doubles.
 func increments(t *testing.T, db *DB, each int) {
 	t.Helper()
@@ -255,7 +256,7 @@ func increments(t *testing.T, db *DB, each int) {
 	}
 	wg.Wait()
 	t.Logf("%d increments each; the most attempts of each goroutine: %v", each, most)
-	if slices.Max(most) > gateAfter+8 {
+	if slices.Max(most) > turnAfter+8 {
 		t.Errorf("an increment took %d attempts", slices.Max(most))
 	}
 }

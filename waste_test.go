@@ -9,38 +9,30 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-func TestCollectingIsWorthItOnlyAboveTheLimitInASmallProcess(t *testing.T) {
-	const limit = 64 << 20
-	for _, c := range []struct {
-		what  string
-		h     heap
-		waste int64
-		want  bool
-	}{
-		{"much waste, heap above the limit", heap{live: 60 << 20, objects: 80 << 20}, 16 << 20, true},
-		{"heap below the limit", heap{live: 20 << 20, objects: 50 << 20}, 16 << 20, false},
-		{"little waste", heap{live: 60 << 20, objects: 80 << 20}, 1 << 20, false},
-		{"a large process", heap{live: 1 << 30, objects: 2 << 30}, 16 << 20, false},
-		{"a process of twice the limit", heap{live: 128 << 20, objects: 200 << 20}, 16 << 20, true},
-		{"a larger one", heap{live: 129 << 20, objects: 200 << 20}, 16 << 20, false},
-	} {
-		if got := worthCollecting(c.h, c.waste, limit); got != c.want {
-			t.Errorf("%s: %v, want %v", c.what, got, c.want)
-		}
-	}
-}
-
-func TestCollectionEndsWaste(t *testing.T) {
+func TestGarbageIsCountedInTheBudgetUntilACollection(t *testing.T) {
 	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	cycles := readHeap().cycles
-	db.blocks.Waste(1 << 30)
+	budget := db.states.Tables.Cache()
 	runtime.GC()
-	if now := db.collect(cycles); now == cycles || db.blocks.Waste(0) != 0 {
-		t.Errorf("%d collections, then %d; %d bytes of waste", cycles, now, db.blocks.Waste(0))
+	db.work.CountWaste() // knows of that collection
+	before := budget.Metrics().Reserved
+	budget.Waste(1 << 20)
+	db.work.CountWaste()
+	if more := budget.Metrics().Reserved - before; more != 1<<20 && more != 0 { // 0: the runtime has just collected
+		t.Errorf("a MiB of garbage takes %d bytes of the budget", more)
+	}
+	budget.Waste(1 << 40)
+	db.work.CountWaste()
+	if more := budget.Metrics().Reserved - before; more > db.opts.MemoryLimit/4 {
+		t.Errorf("garbage takes %d bytes of the budget of %d", more, db.opts.MemoryLimit)
+	}
+	runtime.GC()
+	db.work.CountWaste()
+	if more := budget.Metrics().Reserved - before; more != 0 || budget.Waste(0) != 0 {
+		t.Errorf("after a collection garbage takes %d bytes, %d more are counted", more, budget.Waste(0))
 	}
 }
 
@@ -56,7 +48,7 @@ func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 	most := int64(0)
 	look := func(i int) {
 		if i%1000 == 0 {
-			m := db.blocks.Metrics()
+			m := db.states.Tables.Cache().Metrics()
 			most = max(most, m.Reserved+m.Bytes)
 		}
 	}
@@ -107,24 +99,24 @@ func TestRoomOfAnEmptyMemtableIsTheCaches(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	base := db.blocks.Metrics().Reserved
-	if held := db.section.reserved; held > room/2 {
+	base := db.states.Tables.Cache().Metrics().Reserved
+	if held := db.section.Reserved(); held > room/2 {
 		t.Errorf("%d bytes are reserved for an empty memtable of %d", held, room)
 	}
 	v := make([]byte, 1000)
-	first := db.currentMem()
-	for i := 0; db.currentMem() == first; i++ {
+	first := db.section.Mem()
+	for i := 0; db.section.Mem() == first; i++ {
 		if err := db.Put(binary.BigEndian.AppendUint64(nil, uint64(i)*0x9E3779B97F4A7C15), v); err != nil {
 			t.Fatal(err)
 		}
-		if held := first.Bytes(); held <= room && held > db.section.reserved {
-			t.Fatalf("a memtable of %d bytes has %d reserved", held, db.section.reserved)
+		if held := first.Bytes(); held <= room && held > db.section.Reserved() {
+			t.Fatalf("a memtable of %d bytes has %d reserved", held, db.section.Reserved())
 		}
 	}
-	if held := db.section.reserved; held != room {
+	if held := db.section.Reserved(); held != room {
 		t.Errorf("%d bytes are reserved for a memtable that was full, of %d", held, room)
 	}
-	if grown := db.blocks.Metrics().Reserved - base; grown < room/2 {
+	if grown := db.states.Tables.Cache().Metrics().Reserved - base; grown < room/2 {
 		t.Errorf("the budget counts %d bytes more", grown)
 	}
 }

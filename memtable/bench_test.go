@@ -196,30 +196,3 @@ func BenchmarkMemtable(b *testing.B) {
 
 // BenchmarkBatches adds random keys in batches of 100, with and without warming.
 // The figure to read is ns/key.
-func BenchmarkBatches(b *testing.B) {
-	const size = 100
-	random, _, _ := benchSets("")
-	value := bytes.Repeat([]byte("v"), 128)
-	for _, warm := range []bool{false, true} {
-		b.Run(fmt.Sprintf("warm=%v", warm), func(b *testing.B) {
-			b.ReportAllocs()
-			table := &ours{Table: New(256 << 20)}
-			var hashes [size]uint64
-			for b.Loop() {
-				table.Reset(256 << 20)
-				for i := 0; i < benchKeys; i += size {
-					for j := range hashes {
-						hashes[j] = xxhash.Sum64(random.key(i + j))
-					}
-					if warm {
-						table.Warm(hashes[:])
-					}
-					for j, hash := range hashes {
-						table.Table.Add(hash, random.key(i+j), base.Trailer{Seq: base.SeqNum(i + j), Attr: base.MakeAttr(base.KindPut, 0, false)}, value)
-					}
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchKeys, "ns/key")
-		})
-	}
-}

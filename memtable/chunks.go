@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Chunks are full chunks for tables that are being filled: of tables that nobody
-// reads any more, or made ahead (Table.Prepare).
+// Chunks are full chunks for tables that are being filled, of tables that nobody
+// reads any more.
 //
 // A table takes a chunk whenever its last is full, so the memory of a flushed
 // table goes over to the next one piece by piece, and two tables that are hardly
@@ -18,12 +18,7 @@ import (
 // tables of these Chunks.
 type Chunks struct {
 	mu   sync.Mutex
-	free []chunk
-}
-
-type chunk struct {
-	at   unsafe.Pointer
-	used bool // it has to be zeroed
+	free []unsafe.Pointer
 }
 
 // New returns an empty table, as the function New does, that takes its chunks
@@ -32,22 +27,6 @@ func (c *Chunks) New(room int) *Table {
 	t := New(room)
 	t.arena.source = c
 	return t
-}
-
-// prepare makes a chunk that is paged in already, unless there is one.
-func (c *Chunks) prepare() {
-	if c.Bytes() > 0 {
-		return
-	}
-	words := make([]uint64, 1<<chunkShift)
-	for i := 0; i < len(words); i += pageBytes / unitBytes {
-		words[i] = 0
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.free) == 0 {
-		c.free = append(c.free, chunk{at: unsafe.Pointer(unsafe.SliceData(words))})
-	}
 }
 
 // Bytes returns how much memory the free chunks hold.
@@ -81,12 +60,10 @@ func (c *Chunks) take() unsafe.Pointer {
 		return nil
 	}
 	got := c.free[last]
-	c.free[last], c.free = chunk{}, c.free[:last]
+	c.free[last], c.free = nil, c.free[:last]
 	c.mu.Unlock()
-	if got.used {
-		clear(unsafe.Slice((*uint64)(got.at), 1<<chunkShift))
-	}
-	return got.at
+	clear(unsafe.Slice((*uint64)(got), 1<<chunkShift))
+	return got
 }
 
 // put adds the full chunks of a directory.
@@ -95,7 +72,7 @@ func (c *Chunks) put(directory []unsafe.Pointer, sizes []uint32) {
 	defer c.mu.Unlock()
 	for i, at := range directory {
 		if sizes[i] == 1<<chunkShift {
-			c.free = append(c.free, chunk{at: at, used: true})
+			c.free = append(c.free, at)
 		}
 	}
 }

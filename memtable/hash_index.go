@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
-
-	"github.com/siltstonedb/siltstone/internal/prefetch"
 )
 
 // hashIndex finds the node of a key by its hash: open addressing in lines of
@@ -26,12 +23,9 @@ import (
 // is left out: only the ordered index has it (keys that are made to collide cost
 // a search there, not a walk through each other).
 type hashIndex struct {
-	table  atomic.Pointer[hashTable] // for readers
-	ahead  atomic.Pointer[hashTable] // an empty one to grow into; nil: none
-	wanted atomic.Bool               // ahead should be made
+	table atomic.Pointer[hashTable] // for readers
 
 	// Writer only.
-	wanting bool     // so, and Wants has not told
 	count   int      // slots taken
 	leftOut []uint64 // what would stand in the slots of the keys left out
 }
@@ -60,11 +54,6 @@ func newHashTable(n int) *hashTable {
 
 // home returns the slot at which the search for a tag begins.
 func (h *hashTable) home(tag uint32) uint32 { return tag >> h.shift * lineSlots }
-
-// fetch asks for the line at which the search for a hash begins.
-func (h *hashTable) fetch(hash uint64) {
-	prefetch.Line(unsafe.Pointer(&h.slots[h.home(uint32(hash>>32))&h.mask]))
-}
 
 // find returns the node of key. If it has none, free is the slot to put it into,
 // −1 if the search ended without one.
@@ -95,9 +84,6 @@ func (x *hashIndex) insert(free int, hash uint64, node uint32) {
 	}
 	h.slots[free].Store(v)
 	x.count++
-	if x.count == len(h.slots)/16*9 && len(h.slots) >= leastAhead {
-		x.want() // nine tenths of the way
-	}
 	if x.count > len(h.slots)/8*5 {
 		x.resize(len(h.slots) * 2)
 	}
@@ -113,16 +99,14 @@ func (x *hashIndex) reset() {
 		clear(h.slots)
 		h.leaves.Store(false)
 	}
-	x.count, x.leftOut, x.wanting = 0, nil, false
-	x.wanted.Store(false)
-	x.ahead.Store(nil)
+	x.count, x.leftOut = 0, nil
 }
 
 // resize copies the table into a larger one of n slots. What was left out is
 // tried again: a search in the new table may find a free slot where the old one
 // had none, and must be right to stop there.
 func (x *hashIndex) resize(n int) {
-	old, bigger := x.table.Load(), x.fresh(n)
+	old, bigger := x.table.Load(), newHashTable(n)
 	again := x.leftOut
 	x.count, x.leftOut = 0, nil
 	for i := range old.slots {

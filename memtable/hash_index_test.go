@@ -3,10 +3,7 @@ package memtable
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"testing"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 )
@@ -85,17 +82,6 @@ func TestHashIndexGrowsWithItsKeys(t *testing.T) {
 		if (h == before) != (reserved > 0) {
 			t.Errorf("reserved %d: grown from %d to %d slots", reserved, len(before.slots), len(h.slots))
 		}
-	}
-}
-
-func TestFetchMayBeAskedForAnyHash(t *testing.T) {
-	table := New(1 << 20)
-	key := []byte("key")
-	for _, hash := range []uint64{0, 1, math.MaxUint64, 1 << 63, xxhash.Sum64(key)} {
-		table.Fetch(hash)
-	}
-	if _, _, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); ok || !table.Empty() {
-		t.Error("fetching left something behind")
 	}
 }
 

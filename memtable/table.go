@@ -113,10 +113,6 @@ func (t *Table) Reserve(keys int) {
 // Capacity returns how many keys the hash index has room for before it doubles.
 func (t *Table) Capacity() int { return len(t.index.table.Load().slots) / 8 * 5 }
 
-// Fetch has the processor bring what a look-up or an insertion of a key with this
-// hash will need first, and does not wait for it. Any goroutine may call it.
-func (t *Table) Fetch(hash uint64) { t.index.table.Load().fetch(hash) }
-
 // Add adds a record; hash is xxhash.Sum64(key). Key and value are copied. The
 // caller has checked them against base.MaxRowKeyLen and base.MaxValueLen. The
 // cost is logarithmic in the number of keys for a new key, constant for another
@@ -304,7 +300,7 @@ func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 // Bytes returns how much memory the table holds, with its indexes, the
 // prepared one included, and what its chunks have free, in bytes.
 func (t *Table) Bytes() int64 {
-	return t.arena.held.Load() + t.index.aheadBytes() + t.outside.Load()
+	return t.arena.held.Load() + t.outside.Load()
 }
 
 // Filled returns about how many bytes of its room the table has used, indexes

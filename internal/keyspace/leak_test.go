@@ -1,4 +1,4 @@
-package keyspace_test
+package keyspace
 
 import (
 	"testing"

@@ -75,11 +75,15 @@ func (ls *layers) nodes(lo, hi int, visit func(k int)) {
 
 // slot returns the slot that key lies in. The caller knows that there is one.
 func (ls *layers) slot(key []byte) int {
-	i, found := slices.BinarySearchFunc(ls.bounds, key, bytes.Compare)
-	if !found {
-		i--
+	lo, hi := 0, len(ls.bounds) // a generic search would make the key escape
+	for lo < hi {
+		if m := int(uint(lo+hi) >> 1); bytes.Compare(ls.bounds[m], key) <= 0 {
+			lo = m + 1
+		} else {
+			hi = m
+		}
 	}
-	return i
+	return lo - 1
 }
 
 // at returns the largest sequence, at most limit, over key and the bounds of

@@ -1,4 +1,4 @@
-package storedir_test
+package storedir
 
 import (
 	"testing"

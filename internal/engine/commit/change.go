@@ -36,9 +36,10 @@ type Change struct {
 	// Entered, if set, is called inside the section once the change has happened,
 	// with the log of the memtable it went to.
 	Entered func(mem base.FileNum)
-	// Published, if set, is called once the change is visible, before its caller
-	// waits for its durability. It is called at most once.
-	Published func()
+	// What ends once the change is visible, before its caller waits for its
+	// durability: the lock, which is then nil, and, if EndTurn is set, the turn.
+	Lock    *sync.Mutex
+	EndTurn bool
 }
 
 // op is one operation of a Change: where its key and its value stand in the

@@ -118,6 +118,13 @@ func (s *Section) LastSeq() base.SeqNum {
 	return s.lastSeq
 }
 
+// SkipSeqs makes n sequences count as given out, as after so many operations.
+func (s *Section) SkipSeqs(n base.SeqNum) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startLocked(s.lastSeq + n)
+}
+
 // Mem returns the memtable that takes writes.
 func (s *Section) Mem() *readstate.Mem {
 	s.mu.Lock()
@@ -152,10 +159,19 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	if err != nil {
 		return err
 	}
-	if c.Published != nil {
-		c.Published()
-	}
+	c.published()
 	return s.Wait(pos, level)
+}
+
+// published ends what others wait for until the change is visible.
+func (c *Change) published() {
+	if c.Lock != nil {
+		c.Lock.Unlock()
+		c.Lock = nil
+	}
+	if c.EndTurn {
+		c.Turn.End()
+	}
 }
 
 // enter brings the change into the commit section, removing one obstacle after the

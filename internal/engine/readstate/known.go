@@ -32,7 +32,7 @@ func (k *Known) Handle(m *manifest.Table) *Table {
 // open returns the reader of a table if it is open.
 func (k *Known) open(m *manifest.Table) *OpenTable {
 	if t := k.Handle(m); t != nil {
-		return t.Reader.Load()
+		return t.Opened()
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package readstate_test
+package readstate
 
 import (
 	"testing"

@@ -29,9 +29,9 @@ type Tables struct {
 
 	epoch atomic.Uint32 // ticks with each open, to date the use of readers
 
-	Mu       sync.Mutex
-	Tables   map[base.FileNum]*Table
-	Open     int
+	mu       sync.Mutex
+	tables   map[base.FileNum]*Table
+	open     int
 	closed   bool           // no reader is opened any more
 	obsolete []base.FileNum // in no version, listed by no read state: to be removed
 	retired  []retiredReader
@@ -43,7 +43,7 @@ type Table struct {
 	*manifest.Table
 	cache *Tables
 
-	Reader  atomic.Pointer[OpenTable]
+	reader  atomic.Pointer[OpenTable]
 	opening sync.Mutex // held while the reader is opened
 
 	refs int // read states that list it; guarded by tableCache.mu
@@ -68,7 +68,7 @@ type retiredReader struct {
 func NewTables(dir storedir.Dir, limit int, blocks *cache.Cache, full func()) *Tables {
 	return &Tables{
 		dir: dir, blocks: blocks, limit: limit, full: full,
-		Tables: map[base.FileNum]*Table{},
+		tables: map[base.FileNum]*Table{},
 	}
 }
 
@@ -82,16 +82,16 @@ func (c *Tables) FileBytes() int64 { return c.bytes.Load() }
 // acquire returns the handle of each table of v, run by run, and the largest
 // sequence in any of them. It counts one more read state that lists them.
 func (c *Tables) acquire(v *manifest.Version) (runs []Run, maxSeq base.SeqNum) {
-	c.Mu.Lock()
-	defer c.Mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	runs = make([]Run, 0, len(v.Runs))
 	for _, r := range v.Runs {
 		rv := Run{Tables: make([]*Table, 0, len(r.Tables))}
 		for _, m := range r.Tables {
-			t := c.Tables[m.Num]
+			t := c.tables[m.Num]
 			if t == nil || t.Table != m && !sameFile(t.Table, m) {
 				t = &Table{cache: c}
-				c.Tables[m.Num] = t
+				c.tables[m.Num] = t
 				c.bytes.Add(int64(m.Size))
 			}
 			if t.Table == nil || t.refs == 0 {
@@ -116,18 +116,18 @@ func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID
 // nobody lists and live does not hold is obsolete. Readers retired while the
 // read state was alive may be closed now.
 func (c *Tables) release(rs *State) {
-	c.Mu.Lock()
+	c.mu.Lock()
 	var closing []*OpenTable
 	for _, rv := range rs.Runs {
 		for _, t := range rv.Tables {
 			if t.refs--; t.refs > 0 {
 				continue
 			}
-			delete(c.Tables, t.Num)
+			delete(c.tables, t.Num)
 			c.bytes.Add(-int64(t.Size))
 			c.obsolete = append(c.obsolete, t.Num)
-			if o := t.Reader.Swap(nil); o != nil {
-				c.Open--
+			if o := t.reader.Swap(nil); o != nil {
+				c.open--
 				closing = append(closing, o)
 			}
 		}
@@ -143,31 +143,34 @@ func (c *Tables) release(rs *State) {
 	}
 	clear(c.retired[len(kept):])
 	c.retired = kept
-	c.Mu.Unlock()
+	c.mu.Unlock()
 	for _, o := range closing {
-		o.Close()
+		o.close()
 	}
 }
 
 // TakeObsolete returns the numbers of the table files to be removed, and
 // forgets them.
 func (c *Tables) TakeObsolete() []base.FileNum {
-	c.Mu.Lock()
-	defer c.Mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	o := c.obsolete
 	c.obsolete = nil
 	return o
 }
 
-func (o *OpenTable) Close() {
+func (o *OpenTable) close() {
 	o.Reader.Close()
 	_ = o.file.Close()
 }
 
+// Opened returns the table's reader if it is open.
+func (t *Table) Opened() *OpenTable { return t.reader.Load() }
+
 // Get returns the table's reader, opening it if need be. It is valid as long as
 // the caller's read state is pinned.
 func (t *Table) Get() (*sstable.Reader, error) {
-	if o := t.Reader.Load(); o != nil {
+	if o := t.reader.Load(); o != nil {
 		if e := t.cache.epoch.Load(); o.used.Load() != e {
 			o.used.Store(e)
 		}
@@ -179,7 +182,7 @@ func (t *Table) Get() (*sstable.Reader, error) {
 func (t *Table) open() (*sstable.Reader, error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
-	if o := t.Reader.Load(); o != nil {
+	if o := t.reader.Load(); o != nil {
 		return o.Reader, nil
 	}
 	o, err := t.cache.openFile(t.Table)
@@ -187,16 +190,16 @@ func (t *Table) open() (*sstable.Reader, error) {
 		return nil, err
 	}
 	o.used.Store(t.cache.epoch.Add(1))
-	t.cache.Mu.Lock()
+	t.cache.mu.Lock()
 	if t.cache.closed {
-		t.cache.Mu.Unlock()
-		o.Close()
+		t.cache.mu.Unlock()
+		o.close()
 		return nil, base.ErrClosed
 	}
-	t.cache.Open++
-	full := t.cache.Open > t.cache.limit
-	t.Reader.Store(o)
-	t.cache.Mu.Unlock()
+	t.cache.open++
+	full := t.cache.open > t.cache.limit
+	t.reader.Store(o)
+	t.cache.mu.Unlock()
 	if full {
 		t.cache.full()
 	}
@@ -235,39 +238,52 @@ func (c *Tables) openFile(m *manifest.Table) (*OpenTable, error) {
 // than the limit are open, and returns how many. alive are the read states that
 // may be using them.
 func (c *Tables) trim(alive map[*State]struct{}) (n int) {
-	c.Mu.Lock()
-	defer c.Mu.Unlock()
-	for ; c.Open > c.limit; n++ {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ; c.open > c.limit; n++ {
 		var oldest *Table
 		var age uint32
 		now := c.epoch.Load()
-		for _, t := range c.Tables {
-			if o := t.Reader.Load(); o != nil && (oldest == nil || now-o.used.Load() > age) {
+		for _, t := range c.tables {
+			if o := t.reader.Load(); o != nil && (oldest == nil || now-o.used.Load() > age) {
 				oldest, age = t, now-o.used.Load()
 			}
 		}
 		if oldest == nil {
 			break
 		}
-		c.retired = append(c.retired, retiredReader{OpenTable: oldest.Reader.Swap(nil), holders: maps.Clone(alive)})
-		c.Open--
+		c.retired = append(c.retired, retiredReader{OpenTable: oldest.reader.Swap(nil), holders: maps.Clone(alive)})
+		c.open--
 	}
 	return n
 }
 
+// Forget closes every reader that is open, in a test that has replaced files under
+// them and makes no call meanwhile.
+func (c *Tables) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.tables {
+		if o := t.reader.Swap(nil); o != nil {
+			c.open--
+			o.close()
+		}
+	}
+}
+
 // Close closes every reader. No read state is in use any more.
 func (c *Tables) Close() {
-	c.Mu.Lock()
-	defer c.Mu.Unlock()
-	for _, t := range c.Tables {
-		if o := t.Reader.Swap(nil); o != nil {
-			o.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.tables {
+		if o := t.reader.Swap(nil); o != nil {
+			o.close()
 		}
 	}
 	for _, r := range c.retired {
-		r.Close()
+		r.close()
 	}
-	c.retired, c.Open, c.closed = nil, 0, true
+	c.retired, c.open, c.closed = nil, 0, true
 }
 
 func (t *Table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }

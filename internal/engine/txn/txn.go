@@ -154,24 +154,15 @@ func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
 		}
 	}
 	c.Spaces = append(c.Spaces, t.spaces...)
-	if c.Turn = turn; turn != nil {
-		c.Published = turn.End
-	}
-	if lock := t.lock; lock != nil {
-		t.lock = nil
-		unlocked := false
-		c.Published = func() { unlocked = true; lock.Unlock() }
-		defer func() {
-			if !unlocked {
-				lock.Unlock()
-			}
-		}()
-	}
+	c.Turn, c.EndTurn = turn, turn != nil
+	c.Lock, t.lock = t.lock, nil
 	c.Own()
 	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {
 		c.UseTable(t.view.Own, rows.OwnBase+1)
 	}
-	if err := t.engine.section.Commit(c, level); err != nil {
+	err := t.engine.section.Commit(c, level)
+	t.lock = c.Lock // nil if the change became visible
+	if err != nil {
 		if err != commit.ErrStateChanged && commit.IsConflict(err) {
 			t.engine.Conflicts.Add(1)
 		}

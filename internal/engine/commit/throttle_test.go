@@ -1,4 +1,4 @@
-package siltstone
+package commit
 
 import (
 	"fmt"

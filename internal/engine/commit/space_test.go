@@ -1,0 +1,39 @@
+package commit
+
+import (
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
+
+func TestHeadroomIsWhatFlushesAndMergesNeed(t *testing.T) {
+	for _, c := range []struct{ unflushed, tables, want int64 }{
+		{0, 0, minMerge},
+		{5 << 20, 80 << 20, 15 << 20},
+		{64 << 20, 100 << 30, 64<<20 + maxMerge},
+	} {
+		if got := headroom(c.unflushed, c.tables); got != c.want {
+			t.Errorf("headroom(%d, %d) = %d, want %d", c.unflushed, c.tables, got, c.want)
+		}
+	}
+}
+
+func TestChangeThatTakesAsMuchAsItGivesFrees(t *testing.T) {
+	for _, c := range []struct {
+		puts, deletes int
+		want          bool
+	}{{0, 1, true}, {1, 0, false}, {1, 1, true}, {2, 1, false}, {1, 2, true}} {
+		ch := NewChange()
+		for i := range c.puts {
+			ch.AddOp(record.Op{Attr: base.MakeAttr(base.KindPut, uint8(record.TypeString), false), Key: []byte{1, byte(i)}, Value: []byte("v")})
+		}
+		for i := range c.deletes {
+			ch.AddOp(record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: []byte{2, byte(i)}})
+		}
+		if got := ch.frees(); got != c.want {
+			t.Errorf("%d puts and %d deletes free: %v", c.puts, c.deletes, got)
+		}
+		ch.Free()
+	}
+}
