@@ -35,10 +35,10 @@ type Pair struct {
 
 // All yields the keys in bytewise order. Collections cost as little as strings:
 // neither their elements nor values are read. (While elements have deadlines, a
-// transaction that writes reads the metadata of each collection.) A walk can go in pieces: break, and
-// later begin again with After set to the last name. Whatever is written between
-// the pieces, a key that is there all along comes exactly once, and none twice;
-// one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
+// transaction that writes reads the metadata of each collection.) A walk can go in
+// pieces: break, and later begin again with After set to the last name. Whatever is
+// written between the pieces, a key that is there all along comes exactly once, and
+// none twice; one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
 func (k Keys) All(o KeyOptions) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
 		collection.Stream(k.src, yield, func(t collection.Txn, each func(Key) bool) error {
