@@ -293,6 +293,9 @@ const fewDigits = 64
 // nearly is what is compared of a sum: its text, or if there are many digits the
 // number.
 func nearly(sum float64, text []byte) string {
+	if f, err := strconv.ParseFloat(string(text), 64); err != nil || f != sum {
+		return fmt.Sprintf("the sum %v, stored as %q", sum, text)
+	}
 	if math.Abs(sum) < fewDigits {
 		return bytesText(text)
 	}

@@ -19,7 +19,7 @@
 //
 //   - Sums of fractions are written with 17 significant digits, by Redis with 17
 //     digits behind the point: 1000.1 plus 0 is 1000.1, and not
-//     1000.09999999999999998. Redis's digits are those of the C compiler's long
+//     1000.09999999999999998. Below 1 there are 17 behind the point in both. Redis's digits are those of the C compiler's long
 //     double, which is another one on other machines; a store is moved between
 //     them. For the same reason a fraction is a decimal number in the range of a
 //     float64: "inf", "0x10" and "1e400" are not numbers.

@@ -116,7 +116,8 @@ func TestEveryCommandOnKeysOfEveryType(t *testing.T) {
 func TestFractionsAreWrittenAsRedisWritesThem(t *testing.T) {
 	j := newJudged(t, startRedis(t), 1)
 	rng := rand.New(rand.NewPCG(1, 2))
-	texts := []string{"0", "-0", "3", "3.0", "10.50", "5.0e3", ".1", "-.1", "1.", "1e1", "1E-5", "00012", "-0.0", "1e-7", "0.30000000000000004"}
+	texts := []string{"0", "-0", "3", "3.0", "10.50", "5.0e3", ".1", "-.1", "1.", "1e1", "1E-5", "00012", "-0.0", "1e-7", "0.30000000000000004",
+		"4e-18", "-1e-30", "1e-400", "-1e-4950", "0.02e-4948", "0e-5000", "-0.000e-99999"}
 	for i := range 300 {
 		text := strconv.FormatFloat(rng.NormFloat64()*10, 'f', rng.IntN(15), 64)
 		if i < len(texts) {
@@ -125,6 +126,10 @@ func TestFractionsAreWrittenAsRedisWritesThem(t *testing.T) {
 		by := math.Round(rng.NormFloat64()*1000) / pickOne(j.g, 1.0, 10, 100, 1000)
 		if math.Abs(by) >= fewDigits/2 {
 			by = 0.1
+		}
+		if i%3 == 0 && i > len(texts) { // below 1 both write as many digits
+			text = strconv.FormatFloat(rng.Float64()/2, 'f', rng.IntN(18), 64)
+			by = pickOne(j.g, 2.0/3, 1.0/3e5, 1e-10/3, 1.7e-17, -1.7e-17, 4e-18, 1e-30, 5e-324)
 		}
 		if err := j.db.String("k").Set([]byte(text)); err != nil {
 			t.Fatal(err)
@@ -140,7 +145,8 @@ func TestFractionsAreWrittenAsRedisWritesThem(t *testing.T) {
 		}
 		j.same(exchange{args("INCRBYFLOAT", "k", decimal(by)), nearly(sum, v), near(sum)})
 	}
-	for _, text := range []string{"", " 1", "1 ", "abc", "1e", "e1", "--1", "1_000", "1,5", "+", "-", ".", "nan", "1\x00"} {
+	for _, text := range []string{"", " 1", "1 ", "abc", "1e", "e1", "--1", "1_000", "1,5", "+", "-", ".", "nan", "1\x00",
+		"1e-5000", "-1e-5000", "1e-4951", "0.1e-4950", "0.00001e-4946", "1e-99999999999999999999"} {
 		if err := j.db.String("k").Set([]byte(text)); err != nil {
 			t.Fatal(err)
 		}

@@ -36,8 +36,9 @@
 //     are yours, what a loop lends is good until its next step.
 //   - A refusal (wrong type, not a number, too large, bad option) changes
 //     nothing, also when it is the third of five fields that is refused.
-//   - A loop sees the state at its start. Changing what it walks is safe and
-//     does not change what it yields. The error, if any, is its last item.
+//   - A loop sees the state at its start. Changing what it walks, or looks up, is
+//     safe and does not change what it yields. The error, if any, is its last item:
+//     ErrTxDone if the loop's body has ended the transaction.
 //
 // Redis names stand in brackets.
 package typed

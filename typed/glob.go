@@ -6,23 +6,109 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // out of a class, \x the byte x. A class that is not closed reaches to the end
 // of the pattern; ] right behind [ closes it, and such a class holds nothing.
 
-// globMatch reports whether the whole of s matches pattern. It goes back to the
-// last star only, so it takes no more than len(pattern)·len(s) steps whatever
-// the pattern, and no memory.
-func globMatch(pattern string, s []byte) bool {
+// glob is a pattern taken apart, so that a step of a match costs the same for every
+// element.
+type glob struct {
+	elements []globElement
+	classes  []globClass
+}
+
+// globElement matches one byte, or any number of them.
+type globElement struct {
+	kind  globKind
+	byte  byte // that it matches, if it is literal
+	class int  // which it matches, if it is one
+}
+
+type globKind uint8
+
+const (
+	globLiteral globKind = iota
+	globAny              // one byte
+	globInClass          // one byte of a class
+	globStar             // any bytes
+)
+
+// globClass has a bit for each byte in it.
+type globClass [256 / 64]uint64
+
+func (c *globClass) add(b byte)      { c[b/64] |= 1 << (b % 64) }
+func (c *globClass) has(b byte) bool { return c[b/64]&(1<<(b%64)) != 0 }
+
+func parseGlob(pattern string) (g glob) {
+	for p := 0; p < len(pattern); {
+		e := globElement{byte: pattern[p]}
+		p++
+		switch e.byte {
+		case '*':
+			e.kind = globStar
+		case '?':
+			e.kind = globAny
+		case '[':
+			e.kind, e.class = globInClass, len(g.classes)
+			var class globClass
+			class, p = parseGlobClass(pattern, p)
+			g.classes = append(g.classes, class)
+		case '\\':
+			if p < len(pattern) {
+				e.byte = pattern[p]
+				p++
+			}
+		}
+		g.elements = append(g.elements, e)
+	}
+	return g
+}
+
+// parseGlobClass takes the class whose inside starts at p apart, and returns where
+// the next element starts.
+func parseGlobClass(pattern string, p int) (class globClass, next int) {
+	not := p < len(pattern) && pattern[p] == '^'
+	if not {
+		p++
+	}
+	for p < len(pattern) && pattern[p] != ']' {
+		switch {
+		case pattern[p] == '\\' && p+1 < len(pattern):
+			class.add(pattern[p+1])
+			p += 2
+		case p+2 < len(pattern) && pattern[p+1] == '-':
+			a, b := min(pattern[p], pattern[p+2]), max(pattern[p], pattern[p+2])
+			for c := int(a); c <= int(b); c++ {
+				class.add(byte(c))
+			}
+			p += 3
+		default:
+			class.add(pattern[p])
+			p++
+		}
+	}
+	if p < len(pattern) {
+		p++ // the bracket
+	}
+	if not {
+		for i := range class {
+			class[i] = ^class[i]
+		}
+	}
+	return class, p
+}
+
+// match reports whether the whole of s matches. It goes back to the last star only,
+// so it takes no more than len(elements)·len(s) steps whatever the pattern, and no
+// memory.
+func (g *glob) match(s []byte) bool {
 	p, i := 0, 0
 	star, from := -1, 0 // where to go on after the last star, and what it skips to
 	for i < len(s) {
-		if p < len(pattern) && pattern[p] == '*' {
+		if p < len(g.elements) && g.elements[p].kind == globStar {
 			p++
 			star, from = p, i
 			continue
 		}
-		if p < len(pattern) {
-			if next, ok := globByte(pattern, p, s[i]); ok {
-				p, i = next, i+1
-				continue
-			}
+		if p < len(g.elements) && g.takes(&g.elements[p], s[i]) {
+			p, i = p+1, i+1
+			continue
 		}
 		if star < 0 {
 			return false
@@ -30,53 +116,21 @@ func globMatch(pattern string, s []byte) bool {
 		from++
 		p, i = star, from
 	}
-	for p < len(pattern) && pattern[p] == '*' {
+	for p < len(g.elements) && g.elements[p].kind == globStar {
 		p++
 	}
-	return p == len(pattern)
+	return p == len(g.elements)
 }
 
-// globByte matches c against the element of pattern at p, which is not a star,
-// and returns where the next element starts.
-func globByte(pattern string, p int, c byte) (next int, ok bool) {
-	switch pattern[p] {
-	case '?':
-		return p + 1, true
-	case '[':
-		return globClass(pattern, p+1, c)
-	case '\\':
-		if p+1 < len(pattern) {
-			p++
-		}
+// takes reports whether the element, which is not a star, matches c.
+func (g *glob) takes(e *globElement, c byte) bool {
+	switch e.kind {
+	case globLiteral:
+		return e.byte == c
+	case globInClass:
+		return g.classes[e.class].has(c)
 	}
-	return p + 1, pattern[p] == c
-}
-
-// globClass matches c against the class whose inside starts at p.
-func globClass(pattern string, p int, c byte) (next int, ok bool) {
-	not := p < len(pattern) && pattern[p] == '^'
-	if not {
-		p++
-	}
-	in := false
-	for p < len(pattern) && pattern[p] != ']' {
-		switch {
-		case pattern[p] == '\\' && p+1 < len(pattern):
-			in = in || pattern[p+1] == c
-			p += 2
-		case p+2 < len(pattern) && pattern[p+1] == '-':
-			a, b := min(pattern[p], pattern[p+2]), max(pattern[p], pattern[p+2])
-			in = in || a <= c && c <= b
-			p += 3
-		default:
-			in = in || pattern[p] == c
-			p++
-		}
-	}
-	if p < len(pattern) {
-		p++ // the bracket
-	}
-	return p, in != not
+	return true
 }
 
 // globPrefix returns what every match of pattern starts with, as far as a name

@@ -34,10 +34,11 @@ type Pair struct {
 }
 
 // All yields the keys in bytewise order. Collections cost as little as strings:
-// neither their elements nor values are read. A walk can go in pieces: break, and
-// later begin again with After set to the last name. Whatever is written between
-// the pieces, a key that is there all along comes exactly once, and none twice;
-// one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
+// neither their elements nor values are read. (While elements have deadlines, a
+// transaction that writes reads the metadata of each collection.) A walk can go in
+// pieces: break, and later begin again with After set to the last name. Whatever is
+// written between the pieces, a key that is there all along comes exactly once, and
+// none twice; one that is made or dropped meanwhile may come or not. [KEYS, SCAN]
 func (k Keys) All(o KeyOptions) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
 		collection.Stream(k.src, yield, func(t collection.Txn, each func(Key) bool) error {
@@ -75,12 +76,13 @@ func eachKey(t collection.Txn, o KeyOptions, each func(name []byte) bool) error 
 	if err != nil {
 		return err
 	}
+	match := parseGlob(o.Match)
 	for cur.Next() {
 		name := cur.Key()[len(prefix)+1:]
 		if o.Type != TypeNone && o.Type != Type(cur.Trailer().Attr.Type()) {
 			continue
 		}
-		if o.Match != "" && !globMatch(o.Match, name) {
+		if o.Match != "" && !match.match(name) {
 			continue
 		}
 		there, err := test.Shows(t, cur)

@@ -50,8 +50,9 @@ func addInt(a, b int64) (int64, error) {
 
 // Fractions are added with the 64-bit mantissa of an x86 long double, as Redis
 // adds them, and the increment is taken for the decimal number it was written
-// as. The sum is written without an exponent, with 17 significant digits less the
-// zeros at the end; more only in front of the point. So 0.1 and 0.2 make 0.3,
+// as. The sum is written without an exponent, with 17 significant digits, of which as
+// many may stand behind the point, less the zeros at the end; more only in front of
+// the point. So 0.1 and 0.2 make 0.3,
 // however often, and an integer of 64 bits keeps its digits. (Redis writes 17
 // digits behind the point whatever stands in front: 1000.09999999999999998.)
 const (
@@ -59,8 +60,8 @@ const (
 	significant  = 17
 )
 
-// addFraction adds by to the number in old (nil: 0) and returns the sum and its
-// text: 17 digits behind the point less the zeros at the end, never an exponent.
+// addFraction adds by to the number in old (nil: 0), appends the text of the sum to
+// dst and returns it with the number that it says.
 func addFraction(dst, old []byte, by float64) (text []byte, sum float64, err error) {
 	if math.IsNaN(by) || math.IsInf(by, 0) {
 		return dst, 0, base.ErrNaN
@@ -76,10 +77,15 @@ func addFraction(dst, old []byte, by float64) (text []byte, sum float64, err err
 		}
 		total.Add(total, x)
 	}
-	if sum, _ = total.Float64(); math.IsInf(sum, 0) {
+	near, _ := total.Float64()
+	if math.IsInf(near, 0) {
 		return dst, 0, base.ErrOverflow
 	}
-	return appendFraction(dst, total, sum), sum, nil
+	text = appendFraction(dst, total, near)
+	if sum, err = strconv.ParseFloat(string(text[len(dst):]), 64); err != nil {
+		return dst, 0, base.ErrOverflow
+	}
+	return text, sum, nil
 }
 
 // appendFraction appends the text of x, which rounds to near.
@@ -104,24 +110,52 @@ func appendFraction(dst []byte, x *big.Float, near float64) []byte {
 	return dst
 }
 
-// parseFraction parses a decimal number with or without an exponent that a
-// float64 can hold.
+// parseFraction parses a decimal number with or without an exponent that is in the
+// range of a float64 above, and below of what Redis adds with.
 func parseFraction(s string) (*big.Float, error) {
 	if s == "" || len(s) > maxFractionLen || strings.Trim(s, "0123456789+-.eE") != "" {
 		return nil, base.ErrNotNumber
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil || f == 0 && vanishes(s) {
 		return nil, base.ErrNotNumber
 	}
 	x := new(big.Float).SetPrec(fractionBits)
 	if f == 0 {
-		return x, nil // perhaps 1e-999999999, which is not worth its digits
+		return x, nil // of 17 digits none would show it
 	}
 	if _, _, err := x.Parse(s, 10); err != nil {
 		return nil, base.ErrNotNumber
 	}
 	return x, nil
+}
+
+// leastFraction is half of the least positive long double, 2⁻¹⁶⁴⁴⁵ or 3.6e−4951: what
+// is not above it is 0 to Redis, which refuses a number that becomes 0.
+var leastFraction = new(big.Float).SetMantExp(big.NewFloat(1), -16446)
+
+// vanishes reports whether a number that is 0 as a float64 is not 0, and too small.
+func vanishes(s string) bool {
+	const leastExponent = -4951
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	whole, behind, _ := strings.Cut(strings.TrimLeft(mantissa, "+-"), ".")
+	first := strings.IndexFunc(whole+behind, func(digit rune) bool { return digit != '0' })
+	if first < 0 {
+		return false
+	}
+	e := 0
+	if exponent != "" {
+		var err error
+		if e, err = strconv.Atoi(exponent); err != nil {
+			return true // it has more digits than an int, and is not above
+		}
+	}
+	// The first digit that is not 0 stands for so many tens.
+	if e += len(whole) - 1 - first; e != leastExponent {
+		return e < leastExponent
+	}
+	x, _, err := new(big.Float).SetPrec(fractionBits).Parse(s, 10)
+	return err != nil || x.Abs(x).Cmp(leastFraction) <= 0
 }
 
 // maxFractionLen bounds the text of a number: the largest float64 has 309 digits

@@ -276,7 +276,8 @@ func (s String) Incr(by int64) (int64, error) {
 }
 
 // IncrFloat adds by to the decimal number in the value, 0 if there is none, and
-// returns the sum; the value keeps 17 significant digits and has no exponent.
+// returns the sum as it is stored: with 17 significant digits, of which none stands
+// further behind the point than the seventeenth, and without an exponent.
 // ErrNotNumber if the value is not a number, ErrNaN if by is none or
 // infinite, ErrOverflow if the sum is infinite. The time to live stays.
 // [INCRBYFLOAT]

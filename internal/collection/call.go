@@ -72,12 +72,11 @@ func Stream[T any](src Source, yield func(T, error) bool, body func(t Txn, each 
 			}
 		}()
 		sc := loopScratch.Get().(*Scratch)
+		frozen := t.Frozen(sc)
 		defer func() {
-			sc.shrink()
+			frozen.Scratch().shrink()
 			loopScratch.Put(sc)
 		}()
-		frozen := t.Frozen(sc)
-		defer frozen.Scratch().shrink()
 		var ended error
 		err = body(frozen, func(v T) bool {
 			if stopped = !yield(v, nil); stopped {

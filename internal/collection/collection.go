@@ -16,9 +16,9 @@ import (
 // The rows that belong together, and who keeps them so:
 //
 //	01·name          metadata: save
-//	02·id·owner      → 01·name: create, Rename
-//	02·id·tag·…      elements: the types; those with deadlines: put, remove
-//	00·e·expiry·id   timer, if it or an element expires: setExpiry, save, drop
+//	02·id·owner      → 01·name: Create, PutOwner
+//	02·id·tag·…      elements: the types; those with deadlines: Put, Remove
+//	00·e·expiry·id   timer, if it or an element expires: SetExpiry, save, Drop
 //
 // A small collection has the first of these alone: inline.go.
 //
@@ -47,8 +47,8 @@ type Collection struct {
 	rowRanks record.Ranks
 }
 
-// Open reads the metadata row of name. One that is missing is a
-// collection without elements; one of another type is ErrWrongType.
+// Open reads the metadata row of name. One that is missing is a collection without
+// elements; one of another type is ErrWrongType.
 func Open(t Txn, name string, typ record.Type) (c Collection, err error) {
 	if err := CheckName(name); err != nil {
 		return c, err
@@ -109,7 +109,7 @@ func (c *Collection) decoded(m record.Meta) {
 	c.meta.Body = nil
 }
 
-// OpenOld is openCollection for calls that have nothing to do if there is no
+// OpenOld is Open for calls that have nothing to do if there is no
 // such collection.
 func OpenOld(t Txn, name string, typ record.Type) (c Collection, found bool, err error) {
 	c, err = Open(t, name, typ)

@@ -7,11 +7,12 @@
 //	│   Open, OpenToWrite      │ ──▶ │ 01·name           metadata           │
 //	│   Find, Get, Put, Each   │ ──▶ │ 02·id·tag·…       rows  ┐ or inline, │
 //	│   AddMember, PushItems   │ ──▶ │                   elements ┘ in one  │
-//	│   Keep, Save, Drop       │ ──▶ │ 00·e·deadline·id  timers             │
+//	│   Keep, Drop             │ ──▶ │ 00·e·deadline·id  timers             │
 //	└──────────────────────────┘     └──────────────────────────────────────┘
 //
 // A Collection is one key as one call works on it. The call opens it, changes
-// elements, and ends with Keep or Save, which write the metadata, or with Drop.
+// elements, and ends with Keep, which writes the metadata, or with Drop; calls about
+// a whole list, such as PushItems, end so themselves.
 // In between the rows and the metadata do not agree; a call that fails there must
 // fail the transaction or have written nothing. A refusal after Open is returned
 // through Refused if the call may have evicted an element that was due.

@@ -13,8 +13,8 @@ import (
 // call or the engine's reaper purges them in an ordinary commit.
 //
 //	01·name                       count, next due    save
-//	02·id·element·member          deadline · value   put, of TypeVolatile
-//	02·id·due·deadline·member     →                  put
+//	02·id·element·member          deadline · value   Put, of TypeVolatile
+//	02·id·due·deadline·member     →                  Put
 //	00·e·next due·id              timer              save
 //
 // Next due is a lower bound, so that renewing the earliest deadline leaves the
@@ -162,7 +162,7 @@ func (c *Collection) anyLive(t Txn) (bool, error) {
 	return e.Next(), e.Err()
 }
 
-// OpenToWrite is openCollection for calls that write: it purges first, and what
+// OpenToWrite is Open for calls that write: it purges first, and what
 // has no live element left is gone, with its time to live.
 func OpenToWrite(t Txn, name string, typ record.Type) (c Collection, err error) {
 	if c, err = Open(t, name, typ); err != nil || !c.MayBeDue(t) {
@@ -172,14 +172,14 @@ func OpenToWrite(t Txn, name string, typ record.Type) (c Collection, err error) 
 	return c, err
 }
 
-// OpenOldToWrite is openToWrite for calls that have nothing to do if there is no
+// OpenOldToWrite is OpenToWrite for calls that have nothing to do if there is no
 // such collection.
 func OpenOldToWrite(t Txn, name string, typ record.Type) (c Collection, found bool, err error) {
 	c, err = OpenToWrite(t, name, typ)
 	return c, c.exists && err == nil, err
 }
 
-// purge removes up to purgeLimit elements that are due, and saves. more reports
+// purge removes up to PurgeLimit elements that are due, and saves. more reports
 // whether due ones are left; then some element is live.
 func (c *Collection) purge(t Txn) (more bool, err error) {
 	n := uint64(0)

@@ -198,7 +198,7 @@ func (c *Collection) Set(t Txn, member string, value []byte, nx bool) (added boo
 	return !exists, nil
 }
 
-// SetUntil is setElement with a deadline, which an element that exists gets too.
+// SetUntil is Set with a deadline, which an element that exists gets too.
 func (c *Collection) SetUntil(t Txn, member string, value []byte, deadline int64) (added bool, err error) {
 	had, exists, err := c.Find(t, member)
 	if err != nil {
@@ -229,7 +229,7 @@ func (c *Collection) Add(t Txn, member string, value []byte, deadline int64) err
 	return nil
 }
 
-// AddName is addElement of a name in bytes, without a value or a deadline.
+// AddName is Add of a name in bytes, without a value or a deadline.
 func (c *Collection) AddName(t Txn, member []byte) error {
 	if err := c.Create(t); err != nil {
 		return err

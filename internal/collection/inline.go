@@ -16,7 +16,7 @@ import (
 //
 //	getRow, peekRow, headRow ─┐           ┌─ id ≠ 0: the engine's rows
 //	putRow, deleteRow(s)     ─┼─ inline? ─┤
-//	scanRows                 ─┘           └─ id = 0: the body
+//	ScanRows                 ─┘           └─ id = 0: the body
 //
 // What would not fit any more, and an element with a deadline, first moves the
 // collection out: it takes an id and writes the elements as rows, in the same

@@ -44,7 +44,7 @@ func (c *Collection) LookUpMember(t Txn, member string) (v MemberValue, exists b
 	return v, true, nil
 }
 
-// FindMember is lookUpMember for calls that write: a member that is due is
+// FindMember is LookUpMember for calls that write: a member that is due is
 // evicted and accounted for.
 func (c *Collection) FindMember(t Txn, member string) (v MemberValue, exists bool, err error) {
 	v, exists, err = c.LookUpMember(t, member)
@@ -67,7 +67,7 @@ func (c *Collection) AddMember(t Txn, member string, score float64, deadline int
 	return c.recount(t, c.place(t, score, member), 1)
 }
 
-// AddUncounted is addMember for a set that is being made: keep counts its order.
+// AddUncounted is AddMember for a set that is being made: Keep counts its order.
 func (c *Collection) AddUncounted(t Txn, member string, score float64) error {
 	if err := c.Create(t); err != nil {
 		return err
@@ -175,7 +175,7 @@ func appendPlace(dst []byte, score float64, member string) []byte {
 	return append(keyenc.AppendScore(dst, score), member...)
 }
 
-// setMemberDeadline is setDeadline for a member of a sorted set.
+// setMemberDeadline is SetDeadline for a member of a sorted set.
 func (c *Collection) setMemberDeadline(t Txn, member string, at int64) error {
 	v, exists, err := c.LookUpMember(t, member)
 	if err != nil || !exists {

@@ -63,7 +63,7 @@ func (c *Collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, erro
 	return value, nil
 }
 
-// rankOfMember returns how many rows of the order stand before key, which need not be
+// rankOf returns how many rows of the order stand before key, which need not be
 // there. Cost: a page per level and a walk in a bucket.
 func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 	var boundary []byte
@@ -99,7 +99,7 @@ func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 }
 
 // rankedAt returns the row of the order with so many before it; it is in scratch.
-// The cost is that of rankOfMember.
+// The cost is that of rankOf.
 func (c *Collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
 	var boundary []byte
 	for level := c.ranks.Levels; level > 0; level-- {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -255,14 +256,18 @@ func fractionsAdd(t test, s Store) {
 		{"-0.5", 0.5, "0"}, {"1e-400", 1, "1"}, {"9007199254740993", 1, "9007199254740994"},
 		{"9223372036854775806", 1, "9223372036854775807"}, {"0", 1e-17, "0.00000000000000001"},
 		{"0", 1e20, "100000000000000000000"},
+		{"0", 1.7e-17, "0.00000000000000002"}, {"0", 4e-18, "0"}, {"0", -4e-18, "0"}, {"0.5", 1e-10 / 3, "0.50000000003333333"},
+		{"0", 1.0 / 3e5, "0.00000333333333333"}, {"0e-5000", 5e-324, "0"}, {"-1e-4950", 2, "2"},
 	} {
 		t.done(k.Set([]byte(c.old)))
-		_, err := k.IncrFloat(c.by)
+		sum, err := k.IncrFloat(c.by)
 		t.done(err)
 		v, err := k.Get()
 		ok(t, string(v), err, c.want)
+		stored, err := strconv.ParseFloat(c.want, 64)
+		ok(t, sum, err, stored)
 	}
-	for _, bad := range []string{"", " 1", "1 ", "0x10", "1_0", "inf", "nan", "1e999", "1e", "--1", strings.Repeat("1", 600)} {
+	for _, bad := range []string{"", " 1", "1 ", "0x10", "1_0", "inf", "nan", "1e999", "1e-5000", "1e", "--1", strings.Repeat("1", 600)} {
 		t.done(k.Set([]byte(bad)))
 		_, err := k.IncrFloat(1)
 		t.refused(err, base.ErrNotNumber)

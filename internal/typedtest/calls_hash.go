@@ -168,7 +168,7 @@ func callHashIncr(r *run, a API) error {
 }
 
 func callHashIncrFloat(r *run, a API) error {
-	k, f, by := r.key(), r.member(), choose(r, []float64{0.1, -2.5, 4})
+	k, f, by := r.key(), r.member(), choose(r, []float64{0.1, -2.5, 4, 1.7e-17, -4e-18})
 	e, wantErr := r.model.open(k, typed.TypeHash)
 	var want float64
 	if wantErr == nil {

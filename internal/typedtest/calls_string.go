@@ -97,7 +97,7 @@ func callIncr(r *run, a API) error {
 }
 
 func callIncrFloat(r *run, a API) error {
-	k, by := r.key(), choose(r, []float64{0.1, 0.5, -0.25, 3, 1e3})
+	k, by := r.key(), choose(r, []float64{0.1, 0.5, -0.25, 3, 1e3, 1.7e-17, -4e-18})
 	e, wantErr := r.model.open(k, typed.TypeString)
 	if wantErr == nil && !exact(e.str) {
 		return nil

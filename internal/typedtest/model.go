@@ -218,9 +218,18 @@ func incrFloat(old []byte, exists bool, by float64) ([]byte, float64, error) {
 		}
 		sum.Add(sum, x)
 	}
-	text := sum.FloatString(17)
-	text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
-	f, _ := sum.Float64()
+	places := 17
+	for f, _ := sum.Float64(); math.Abs(f) >= 1 && places > 0; f /= 10 {
+		places--
+	}
+	text := sum.FloatString(places)
+	if places > 0 {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	if text == "-0" {
+		text = "0"
+	}
+	f, _ := strconv.ParseFloat(text, 64)
 	return []byte(text), f, nil
 }
 
