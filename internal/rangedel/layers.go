@@ -73,13 +73,19 @@ func (ls *layers) nodes(lo, hi int, visit func(k int)) {
 	}
 }
 
-// slot returns the slot that key lies in. The caller knows that there is one.
+// slot returns the slot that key lies in. The caller knows that there is one. It
+// searches by hand, so that key does not escape.
 func (ls *layers) slot(key []byte) int {
-	i, found := slices.BinarySearchFunc(ls.bounds, key, bytes.Compare)
-	if !found {
-		i--
+	lo, hi := 0, len(ls.bounds)
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if bytes.Compare(ls.bounds[m], key) <= 0 {
+			lo = m + 1
+		} else {
+			hi = m
+		}
 	}
-	return i
+	return lo - 1
 }
 
 // at returns the largest sequence, at most limit, over key and the bounds of
