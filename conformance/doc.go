@@ -1,7 +1,8 @@
 // Package conformance judges Siltstone from outside: the typed values against
 // redis-server 7.0, command by command, and the isolation of concurrent calls by
-// linearizability and by the graph of what depends on what. It holds tests only,
-// and is a module of its own so that the library needs none of its dependencies.
+// linearizability, by the graph of what depends on what, and by making each
+// transaction that committed again, one by one in a store of their own. It holds
+// tests only, and is a module of its own so that the library needs none of its dependencies.
 //
 //	            one random history
 //	       ┌────────────┴────────────┐

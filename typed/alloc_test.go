@@ -66,7 +66,7 @@ func newCannedInline(typ record.Type) *cannedTxn {
 	return c
 }
 
-func (c *cannedTxn) Begin(bool, string) (collection.Txn, error)   { return c, nil }
+func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error)   { return c, nil }
 func (c *cannedTxn) Prefix() []byte                               { return nil }
 func (c *cannedTxn) Dead(uint64)                                  {}
 func (c *cannedTxn) Removed(uint64)                               {}

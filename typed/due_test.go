@@ -358,7 +358,7 @@ type longTxn struct{ *fakeTxn }
 
 var longest = make([]byte, base.MaxValueLen)
 
-func (tx longTxn) Begin(bool, string) (collection.Txn, error) { return tx, nil }
+func (tx longTxn) Begin(bool, string, int) (collection.Txn, error) { return tx, nil }
 
 func (tx longTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	v, trailer, err := tx.fakeTxn.Get(dst, row)

@@ -143,7 +143,7 @@ type fakeTxn struct {
 	scratch  *collection.Scratch
 }
 
-func (tx *fakeTxn) Begin(bool, string) (collection.Txn, error)    { return tx, nil }
+func (tx *fakeTxn) Begin(bool, string, int) (collection.Txn, error)    { return tx, nil }
 func (tx *fakeTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
 func (tx *fakeTxn) Now() int64                                    { return tx.now }
 func (tx *fakeTxn) Prefix() []byte                                { return tx.db.prefix }

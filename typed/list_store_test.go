@@ -36,7 +36,7 @@ func newListStore() *listStore {
 	return s
 }
 
-func (s *listStore) Begin(bool, string) (collection.Txn, error)    { return s, nil }
+func (s *listStore) Begin(bool, string, int) (collection.Txn, error)    { return s, nil }
 func (s *listStore) End(_ collection.Txn, err error) (bool, error) { return false, err }
 func (s *listStore) Now() int64                                    { return 1 }
 func (s *listStore) Prefix() []byte                                { return nil }

@@ -265,13 +265,23 @@ func TestRunAnswersLikeAllItsLists(t *testing.T) {
 	}
 }
 
+// The key of a look-up stands on its caller's stack and must not be moved from
+// there.
 func TestLookingUpDoesNotAllocate(t *testing.T) {
-	l := New(disjoint(1000))
-	key := []byte("k0000500a")
+	flat, deep := New(disjoint(1000)), New(rising(1000))
+	run := Run{flat}
+	deep.Cover([]byte("k0"), 10) // makes the layers
 	if n := testing.AllocsPerRun(100, func() {
-		l.Cover(key, base.SeqMax)
-		l.Overlaps(key, nil, 1<<40)
-		l.At(key, base.SeqMax)
+		var room [16]byte
+		key := append(room[:0], "k0000500a"...)
+		for _, l := range []*List{flat, deep} {
+			l.Cover(key, base.SeqMax)
+			l.Cover(key, 900)
+			l.Overlaps(key, nil, 1<<40)
+			l.At(key, 900)
+			l.Above(key, 600)
+		}
+		run.At(key, base.SeqMax)
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
