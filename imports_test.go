@@ -15,7 +15,8 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/commitlog", "internal/engine/readstate", "internal/engine/rows",
+		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/check", "internal/engine/commitlog", "internal/engine/readstate",
+		"internal/engine/repair", "internal/engine/rows",
 		"internal/iterator", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/rangedel", "internal/readset",
 		"internal/record", "internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
@@ -42,6 +43,10 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/keyenc", "internal/rangedel", "internal/storedir", "manifest", "memtable", "sstable", "vfs"}},
 	"internal/engine/rows": {ours: []string{"internal/base", "internal/engine/readstate", "internal/iterator", "internal/keyenc",
 		"internal/rangedel", "internal/readset", "memtable", "sstable"}},
+	"internal/engine/check": {ours: []string{"internal/base", "internal/engine/readstate", "internal/engine/rows", "internal/iterator", "internal/keyenc", "internal/keyspace",
+		"internal/rangedel", "internal/record", "internal/storedir", "manifest", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/engine/repair": {ours: []string{"internal/base", "internal/engine/check", "internal/engine/readstate", "internal/engine/rows",
+		"internal/keyenc", "internal/keyspace", "internal/record"}},
 	"internal/cache":            {},
 	"internal/engine/commitlog": {ours: []string{"internal/base", "wal"}},
 	"internal/iterator":         {ours: []string{"internal/base"}},

@@ -5,6 +5,8 @@ import (
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
+	mending "github.com/siltstonedb/siltstone/internal/engine/repair"
+	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 )
@@ -111,10 +113,8 @@ func (r *repair) makeWhole(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = r.keyspaces(db)
-	if err == nil {
-		err = r.collections(db)
-	}
+	mended, err := mending.Mend(r.ctx, db.pinForCheck, db.commitRows)
+	r.report.Keyspaces, r.report.Collections = mended.Keyspaces, mended.Collections
 	if err == nil {
 		err = db.Check(r.ctx)
 	}
@@ -122,4 +122,17 @@ func (r *repair) makeWhole(dir string) error {
 		err = cerr
 	}
 	return err
+}
+
+// commitRows commits rows as they are, for Repair.
+func (db *DB) commitRows(ops []record.Op) error {
+	c := newChange()
+	defer c.free()
+	for _, o := range ops {
+		c.payload = record.AppendOp(c.payload, o)
+	}
+	if err := c.index(); err != nil {
+		return err
+	}
+	return db.commit(c, Buffered)
 }
