@@ -16,7 +16,7 @@ import (
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
 		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/check", "internal/engine/commitlog", "internal/engine/readstate",
-		"internal/engine/repair", "internal/engine/rows",
+		"internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/iterator", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/rangedel", "internal/readset",
 		"internal/record", "internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
@@ -45,8 +45,11 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/rangedel", "internal/readset", "memtable", "sstable"}},
 	"internal/engine/check": {ours: []string{"internal/base", "internal/engine/readstate", "internal/engine/rows", "internal/iterator", "internal/keyenc", "internal/keyspace",
 		"internal/rangedel", "internal/record", "internal/storedir", "manifest", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
-	"internal/engine/repair": {ours: []string{"internal/base", "internal/engine/check", "internal/engine/readstate", "internal/engine/rows",
-		"internal/keyenc", "internal/keyspace", "internal/record"}},
+	"internal/engine/recovery": {ours: []string{"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/record", "internal/storedir",
+		"manifest", "memtable", "vfs", "wal"}},
+	"internal/engine/repair": {ours: []string{"compaction", "internal/base", "internal/engine/check", "internal/engine/readstate", "internal/engine/recovery",
+		"internal/engine/rows", "internal/iterator", "internal/keyenc", "internal/keyspace", "internal/rangedel", "internal/record", "internal/storedir",
+		"manifest", "sstable", "vfs", "wal"}},
 	"internal/cache":            {},
 	"internal/engine/commitlog": {ours: []string{"internal/base", "wal"}},
 	"internal/iterator":         {ours: []string{"internal/base"}},
