@@ -15,7 +15,7 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/check", "internal/engine/commitlog", "internal/engine/readstate",
+		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection", "internal/engine/check", "internal/engine/checkpoint", "internal/engine/commitlog", "internal/engine/readstate",
 		"internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/iterator", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/rangedel", "internal/readset",
 		"internal/record", "internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
@@ -45,6 +45,8 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/rangedel", "internal/readset", "memtable", "sstable"}},
 	"internal/engine/check": {ours: []string{"internal/base", "internal/engine/readstate", "internal/engine/rows", "internal/iterator", "internal/keyenc", "internal/keyspace",
 		"internal/rangedel", "internal/record", "internal/storedir", "manifest", "wal"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/engine/checkpoint": {ours: []string{"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/engine/recovery", "internal/lifecycle",
+		"internal/storedir", "manifest", "vfs"}},
 	"internal/engine/recovery": {ours: []string{"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/record", "internal/storedir",
 		"manifest", "memtable", "vfs", "wal"}},
 	"internal/engine/repair": {ours: []string{"compaction", "internal/base", "internal/engine/check", "internal/engine/readstate", "internal/engine/recovery",

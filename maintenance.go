@@ -6,6 +6,8 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/check"
+	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 )
 
 // Check reads the whole store and returns every fault it finds, joined; nil if
@@ -57,4 +59,53 @@ func (db *DB) logsInUse() []base.FileNum {
 	db.logs.mu.Lock()
 	defer db.logs.mu.Unlock()
 	return slices.Clone(db.logs.used)
+}
+
+// Checkpoint makes dir a store of its own. The copy holds the state after one
+// commit made at or after the call, and every commit that had returned before it.
+// Writers, flushes and merges go on meanwhile. dir must not exist, else the error
+// is fs.ErrExist and nothing is touched. Directories above it are made. When
+// Checkpoint returns without an error the copy is durable.
+//
+// Tables are immutable, so the copy shares them by hard links: it costs a few
+// syncs, and no space until the two stores part. On another file system, or one
+// without links, tables are copied and their digests verified. The copy has no
+// log. It has an id of its own, and notes that of its parent. Its file numbers,
+// collection ids and clock begin above all that the parent has used.
+//
+//  1. memory is flushed to tables
+//  2. the version is pinned: none of its files is unlinked while it is being linked
+//  3. dir.NNNN.partial is made beside dir, NNNN random; tables are linked into it
+//  4. its names are synced; the manifest is written, synced, and named by CURRENT
+//  5. it is renamed to dir, and the name is synced
+//
+// A power cut therefore leaves a whole store in dir or nothing there. It leaves at
+// most a directory that ends in ".partial", which may be removed. After an error
+// what was made is removed. The context is looked at until step 5.
+//
+// The tables of a store opened read-only are copied, not linked, for its files must
+// not be changed in any way. What its logs hold is written to tables of the copy. A
+// poisoned store is refused with ErrPoisoned: which of its last commits count is
+// decided when it is opened again.
+func (db *DB) Checkpoint(ctx context.Context, dir string) error {
+	ctx, end, err := db.life.LongCall(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	c := checkpoint.Config{
+		From: db.dir, To: storedir.Dir{FS: db.dir.FS, Path: dir},
+		Set: db.set, States: &db.states, Clock: db.clock, Life: db.life,
+		Flush: db.Flush, NewTable: createTable,
+	}
+	if db.opts.ReadOnly {
+		c.Flush, c.LastSeq, c.Job = nil, base.SeqNum(db.visible.Load()), db.replayJob
+	}
+	if err := checkpoint.Run(ctx, c); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return storedir.NoSpace(err)
+	}
+	return nil
 }
