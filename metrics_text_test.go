@@ -92,7 +92,9 @@ func TestEachEventIsOneRecordOfTheLogger(t *testing.T) {
 		}
 		return a
 	}}))
-	db := &DB{opts: Options{Logger: l}}
+	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.Logger = l })
+	defer mustClose(t, db)
+	out.Reset()
 	for _, e := range every {
 		db.emit(e)
 	}
