@@ -16,14 +16,35 @@ import (
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
 		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection",
-		"internal/engine/background", "internal/engine/commit", "internal/engine/commitlog",
-		"internal/engine/readstate", "internal/engine/reaper", "internal/engine/rows", "internal/engine/txn",
-		"internal/iterator", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/rangedel",
-		"internal/record", "internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
-	}, others: []string{"github.com/cespare/xxhash/v2"}},
+		"internal/engine/background", "internal/engine/check", "internal/engine/checkpoint",
+		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/readstate",
+		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
+		"internal/engine/txn", "internal/iterator", "internal/keyenc", "internal/keyspace",
+		"internal/lifecycle", "internal/rangedel", "internal/record", "internal/storedir", "manifest",
+		"memtable", "sstable", "typed", "vfs", "wal",
+	}},
 	"debughttp": {others: []string{modulePath}},
 	"typed":     {ours: []string{"internal/base", "internal/collection", "internal/keyenc", "internal/record"}},
 	"codec":     {ours: []string{"internal/keyenc", "typed"}},
+	"internal/engine/repair": {ours: []string{
+		"compaction", "internal/base", "internal/engine/check", "internal/engine/readstate",
+		"internal/engine/recovery", "internal/engine/rows", "internal/iterator", "internal/keyenc",
+		"internal/keyspace", "internal/rangedel", "internal/record", "internal/storedir", "manifest", "sstable",
+		"vfs", "wal",
+	}},
+	"internal/engine/check": {ours: []string{
+		"internal/base", "internal/engine/readstate", "internal/engine/rows", "internal/iterator",
+		"internal/keyenc", "internal/keyspace", "internal/rangedel", "internal/record", "internal/storedir",
+		"manifest", "sstable", "wal",
+	}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/engine/checkpoint": {ours: []string{
+		"compaction", "internal/base", "internal/clock", "internal/engine/readstate",
+		"internal/engine/recovery", "internal/lifecycle", "internal/storedir", "manifest", "vfs",
+	}},
+	"internal/engine/recovery": {ours: []string{
+		"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/record",
+		"internal/storedir", "manifest", "memtable", "vfs", "wal",
+	}},
 	"internal/engine/reaper": {ours: []string{
 		"internal/base", "internal/clock", "internal/collection", "internal/engine/commit",
 		"internal/engine/commitlog", "internal/engine/readstate", "internal/engine/rows", "internal/engine/txn",

@@ -3,7 +3,11 @@ package siltstone
 import (
 	"context"
 
+	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/engine/check"
+	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 )
 
 // Flush writes everything committed before it to tables and returns when they
@@ -83,4 +87,97 @@ func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
 		}
 	}
 	return size, nil
+}
+
+// Check reads the whole store and returns every fault it finds, joined; nil if
+// there is none. It looks at one moment of the store, beside writers, and costs the
+// reading of every table and log. Each fault is ErrCorruption and names a file,
+// with the offset where there is one, or the collection. Check verifies that
+//
+//   - the manifest can be read and is the one that the store goes by; every table
+//     that it lists exists; no table has a number that was never reserved
+//   - each table has the size, checksums, digest of the file, counts, bounds and
+//     sequences that the manifest names; its records are in order, and its filter
+//     admits them all
+//   - complete logs can be read to their ends, and the log in use as far as it has
+//     been synced
+//   - the tables of a run do not overlap; of two records of a key, or a record and
+//     a range tombstone over it, the one in the newer place is newer
+//   - every keyspace has a number of its own, and no dropped keyspace has rows
+//   - every collection counts its elements; the members of a sorted set and their
+//     scores agree, and its buckets count their members; the items of a list lie
+//     between its ends; the elements with a deadline are those in the order of
+//     deadlines, and none of these is before the next due
+//   - a collection that expires, or has elements that do, has a timer; and every
+//     element row belongs to a collection
+//
+// Files that could not be removed are no fault, nor are the rows of collections that
+// have ended and wait to be freed. The call ends soon after its context has ended.
+func (db *DB) Check(ctx context.Context) error {
+	ctx, end, err := db.life.LongCall(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	s, err := db.pinForCheck()
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	return check.Run(ctx, s)
+}
+
+// pinForCheck returns the store as it is now, for Check and Repair. The caller
+// releases it.
+func (db *DB) pinForCheck() (check.Store, error) {
+	return check.Pin(db.set, db.rows, &db.states.Points, db.dir, db.section.Files().InUse)
+}
+
+// Checkpoint makes dir a store of its own. The copy holds the state after one
+// commit made at or after the call, and every commit that had returned before it.
+// Writers, flushes and merges go on meanwhile. dir must not exist, else the error
+// is fs.ErrExist and nothing is touched. Directories above it are made. When
+// Checkpoint returns without an error the copy is durable.
+//
+// Tables are immutable, so the copy shares them by hard links: it costs a few
+// syncs, and no space until the two stores part. On another file system, or one
+// without links, tables are copied and their digests verified. The copy has no
+// log. It has an id of its own, and notes that of its parent. Its file numbers,
+// collection ids and clock begin above all that the parent has used.
+//
+//  1. memory is flushed to tables
+//  2. the version is pinned: none of its files is unlinked while it is being linked
+//  3. dir.NNNN.partial is made beside dir, NNNN random; tables are linked into it
+//  4. its names are synced; the manifest is written, synced, and named by CURRENT
+//  5. it is renamed to dir, and the name is synced
+//
+// A power cut therefore leaves a whole store in dir or nothing there. It leaves at
+// most a directory that ends in ".partial", which may be removed. After an error
+// what was made is removed. The context is looked at until step 5.
+//
+// The tables of a store opened read-only are copied, not linked, for its files must
+// not be changed in any way. What its logs hold is written to tables of the copy. A
+// poisoned store is refused with ErrPoisoned: which of its last commits count is
+// decided when it is opened again.
+func (db *DB) Checkpoint(ctx context.Context, dir string) error {
+	ctx, end, err := db.life.LongCall(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	c := checkpoint.Config{
+		From: db.dir, To: storedir.Dir{FS: db.dir.FS, Path: dir},
+		Set: db.set, States: db.states, Clock: db.clock, Life: db.life,
+		Flush: db.Flush, NewTable: background.CreateTable,
+	}
+	if db.opts.ReadOnly {
+		c.Flush, c.LastSeq, c.Job = nil, db.section.Visible(), db.replayJob
+	}
+	if err := checkpoint.Run(ctx, c); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return storedir.NoSpace(err)
+	}
+	return nil
 }

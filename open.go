@@ -1,11 +1,14 @@
 package siltstone
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
+	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/clock"
@@ -14,6 +17,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/reaper"
+	"github.com/siltstonedb/siltstone/internal/engine/recovery"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
@@ -143,10 +147,9 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 // recover brings the store to the state after the last commit that survived:
 //
 //  1. manifest read, damage refused; directory compared with it
-//  2. logs replayed into memory and judged as a chain; until here nothing has
-//     been changed
+//  2. logs read and judged as a chain; until here nothing has been changed
 //  3. a new manifest published, unless the store was closed cleanly, with file
-//     numbers reserved for what follows; the replayed records written to tables
+//     numbers reserved for what follows; the records of the logs written to tables
 //  4. an edit adds those tables and retires the replayed logs
 //  5. only then a new log is activated
 //  6. files that nothing refers to are removed
@@ -162,26 +165,31 @@ func (db *DB) recover() error {
 	if err := db.checkFiles(files); err != nil {
 		return err
 	}
-	r := replay{db: db, lastSeq: db.set.State().LastSeq}
-	defer r.close()
-	if err := r.open(files.Logs); err != nil {
+	r, err := recovery.Open(db.replayConfig(), files.Logs)
+	if err != nil {
 		return err
 	}
+	defer r.Close()
 	db.clock.Advance(db.set.State().Clock)
-	if err := r.run(); err != nil {
+	if err := r.Judge(); err != nil {
 		return err
 	}
 	if db.opts.ReadOnly {
-		db.recoverReadOnly(&r)
-		return nil
+		return db.recoverReadOnly(r)
 	}
 	if err := db.openManifest(files, info); err != nil {
 		return err
 	}
-	if err := r.flush(); err != nil {
+	edit, err := r.Tables(db.replayOutput())
+	if err != nil {
 		return err
 	}
-	if err := db.activate(&r); err != nil {
+	if edit.LastSeq = r.LastSeq; !r.Empty() {
+		// The numbers of a lost tail are not met again. It may be lost without a
+		// trace in the log.
+		edit.LastSeq = r.LastSeq.AfterGap()
+	}
+	if err := db.activate(edit); err != nil {
 		return err
 	}
 	db.removeUnreferenced(files)
@@ -243,21 +251,16 @@ func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
 	return db.set.Writable(info, clean, least)
 }
 
-// activate retires the replayed logs, with their records now in tables, and
-// starts a new log and an empty memtable.
-func (db *DB) activate(r *replay) error {
+// activate applies the edit that adds the replayed logs' tables and retires the
+// logs, and starts a new log and an empty memtable.
+func (db *DB) activate(edit *manifest.Edit) error {
 	seg, err := db.section.Files().First()
 	if err != nil {
 		return err
 	}
-	last := r.lastSeq
-	if len(r.logs) > 0 {
-		// The numbers of a lost tail are not met again. It may be lost without a
-		// trace in the log.
-		last = (last/base.SeqGap + 1) * base.SeqGap
-	}
 	mem := &readstate.Mem{Table: db.section.Recycler.New(), Log: seg.Number, Usual: true}
-	edit := &manifest.Edit{Added: r.tables, Nominated: r.nominated, MinLog: seg.Number, LastSeq: last, Clock: db.clock.Now()}
+	last := edit.LastSeq
+	edit.MinLog, edit.Clock = seg.Number, db.clock.Now()
 	err = db.set.Apply(edit, func(v *manifest.Version) {
 		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
 	})
@@ -276,15 +279,45 @@ func (db *DB) activate(r *replay) error {
 
 // recoverReadOnly leaves every file as it is: replayed records stay in
 // memory.
-func (db *DB) recoverReadOnly(r *replay) {
-	db.section.StartReading(r.lastSeq)
+func (db *DB) recoverReadOnly(r *recovery.Replay) error {
+	mems, err := r.Memtables()
+	if err != nil {
+		return err
+	}
+	slices.Reverse(mems)
+	db.section.StartReading(r.LastSeq)
 	db.states.Publish(func(rs *readstate.State) {
-		rs.Version = db.set.State().Version
-		rs.Mem = &readstate.Mem{Table: memtable.New(leastMemtable)}
-		for _, m := range r.mems {
-			rs.Imms = append([]*readstate.Mem{m}, rs.Imms...)
-		}
+		rs.Version, rs.Mem, rs.Imms = db.set.State().Version, &readstate.Mem{Table: memtable.New(leastMemtable)}, mems
 	})
+	return nil
+}
+
+// replayConfig is what recovery needs to know of the store.
+func (db *DB) replayConfig() recovery.Config {
+	return recovery.Config{
+		Dir: db.dir, State: db.set.State(), Clock: db.clock, MemtableBytes: db.opts.MemtableBytes,
+		TornTail: func(file string, offset, bytes int64) {
+			db.report.emit(TornTail{File: file, Offset: offset, Bytes: bytes})
+		},
+		Recovered: func(logs int, records int64, took time.Duration) {
+			db.report.emit(Recovered{Logs: logs, Records: records, Duration: took})
+		},
+	}
+}
+
+// replayOutput is how recovery makes tables.
+func (db *DB) replayOutput() recovery.Output {
+	return recovery.Output{Job: db.replayJob, Env: db.work.Env(context.Background()), Discard: db.work.Discard}
+}
+
+// replayJob is the merge that writes a memtable, which was replayed, to the nth run
+// newer than all of v.
+func (db *DB) replayJob(m *readstate.Mem, v *manifest.Version, nth int) compaction.Job {
+	at := &compaction.Compaction{
+		Kind: compaction.KindFlush, Reason: compaction.ReasonFlush,
+		Age: background.NextAge(v) + uint64(nth), Span: background.Span(m.Table),
+	}
+	return background.FlushJob(db.opts.tables(), &db.states.Points, m, v, at)
 }
 
 // removeUnreferenced removes what the recovered state does not refer to:

@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -308,5 +309,161 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 			t.Fatalf("life %d: deleted collections are back: %v", life, keys)
 		}
 		mustClose(t, again)
+	}
+}
+
+func TestMissingMarkerIsNotTakenForANewStore(t *testing.T) {
+	disk := vfstest.NewDisk(8)
+	db := mustOpen(t, disk, newHandClock())
+	putAt(t, db, Sync, "a", "1") // in a log, in no table
+	image := disk.Image(vfstest.P0, nil)
+	mustClose(t, db)
+	if err := image.Remove("db/CURRENT"); err != nil {
+		t.Fatal(err)
+	}
+	before := filesLike(t, image, "")
+	o := denseOptions(image, newHandClock())
+	if _, err := Open("db", &o); !errors.Is(err, ErrCorruption) {
+		t.Fatalf("Open of a store without CURRENT: %v", err)
+	}
+	if after := filesLike(t, image, ""); !slices.Equal(before, after) {
+		t.Errorf("Open refused the store and changed it from %v to %v", before, after)
+	}
+}
+
+// tableSyncs matches the syncs of table files.
+var tableSyncs = vfstest.OnName(".sst", vfstest.Sync)
+
+func TestRecoveryWhoseTablesCannotBeSyncedFailsAndLosesNothing(t *testing.T) {
+	const keys = 60
+	disk := vfstest.NewDisk(5)
+	large := func(o *Options) { o.MemtableBytes = 1 << 20 } // replay makes one of it, and many tables
+	db := mustOpen(t, disk, newHandClock(), large)
+	for i := range keys {
+		putAt(t, db, Sync, fmt.Sprint("key", i), strings.Repeat("v", 1000))
+	}
+	killed := disk.Image(vfstest.P0, nil)
+	mustClose(t, db)
+
+	counting, tables := killed.Image(vfstest.P0, nil), int64(0)
+	counting.OnOp(func(op vfstest.Op) {
+		if tableSyncs(op) {
+			tables++
+		}
+	})
+	again := mustOpen(t, counting, newHandClock(), large)
+	counting.OnOp(nil)
+	mustClose(t, again)
+	if tables < 4 {
+		t.Fatalf("recovery made %d tables", tables)
+	}
+	for n := range tables {
+		image := killed.Image(vfstest.P0, nil)
+		faults := vfstest.NewFaults(image)
+		faults.Inject(vfstest.Fault{Match: tableSyncs, Nth: n + 1})
+		o := denseOptions(faults, newHandClock())
+		large(&o)
+		if _, err := Open("db", &o); !errors.Is(err, vfstest.ErrInjected) {
+			t.Fatalf("table %d is not durable, and Open says: %v", n, err)
+		}
+		if open := image.OpenFiles(); len(open) > 0 {
+			t.Fatalf("left open: %v", open)
+		}
+		again := mustOpen(t, image.Image(vfstest.P0, nil), newHandClock())
+		if got := keysOf(t, again); len(got) != keys {
+			t.Fatalf("table %d was not durable: %d keys are left", n, len(got))
+		}
+		mustClose(t, again)
+	}
+}
+
+// readFS tells which files are read, and which are made.
+type readFS struct {
+	vfs.FS
+	read, made func(name string)
+}
+
+func (f readFS) Open(name string) (vfs.File, error) {
+	file, err := f.FS.Open(name)
+	return readFile{file, func() { f.read(name) }}, err
+}
+
+func (f readFS) Create(name string) (vfs.File, error) {
+	f.made(name)
+	return f.FS.Create(name)
+}
+
+type readFile struct {
+	vfs.File
+	read func()
+}
+
+func (f readFile) ReadAt(b []byte, at int64) (int, error) {
+	f.read()
+	return f.File.ReadAt(b, at)
+}
+
+// killedWithManyLogs is a store that was killed before any of its memtables was
+// flushed.
+func killedWithManyLogs(t testing.TB) *vfstest.Disk {
+	t.Helper()
+	disk := vfstest.NewDisk(9)
+	db := mustOpen(t, disk, newHandClock())
+	for i := range 8 {
+		var b Batch
+		for k := range 30 {
+			b.Put(fmt.Appendf(nil, "%d/%02d", i, k), make([]byte, 500))
+		}
+		if err := db.Apply(&b, Sync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := disk.Image(vfstest.P0, nil)
+	mustClose(t, db)
+	if logs := filesLike(t, killed, ".wal"); len(logs) < 8 {
+		t.Fatalf("logs: %v", logs)
+	}
+	return killed
+}
+
+// Else a store that was killed for its memory would need as much again to open.
+func TestRecoveryWritesTablesBeforeItHasLoadedAllLogs(t *testing.T) {
+	killed := killedWithManyLogs(t)
+	logs, tables, after := filesLike(t, killed, ".wal"), 0, map[string]bool{}
+	db := mustOpen(t, readFS{
+		FS: killed,
+		read: func(name string) {
+			if tables > 0 && strings.HasSuffix(name, ".wal") {
+				after[path.Base(name)] = true
+			}
+		},
+		made: func(name string) {
+			if strings.HasSuffix(name, ".sst") {
+				tables++
+			}
+		},
+	}, newHandClock())
+	if len(after) < len(logs)-4 || len(keysOf(t, db)) != 8*30 {
+		t.Errorf("of %d logs only %v were read after the first of %d tables was made", len(logs), after, tables)
+	}
+	mustClose(t, db)
+}
+
+func TestRecoveryJudgesAllLogsBeforeItWritesTables(t *testing.T) {
+	killed := killedWithManyLogs(t)
+	var large []string
+	for _, name := range filesLike(t, killed, ".wal") {
+		if len(contentOf(t, killed, "db/"+name)) > 10_000 {
+			large = append(large, name)
+		}
+	}
+	flip(t, killed, "db/"+large[len(large)-2], 8_000) // the end of the last one may be torn
+	before := storeImage(t, killed, "db")
+	o := denseOptions(killed, newHandClock())
+	if _, err := Open("db", &o); !errors.Is(err, ErrCorruption) {
+		t.Fatalf("Open of a store with a damaged log: %v", err)
+	}
+	if after := storeImage(t, killed, "db"); after != before {
+		t.Error("Open refused the store and changed it")
 	}
 }

@@ -5,34 +5,38 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/engine/repair"
+	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/storedir"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // Repair makes a new store in dst out of what can still be read of the damaged
-// one in src, and says what it kept and what it could not. It works offline: src
-// is never changed, must not be open for writing (ErrLocked), and dst must not
-// exist (fs.ErrExist). Options are those of Open; ReadOnly and MustExist are
-// ignored. When it returns without an error dst holds a store that passes Check,
-// made durable and named in one step as a checkpoint is.
+// store in src. The report says what was kept and what could not be read. It works
+// offline: src is never changed and must not be open for writing (ErrLocked); dst
+// must not exist (fs.ErrExist). Options are those of Open; ReadOnly and MustExist
+// are ignored. When it returns without an error dst holds a store that passes
+// Check. Like a checkpoint, it is durable and got its name in one step.
 //
-//   - The manifest, if it can be read, says which tables and logs count. Without
-//     it all of them do: also those that a merge had replaced and that were not
+//   - If the manifest can be read it says which tables and logs count. Without it
+//     all of them count, even tables that a merge had replaced and nobody had
 //     removed yet.
-//   - Of tables every data block that verifies is kept, also without index or
-//     footer, as long as the footer or the manifest tells the table's id.
-//   - Of logs every commit that verifies is kept, also behind damage.
-//   - Records are put in order by their sequences; those that a merge has put on
-//     sequence 0 are the oldest.
+//   - Of a table, every data block that verifies is kept. Index and footer may be
+//     lost, as long as the footer or the manifest tells the table's id.
+//   - Of a log, every commit that verifies is kept, even behind damage.
+//   - Records are put in the order of their sequences. Records that a merge has put
+//     on sequence 0 are the oldest.
 //   - Collections that lost rows are made whole: counts, owner rows, deadlines,
-//     timers and the two orders of a sorted set follow the elements that are left,
-//     the items of a list keep their order, elements without a collection go.
+//     timers and the two orders of a sorted set follow the elements that are left.
+//     The items of a list keep their order. Elements without a collection go.
 //   - A keyspace whose name was lost is named after its number: "recovered-7".
 //
-// Nothing is invented. But where a file is lost, so are the tombstones and the
-// newer values in it: what they had deleted or replaced may be back, and the
-// report says when that can be. Options.FS is read twice; memory is that of an
-// open store, the logs' records, and the largest damaged collection.
+// Nothing is invented. But a lost file may have held tombstones and newer values:
+// what they had deleted or replaced may be back, and the report says when that can
+// be. Options.FS is read twice. Repair takes the memory of an open store, of the
+// logs' records, and of the largest damaged collection.
 func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -48,11 +52,67 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	if err != nil {
 		return RepairReport{}, err
 	}
-	r := &repair{ctx: ctx, opts: opts, src: from, ids: map[uint32]uint64{}}
-	err = r.run(to)
-	r.report.sort()
+	partial, err := storedir.NewPartial(to)
+	var report RepairReport
+	if err == nil {
+		if err = repairInto(ctx, from, partial, &opts, &report); err != nil {
+			partial.Discard()
+		}
+	}
 	_ = storedir.Unlock(lock) // which held nothing but the lock
-	return r.report, storedir.NoSpace(err)
+	return report, storedir.NoSpace(err)
+}
+
+// repairInto does it all:
+//
+//  1. what can be read of the damaged store written to tables in the partial
+//     directory, with a manifest
+//  2. opened as a store: keyspaces and collections made whole, checked, closed
+//  3. the directory renamed to what was asked for, the name synced
+func repairInto(ctx context.Context, from storedir.Dir, partial *storedir.Partial, o *Options, report *RepairReport) error {
+	found, err := repair.Salvage(ctx, repair.Config{
+		From: from, MemtableBytes: o.MemtableBytes, NewTable: background.CreateTable,
+		TableSize: o.tables().Merging().SizeAt(manifest.LastLevel), Writer: o.tables().Writer(manifest.LastLevel),
+	}, partial)
+	report.add(found)
+	if err != nil {
+		return err
+	}
+	if err := mend(ctx, partial.Path, o, report); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return partial.Publish()
+}
+
+// mend opens what was salvaged, makes its keyspaces and collections whole, and
+// checks it.
+func mend(ctx context.Context, dir string, o *Options, report *RepairReport) error {
+	db, err := Open(dir, o)
+	if err != nil {
+		return err
+	}
+	mended, err := repair.Mend(ctx, db.pinForCheck, db.commitRows)
+	report.Keyspaces, report.Collections = mended.Keyspaces, mended.Collections
+	if err == nil {
+		err = db.Check(ctx)
+	}
+	if cerr := db.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// commitRows commits rows as they are.
+func (db *DB) commitRows(ops []record.Op) error {
+	c := commit.NewChange()
+	defer c.Free()
+	for _, o := range ops {
+		c.AddOp(o)
+	}
+	return db.commit(c, Buffered)
 }
 
 // RepairReport says what Repair found of a damaged store. It is filled in as far
@@ -147,7 +207,14 @@ func (l LostPart) String() string {
 	return fmt.Sprintf("%d bytes at offset %d: %v", l.Bytes, l.Offset, l.Err)
 }
 
-func (r *RepairReport) file(t base.FileType, n base.FileNum) *RepairedFile {
-	r.Files = append(r.Files, RepairedFile{Name: base.Filename(t, n)})
-	return &r.Files[len(r.Files)-1]
+// add takes over what was found of the files.
+func (r *RepairReport) add(found repair.Report) {
+	r.Manifest, r.Current = found.Manifest, found.Current
+	for _, f := range found.Files {
+		file := RepairedFile{Name: f.Name, Kept: f.Kept, LeftOut: f.LeftOut}
+		for _, p := range f.Lost {
+			file.Lost = append(file.Lost, LostPart(p))
+		}
+		r.Files = append(r.Files, file)
+	}
 }

@@ -29,7 +29,7 @@ func newCanned(typ record.Type, element []byte) *cannedTxn {
 	return &cannedTxn{typ: typ, meta: record.AppendMeta(nil, m), element: element}
 }
 
-func (c *cannedTxn) Begin(bool, string) (collection.Txn, error)    { return c, nil }
+func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error)    { return c, nil }
 func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
 func (c *cannedTxn) Scratch() *collection.Scratch                  { return &c.scratch }
 func (c *cannedTxn) Prefix() []byte                                { return nil }

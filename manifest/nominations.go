@@ -111,16 +111,14 @@ func (n *Nominations) Undecided() []IDRange {
 	return slices.Concat(n.pending, n.deciding)
 }
 
-// Has reports whether a collection was nominated and is not settled: it waits for
-// a verdict, or has one that no flush has made durable.
-func (n *Nominations) Has(keyspace uint32, id uint64) bool {
+// Unsettled returns every collection that was nominated and is not settled: it
+// waits for a verdict, or has one that no flush has made durable.
+func (n *Nominations) Unsettled() []IDRange {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	in := func(r IDRange) bool { return r.Keyspace == keyspace && r.First <= id && id <= r.Last }
+	ids := slices.Concat(n.pending, n.deciding)
 	for _, v := range n.verdicts {
-		if slices.ContainsFunc(v.ids, in) {
-			return true
-		}
+		ids = append(ids, v.ids...)
 	}
-	return slices.ContainsFunc(n.pending, in) || slices.ContainsFunc(n.deciding, in)
+	return ids
 }

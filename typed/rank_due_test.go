@@ -106,7 +106,7 @@ func TestSetIsCountedAnewOverPagesThatWereLeftBehind(t *testing.T) {
 	for i := range 3 {
 		must[bool](t)(z.Add(fmt.Sprint(i), float64(i)))
 	}
-	txn, err := db.Begin(true, "z")
+	txn, err := db.Begin(true, "z", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

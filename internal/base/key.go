@@ -21,6 +21,10 @@ const (
 	SeqGap SeqNum = 1 << 20
 )
 
+// AfterGap returns the last sequence that recovery takes for used when it found
+// records up to s: a tail may have been lost without a trace.
+func (s SeqNum) AfterGap() SeqNum { return min((s/SeqGap+1)*SeqGap, SeqMax) }
+
 // Kind says what a record does to its key. The values are on disk and frozen;
 // zero is invalid, and a decoder refuses a kind it does not know.
 type Kind uint8

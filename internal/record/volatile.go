@@ -27,3 +27,13 @@ func CutDeadline(value []byte) (deadline int64, rest []byte, ok bool) {
 	v := binary.BigEndian.Uint64(value)
 	return int64(v), value[DeadlineLen:], v != 0 && v <= metaMax
 }
+
+// ElementValue splits the value of an element's row, or of its score row, which is
+// a put of type t, into its deadline, 0 for none, and what a row without deadline
+// holds. ok is false for what is neither.
+func ElementValue(t Type, value []byte) (deadline int64, rest []byte, ok bool) {
+	if t != TypeVolatile {
+		return 0, value, true
+	}
+	return CutDeadline(value)
+}

@@ -28,3 +28,17 @@ func TestVolatileValuesLookLikeThis(t *testing.T) {
 		}
 	}
 }
+
+func TestTheValueOfAnElementIsSplitByTheTypeOfItsRow(t *testing.T) {
+	b := AppendDeadline(nil, 7)
+	b = append(b, "value"...)
+	if deadline, rest, ok := ElementValue(TypeVolatile, b); deadline != 7 || string(rest) != "value" || !ok {
+		t.Errorf("volatile: %d, %q, %v", deadline, rest, ok)
+	}
+	if deadline, rest, ok := ElementValue(TypeNone, b); deadline != 0 || !bytes.Equal(rest, b) || !ok {
+		t.Errorf("plain: %d, %q, %v", deadline, rest, ok)
+	}
+	if _, _, ok := ElementValue(TypeVolatile, b[:3]); ok {
+		t.Error("a volatile row without a deadline is split")
+	}
+}

@@ -88,9 +88,9 @@ func (w *Work) flushTable(mem *readstate.Mem, v *manifest.Version, at *compactio
 		return edit, nil
 	}
 	job := FlushJob(w.cfg.Tables, &w.cfg.States.Points, mem, v, at)
-	res, err := compaction.Merge(job, w.env(context.Background()))
+	res, err := compaction.Merge(job, w.Env(context.Background()))
 	if err != nil {
-		w.discard(res)
+		w.Discard(res)
 		return nil, storedir.NoSpace(err)
 	}
 	if err := w.cfg.Dir.Sync(); err != nil {

@@ -34,7 +34,7 @@ func (w *Work) carryOut(ctx context.Context, c *compaction.Compaction, rs *reads
 			err = w.cfg.Dir.Sync()
 		}
 		if err != nil {
-			w.discard(res)
+			w.Discard(res)
 			return err
 		}
 		edit.Added, edit.Nominated = res.Tables, res.Nominated
@@ -57,7 +57,7 @@ func (w *Work) merge(ctx context.Context, c *compaction.Compaction, rs *readstat
 		return &compaction.Result{}, err
 	}
 	job.ReadPoints, job.Now = w.cfg.States.Points.Capture()
-	return compaction.Merge(job, w.env(ctx))
+	return compaction.Merge(job, w.Env(ctx))
 }
 
 // mergeInputs opens the inputs of c. Merge closes them.
@@ -85,10 +85,10 @@ func mergeInputs(c *compaction.Compaction, rs *readstate.State) (inputs []compac
 	return inputs, nil
 }
 
-// env is what merges and flushes ask of the store. Background work gives way every
+// Env is what merges and flushes ask of the store. Background work gives way every
 // few tens of kilobytes, so that it never owns a core for the whole of its time
 // slice.
-func (w *Work) env(ctx context.Context) compaction.Env {
+func (w *Work) Env(ctx context.Context) compaction.Env {
 	return compaction.Env{NewTable: w.NewTable, Writers: &w.Writers, Yield: func(n int) error {
 		runtime.Gosched()
 		if rate := w.cfg.Rate; rate > 0 && ctx != context.Background() {
@@ -123,8 +123,8 @@ func CreateTable(dir storedir.Dir, num base.FileNum) (compaction.NewTable, error
 	return compaction.NewTable{Num: num, ID: id, Sink: f}, nil
 }
 
-// discard removes the files of a merge that failed.
-func (w *Work) discard(res *compaction.Result) {
+// Discard removes the files of a merge that failed.
+func (w *Work) Discard(res *compaction.Result) {
 	for _, n := range res.Abandoned {
 		w.hooks.Remove(base.FileTable, n)
 	}

@@ -1,4 +1,4 @@
-package siltstone
+package check
 
 import (
 	"errors"
@@ -14,18 +14,18 @@ import (
 // directory looks for the manifest's tables, and for those it never gave
 // a number.
 func (c *checker) directory() error {
-	files, err := c.db.dir.List()
+	files, err := c.Dir.List()
 	if err != nil {
 		return err
 	}
-	limit := c.db.set.State().FileLimit // read after the listing: it only rises
+	limit := c.Set.State().FileLimit // read after the listing: it only rises
 	var errs []error
 	for _, n := range files.Tables {
 		if n >= limit {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, n), -1, "number was never reserved"))
 		}
 	}
-	for _, t := range c.view.State.Version.AllTables() {
+	for _, t := range c.View.State.Version.AllTables() {
 		if _, there := slices.BinarySearch(files.Tables, t.Num); !there {
 			errs = append(errs, base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing"))
 		}
@@ -35,14 +35,14 @@ func (c *checker) directory() error {
 
 // version checks that the manifest's version is a possible one.
 func (c *checker) version() error {
-	v := c.view.State.Version
+	v := c.View.State.Version
 	if err := v.Check(); err != nil {
-		manifestName, _ := c.db.set.LogName()
+		manifestName, _ := c.Set.LogName()
 		return base.Corruptf(manifestName, -1, "%w", err)
 	}
 	for _, t := range v.AllTables() {
-		if t.MaxSeq > c.state.LastSeq {
-			return base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "sequences up to %d, the manifest ends at %d", t.MaxSeq, c.state.LastSeq)
+		if t.MaxSeq > c.State.LastSeq {
+			return base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "sequences up to %d, the manifest ends at %d", t.MaxSeq, c.State.LastSeq)
 		}
 	}
 	return nil
@@ -51,8 +51,8 @@ func (c *checker) version() error {
 // tables verifies each table file, and that it is what the manifest says of it.
 func (c *checker) tables() error {
 	var errs []error
-	for i := range c.view.State.Runs {
-		for _, t := range c.view.State.Runs[i].Tables {
+	for i := range c.View.State.Runs {
+		for _, t := range c.View.State.Runs[i].Tables {
 			r, err := t.Get()
 			if err == nil {
 				err = r.Verify(func(int) error { return c.ctx.Err() })
@@ -70,19 +70,18 @@ func (c *checker) tables() error {
 // written when the log before it is complete, so that one must be, when it is
 // read afterwards. Logs without a header are still gathering in memory.
 func (c *checker) logs() error {
-	files := c.db.section.Files()
 	var errs []error
 	followed := false
-	for _, n := range slices.Backward(files.InUse()) {
+	for _, n := range slices.Backward(c.Logs()) {
 		if c.ctx.Err() != nil {
 			break
 		}
 		header, err := c.log(n, followed)
-		if !followed && errors.Is(err, ErrCorruption) {
+		if !followed && errors.Is(err, base.ErrCorruption) {
 			err = c.again(n, err)
 		}
 		followed = followed || header
-		if !slices.Contains(files.InUse(), n) {
+		if err != nil && !slices.Contains(c.Logs(), n) {
 			err = nil // retired meanwhile, and perhaps removed
 		}
 		errs = append(errs, err)
@@ -93,7 +92,7 @@ func (c *checker) logs() error {
 // again reads the log in use once more after a fault: what was read first may
 // have been older than what was read behind it. Damage stays where it is.
 func (c *checker) again(n base.FileNum, err error) error {
-	var first, second *CorruptionError
+	var first, second *base.CorruptionError
 	if _, again := c.log(n, false); errors.As(err, &first) && errors.As(again, &second) && first.Offset == second.Offset {
 		return again
 	}
@@ -104,7 +103,7 @@ func (c *checker) again(n base.FileNum, err error) error {
 // it may end in a frame that is being written.
 func (c *checker) log(n base.FileNum, followed bool) (header bool, err error) {
 	name := base.Filename(base.FileLog, n)
-	f, err := c.db.dir.FS.Open(c.db.dir.Join(name))
+	f, err := c.Dir.FS.Open(c.Dir.Join(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, base.Corruptf(name, -1, "log is missing")
 	}

@@ -1,4 +1,4 @@
-package siltstone
+package check
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func (e *elementCount) add(tag byte, name, value []byte, t base.Trailer) {
 		e.owner = bytes.Clone(value)
 	case keyenc.TagElement:
 		e.elements++
-		deadline, rest, ok := elementValue(value, t)
+		deadline, rest, ok := record.ElementValue(record.Type(t.Attr.Type()), value)
 		if !ok {
 			e.wrong(tag, name)
 			return
@@ -46,7 +46,7 @@ func (e *elementCount) add(tag byte, name, value []byte, t base.Trailer) {
 		e.pairs += hashMember(name, rest, deadline)
 	case keyenc.TagScore:
 		e.scores++
-		deadline, _, ok := elementValue(value, t)
+		deadline, _, ok := record.ElementValue(record.Type(t.Attr.Type()), value)
 		if len(name) < keyenc.ScoreLen || !ok {
 			e.wrong(tag, name)
 			return
@@ -79,15 +79,6 @@ func (e *elementCount) wrong(tag byte, name []byte) {
 	e.bad = keyenc.AppendElementRow(nil, e.prefix, e.id, tag, string(name))
 }
 
-// elementValue splits the value of an element's row, or of its score row, into
-// its deadline, 0 for none, and what a row without deadline holds.
-func elementValue(value []byte, t base.Trailer) (deadline int64, rest []byte, ok bool) {
-	if record.Type(t.Attr.Type()) != record.TypeVolatile {
-		return 0, value, true
-	}
-	return record.CutDeadline(value)
-}
-
 func hashPair(member, rest []byte) uint64 {
 	return xxhash.Sum64(member)*31 + xxhash.Sum64(rest)
 }
@@ -97,11 +88,11 @@ func hashMember(member, score []byte, deadline int64) uint64 {
 }
 
 // judge compares what was seen of a collection with its metadata.
-func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
+func (c *checker) judge(e *elementCount, named map[Collection]bool) error {
 	if e.prefix == nil {
 		return nil
 	}
-	who := namedID{string(e.prefix), e.id}
+	who := Collection{string(e.prefix), e.id}
 	if e.row == nil {
 		switch {
 		case named[who] || c.nominated(who):
@@ -114,7 +105,7 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 	if !bytes.Equal(e.owner, e.row) {
 		return e.fault("row %q names it, its owner row says %q", e.row, e.owner)
 	}
-	f, err := c.view.State.Get(e.row, base.HashRow(e.row), c.view.Seq)
+	f, err := c.View.State.Get(e.row, base.HashRow(e.row), c.View.Seq)
 	if err != nil {
 		return err
 	}
@@ -136,7 +127,7 @@ func (c *checker) judge(e *elementCount, named map[namedID]bool) error {
 }
 
 func (e *elementCount) fault(format string, args ...any) error {
-	return fmt.Errorf("%w: collection %d: %s", ErrCorruption, e.id, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: collection %d: %s", base.ErrCorruption, e.id, fmt.Sprintf(format, args...))
 }
 
 // compare compares rows with metadata, as far as one pass over them tells.
@@ -189,7 +180,7 @@ func (c *checker) timers(e *elementCount, expiry, nextDue int64) error {
 			continue
 		}
 		row := keyenc.AppendTimerRow(nil, at, e.id)
-		f, err := c.view.State.Get(row, base.HashRow(row), c.view.Seq)
+		f, err := c.View.State.Get(row, base.HashRow(row), c.View.Seq)
 		switch {
 		case err != nil:
 			return err

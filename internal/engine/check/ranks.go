@@ -1,4 +1,4 @@
-package siltstone
+package check
 
 import (
 	"bytes"
@@ -59,7 +59,7 @@ func (c *checker) ranks(e *elementCount, m record.Meta) error {
 // each of them counts.
 func (c *checker) buckets(e *elementCount) (sums []rankCount, err error) {
 	lo, hi := tagRange(e, keyenc.TagScore, nil)
-	it, err := rows.New(c.db.rows, c.view, lo, hi, true)
+	it, err := rows.New(c.Rows, c.View, lo, hi, true)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (c *checker) buckets(e *elementCount) (sums []rankCount, err error) {
 // pages calls f for every page of a level, in the order of their boundaries.
 func (c *checker) pages(e *elementCount, level byte, f func(page []rankCount) error) error {
 	lo, hi := tagRange(e, keyenc.TagBucket, []byte{level})
-	it, err := rows.New(c.db.rows, c.view, lo, hi, false)
+	it, err := rows.New(c.Rows, c.View, lo, hi, false)
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,20 @@
-package siltstone
+package check
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 )
 
 // keyspaces checks that every keyspace has a number of its own that was
-// reserved, and that no row is left of one that is not registered: it would have
-// come back from the dead.
+// reserved, and that no row is left of one that is not registered: it would come
+// back with the keyspace that gets its number.
 func (c *checker) keyspaces() error {
 	var faults []error
 	names, err := c.registered(func(_ string, fault error) { faults = append(faults, fault) })
@@ -23,15 +25,29 @@ func (c *checker) keyspaces() error {
 }
 
 func badKeyspace(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrCorruption, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %s", base.ErrCorruption, fmt.Sprintf(format, args...))
 }
 
-// registered returns the names of all keyspaces by their numbers. It calls found
-// for every name whose row is at fault, which then is none of them.
+// Registered returns the names of all keyspaces by their numbers. It calls found
+// for every name whose row is at fault, which the result then leaves out.
+func Registered(ctx context.Context, s Store, found func(name string, fault error)) (names map[uint32]string, err error) {
+	c := &checker{Store: s, ctx: ctx}
+	return c.registered(found)
+}
+
+// RowsOfNoKeyspace calls found for the first row of every keyspace number that has
+// no name and, with number 0, for every row behind a keyspace prefix that is
+// neither a key's nor a collection's.
+func RowsOfNoKeyspace(ctx context.Context, s Store, names map[uint32]string, found func(row []byte, number uint32, fault error)) error {
+	c := &checker{Store: s, ctx: ctx}
+	return c.rowsOfNoKeyspace(names, found)
+}
+
+// registered is Registered.
 func (c *checker) registered(found func(name string, fault error)) (names map[uint32]string, err error) {
-	limit := c.db.set.State().KeyspaceLimit
+	limit := c.Set.State().KeyspaceLimit
 	names = map[uint32]string{}
-	err = rows.Registry(c.db.rows, c.view, func(name string, value []byte) error {
+	err = rows.Registry(c.Rows, c.View, func(name string, value []byte) error {
 		number := keyspace.Number(value)
 		other, twice := names[number]
 		var fault error
@@ -53,12 +69,9 @@ func (c *checker) registered(found func(name string, fault error)) (names map[ui
 	return names, err
 }
 
-// rowsOfNoKeyspace looks at one row of every keyspace that has any, and at all
-// behind a prefix that are no key's and no collection's. It calls found for the
-// first row of a number that has no name, and, with number 0, for every row that
-// is in no keyspace.
+// rowsOfNoKeyspace is RowsOfNoKeyspace.
 func (c *checker) rowsOfNoKeyspace(names map[uint32]string, found func(row []byte, number uint32, fault error)) error {
-	it, err := rows.New(c.db.rows, c.view, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
+	it, err := rows.New(c.Rows, c.View, []byte{keyenc.SpaceNamed}, []byte{keyenc.SpaceNamed + 1}, true)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package siltstone
+package check
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ func inlineFault(row []byte, attr base.Attr, value []byte) error {
 		return nil
 	}
 	if err := record.CheckInline(typ, m.Body, m.Count); err != nil {
-		return fmt.Errorf("%w: %v in row %q counts %d elements: %w", ErrCorruption, typ, row, m.Count, err)
+		return fmt.Errorf("%w: %v in row %q counts %d elements: %w", base.ErrCorruption, typ, row, m.Count, err)
 	}
 	if m.NextDue != 0 {
-		return fmt.Errorf("%w: %v in row %q is inline and has elements with deadlines", ErrCorruption, typ, row)
+		return fmt.Errorf("%w: %v in row %q is inline and has elements with deadlines", base.ErrCorruption, typ, row)
 	}
 	if typ != record.TypeZSet {
 		return nil
@@ -30,7 +30,7 @@ func inlineFault(row []byte, attr base.Attr, value []byte) error {
 		key, _, rest, _ := record.NextInline(typ, left)
 		member := string(key[keyenc.ScoreLen:])
 		if _, ok := keyenc.DecodeScore(key[:keyenc.ScoreLen]); !ok || members[member] {
-			return fmt.Errorf("%w: sorted set in row %q has the member %q twice, or with a score that is none", ErrCorruption, row, member)
+			return fmt.Errorf("%w: sorted set in row %q has the member %q twice, or with a score that is none", base.ErrCorruption, row, member)
 		}
 		members[member], left = true, rest
 	}

@@ -1,69 +1,64 @@
-package siltstone
+package repair
 
 import (
+	"context"
 	"math"
 
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/sstable"
 )
 
-// run does it all:
+// Config is what Salvage needs to know.
+type Config struct {
+	From          storedir.Dir // kept from writers by the caller
+	MemtableBytes int64
+	TableSize     int64
+	Writer        sstable.WriterOptions // of tables of the last level
+	NewTable      func(storedir.Dir, base.FileNum) (compaction.NewTable, error)
+}
+
+// Salvage makes to, and writes what can be read of the store in c.From to it: one
+// run of tables, a manifest and CURRENT. What keyspaces and collections lost is for
+// Mend. The report says what was read, also after an error; then the caller
+// discards to.
 //
-//  1. source opened and its logs replayed into memory, reading only
-//  2. dst.NNNN.partial made; everything merged into one run of tables there
+//  1. source opened and its logs loaded into memory, reading only
+//  2. to made; everything merged into one run of tables there
 //  3. manifest and CURRENT written
-//  4. opened as a store: collections made whole, checked, closed
-//  5. renamed to dst, the name synced
-func (r *repair) run(dst storedir.Dir) (err error) {
+func Salvage(ctx context.Context, c Config, to *storedir.Partial) (Report, error) {
+	r := &salvage{Config: c, ctx: ctx, ids: map[uint32]uint64{}}
 	defer r.close()
-	if err := r.read(); err != nil {
-		return err
+	err := r.read()
+	if err == nil {
+		err = to.Make()
 	}
-	p, err := storedir.NewPartial(dst)
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.write(to.Dir)
 	}
-	defer func() {
-		if err != nil {
-			p.Discard()
-		}
-	}()
-	if err := p.Make(); err != nil {
-		return err
-	}
-	if err := r.write(p.Dir); err != nil {
-		return err
-	}
-	if err := r.makeWhole(p.Path); err != nil {
-		return err
-	}
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
-	return p.Publish()
+	r.report.sort()
+	return r.report, err
 }
 
 // write merges everything into one run in dir and names it in a manifest.
-func (r *repair) write(dir storedir.Dir) error {
+func (r *salvage) write(dir storedir.Dir) error {
 	next := base.FileNum(1)
 	env := compaction.Env{Yield: func(int) error { return r.ctx.Err() }, NewTable: func() (compaction.NewTable, error) {
 		next++
-		return background.CreateTable(dir, next-1)
+		return r.NewTable(dir, next-1)
 	}}
-	tables := r.opts.tables()
 	job := compaction.Job{
 		Inputs: []compaction.Source{{Iter: r.source(), RangeDeletes: r.rangeDeletes(), Records: -1}},
 		Now:    r.clock, Level: manifest.LastLevel, Age: 1,
-		TableSize: tables.Merging().SizeAt(manifest.LastLevel), Writer: tables.Writer(manifest.LastLevel),
+		TableSize: r.TableSize, Writer: r.Writer,
 	}
 	res, err := compaction.Merge(job, env)
 	if err != nil {
 		return err
 	}
-	r.tell()
+	r.reportTables()
 	state, err := r.newState(next)
 	if err != nil {
 		return err
@@ -82,14 +77,14 @@ func (r *repair) write(dir storedir.Dir) error {
 
 // newState is that of the new store before it has tables: above every number that
 // the old one is known to have used.
-func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
+func (r *salvage) newState(next base.FileNum) (*manifest.State, error) {
 	id, err := storedir.RandomID()
 	if err != nil {
 		return nil, err
 	}
 	s := manifest.NewState(id)
 	s.FileLimit, s.Clock = next, r.clock
-	s.LastSeq = min((r.lastSeq/base.SeqGap+1)*base.SeqGap, base.SeqMax)
+	s.LastSeq = r.lastSeq.AfterGap()
 	for n, id := range r.ids {
 		if id > 0 && id < math.MaxUint64-manifest.IDBlockLast {
 			s.IDLimit = max(s.IDLimit, id+manifest.IDBlockLast)
@@ -103,24 +98,4 @@ func (r *repair) newState(next base.FileNum) (*manifest.State, error) {
 		s.IDLimit, s.KeyspaceLimit = max(s.IDLimit, old.IDLimit), max(s.KeyspaceLimit, old.KeyspaceLimit)
 	}
 	return s, nil
-}
-
-// makeWhole opens the new store, settles what its keyspaces and collections lost,
-// and checks it.
-func (r *repair) makeWhole(dir string) error {
-	db, err := Open(dir, &r.opts)
-	if err != nil {
-		return err
-	}
-	err = r.keyspaces(db)
-	if err == nil {
-		err = r.collections(db)
-	}
-	if err == nil {
-		err = db.Check(r.ctx)
-	}
-	if cerr := db.Close(); err == nil {
-		err = cerr
-	}
-	return err
 }

@@ -1,4 +1,4 @@
-package siltstone
+package repair
 
 import (
 	"bytes"
@@ -31,16 +31,16 @@ type memberScore struct {
 //	bucket    goes: the order is not counted any more
 //	due       goes if no element has that deadline; is put where it is missing
 //	item      stays where it is
-func (m *mending) elementsOf(lo, hi []byte) error {
-	it, err := rows.New(m.c.db.rows, m.c.view, lo, hi, false)
+func (m *collectionRepair) elementsOf(lo, hi []byte) error {
+	it, err := rows.New(m.store.Rows, m.store.View, lo, hi, false)
 	if err != nil {
 		return err
 	}
 	defer it.Release()
 	m.members, m.volatile, m.placed = map[string]memberScore{}, map[string]int64{}, map[string]bool{}
-	for ok := it.First(); ok; ok = it.Next() {
-		if err := m.c.tick(); err != nil {
-			return err
+	for ok, n := it.First(), 1; ok; ok, n = it.Next(), n+1 {
+		if n%1000 == 0 && m.ctx.Err() != nil {
+			return m.ctx.Err()
 		}
 		_, rest, _ := keyenc.KeyspaceOf(it.Key())
 		_, tag, name, ok := keyenc.ParseCollectionRow(rest)
@@ -57,7 +57,7 @@ func (m *mending) elementsOf(lo, hi []byte) error {
 }
 
 // keeps counts a row and reports whether it stays.
-func (m *mending) keeps(tag byte, name, value []byte, t base.Trailer) bool {
+func (m *collectionRepair) keeps(tag byte, name, value []byte, t base.Trailer) bool {
 	switch {
 	case tag == keyenc.TagBucket:
 		return false
@@ -78,8 +78,8 @@ func (m *mending) keeps(tag byte, name, value []byte, t base.Trailer) bool {
 }
 
 // keepsElement is keeps for an element row, which come first.
-func (m *mending) keepsElement(name, value []byte, t base.Trailer) bool {
-	deadline, rest, ok := elementValue(value, t)
+func (m *collectionRepair) keepsElement(name, value []byte, t base.Trailer) bool {
+	deadline, rest, ok := record.ElementValue(record.Type(t.Attr.Type()), value)
 	if !ok {
 		return false
 	}
@@ -99,8 +99,8 @@ func (m *mending) keepsElement(name, value []byte, t base.Trailer) bool {
 
 // keepsScore is keeps for a score row: the elements are all known. Of two scores
 // of a member that is missing the newer counts.
-func (m *mending) keepsScore(name, value []byte, t base.Trailer) bool {
-	deadline, _, valid := elementValue(value, t)
+func (m *collectionRepair) keepsScore(name, value []byte, t base.Trailer) bool {
+	deadline, _, valid := record.ElementValue(record.Type(t.Attr.Type()), value)
 	if _, ok := keyenc.DecodeScore(name); !ok || !valid {
 		return false
 	}
@@ -126,7 +126,7 @@ func (m *mending) keepsScore(name, value []byte, t base.Trailer) bool {
 
 // keepsDue is keeps for a due row: of the elements those with a deadline are
 // known, but for sorted sets, whose pairs are made now.
-func (m *mending) keepsDue(name []byte) bool {
+func (m *collectionRepair) keepsDue(name []byte) bool {
 	if len(name) < record.DeadlineLen {
 		return false
 	}
@@ -143,17 +143,17 @@ func (m *mending) keepsDue(name []byte) bool {
 }
 
 // count counts an element whose name and value have so many bytes.
-func (m *mending) count(size int) { m.countBytes(record.ElementBytes(size)) }
+func (m *collectionRepair) count(size int) { m.countBytes(record.ElementBytes(size)) }
 
 // countBytes counts an element that takes so many bytes.
-func (m *mending) countBytes(bytes uint64) {
+func (m *collectionRepair) countBytes(bytes uint64) {
 	m.elements++
 	m.bytes += bytes
 }
 
 // pairs gives every member of a sorted set its score row, and every score row
 // its member.
-func (m *mending) pairs() error {
+func (m *collectionRepair) pairs() error {
 	var errs []error
 	for _, row := range m.stale {
 		errs = append(errs, m.delete(row))
@@ -178,7 +178,7 @@ func (m *mending) pairs() error {
 }
 
 // dues gives every element with a deadline its due row.
-func (m *mending) dues() error {
+func (m *collectionRepair) dues() error {
 	var errs []error
 	for member, deadline := range m.volatile {
 		if !m.placed[member] {
@@ -189,7 +189,7 @@ func (m *mending) dues() error {
 }
 
 // nextDue returns the earliest deadline, 0 if there is none.
-func (m *mending) nextDue() (next int64) {
+func (m *collectionRepair) nextDue() (next int64) {
 	for _, deadline := range m.volatile {
 		if next == 0 || deadline < next {
 			next = deadline

@@ -1,4 +1,4 @@
-package siltstone
+package check
 
 import (
 	"bytes"
@@ -31,18 +31,30 @@ func (p *place) name(key []byte) string {
 	return "a run"
 }
 
-// places returns every source, newest first.
-func (c *checker) places() ([]place, error) {
-	rs := c.view.State
-	ps := []place{{it: rs.Mem.NewIter(true), deletes: rs.Mem.RangeDeletes()}}
+// sources returns every source, newest first.
+func (c *checker) sources(keysOnly bool) []place {
+	rs := c.View.State
+	ps := []place{{it: rs.Mem.NewIter(keysOnly), deletes: rs.Mem.RangeDeletes()}}
 	for _, m := range rs.Imms {
-		ps = append(ps, place{it: m.NewIter(true), deletes: m.RangeDeletes()})
+		ps = append(ps, place{it: m.NewIter(keysOnly), deletes: m.RangeDeletes()})
 	}
 	runs := make([]readstate.RunIter, len(rs.Runs))
 	for i := range rs.Runs {
 		r := &rs.Runs[i]
+		ps = append(ps, place{it: runs[i].Init(r, &sstable.Iter{}, keysOnly), run: r})
+	}
+	return ps
+}
+
+// places returns every source with its range tombstones, newest first.
+func (c *checker) places() ([]place, error) {
+	ps := c.sources(true)
+	for i := range ps {
+		if ps[i].run == nil {
+			continue
+		}
 		var lists []*rangedel.List
-		for _, t := range r.Tables {
+		for _, t := range ps[i].run.Tables {
 			if t.RangeDeletes == 0 {
 				continue
 			}
@@ -52,7 +64,7 @@ func (c *checker) places() ([]place, error) {
 			}
 			lists = append(lists, rd.RangeDeletes())
 		}
-		ps = append(ps, place{it: runs[i].Init(r, &sstable.Iter{}, true), deletes: rangedel.Merge(lists...), run: r})
+		ps[i].deletes = rangedel.Merge(lists...)
 	}
 	return ps, nil
 }

@@ -1,16 +1,15 @@
-package siltstone
+package repair
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/recovery"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
@@ -23,15 +22,14 @@ import (
 	"github.com/siltstonedb/siltstone/wal"
 )
 
-// repair is one Repair. It belongs to one goroutine.
-type repair struct {
+// salvage is one Salvage. It belongs to one goroutine.
+type salvage struct {
+	Config
 	ctx    context.Context
-	opts   Options
-	src    storedir.Dir
 	state  *manifest.State // of the source; nil: not known
-	report RepairReport
+	report Report
 	files  []vfs.File // open while they are read
-	tables []salvaged // newest first
+	tables []table    // newest first
 	mems   []*readstate.Mem
 
 	clock   int64
@@ -39,20 +37,20 @@ type repair struct {
 	ids     map[uint32]uint64 // of each keyspace met, the largest collection id met
 }
 
-// salvaged is a table of the source that can be read, wholly or in part.
-type salvaged struct {
+// table is a table of the source that can be read, wholly or in part.
+type table struct {
 	*sstable.Salvage
 	num base.FileNum
 }
 
 // read opens everything of the source that can be read.
-func (r *repair) read() error {
-	files, err := r.src.List()
+func (r *salvage) read() error {
+	files, err := r.From.List()
 	if err != nil {
 		return err
 	}
 	if len(files.Tables)+len(files.Logs)+len(files.Manifests) == 0 {
-		return &fs.PathError{Op: "repair", Path: r.src.Path, Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "repair", Path: r.From.Path, Err: fs.ErrNotExist}
 	}
 	r.loadManifest(files)
 	if err := r.openTables(files); err != nil {
@@ -61,7 +59,7 @@ func (r *repair) read() error {
 	return r.readLogs(files.Logs)
 }
 
-func (r *repair) close() {
+func (r *salvage) close() {
 	for _, f := range r.files {
 		_ = f.Close()
 	}
@@ -69,8 +67,8 @@ func (r *repair) close() {
 
 // loadManifest reads the manifest that CURRENT names or, if it names none, the
 // newest that verifies.
-func (r *repair) loadManifest(files storedir.Listing) {
-	state, _, err := manifest.Load(r.src.FS, r.src.Path)
+func (r *salvage) loadManifest(files storedir.Listing) {
+	state, _, err := manifest.Load(r.From.FS, r.From.Path)
 	if n := len(files.Manifests); err != nil && n > 0 {
 		// An older one than the newest would name tables that are gone.
 		if state = r.readManifest(files.Manifests[n-1]); state != nil {
@@ -83,7 +81,7 @@ func (r *repair) loadManifest(files storedir.Listing) {
 	}
 }
 
-func (r *repair) readManifest(n base.FileNum) *manifest.State {
+func (r *salvage) readManifest(n base.FileNum) *manifest.State {
 	f, size, err := r.openFile(base.FileManifest, n)
 	if err != nil {
 		return nil
@@ -95,8 +93,8 @@ func (r *repair) readManifest(n base.FileNum) *manifest.State {
 	return s
 }
 
-func (r *repair) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, error) {
-	f, err := r.src.FS.Open(r.src.Name(t, n))
+func (r *salvage) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, error) {
+	f, err := r.From.FS.Open(r.From.Name(t, n))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -109,7 +107,7 @@ func (r *repair) openFile(t base.FileType, n base.FileNum) (vfs.File, int64, err
 }
 
 // openTables opens the tables that count.
-func (r *repair) openTables(files storedir.Listing) error {
+func (r *salvage) openTables(files storedir.Listing) error {
 	listed := map[base.FileNum]*manifest.Table{}
 	if r.state != nil {
 		for _, t := range r.state.Version.AllTables() {
@@ -136,34 +134,37 @@ func (r *repair) openTables(files storedir.Listing) error {
 		}
 		s, err := sstable.OpenSalvage(f, size, o)
 		switch {
-		case errors.Is(err, ErrCorruption):
+		case errors.Is(err, base.ErrCorruption):
 			entry.LeftOut = err
 			continue
 		case err != nil:
 			return err
 		}
-		r.tables = append(r.tables, salvaged{s, n})
+		r.tables = append(r.tables, table{s, n})
 	}
 	return nil
 }
 
-// tell adds what was found of the tables to the report, once they were read to
+// reportTables adds what was found of the tables to the report, once they were read to
 // their ends.
-func (r *repair) tell() {
+func (r *salvage) reportTables() {
 	for _, t := range r.tables {
 		name := base.Filename(base.FileTable, t.num)
-		i := slices.IndexFunc(r.report.Files, func(f RepairedFile) bool { return f.Name == name })
+		i := slices.IndexFunc(r.report.Files, func(f File) bool { return f.Name == name })
 		f := &r.report.Files[i]
 		f.Kept = t.Records()
 		for _, g := range t.Gaps() {
-			f.Lost = append(f.Lost, LostPart(g))
+			f.Lost = append(f.Lost, Part(g))
 		}
 	}
 }
 
 // readLogs replays into memory what verifies of the logs that count.
-func (r *repair) readLogs(numbers []base.FileNum) error {
-	p := &replay{db: &DB{opts: r.opts}}
+func (r *salvage) readLogs(numbers []base.FileNum) error {
+	to := &recovery.Loader{MemtableBytes: r.MemtableBytes, Full: func(m *readstate.Mem) error {
+		r.mems = append(r.mems, m)
+		return nil
+	}}
 	for _, n := range numbers {
 		if r.state != nil && n < r.state.MinLog {
 			continue
@@ -180,20 +181,18 @@ func (r *repair) readLogs(numbers []base.FileNum) error {
 		case err != nil:
 			return err
 		}
-		if err := r.readLog(p, l, r.report.file(base.FileLog, n)); err != nil {
+		if err := r.readLog(to, l, r.report.file(base.FileLog, n)); err != nil {
 			return err
 		}
 	}
-	p.seal()
-	r.mems = p.mems
-	return nil
+	return to.Finish()
 }
 
-func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
+func (r *salvage) readLog(to *recovery.Loader, l *wal.Reader, entry *File) error {
 	r.clock = max(r.clock, l.Header().Clock)
 	r.lastSeq = max(r.lastSeq, l.Header().LastSeq)
 	if l.Header().LogID == 0 {
-		entry.Lost = append(entry.Lost, LostPart{Bytes: wal.HeaderSize, Err: base.Corruptf(entry.Name, 0, "log header does not verify")})
+		entry.Lost = append(entry.Lost, Part{Bytes: wal.HeaderSize, Err: base.Corruptf(entry.Name, 0, "log header does not verify")})
 	}
 	for {
 		if err := r.ctx.Err(); err != nil {
@@ -202,15 +201,15 @@ func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
 		at := l.End()
 		frame, payload, err := l.Next()
 		if err == nil {
-			if err = p.frame(frame, payload, false); err == nil {
+			if err = to.Frame(frame, payload, false); err == nil {
 				entry.Kept += int64(frame.Count)
 				r.clock, r.lastSeq = max(r.clock, frame.Clock), max(r.lastSeq, frame.Last())
 				continue
 			}
-			entry.Lost = append(entry.Lost, LostPart{Offset: at, Bytes: l.End() - at, Err: err})
+			entry.Lost = append(entry.Lost, Part{Offset: at, Bytes: l.End() - at, Err: err})
 			continue
 		}
-		torn, damaged := errors.Is(err, wal.ErrTorn), errors.Is(err, ErrCorruption)
+		torn, damaged := errors.Is(err, wal.ErrTorn), errors.Is(err, base.ErrCorruption)
 		if !torn && !damaged {
 			if err == io.EOF {
 				return nil
@@ -221,7 +220,7 @@ func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
 		if torn && more == io.EOF {
 			return nil // a commit that was never acknowledged
 		}
-		entry.Lost = append(entry.Lost, LostPart{Offset: at, Bytes: skipped, Err: err})
+		entry.Lost = append(entry.Lost, Part{Offset: at, Bytes: skipped, Err: err})
 		if more == io.EOF {
 			return nil
 		}
@@ -233,8 +232,8 @@ func (r *repair) readLog(p *replay, l *wal.Reader, entry *RepairedFile) error {
 
 // source is everything that was read, as one input of a merge: each record once,
 // for a log that was retired and a table hold the same ones.
-func (r *repair) source() *onceEach {
-	s := &onceEach{repair: r}
+func (r *salvage) source() *onceEach {
+	s := &onceEach{salvage: r}
 	var its []iterator.Iterator
 	for _, m := range slices.Backward(r.mems) {
 		its = append(its, m.NewIter(false))
@@ -246,7 +245,7 @@ func (r *repair) source() *onceEach {
 	return s
 }
 
-func (r *repair) rangeDeletes() *rangedel.List {
+func (r *salvage) rangeDeletes() *rangedel.List {
 	var lists []*rangedel.List
 	for _, m := range r.mems {
 		lists = append(lists, m.RangeDeletes())
@@ -262,10 +261,10 @@ func (r *repair) rangeDeletes() *rangedel.List {
 // numbers it meets. It only goes forward.
 type onceEach struct {
 	iterator.Merging
-	repair *repair
-	last   []byte
-	seq    base.SeqNum
-	any    bool
+	salvage *salvage
+	last    []byte
+	seq     base.SeqNum
+	any     bool
 }
 
 // First implements iterator.Iterator.
@@ -283,14 +282,14 @@ func (s *onceEach) fresh(e *iterator.Entry) *iterator.Entry {
 	}
 	if e != nil {
 		s.last, s.seq, s.any = append(s.last[:0], e.Key...), e.Seq, true
-		s.repair.meet(e)
+		s.salvage.note(e)
 	}
 	return e
 }
 
-// meet notes the sequence of a record, and the keyspace and the collection it
+// note notes the sequence of a record, and the keyspace and the collection it
 // names or belongs to.
-func (r *repair) meet(e *iterator.Entry) {
+func (r *salvage) note(e *iterator.Entry) {
 	r.lastSeq = max(r.lastSeq, e.Seq)
 	put := e.Attr.Kind() == base.KindPut
 	prefix, rest, ok := keyenc.KeyspaceOf(e.Key)
@@ -306,10 +305,4 @@ func (r *repair) meet(e *iterator.Entry) {
 	}
 	n := keyspace.Number(prefix)
 	r.ids[n] = max(r.ids[n], id)
-}
-
-func (r *RepairReport) sort() {
-	slices.SortFunc(r.Files, func(a, b RepairedFile) int {
-		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), strings.Compare(a.Name, b.Name))
-	})
 }

@@ -1,0 +1,49 @@
+package recovery
+
+import (
+	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// Output is how tables are made.
+type Output struct {
+	// Job returns the merge that writes a memtable to the run that is the nth newer
+	// than all of v.
+	Job func(m *readstate.Mem, v *manifest.Version, nth int) compaction.Job
+	Env compaction.Env
+	// Discard removes the files of a merge that failed.
+	Discard func(*compaction.Result)
+}
+
+// Tables writes the records of all logs to tables, memtable by memtable, and makes
+// them durable. It returns the edit that adds them, which nobody has applied yet.
+// After an error what it made stays behind, named by nothing.
+func (r *Replay) Tables(o Output) (*manifest.Edit, error) {
+	edit := &manifest.Edit{}
+	nth := 0
+	err := r.load(func(m *readstate.Mem) error {
+		err := o.Write(m, r.State.Version, nth, edit)
+		nth++
+		return err
+	})
+	if err == nil && len(edit.Added) > 0 {
+		err = r.Dir.Sync()
+	}
+	return edit, err
+}
+
+// Write writes a memtable to the nth run newer than all of v, and adds its tables to
+// the edit, which has those of the memtables before it.
+func (o *Output) Write(m *readstate.Mem, v *manifest.Version, nth int, edit *manifest.Edit) error {
+	job := o.Job(m, v, nth)
+	job.Older.AddTables(edit.Added)
+	res, err := compaction.Merge(job, o.Env)
+	if err != nil {
+		o.Discard(res)
+		return err
+	}
+	edit.Added = append(edit.Added, res.Tables...)
+	edit.Nominated = append(edit.Nominated, res.Nominated...)
+	return nil
+}
