@@ -15,6 +15,8 @@ import (
 type block struct {
 	cache.Entry // must stay first: see blockOf
 	columns
+
+	mem []byte // what the block lies in, if that may be used again: see Reader.fetch
 }
 
 // columns are what is in a block. Offsets point into keys.data.
@@ -314,11 +316,14 @@ func (b *block) seekGE(key []byte, seq base.SeqNum, keysOnly bool) int {
 	return at
 }
 
+// unpackedLen returns the length of the block with its values unpacked.
+func (b *block) unpackedLen() int { return b.keysLen() + int(b.rawValues) }
+
 // unpackInto makes dst a copy of b with its values decompressed, in buf if that
 // is large enough, and returns the buffer. b is left as it is.
 func (b *block) unpackInto(dst *block, buf []byte, u *unpacker) ([]byte, error) {
 	keysLen := b.keysLen()
-	need := keysLen + int(b.rawValues)
+	need := b.unpackedLen()
 	if cap(buf) < need {
 		buf = make([]byte, need)
 	}
@@ -351,8 +356,8 @@ func (dst *block) moveTo(b *block, data []byte) {
 // directory and no values, and the bytes it takes.
 func (b *block) keysAlone() (_ *block, bytes int64) {
 	n := b.keysLen()
-	data := append(append(make([]byte, 0, n+len(b.pages.directory)), b.keys.data[:n]...), b.pages.directory...)
-	alone := new(block)
+	data := append(append(spareKeys.buffer(n + len(b.pages.directory))[:0], b.keys.data[:n]...), b.pages.directory...)
+	alone := &block{mem: data}
 	alone.moveTo(b, data[:n:n])
 	alone.pages.directory = data[n:]
 	return alone, blockSize + int64(cap(data))

@@ -39,6 +39,13 @@ func (l *Loan) Return() {
 	}
 }
 
+// copy returns a copy of value in the loan's memory.
+func (l *Loan) copy(value []byte) []byte {
+	b := l.take()
+	b.raw = append(b.raw[:0], value...)
+	return b.raw
+}
+
 // readSealed fills b.sealed from the file.
 func (b *loanedBlock) readSealed(r *Reader, offset, length int64) error {
 	b.sealed = sized(b.sealed, length)
@@ -82,6 +89,8 @@ func (r *Reader) fetchKeys(i int, l *Loan) (*block, error) {
 		return nil, err
 	}
 	alone, bytes := b.keysAlone()
+	alone.Lease(recycleKeys)
+	alone.EndLease()
 	r.o.Cache.Store(&r.slots[i], &alone.Entry, bytes, true)
 	return b, nil
 }

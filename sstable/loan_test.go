@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -194,5 +197,54 @@ func TestMemoryOfAHugeBlockIsNotKept(t *testing.T) {
 				t.Fatalf("%v: the block is kept", c)
 			}
 		}
+	}
+}
+
+// Blocks that the cache lets go of are read into again. Values without a loan stay
+// good for ever, and those on loan until it is returned.
+func TestMemoryOfEvictedBlocksIsUsedAgainAndNeverWhileAValueIsLent(t *testing.T) {
+	for _, c := range []Compression{NoCompression, S2} {
+		file, recs := wideTable(t, c)
+		r := mustOpen(t, file, ReaderOptions{Cache: cache.New(192 << 10)})
+		var all sync.WaitGroup
+		for g := range 4 {
+			all.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(g), 2))
+				held := map[int][]byte{}
+				for n := range 4000 {
+					i := rng.IntN(len(recs))
+					if rng.IntN(2) == 0 {
+						i = rng.IntN(len(recs) / 20)
+					}
+					var l Loan
+					lent := &l
+					if rng.IntN(8) == 0 {
+						lent = nil
+					}
+					v, _, ok, err := r.Get([]byte(recs[i].key), xxhash.Sum64String(recs[i].key), base.SeqMax, lent)
+					if err != nil || !ok || string(v) != recs[i].value {
+						t.Errorf("%v: %q is %q, %v, %v", c, recs[i].key, v, ok, err)
+						return
+					}
+					if lent == nil {
+						held[i] = v
+					}
+					if n%50 == 0 {
+						runtime.Gosched()
+					}
+					if string(v) != recs[i].value {
+						t.Errorf("%v: %q changes while it is lent", c, recs[i].key)
+					}
+					l.Return()
+				}
+				for i, v := range held {
+					if string(v) != recs[i].value {
+						t.Errorf("%v: %q has changed", c, recs[i].key)
+					}
+				}
+			})
+		}
+		all.Wait()
+		r.Close()
 	}
 }

@@ -195,6 +195,9 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 		}
 		at := b.find(key, hash)
 		if at < 0 {
+			if b.Leased() {
+				b.EndLease()
+			}
 			return nil, t, false, nil
 		}
 		newest := i == first
@@ -208,7 +211,12 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 			}
 		}
 		if l == nil || b.values != nil && (l.block == nil || b != &l.block.block) {
-			return b.value(at), b.trailer(at), true, nil
+			value, t = b.value(at), b.trailer(at)
+			if b.Leased() && len(value) <= keepBuffer {
+				value = l.copy(value)
+				b.EndLease()
+			}
+			return value, t, true, nil
 		}
 		value, t, err = r.lend(b, i, at, l)
 		if newest && err == nil {
@@ -297,7 +305,7 @@ func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
 	}
 	_, length := r.index.handle(i)
 	if r.o.Cache.Room(length) {
-		return r.fetch(i, fetchOptions{hot: true})
+		return r.fetch(i, fetchOptions{hot: true, lease: true})
 	}
 	if e := r.slots[i].Load(); e != nil {
 		if b := blockOf(e); b.packed == nil {
@@ -310,12 +318,13 @@ func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
 	case r.index.blockFlags(i)&flagPaged != 0:
 		return r.fetchKeys(i, l)
 	}
-	return r.fetch(i, fetchOptions{hot: true})
+	return r.fetch(i, fetchOptions{hot: true, lease: true})
 }
 
 // fetchOptions say how a block is read into the cache.
 type fetchOptions struct {
 	hot      bool   // a point read asks
+	lease    bool   // it has a loan to copy to what it finds, and then ends the lease
 	keysOnly bool   // packed values may stay packed
 	sealed   []byte // the block's bytes, if they were read already; they are copied
 }
@@ -331,9 +340,9 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 		defer r.scratch.Put(buf)
 		sealed = *buf
 	case sealed == nil:
-		sealed = make([]byte, length)
+		sealed = spareBlocks.buffer(int(length))
 	case !unpack:
-		sealed = append(make([]byte, 0, length), sealed...)
+		sealed = append(spareBlocks.buffer(int(length))[:0], sealed...)
 	}
 	if o.sealed == nil {
 		if err := r.readAt(sealed, offset); err != nil {
@@ -344,16 +353,19 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 	if err := r.decode(b, sealed, i); err != nil {
 		return nil, err
 	}
-	bytes := blockSize + length
+	mem := sealed
 	if unpack {
-		buf, err := b.unpackInto(b, nil, &r.unpacker)
-		if err != nil {
+		var err error
+		if mem, err = b.unpackInto(b, spareBlocks.buffer(b.unpackedLen()), &r.unpacker); err != nil {
 			return nil, r.corrupt(offset, err)
 		}
-		bytes = blockSize + int64(cap(buf))
 	}
 	if r.o.Cache != nil {
-		r.o.Cache.Store(&r.slots[i], &b.Entry, bytes, o.hot)
+		if o.lease {
+			b.mem = mem
+			b.Lease(recycleBlock)
+		}
+		r.o.Cache.Store(&r.slots[i], &b.Entry, blockSize+int64(cap(mem)), o.hot)
 		r.nearby[i].note(b)
 	}
 	return b, nil

@@ -145,7 +145,7 @@ func (c *Cache) reserveRows(n int64) {
 	defer c.unlock()
 	c.rowBytes += n
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 }
 
 // NewTable returns a number, not 0, that no table had before: rows are kept by it.
@@ -168,7 +168,7 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 	c.mu.Lock()
 	defer c.unlock()
 	if old := s.entry.Load(); old != nil {
-		c.remove(old)
+		c.remove(old, true)
 	}
 	room := c.limit - c.reserved
 	if bytes > room/2 {
@@ -176,7 +176,7 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 	}
 	e.slot, e.bytes = s, bytes
 	again := c.recent(s)
-	c.shrink(room - bytes)
+	c.shrink(room-bytes, true)
 	if hot && again {
 		c.main.push(e)
 		e.inMain = true
@@ -194,7 +194,7 @@ func (c *Cache) Drop(slots []Slot) {
 		c.mu.Lock()
 		for i := range slots[:n] {
 			if e := slots[i].entry.Load(); e != nil {
-				c.remove(e)
+				c.remove(e, false)
 			}
 		}
 		c.unlock()
@@ -209,7 +209,7 @@ func (c *Cache) Reserve(n int64) {
 	c.mu.Lock()
 	defer c.unlock()
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 }
 
 // Release gives back n reserved bytes.
@@ -233,7 +233,7 @@ func (c *Cache) Lend(n int64) bool {
 	}
 	c.lent += n
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 	return true
 }
 
@@ -245,8 +245,9 @@ func (c *Cache) Takeback(n int64) {
 	c.reserved -= n
 }
 
-// shrink evicts until the blocks take at most room bytes. The caller holds mu.
-func (c *Cache) shrink(room int64) {
+// shrink evicts until the blocks take at most room bytes. reuse says that a block
+// takes the place. The caller holds mu.
+func (c *Cache) shrink(room int64, reuse bool) {
 	chances := secondChances
 	for c.probation.bytes+c.main.bytes > max(room, 0) {
 		fromProbation := c.main.count == 0 ||
@@ -267,18 +268,23 @@ func (c *Cache) shrink(room int64) {
 		c.evictions++
 		c.clock++
 		e.slot.gone = c.clock
-		c.remove(e)
+		c.remove(e, reuse)
 	}
 }
 
-// remove takes e out of its queue and its slot. The caller holds mu.
-func (c *Cache) remove(e *Entry) {
+// remove takes e out of its queue and its slot. reuse says that another block takes
+// its place, and might take its memory. The caller holds mu.
+func (c *Cache) remove(e *Entry, reuse bool) {
 	if e.inMain {
 		c.main.unlink(e)
 	} else {
 		c.probation.unlink(e)
 	}
-	c.Waste(e.bytes)
 	e.slot.entry.Store(nil)
 	e.slot = nil // an entry that a reader keeps must not keep its table's slots
+	if reuse && e.held.CompareAndSwap(idle, dead) {
+		e.recycle(e)
+		return
+	}
+	c.Waste(e.bytes)
 }

@@ -2,8 +2,11 @@ package cache
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 // page stands for a table's block: the entry first, then what it caches.
@@ -276,5 +279,83 @@ func BenchmarkCacheHit(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		s[i&1023].Load()
+	}
+}
+
+func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		do      func(c *Cache, s *Slot, e *Entry)
+		recycle bool
+	}{
+		{"nobody has found it", func(_ *Cache, _ *Slot, e *Entry) { e.EndLease() }, true},
+		{"who stored it still points at it", func(*Cache, *Slot, *Entry) {}, false},
+		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
+		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
+		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, false},
+	} {
+		cache, slots := New(1<<20), make([]Slot, 200)
+		recycled := 0
+		e := new(Entry)
+		e.Lease(func(*Entry) { recycled++ })
+		cache.Store(&slots[0], e, 10<<10, false)
+		c.do(cache, &slots[0], e)
+		for i := range slots[1:] {
+			cache.Store(&slots[i+1], new(Entry), 10<<10, false)
+		}
+		if slots[0].Peek() != nil {
+			t.Fatalf("%s: it was not evicted", c.name)
+		}
+		if got := recycled == 1; got != c.recycle || recycled > 1 {
+			t.Errorf("%s: recycled %d times", c.name, recycled)
+		}
+		if e.share() == c.recycle {
+			t.Errorf("%s: a reader who comes late gets it: %v", c.name, !c.recycle)
+		}
+	}
+}
+
+// Readers take blocks, and look at them for as long as they like, while others
+// make and evict them: what is recycled is in nobody's hands.
+func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
+	type fake struct {
+		Entry
+		content atomic.Int64 // of the slot it was stored for; -1 once it is recycled
+	}
+	cache, slots := New(64<<10), make([]Slot, 64)
+	recycle := func(e *Entry) { (*fake)(unsafe.Pointer(e)).content.Store(-1) }
+	var recycled atomic.Int64
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 1))
+			for range 20000 {
+				i := rng.IntN(len(slots))
+				if e := slots[i].Load(); e != nil {
+					b := (*fake)(unsafe.Pointer(e))
+					for range 3 {
+						if got := b.content.Load(); got != int64(i) {
+							t.Errorf("block %d holds %d", i, got)
+							return
+						}
+						runtime.Gosched()
+					}
+					continue
+				}
+				b := new(fake)
+				b.content.Store(int64(i))
+				b.Lease(func(e *Entry) { recycled.Add(1); recycle(e) })
+				cache.Store(&slots[i], &b.Entry, 2<<10, rng.IntN(2) == 0)
+				if got := b.content.Load(); got != int64(i) {
+					t.Errorf("block %d holds %d during its lease", i, got)
+					return
+				}
+				b.EndLease()
+			}
+		})
+	}
+	all.Wait()
+	if recycled.Load() == 0 {
+		t.Error("nothing was recycled")
 	}
 }

@@ -13,7 +13,7 @@ type Slot struct {
 // point reads call it. A hit costs an atomic load, and a store only the first
 // time after the mark was cleared.
 func (s *Slot) Load() *Entry {
-	e := s.entry.Load()
+	e := s.Peek()
 	if e != nil && e.touched.Load() == 0 {
 		e.touched.Store(1)
 	}
@@ -22,18 +22,73 @@ func (s *Slot) Load() *Entry {
 
 // Peek is Load without the mark: scans call it, so that passing over a block
 // once does not keep it.
-func (s *Slot) Peek() *Entry { return s.entry.Load() }
+func (s *Slot) Peek() *Entry {
+	e := s.entry.Load()
+	if e != nil && e.held.Load() != shared && !e.share() {
+		return nil
+	}
+	return e
+}
 
 // Entry is what the cache knows of one block. A block embeds it as its first
-// field; the block's memory lives as long as anybody points at it.
+// field; the block's memory lives as long as anybody points at it. That of a block
+// at which nobody does can be used again: whoever stores it calls Lease before, and
+// EndLease once it has copied what it wanted. If nobody has found the block in its
+// slot by the time it is evicted, it is recycled.
+//
+//	shared ◄── Peek, Load ── leased ── EndLease ──► idle ── evicted ──► dead
+//	  ▲                                              │
+//	  └───────────────── Peek, Load ─────────────────┘
+//
+// Each step is one atomic exchange, so that either a reader has the block for good
+// or its memory is used again, and never both.
 type Entry struct {
 	touched atomic.Uint32
+	held    atomic.Uint32
+	recycle func(*Entry) // set by Lease
 
 	// The rest is guarded by the cache's mu.
 	inMain     bool
 	bytes      int64
 	slot       *Slot
 	prev, next *Entry
+}
+
+const (
+	shared uint32 = iota // anybody may point at the block
+	leased               // whoever stored it may
+	idle                 // nobody does
+	dead                 // its memory is in use elsewhere
+)
+
+// Lease says that only the caller points at the block, which is not stored yet.
+// recycle is called with the cache's lock held and must not block.
+func (e *Entry) Lease(recycle func(*Entry)) {
+	e.recycle = recycle
+	e.held.Store(leased)
+}
+
+// Leased reports whether the caller, who points at the block, is the only one who
+// does.
+func (e *Entry) Leased() bool { return e.held.Load() == leased }
+
+// EndLease says that the caller does not point at the block any more.
+func (e *Entry) EndLease() { e.held.CompareAndSwap(leased, idle) }
+
+// share takes the block for a reader; false if its memory is in use elsewhere.
+func (e *Entry) share() bool {
+	for {
+		switch h := e.held.Load(); h {
+		case shared:
+			return true
+		case dead:
+			return false
+		default:
+			if e.held.CompareAndSwap(h, shared) {
+				return true
+			}
+		}
+	}
 }
 
 // queue is a list of entries, oldest first out. It is not safe for concurrent
