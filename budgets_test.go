@@ -12,13 +12,13 @@ import (
 // The budgets of the source. One that is above its aim holds today's figure: it
 // is lowered by the change that lowers the figure, and raised by none.
 const (
-	maxRootSources  = 71  // files of the root package without tests; aim: 30
-	maxRootTests    = 84  // its test files; aim: 45
-	maxDBFields     = 28  // fields of DB; aim: 16
-	maxStructFields = 32  // fields of any struct of the library; aim: 24
+	maxRootSources  = 30  // files of the root package without tests; aim: 27
+	maxRootTests    = 80  // its test files; aim: 45
+	maxDBFields     = 16  // fields of DB
+	maxStructFields = 24  // fields of any struct of the library
 	maxFileLines    = 500 // lines of a file that is no test
 	maxFuncLines    = 80  // lines of a function that is no test's
-	maxKnot         = 43  // files of the root that all reach one another; aim: 3
+	maxKnot         = 3   // files of the root that all reach one another
 )
 
 // TestTheRootStaysWithinItsBudgets: what stands there is what a reader of the

@@ -403,15 +403,18 @@ func (f readFile) ReadAt(b []byte, at int64) (int, error) {
 	return f.File.ReadAt(b, at)
 }
 
+// manyBatches is how many batches of 40 keys are in the logs of killedWithManyLogs.
+const manyBatches = 5
+
 // killedWithManyLogs is a store that was killed before any of its memtables was
 // flushed.
 func killedWithManyLogs(t testing.TB) *vfstest.Disk {
 	t.Helper()
 	disk := vfstest.NewDisk(9)
-	db := mustOpen(t, disk, newHandClock())
-	for i := range 8 {
+	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.MemtableBytes = 72 << 10 })
+	for i := range manyBatches {
 		var b Batch
-		for k := range 30 {
+		for k := range 40 {
 			b.Put(fmt.Appendf(nil, "%d/%02d", i, k), make([]byte, 500))
 		}
 		if err := db.Apply(&b, Sync); err != nil {
@@ -443,7 +446,7 @@ func TestRecoveryWritesTablesBeforeItHasLoadedAllLogs(t *testing.T) {
 			}
 		},
 	}, newHandClock())
-	if len(after) < len(logs)-4 || len(keysOf(t, db)) != 8*30 {
+	if len(after) < len(logs)-4 || len(keysOf(t, db)) != 40*manyBatches {
 		t.Errorf("of %d logs only %v were read after the first of %d tables was made", len(logs), after, tables)
 	}
 	mustClose(t, db)

@@ -120,14 +120,14 @@ func (it *Iter) enterBlock(e *iterator.Entry) bool {
 		return it.sole > minBlockMoves && it.enterMemory(e)
 	}
 	it.sole = 0
-	n := it.Merge.Stretch()
+	n := it.merge.Stretch()
 	if n == 0 {
 		it.noteStep()
 	}
 	if n < minBlockMoves || it.Reads != nil {
 		return false
 	}
-	r, ok := it.Merge.Block()
+	r, ok := it.merge.Block()
 	return it.takeBlock(&r, ok, n)
 }
 
@@ -136,8 +136,8 @@ func (it *Iter) enterAfterSeek() bool {
 	if it.Reads != nil {
 		return false
 	}
-	r, ok := it.Merge.Look()
-	n := it.Merge.Stretch()
+	r, ok := it.merge.Look()
+	n := it.merge.Stretch()
 	return n >= minBlockMoves && it.takeBlock(&r, ok, n)
 }
 
@@ -149,7 +149,7 @@ func (it *Iter) takeBlock(r *iterator.Block, ok bool, n int) bool {
 		return false
 	}
 	n--
-	kid := it.Merge.Lend(n)
+	kid := it.merge.Lend(n)
 	table := it.runs[kid-it.firstRun].Table()
 	it.block = blockRun{Table: table, left: n, on: it.backward, flat: table.Flat()}
 	return true
@@ -157,7 +157,7 @@ func (it *Iter) takeBlock(r *iterator.Block, ok bool, n int) bool {
 
 // enterMemory is enterBlock for an entry of a memtable.
 func (it *Iter) enterMemory(e *iterator.Entry) bool {
-	kid, rival := it.Merge.Lead()
+	kid, rival := it.merge.Lead()
 	mem, ok := it.children[kid].(*memtable.Iter)
 	if !ok || it.Reads != nil || e.Attr.Kind() != base.KindPut || e.Expired(it.Now) {
 		return false

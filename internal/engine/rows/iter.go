@@ -27,39 +27,52 @@ type Iter struct {
 	upper8       uint64 // keys with smaller first bytes are below upper
 	keysOnly     bool
 
-	Merge   iterator.Merging
-	deletes tombstones // by range tombstones
+	row
+	err error
 
-	key      []byte // of the row it stands on
-	value    []byte
-	trailer  base.Trailer // Trailer has the sequence, too
-	valid    bool
-	backward bool            // merge stands before the row, unless in a block run
+	merge    iterator.Merging
+	deletes  tombstones
 	entry    *iterator.Entry // where merge stands
-	err      error
-	buffer   []byte // behind key, outside a block run
-	kept     []byte // behind value, where a move would overwrite it
+	backward bool            // merge stands before the row, unless in a block run
+	sought   bool            // no move forward since the walk began
 
 	block   blockRun
-	refused int  // rows before it is worth asking for a block run again
-	sole    int  // rows of a memtable in a row
-	sought  bool // no move forward since the walk began
+	refused int // rows before it is worth asking for a block run again
+	sole    int // rows of a memtable in a row
 	cost    readCost
 
-	Reads *readset.Set // of the transaction that walks; nil if nobody asks
-	from  []byte       // where the walk that is to be noted began
-	walks bool
+	walk
+	sources
 
-	// storage for the children, kept between uses
+	// Bounds and Target are memory for its user: for the bounds, and for the key of
+	// a seek.
+	Bounds, Target []byte
+}
+
+// row is where an Iter stands.
+type row struct {
+	key     []byte
+	value   []byte
+	trailer base.Trailer // Trailer has the sequence, too
+	valid   bool
+	buffer  []byte // behind key, outside a block run
+	kept    []byte // behind value, where a move would overwrite it
+}
+
+// walk is what an Iter has passed and not noted in the read set.
+type walk struct {
+	Reads *readset.Set // of the transaction that walks; nil if nobody asks
+	from  []byte       // where the walk began
+	walks bool
+}
+
+// sources are the children of an Iter's merge, and their storage between uses.
+type sources struct {
 	children []iterator.Iterator
 	mems     []memtable.Iter
 	tables   []sstable.Iter
 	runs     []readstate.RunIter
 	firstRun int // index of the first run among the children
-
-	// Bounds and Target are memory for its user: for the bounds, and for the key of
-	// a seek.
-	Bounds, Target []byte
 }
 
 // View is what a read sees of a state: everything up to seq, and of a
@@ -122,7 +135,7 @@ func (it *Iter) Init(src *Source, v View, lower, upper []byte, keysOnly bool) (*
 // writes only. It stands nowhere afterwards.
 func (it *Iter) Refresh(v View) {
 	it.Note()
-	_ = it.Merge.Close()
+	_ = it.merge.Close()
 	it.View, it.valid, it.block = v, false, blockRun{}
 	_ = it.deletes.gather(&it.View) // what may fail was found before
 	it.open()
@@ -153,7 +166,7 @@ func (it *Iter) open() {
 	for i := range rs.Runs {
 		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], keysOnly))
 	}
-	it.Merge.Init(it.children)
+	it.merge.Init(it.children)
 }
 
 // grow returns s with length n, keeping its elements' storage.
@@ -168,8 +181,8 @@ func grow[T any](s []T, n int) []T {
 func (it *Iter) Release() {
 	it.Note()
 	it.countCost()
-	_ = it.Merge.Close()
-	it.Merge.Init(nil)
+	_ = it.merge.Close()
+	it.merge.Init(nil)
 	clear(it.children)
 	it.src, it.View, it.Reads = nil, View{}, nil
 	it.deletes.forget()
@@ -249,9 +262,9 @@ func (it *Iter) First() bool { return it.SeekGE(it.lower) }
 func (it *Iter) Last() bool {
 	it.begin(it.upper, true)
 	if it.upper == nil {
-		it.entry = it.Merge.Last()
+		it.entry = it.merge.Last()
 	} else {
-		it.entry = it.Merge.SeekLT(it.upper)
+		it.entry = it.merge.SeekLT(it.upper)
 	}
 	return it.settleBackward()
 }
@@ -263,9 +276,9 @@ func (it *Iter) SeekGE(key []byte) bool {
 	}
 	it.begin(key, false)
 	if key == nil {
-		it.entry = it.Merge.First()
+		it.entry = it.merge.First()
 	} else {
-		it.entry = it.Merge.SeekGE(key, base.SeqMax)
+		it.entry = it.merge.SeekGE(key, base.SeqMax)
 	}
 	return it.settleForward()
 }
@@ -276,7 +289,7 @@ func (it *Iter) SeekLT(key []byte) bool {
 		key = it.upper
 	}
 	it.begin(key, true)
-	it.entry = it.Merge.SeekLT(key)
+	it.entry = it.merge.SeekLT(key)
 	return it.settleBackward()
 }
 
@@ -308,7 +321,7 @@ func (it *Iter) nextRow() bool {
 	it.leaveBlock()
 	if it.backward {
 		it.begin(it.key, false)
-		it.entry = it.Merge.SeekGE(it.key, 0)
+		it.entry = it.merge.SeekGE(it.key, 0)
 		it.skipVersions()
 	} else {
 		if it.sought {
@@ -335,9 +348,9 @@ func (it *Iter) prevRow() bool {
 	switch {
 	case !it.backward:
 		it.begin(it.key, true)
-		it.entry = it.Merge.SeekLT(it.key)
+		it.entry = it.merge.SeekLT(it.key)
 	case on:
-		it.entry = it.Merge.Prev()
+		it.entry = it.merge.Prev()
 	}
 	return it.settleBackward()
 }
@@ -348,8 +361,8 @@ const manyVersions = 16
 
 // nextKey moves merge from a version of the current key behind all of them.
 func (it *Iter) nextKey() {
-	it.entry = it.Merge.Next()
-	if !it.Merge.Other() {
+	it.entry = it.merge.Next()
+	if !it.merge.Other() {
 		it.skipVersions()
 	}
 }
@@ -358,10 +371,10 @@ func (it *Iter) nextKey() {
 func (it *Iter) skipVersions() {
 	for n := 0; it.entry != nil && bytes.Equal(it.entry.Key, it.key); n++ {
 		if n == manyVersions {
-			it.entry = it.Merge.SeekGE(append(it.key[:len(it.key):len(it.key)], 0), base.SeqMax)
+			it.entry = it.merge.SeekGE(append(it.key[:len(it.key):len(it.key)], 0), base.SeqMax)
 			return
 		}
-		it.entry = it.Merge.Next()
+		it.entry = it.merge.Next()
 	}
 }
 
@@ -374,7 +387,7 @@ func (it *Iter) settleForward() bool {
 			return false
 		}
 		if !it.visible(e.Seq) {
-			it.entry = it.Merge.Next()
+			it.entry = it.merge.Next()
 			continue
 		}
 		it.keepKey(e)
@@ -402,7 +415,7 @@ func (it *Iter) settleBackward() bool {
 		}
 		it.keepKey(e)
 		seen := false
-		for same := true; same; same = e != nil && !it.Merge.Other() && bytes.Equal(e.Key, it.key) {
+		for same := true; same; same = e != nil && !it.merge.Other() && bytes.Equal(e.Key, it.key) {
 			if it.visible(e.Seq) {
 				it.trailer, it.value, seen = e.Trailer, e.Value, true
 				if !e.Lasting {
@@ -410,7 +423,7 @@ func (it *Iter) settleBackward() bool {
 					it.value = it.kept
 				}
 			}
-			e = it.Merge.Prev()
+			e = it.merge.Prev()
 		}
 		it.entry = e
 		if seen && it.live(it.trailer) {
@@ -422,7 +435,7 @@ func (it *Iter) settleBackward() bool {
 }
 
 func (it *Iter) ended() bool {
-	if err := it.Merge.Err(); err != nil {
+	if err := it.merge.Err(); err != nil {
 		it.err = it.src.States.ReadError(err)
 	}
 	return false
