@@ -51,7 +51,9 @@ func (w *Work) FlushStep() (did bool, err error) {
 	edit, err := w.flushTable(mem, v, at, &r)
 	if err == nil {
 		edit.MinLog = next.Log
-		err = w.applyFlush(edit, mem)
+		if err = w.applyFlush(edit, mem); err != nil {
+			w.discardTables(edit.Added)
+		}
 	}
 	r.Duration, r.Err = time.Since(begin), err
 	w.hooks.Flushed(r)
