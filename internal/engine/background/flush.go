@@ -122,8 +122,8 @@ func FlushJob(c TableConfig, points *readstate.Points, mem *readstate.Mem, v *ma
 func (w *Work) placeFlush(mem *readstate.Mem) (*compaction.Compaction, *manifest.Version) {
 	span := Span(mem.Table)
 	for {
+		in, changes := w.input() // before the version, as in pick
 		v := w.cfg.States.Version()
-		in, changes := w.input()
 		at := compaction.PlaceFlush(v, in, span, NextAge(v), false)
 		if w.tryBegin(at, changes) {
 			return at, v
