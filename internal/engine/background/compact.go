@@ -112,11 +112,12 @@ func (w *Work) loadRangeDeletes() error {
 // and nobody would say that they are gone.
 func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readstate.State) {
 	for !w.isStopping() {
-		in, changes := w.input()
+		a := w.active()
 		rs := w.cfg.States.HoldTables()
 		if rs == nil {
 			return nil, nil
 		}
+		in := w.input(a)
 		if manual == nil {
 			in.ReadCredit = w.readCredit(rs.Version)
 		}
@@ -124,7 +125,7 @@ func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *reads
 			return nil, rs
 		}
 		c := choose(rs, in, manual)
-		if w.enter(c, rs.Version, in, manual, changes) {
+		if w.enter(c, rs.Version, in, manual, a.changes) {
 			return c, rs
 		}
 		w.cfg.States.Drop(rs)

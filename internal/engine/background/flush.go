@@ -122,10 +122,10 @@ func FlushJob(c TableConfig, points *readstate.Points, mem *readstate.Mem, v *ma
 func (w *Work) placeFlush(mem *readstate.Mem) (*compaction.Compaction, *manifest.Version) {
 	span := Span(mem.Table)
 	for {
-		in, changes := w.input() // before the version, as in pick
+		a := w.active() // before the version, as in pick
 		v := w.cfg.States.Version()
-		at := compaction.PlaceFlush(v, in, span, NextAge(v), false)
-		if w.tryBegin(at, changes) {
+		at := compaction.PlaceFlush(v, w.input(a), span, NextAge(v), false)
+		if w.tryBegin(at, a.changes) {
 			return at, v
 		}
 	}
