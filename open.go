@@ -198,6 +198,7 @@ func (db *DB) recover() error {
 	if err := db.activate(edit); err != nil {
 		return err
 	}
+	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
 	return nil
 }
