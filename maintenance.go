@@ -165,8 +165,12 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return err
 	}
 	defer end()
+	to, err := storedir.At(db.dir.FS, dir)
+	if err != nil {
+		return err
+	}
 	c := checkpoint.Config{
-		From: db.dir, To: storedir.Dir{FS: db.dir.FS, Path: dir},
+		From: db.dir, To: to,
 		Set: db.set, States: db.states, Clock: db.clock, Life: db.life,
 		Flush: db.Flush, NewTable: background.CreateTable,
 	}

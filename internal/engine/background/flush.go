@@ -30,7 +30,7 @@ type FlushResult struct {
 //  2. table written and synced, directory synced
 //  3. edit: table in, log retired
 //  4. read state without the memtable published
-//  5. log removed
+//  5. log ended and closed, if no commit has done so since; removed
 func (w *Work) FlushStep() (did bool, err error) {
 	rs := w.cfg.States.Current.Load()
 	if rs == nil || len(rs.Imms) == 0 {
@@ -62,6 +62,9 @@ func (w *Work) FlushStep() (did bool, err error) {
 		return false, err
 	}
 	if !w.cfg.Life.Closing() { // Close removes the last logs after its own edit
+		if err := w.cfg.Section.Log().EndBefore(next.Log); err != nil {
+			return true, w.cfg.Life.Poison(err)
+		}
 		for _, n := range w.cfg.Section.Files().Retire(next.Log) {
 			w.hooks.Remove(base.FileLog, n)
 		}
