@@ -242,12 +242,11 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	}
 	c := commit.NewChange()
 	defer c.Free()
-	var now int64
 	if b.relative {
-		now = db.clock.Now()
+		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)
-	if err := c.Fill(b.ops, b.count, b.relative, now); err != nil {
+	if err := c.Fill(b.ops, b.count, b.relative, c.From); err != nil {
 		return err
 	}
 	return db.commit(c, d)

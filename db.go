@@ -164,10 +164,11 @@ func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) e
 	if ttl <= 0 {
 		return ErrBadTTL
 	}
-	return db.putString(ks, key, value, commit.ExpiryAt(db.clock.Now(), commit.Milliseconds(ttl)))
+	return db.putString(ks, key, value, commit.Milliseconds(ttl))
 }
 
-func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) error {
+// putString puts a string that lives for ttl milliseconds; 0 is for ever.
+func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error {
 	if err := base.CheckKey(key); err != nil {
 		return err
 	}
@@ -176,6 +177,11 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) err
 	}
 	c := commit.NewChange()
 	defer c.Free()
+	expiry := int64(0)
+	if ttl != 0 {
+		c.From = db.clock.Now()
+		expiry = commit.ExpiryAt(c.From, ttl)
+	}
 	c.Put(ks, key, value, base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0), expiry)
 	return db.commit(c, Default)
 }

@@ -58,6 +58,7 @@ type txState struct {
 	hooks      []func()
 	iters      []*Iterator
 	attempt    int
+	managed    bool // Update or View ends it
 	done       bool
 }
 
@@ -296,9 +297,14 @@ func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
 // the transaction read has changed the error is a *ConflictError, which is
 // ErrConflict. Either way the transaction has ended. Commit returns when the writes,
 // and everything that the transaction read, have reached the durability level.
+// Inside Update or View it is ErrManaged, and the transaction goes on: they commit
+// when their closure returns nil.
 func (tx *Tx) Commit() error {
-	if tx.done {
+	switch {
+	case tx.done:
 		return ErrTxDone
+	case tx.managed:
+		return ErrManaged
 	}
 	err := tx.commit(nil)
 	if err == nil {
@@ -312,10 +318,15 @@ func (tx *Tx) Commit() error {
 // commit ends the transaction. turn is that of the attempt, if others wait for it.
 func (tx *Tx) commit(turn *commit.Turn) error {
 	defer tx.end()
-	if err := tx.ctx.Err(); err != nil && tx.t.Failed() == nil {
-		return err
+	if tx.t.Failed() == nil {
+		if err := tx.ctx.Err(); err != nil {
+			return err
+		}
+		if err := tx.db.life.ClosedErr(); err != nil {
+			return err
+		}
 	}
-	return tx.db.describe(tx.t.Commit(tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())
+	return tx.db.describe(tx.t.Commit(tx.ctx, tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())
 }
 
 // spaces returns the named keyspaces the transaction was asked to address.
@@ -327,7 +338,17 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 }
 
 // Rollback ends the transaction without a trace. After Commit it does nothing.
-func (tx *Tx) Rollback() {
+// Inside Update or View it is ErrManaged, and the transaction goes on: they roll
+// back when their closure returns an error.
+func (tx *Tx) Rollback() error {
+	if tx.managed && !tx.done {
+		return ErrManaged
+	}
+	tx.rollback()
+	return nil
+}
+
+func (tx *Tx) rollback() {
 	if !tx.done {
 		tx.end()
 	}

@@ -24,7 +24,8 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	tx.managed = true
+	defer tx.rollback()
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -97,13 +98,10 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 	if err != nil {
 		return nil, err
 	}
-	tx.attempt = a.number
-	defer tx.Rollback()
+	tx.attempt, tx.managed = a.number, true
+	defer tx.rollback()
 	if err := fn(tx); err != nil {
 		return nil, err
-	}
-	if tx.done {
-		return nil, ErrTxDone
 	}
 	if err := tx.commit(turn); err != nil {
 		if errors.Is(err, ErrConflict) {

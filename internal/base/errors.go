@@ -12,6 +12,7 @@ var (
 	ErrWrongType     = errors.New("siltstone: key holds another type")
 	ErrConflict      = errors.New("siltstone: transaction conflict")
 	ErrTxDone        = errors.New("siltstone: transaction has ended")
+	ErrManaged       = errors.New("siltstone: Update and View end their transaction themselves")
 	ErrNested        = errors.New("siltstone: write from inside an Update that it conflicts with")
 	ErrClosed        = errors.New("siltstone: closed")
 	ErrReadOnly      = errors.New("siltstone: read-only")

@@ -135,7 +135,7 @@ func showError(err error) string {
 
 // named are the errors that callers compare with.
 var named = []error{
-	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
+	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrManaged, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
 	siltstone.ErrLocked, siltstone.ErrCorruption, siltstone.ErrIndeterminate, siltstone.ErrPoisoned, siltstone.ErrNoSpace, siltstone.ErrConflict,
 	siltstone.ErrFormatTooNew, siltstone.ErrEmptyKey, siltstone.ErrKeyTooLarge, siltstone.ErrValueTooLarge, siltstone.ErrBadRange, siltstone.ErrBadTTL,
 	siltstone.ErrNotNumber, siltstone.ErrOverflow, siltstone.ErrNaN, siltstone.ErrOutOfRange, siltstone.ErrDropped, siltstone.ErrSyntax,

@@ -79,6 +79,9 @@ func (l *Log) Wait(pos Position, level Level) error {
 		wait, call := l.crowdLocked()
 		if !wait {
 			err := l.err
+			if err == ErrClosed && l.reached(goal{pos: pos}) {
+				err = nil // the log was closed meanwhile, with this in it
+			}
 			l.mu.Unlock()
 			if call {
 				l.crowded()
