@@ -166,7 +166,7 @@ func (db *DB) DropKeyspace(name string) error {
 		return err
 	}
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
@@ -189,7 +189,7 @@ func (db *DB) DropKeyspace(name string) error {
 // they are.
 func (db *DB) DropAll() error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
