@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/check"
 	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
@@ -15,7 +16,7 @@ import (
 // want it.
 func (db *DB) Flush(ctx context.Context) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 // level. Nil bounds are open.
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if db.life.Closing() {
 		return ErrClosed

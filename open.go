@@ -50,12 +50,13 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
-		return nil, err
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
-		return nil, errors.Join(err, storedir.Unlock(lock))
+		_ = storedir.Unlock(lock) // the first error is the one to tell
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)

@@ -151,8 +151,8 @@ func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if record.Type(f.Attr.Type()) != record.TypeString {
-		return dst, ErrWrongType
+	if t := record.Type(f.Attr.Type()); t != record.TypeString {
+		return dst, record.WrongType(key, t, record.TypeString)
 	}
 	return append(dst, f.Value...), nil
 }
@@ -182,8 +182,8 @@ func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
 // PutTTL sets key to value for the time ttl, counted from the transaction's
 // clock.
 func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
-	if ttl <= 0 {
-		return ErrBadTTL
+	if err := base.CheckTTL(ttl); err != nil {
+		return err
 	}
 	return tx.put(key, value, commit.ExpiryAt(tx.t.Now(), commit.Milliseconds(ttl)))
 }
@@ -194,8 +194,11 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	if err != nil {
 		return err
 	}
-	if len(value) > MaxValueLen {
-		return ErrValueTooLarge
+	if err := base.CheckValue(len(value)); err != nil {
+		return err
+	}
+	if !tx.t.Writes() {
+		return readOnlyTx("Put")
 	}
 	tx.t.DropUnborn(row)
 	return tx.t.Put(row, record.TypeString, expiry, value)
@@ -207,6 +210,9 @@ func (tx *Tx) Delete(key []byte) error {
 	row, err := tx.row(room[:0], key)
 	if err != nil {
 		return err
+	}
+	if !tx.t.Writes() {
+		return readOnlyTx("Delete")
 	}
 	tx.t.DropUnborn(row)
 	return tx.t.Delete(row)
@@ -222,8 +228,16 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err != nil {
 		return err
 	}
+	if !tx.t.Writes() {
+		return readOnlyTx("DeleteRange")
+	}
 	tx.t.DropUnbornIn(lo, hi)
 	return tx.t.DeleteRange(lo, hi)
+}
+
+// readOnlyTx refuses a call in a transaction that only reads.
+func readOnlyTx(call string) error {
+	return base.Errorf(ErrReadOnly, "%s in a read-only transaction", call)
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.

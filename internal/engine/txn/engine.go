@@ -94,7 +94,7 @@ const (
 // EndCall ends it.
 func (e *Engine) BeginCall(ks *keyspace.Space, write bool, key string, attempt int) (*Txn, error) {
 	if write && e.readOnly {
-		return nil, base.ErrReadOnly
+		return nil, base.ErrReadOnlyStore
 	}
 	t := pool.Get().(*Txn)
 	if write && attempt > turnAfter {
