@@ -168,7 +168,7 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	defer end()
 	to, err := storedir.At(db.dir.FS, dir)
 	if err != nil {
-		return err
+		return base.In(err, "checkpoint to %q", dir)
 	}
 	c := checkpoint.Config{
 		From: db.dir, To: to,

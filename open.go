@@ -46,7 +46,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	at, err := storedir.At(opts.FS, dir)
 	if err != nil {
-		return nil, err
+		return nil, base.In(err, "open %q", dir)
 	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {

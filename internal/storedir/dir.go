@@ -22,9 +22,12 @@ type Dir struct {
 // At returns the directory that path means now: for good, whatever the process's
 // working directory becomes.
 func At(fsys vfs.FS, path string) (Dir, error) {
+	if path == "" {
+		return Dir{}, fmt.Errorf("no directory is named: %w", fs.ErrNotExist)
+	}
 	abs, err := vfs.Abs(fsys, path)
 	if err != nil {
-		return Dir{}, fmt.Errorf("siltstone: %s: %w", path, err)
+		return Dir{}, err
 	}
 	return Dir{fsys, abs}, nil
 }
