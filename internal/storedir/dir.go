@@ -19,7 +19,7 @@ type Dir struct {
 	Path string
 }
 
-// Listing is what a store's directory holds, numbers ascending.
+// Listing is the files of a store's directory, by ascending numbers.
 type Listing struct {
 	Logs, Tables, Manifests []base.FileNum
 	Temps                   []string // names of files that a crash left half made
@@ -68,7 +68,7 @@ func (d Dir) Create(t base.FileType, n base.FileNum) (vfs.File, error) {
 	return f, NoSpace(err)
 }
 
-// Make makes the directory and what is missing above it, one directory at a time,
+// Make makes the directory and missing ones above it, one directory at a time,
 // each with a durable name before anything is made in it. The name of one that
 // exists is made durable too: a start that was killed may have just made it.
 func (d Dir) Make() error {
