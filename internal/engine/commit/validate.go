@@ -41,9 +41,9 @@ func (s *Section) validate(c *Change, since base.SeqNum) (checked base.SeqNum, e
 	return checked, nil
 }
 
-// revalidateLocked is the inner phase, inside the commit section: what has changed
-// since the outer one is in memory, unless a flush has moved it, and then the outer
-// phase is due again (errRevalidate). The commit's clock is compared with the
+// revalidateLocked is the inner phase, inside the commit section: records that came
+// since the outer one are in memory. If a flush has moved them the outer phase is due
+// again (errRevalidate). The commit's clock is compared with the
 // earliest expiry read.
 func (s *Section) revalidateLocked(c *Change, checked base.SeqNum) error {
 	if expiry, row := c.Reads.Expiry(); expiry != 0 && expiry <= s.clock.Now() {

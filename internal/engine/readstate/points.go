@@ -9,7 +9,7 @@ import (
 )
 
 // Points is the list of registered read points: the (sequence, clock) pairs
-// of open snapshots and read-write transactions. What a registered point can
+// of open snapshots and transactions. What a registered point can
 // see, no merge may drop. Choosing a point and registering it is one step, and
 // so is capturing the list; a merge pins its inputs first and captures second.
 // Safe for concurrent use.
