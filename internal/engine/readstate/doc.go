@@ -8,8 +8,9 @@
 //	Points ──► the (sequence, clock) pairs that no merge may drop
 //
 // A reader pins the current State, then loads the visible sequence. Every record up to
-// that sequence is in the pinned State, or was committed after the pin. A State ends when it is neither the current one nor in use: then its memtables go
-// back to be filled again, and tables that no State lists are removed.
+// that sequence is in the pinned State, or was committed after the pin. A State ends
+// when it is neither the current one nor in use: then its memtables go back to be
+// filled again, and tables that no State lists are removed.
 //
 // Locks, in the order in which they are taken: States.mu, then Tables.mu;
 // State.olderMu, then Table.opening, which is held while a file is opened, then
