@@ -18,7 +18,7 @@ import (
 // and not expired. It is the one place where visibility is decided for ranges;
 // iterators, loops, typed values and conflict checks stand on it.
 //
-// Bounds and keys are row keys. What it lends is valid until the next move. Not
+// Bounds and keys are row keys. Its slices are valid until the next move. Not
 // safe for concurrent use.
 type Iter struct {
 	src *Source
