@@ -44,7 +44,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // describe turns a conflict of rows into a ConflictError, which names keys of a
 // keyspace; other errors stay as they are. A row of a collection is named by the
-// collection's key, as of seq. It costs a look-up and is called outside the commit section.
+// collection's key, as of seq. It costs a look-up and is called outside the commit
+// section.
 func (db *DB) describe(err error, spaces []*keyspace.Space, seq base.SeqNum) error {
 	var c *commit.Conflict
 	if !errors.As(err, &c) {

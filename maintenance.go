@@ -157,9 +157,8 @@ func (db *DB) pinForCheck() (check.Store, error) {
 //
 // The tables of a store opened read-only are copied, not linked, for its files must
 // not be changed in any way. The records of its logs are written to tables of the
-// copy. A
-// poisoned store is refused with ErrPoisoned: which of its last commits count is
-// decided when it is opened again.
+// copy. A poisoned store is refused with ErrPoisoned: which of its last commits count
+// is decided when it is opened again.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	ctx, end, err := db.life.LongCall(ctx)
 	if err != nil {

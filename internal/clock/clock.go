@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// Clock is the store's one clock, in milliseconds since 1970. It never
-// goes back: not when the wall clock does, and not across a restart, since log
-// frames and version edits carry the readings they relied on and recovery
-// starts at the largest found. While the wall is behind, the clock advances by
-// elapsed time until the wall catches up, so that time to live keeps running.
-// Safe for concurrent use.
+// Clock is the store's one clock, in milliseconds since 1970. It never goes back: not
+// when the wall clock does, and not across a restart, since log frames and version
+// edits carry the readings they relied on and recovery starts at the largest found.
+// While the wall is behind, the clock advances by elapsed time until the wall catches
+// up, so that time to live keeps running. Safe for concurrent use.
 type Clock struct {
 	wall func() time.Time
 

@@ -7,9 +7,8 @@ import (
 )
 
 // Range reads lose time to every source that they merge; rows.Loss counts the loss in
-// bytes that could have been merged in the same time. The credit is
-// spent on merging the sources, once readers have lost as much time as that takes
-// and not before.
+// bytes that could have been merged in the same time. The credit is spent on merging
+// the sources, once readers have lost as much time as that takes and not before.
 //
 //	rows.Iter ──► rows.Loss.Runs ────────────► Pick: fewer runs
 //	          └─► readstate.Mem.Lost ──► flush ──┘

@@ -28,8 +28,8 @@ func (s *Section) Rotate(full *readstate.Mem) error {
 	return nil
 }
 
-// rotateTo rotates to empty, inside the commit section. It reports false if the log that
-// was prepared has been taken by a change with a table of its own.
+// rotateTo rotates to empty, inside the commit section. It reports false if the log
+// that was prepared has been taken by a change with a table of its own.
 func (s *Section) rotateTo(full *readstate.Mem, empty *memtable.Table) (done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

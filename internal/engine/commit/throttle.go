@@ -32,11 +32,11 @@ const (
 	fillFactor = 1.19 // from lowPrice to topPrice in 31 steps
 )
 
-// delayPerByte is the price of a byte at a debt: the higher of the prices for runs and
-// for memtables. Runs cost nothing up to slowRuns; memtables nothing
-// until as many as may be are waiting, for then the one that takes writes must
-// last until one of them has been flushed. From there on each step costs the
-// same factor more, up to topPrice. It is a pure function.
+// delayPerByte is the price of a byte at a debt: the higher of the prices for runs
+// and for memtables. Runs cost nothing up to slowRuns; memtables nothing until as
+// many as may be are waiting, for then the one that takes writes must last until one
+// of them has been flushed. From there on each step costs the same factor more, up to
+// topPrice. It is a pure function.
 func delayPerByte(d debt) time.Duration {
 	price := rising(d.runs-slowRuns, runFactor)
 	if d.full >= maxUnflushed {

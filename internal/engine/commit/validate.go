@@ -43,8 +43,8 @@ func (s *Section) validate(c *Change, since base.SeqNum) (checked base.SeqNum, e
 
 // revalidateLocked is the inner phase, inside the commit section: records that came
 // since the outer one are in memory. If a flush has moved them the outer phase is due
-// again (errRevalidate). The commit's clock is compared with the
-// earliest expiry read.
+// again (errRevalidate). The commit's clock is compared with the earliest expiry
+// read.
 func (s *Section) revalidateLocked(c *Change, checked base.SeqNum) error {
 	if expiry, row := c.Reads.Expiry(); expiry != 0 && expiry <= s.clock.Now() {
 		return &Conflict{Lo: bytes.Clone(row), Expired: true}

@@ -2,8 +2,8 @@ package commitlog
 
 import "github.com/siltstonedb/siltstone/wal"
 
-// group is the contents of one frame to be. Payloads are copied into buffers of one size,
-// which are used again: none ever grows, so that nothing is copied twice. Large
+// group is the contents of one frame to be. Payloads are copied into buffers of one
+// size, which are used again: none ever grows, so that nothing is copied twice. Large
 // payloads are referenced, in order, between the parts of the buffers.
 type group struct {
 	frame  wal.Frame
