@@ -162,7 +162,7 @@ func apiScan(t *testing.T, s *testStore, a api) {
 		wantText(t, list(r, siltstone.Range{Lower: []byte("c")}), "c=3 \xff\xff=4")
 		wantText(t, list(r, siltstone.Prefix([]byte("b"))), "b=1 b\x00=2")
 		wantText(t, list(r, siltstone.Prefix([]byte("\xff"))), "\xff\xff=4")
-		wantText(t, list(r, rng("c", "b")), "[siltstone: lower bound is above upper bound]")
+		wantText(t, list(r, rng("c", "b")), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
 	})
 	for kv, err := range a.Scan(siltstone.Range{}) {
 		ok(t, err)

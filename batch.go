@@ -94,8 +94,8 @@ func (b *Batch) Put(key, value []byte) { b.put(key, value, 0) }
 // PutTTL sets key to value for the time ttl, counted from Apply. A ttl that is
 // not positive is ErrBadTTL.
 func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
-	if ttl <= 0 {
-		b.fail(ErrBadTTL)
+	if err := base.CheckTTL(ttl); err != nil {
+		b.refuse("put", err)
 		return
 	}
 	b.put(key, value, commit.Milliseconds(ttl))
@@ -103,7 +103,7 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 }
 
 func (b *Batch) put(key, value []byte, ttl int64) {
-	if !b.check(key, len(value)) {
+	if !b.check("put", key, len(value)) {
 		return
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
@@ -117,7 +117,7 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 // Delete deletes key, whatever its type. Deleting a key that does not exist is no
 // error.
 func (b *Batch) Delete(key []byte) {
-	if !b.check(key, 0) {
+	if !b.check("delete", key, 0) {
 		return
 	}
 	prefix, b := b.ks.Prefix(), b.whole()
@@ -134,7 +134,7 @@ func (b *Batch) DeleteRange(r Range) {
 	}
 	lo, hi, err := r.deleteRows(ks.Prefix())
 	if err != nil {
-		b.fail(err)
+		b.refuse("range delete", err)
 		return
 	}
 	if bytes.Equal(lo, hi) {
@@ -146,21 +146,26 @@ func (b *Batch) DeleteRange(r Range) {
 }
 
 // check prepares an operation on key.
-func (b *Batch) check(key []byte, valueLen int) bool {
+func (b *Batch) check(op string, key []byte, valueLen int) bool {
 	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return false
 	}
 	if err := base.CheckKey(key); err != nil {
-		b.fail(err)
+		b.refuse(op, err)
 		return false
 	}
-	if valueLen > MaxValueLen {
-		b.fail(ErrValueTooLarge)
+	if err := base.CheckValue(valueLen); err != nil {
+		b.refuse(op, err)
 		return false
 	}
 	b.touch(ks, db)
 	return b.err == nil
+}
+
+// refuse keeps the mistake of the operation that would have come next.
+func (b *Batch) refuse(op string, err error) {
+	b.fail(base.In(err, "batch operation %d (%s)", b.whole().count+1, op))
 }
 
 func (b *Batch) fail(err error) {
@@ -244,12 +249,11 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	}
 	c := commit.NewChange()
 	defer c.Free()
-	var now int64
 	if b.relative {
-		now = db.clock.Now()
+		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)
-	if err := c.Fill(b.ops, b.count, b.relative, now); err != nil {
+	if err := c.Fill(b.ops, b.count, b.relative, c.From); err != nil {
 		return err
 	}
 	return db.commit(c, d)

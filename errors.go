@@ -7,7 +7,7 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
 // ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
 // ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
-// ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
+// ErrNoSpace, ErrTxDone, ErrManaged, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
 var (
@@ -19,6 +19,9 @@ var (
 	ErrConflict = base.ErrConflict
 	// ErrTxDone: the transaction has been committed or rolled back.
 	ErrTxDone = base.ErrTxDone
+	// ErrManaged: Commit or Rollback inside an Update or View, which end their
+	// transaction themselves. The transaction goes on.
+	ErrManaged = base.ErrManaged
 	// ErrNested: a write inside an Update's closure, made outside its
 	// transaction, that the transaction itself depends on.
 	ErrNested = base.ErrNested

@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"time"
 
 	"github.com/siltstonedb/siltstone/compaction"
 )
@@ -33,4 +34,19 @@ func (db *DB) CompactTables() error {
 			return err
 		}
 	}
+}
+
+// Within reports whether ok comes true within a minute: background work takes its
+// time.
+func Within(ok func() bool) bool {
+	end := time.Now().Add(time.Minute)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			return false
+		}
+		<-tick.C
+	}
+	return true
 }

@@ -3,7 +3,7 @@ package siltstone
 import (
 	"cmp"
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -51,13 +51,43 @@ func (h *handles) opened(k holdKind, what any, state *readstate.State) {
 	if !h.track {
 		return
 	}
-	o := hold{kind: k, since: time.Now(), state: state, stack: string(debug.Stack())}
+	o := hold{kind: k, since: time.Now(), state: state, stack: callerStack()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tracked == nil {
 		h.tracked = map[any]hold{}
 	}
 	h.tracked[what] = o
+}
+
+// callerStack is the goroutine's stack from the caller of the store on.
+func callerStack() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	var stack strings.Builder
+	for more, inside := true, true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); inside && ofStore(f) {
+			continue
+		}
+		inside = false
+		fmt.Fprintf(&stack, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return stack.String()
+}
+
+// ofStore reports whether a frame is one of the store's own.
+func ofStore(f runtime.Frame) bool {
+	rest, ok := strings.CutPrefix(f.Function, "github.com/siltstonedb/siltstone")
+	if !ok || strings.HasSuffix(f.File, "_test.go") {
+		return false
+	}
+	for _, pkg := range [...]string{".", "/typed.", "/codec.", "/internal/collection."} {
+		if strings.HasPrefix(rest, pkg) {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *handles) closed(k holdKind, what any) {
@@ -94,12 +124,20 @@ func (h *handles) metrics(now time.Time) OpenMetrics {
 	return m
 }
 
-// err returns an error that lists the handles that are still open, or nil.
+// counted is a number of things in words: "1 iterator", "2 iterators".
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// err returns an error that lists what is still open, or nil.
 func (h *handles) err() error {
 	var parts []string
 	for k := range holdKinds {
 		if n := h.open[k].Load(); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %v(s)", n, k))
+			parts = append(parts, counted(n, k.String()))
 		}
 	}
 	if len(parts) == 0 {

@@ -168,7 +168,7 @@ func (db *DB) DropKeyspace(name string) error {
 		return err
 	}
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
@@ -191,7 +191,7 @@ func (db *DB) DropKeyspace(name string) error {
 // again.
 func (db *DB) DropAll() error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()

@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/check"
 	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
@@ -15,7 +16,7 @@ import (
 // want it.
 func (db *DB) Flush(ctx context.Context) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 // level. Nil bounds are open.
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if db.life.Closing() {
 		return ErrClosed
@@ -165,8 +166,12 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return err
 	}
 	defer end()
+	to, err := storedir.At(db.dir.FS, dir)
+	if err != nil {
+		return err
+	}
 	c := checkpoint.Config{
-		From: db.dir, To: storedir.Dir{FS: db.dir.FS, Path: dir},
+		From: db.dir, To: to,
 		Set: db.set, States: db.states, Clock: db.clock, Life: db.life,
 		Flush: db.Flush, NewTable: background.CreateTable,
 	}

@@ -34,22 +34,29 @@ import (
 // ErrCorruption, which names file and offset, and Open changes nothing. If the
 // directory is in use the error is ErrLocked.
 //
-// Opening a store that was closed costs a few syncs. After a crash Open also replays
-// the logs of the memtables that had not been flushed.
+// The store is the directory that dir names now: it goes on with it when the process
+// changes its working directory.
+//
+// A clean open costs a few syncs; after a crash, the replay of at most the logs
+// of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	at := storedir.Dir{FS: opts.FS, Path: dir}
-	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
+	at, err := storedir.At(opts.FS, dir)
 	if err != nil {
 		return nil, err
+	}
+	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
+	if err != nil {
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
-		return nil, errors.Join(err, storedir.Unlock(lock))
+		_ = storedir.Unlock(lock) // the first error is the one to tell
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)
@@ -193,6 +200,7 @@ func (db *DB) recover() error {
 	if err := db.activate(edit); err != nil {
 		return err
 	}
+	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
 	return nil
 }

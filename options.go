@@ -3,6 +3,7 @@ package siltstone
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/background"
@@ -156,35 +157,48 @@ const (
 	defaultOpen    = 256
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
+	mostMemtable   = 1 << 30
 	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
 
-// withDefaults returns a copy of o with every zero replaced, or an error that names
-// the field that makes no sense. A nil o is all defaults.
+// check returns an error that names the field which makes no sense, and what would.
+func (o *Options) check() error {
+	for _, f := range [...]struct {
+		name         string
+		v, least, at int64 // at most; zero is the default
+	}{
+		{"MemoryLimit", o.MemoryLimit, leastMemory, math.MaxInt64},
+		{"MaxDiskBytes", o.MaxDiskBytes, 0, math.MaxInt64},
+		{"MemtableBytes", o.MemtableBytes, 0, mostMemtable},
+		{"MaxOpenFiles", int64(o.MaxOpenFiles), 0, math.MaxInt64},
+		{"CompactionRate", o.CompactionRate, 0, math.MaxInt64},
+	} {
+		switch {
+		case f.v != 0 && f.v < f.least:
+			return fmt.Errorf("siltstone: option %s: %d is below the least, %d", f.name, f.v, f.least)
+		case f.v > f.at:
+			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
+		}
+	}
+	if o.Durability > Buffered {
+		return fmt.Errorf("siltstone: option Durability: there is no %v", o.Durability)
+	}
+	if o.Compression > None {
+		return fmt.Errorf("siltstone: option Compression: there is no %v", o.Compression)
+	}
+	return nil
+}
+
+// withDefaults returns a copy of o with every zero replaced, or the error of check.
+// A nil o is all defaults.
 func (o *Options) withDefaults() (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o
 	}
-	bad := func(field string, v any) (Options, error) {
-		return c, fmt.Errorf("siltstone: option %s: %v makes no sense", field, v)
-	}
-	switch {
-	case c.Durability > Buffered:
-		return bad("Durability", c.Durability)
-	case c.MemoryLimit < 0 || c.MemoryLimit > 0 && c.MemoryLimit < leastMemory:
-		return bad("MemoryLimit", c.MemoryLimit)
-	case c.MaxDiskBytes < 0:
-		return bad("MaxDiskBytes", c.MaxDiskBytes)
-	case c.MemtableBytes < 0 || c.MemtableBytes > 1<<30:
-		return bad("MemtableBytes", c.MemtableBytes)
-	case c.MaxOpenFiles < 0:
-		return bad("MaxOpenFiles", c.MaxOpenFiles)
-	case c.CompactionRate < 0:
-		return bad("CompactionRate", c.CompactionRate)
-	case c.Compression > None:
-		return bad("Compression", c.Compression)
+	if err := c.check(); err != nil {
+		return c, err
 	}
 	if c.Durability == Default {
 		c.Durability = Sync

@@ -46,7 +46,14 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	}
 	opts.ReadOnly, opts.MustExist, opts.manualWork = false, false, true
 	opts.OnEvent, opts.Logger = nil, nil
-	from, to := storedir.Dir{FS: opts.FS, Path: src}, storedir.Dir{FS: opts.FS, Path: dst}
+	from, err := storedir.At(opts.FS, src)
+	if err != nil {
+		return RepairReport{}, err
+	}
+	to, err := storedir.At(opts.FS, dst)
+	if err != nil {
+		return RepairReport{}, err
+	}
 	if err := to.MustBeAbsent(); err != nil {
 		return RepairReport{}, err
 	}

@@ -82,8 +82,8 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if record.Type(f.Attr.Type()) != record.TypeString {
-		return dst, ErrWrongType
+	if t := record.Type(f.Attr.Type()); t != record.TypeString {
+		return dst, record.WrongType(key, t, record.TypeString)
 	}
 	return append(dst, f.Value...), nil
 }

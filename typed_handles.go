@@ -3,6 +3,7 @@ package siltstone
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/typed"
@@ -159,7 +160,7 @@ func (s *txSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 		return nil, err
 	}
 	if write && !tx.t.Writes() {
-		return nil, ErrReadOnly
+		return nil, readOnlyTx("a call that writes")
 	}
 	if tx.ks() == nil {
 		return &tx.t, nil
@@ -205,7 +206,7 @@ type snapSource Snapshot
 
 func (s *snapSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 	if write {
-		return nil, ErrReadOnly
+		return nil, base.Errorf(ErrReadOnly, "a call that writes on a snapshot")
 	}
 	rs, n, err := (*Snapshot)(s).pin()
 	if err != nil {

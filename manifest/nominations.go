@@ -86,11 +86,10 @@ func (n *Nominations) Decided(mem base.FileNum) {
 	n.deciding = nil
 }
 
-// settle forgets the verdicts in the memtable whose log is mem, which is being
-// flushed, and returns the collections that they settle. Collections that were
-// nominated since, by that flush or before it, are not settled: the verdict about them
-// comes later or is in a later memtable.
-func (n *Nominations) settle(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
+// settles returns what the verdicts settle that are in the memtable whose log is mem,
+// which is being flushed: not what was nominated since, by that flush or before it,
+// for the verdict about that comes later or is in a later memtable.
+func (n *Nominations) settles(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	open := slices.Concat(nominated, n.pending, n.deciding)
@@ -101,8 +100,14 @@ func (n *Nominations) settle(mem base.FileNum, nominated []IDRange) (settled []I
 			open = append(open, v.ids...)
 		}
 	}
-	n.verdicts = slices.DeleteFunc(n.verdicts, func(v verdict) bool { return v.mem == mem })
 	return SubtractRanges(settled, open)
+}
+
+// flushed forgets the verdicts in the memtable whose log is mem.
+func (n *Nominations) flushed(mem base.FileNum) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.verdicts = slices.DeleteFunc(n.verdicts, func(v verdict) bool { return v.mem == mem })
 }
 
 // Undecided returns the collections that no verdict was reached about.

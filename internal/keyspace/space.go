@@ -104,9 +104,9 @@ func Number(prefix []byte) uint32 {
 func CheckName(name string) error {
 	switch {
 	case name == "":
-		return base.ErrEmptyKey
+		return base.Errorf(base.ErrEmptyKey, "empty name of a keyspace")
 	case len(name) > MaxNameLen:
-		return base.ErrKeyTooLarge
+		return base.Errorf(base.ErrKeyTooLarge, "name of a keyspace has %d bytes, the limit is %d", len(name), MaxNameLen)
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type State struct {
 
 	long sync.RWMutex // held shared by long calls
 
+	once   sync.Once // of Close
+	result error     // of the one that closed
+
 	poisoned atomic.Bool
 	closing  atomic.Bool
 	ctx      context.Context // done once Close has begun
@@ -53,6 +56,13 @@ func (s *State) ClosedErr() error {
 		return base.ErrClosed
 	}
 	return nil
+}
+
+// Close runs do in the first call; every call returns what do returned, once it
+// has: whoever is told that the store is closed can rely on it.
+func (s *State) Close(do func() error) error {
+	s.once.Do(func() { s.result = do() })
+	return s.result
 }
 
 // BeginClose says that Close has begun: Closing is true from now on. The context

@@ -22,7 +22,7 @@ type Use struct {
 func (d Dir) Lock(u Use) (io.Closer, error) {
 	_, err := d.FS.Stat(d.Name(base.FileCurrent, 0))
 	if err != nil && (u.MustExist || u.ReadOnly) {
-		return nil, fmt.Errorf("siltstone: no store in %s: %w", d.Path, err)
+		return nil, fmt.Errorf("there is no store: %w", err)
 	}
 	if err != nil {
 		if err := d.Make(); err != nil {

@@ -1,8 +1,8 @@
 package commit
 
 import (
+	"context"
 	"sync"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
@@ -32,6 +32,14 @@ type Change struct {
 	Drops   []*keyspace.Space // keyspaces it drops
 	Removed uint64            // elements that collections lose by it
 	Urgent  bool              // the store's own commit: never throttled nor held back
+	Ctx     context.Context   // if set, its end ends the wait for somebody's turn
+	waited  int               // for how many turns it has waited
+
+	// The clock readings that its deadlines count from; 0: they are fixed, or there
+	// are none. A change that has to wait counts from the end of the wait: the
+	// deadlines of its puts are moved, or, if a call has derived more from the
+	// reading, the call runs again.
+	From, CallFrom int64
 
 	// Entered, if set, is called inside the section once the change has happened,
 	// with the log of the memtable it went to.
@@ -288,25 +296,6 @@ func (c *Change) sealedTable() *memtable.Table {
 	b := memtable.NewBuilder(memtable.Footprint(len(c.ops), c.bytes), len(c.ops))
 	c.InsertInto(b, 0, 0, c.owned)
 	return b.Table()
-}
-
-// ExpiryAt returns now plus ttl in milliseconds, bounded to what a record can
-// hold.
-func ExpiryAt(now, ttl int64) int64 {
-	const most = 1 << 61
-	if ttl > most-now {
-		return most
-	}
-	return now + ttl
-}
-
-// Milliseconds rounds a time to live up to milliseconds.
-func Milliseconds(ttl time.Duration) int64 {
-	ms := ttl.Milliseconds()
-	if time.Duration(ms)*time.Millisecond < ttl {
-		ms++
-	}
-	return ms
 }
 
 // IsRangeDelete reports whether operation i is one.

@@ -24,6 +24,7 @@ type Section struct {
 	reserved int64          // of the memory budget, for mem: see reserveLocked
 	lastSeq  base.SeqNum
 	closed   bool
+	watches  []*watch // of large sets of reads that are being validated
 
 	visible atomic.Uint64 // largest sequence readers may see
 
@@ -99,14 +100,11 @@ func (s *Section) startLocked(last base.SeqNum) {
 	s.visible.Store(uint64(last))
 }
 
-// Close ends committing: later commits are ErrClosed. It reports whether this call
-// did it.
-func (s *Section) Close() bool {
+// Close ends committing: later commits are ErrClosed.
+func (s *Section) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.closed
 	s.closed = true
-	return first
 }
 
 // Visible returns the largest sequence that readers may see.
@@ -179,22 +177,24 @@ func (c *Change) published() {
 // enter brings the change into the commit section, removing one obstacle after the
 // other, and returns its position in the log.
 func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
-	var checked base.SeqNum
+	var v validation
 	if c.Reads != nil {
-		if checked, err = s.validate(c, c.Reads.Seq); err != nil {
+		v.checked = c.Reads.Seq
+		if c.Reads.Len() >= watchFrom {
+			v.watch = s.beginWatch(c.Reads)
+			defer s.endWatch(v.watch)
+		}
+		if err = s.validate(c, &v); err != nil {
 			return 0, err
 		}
 	}
-	var sealed *memtable.Table
-	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
-		sealed = c.sealedTable()
+	if !c.Urgent && !s.cfg.Manual && s.throttle(c.bytes) {
+		c.postpone(s.clock.Now())
 	}
-	if !c.Urgent && !s.cfg.Manual {
-		s.throttle(c.bytes)
-	}
+	sealed := s.sealedOf(c)
 	for {
 		s.mu.Lock()
-		o, err := s.obstacleLocked(c, sealed, checked)
+		o, err := s.obstacleLocked(c, sealed, &v)
 		if o == none && err == nil {
 			pos = s.insertLocked(c, sealed)
 			s.mu.Unlock()
@@ -217,15 +217,28 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		case logShort:
 			err = s.extend(c)
 		case readsUnchecked:
-			checked, err = s.validate(c, checked)
+			err = s.validate(c, &v)
 		}
 		if err != nil {
 			return 0, s.refuse(err)
 		}
+		if now := s.clock.Now(); c.late(now) {
+			return 0, ErrStateChanged
+		} else if c.postpone(now) {
+			sealed = s.sealedOf(c)
+		}
 	}
 }
 
-// obstacle is a reason why a change cannot be inserted right now.
+// sealedOf returns a table of the change's own if it needs one.
+func (s *Section) sealedOf(c *Change) *memtable.Table {
+	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
+		return c.sealedTable()
+	}
+	return nil
+}
+
+// obstacle is what keeps a change from being inserted right now.
 type obstacle uint8
 
 const (
@@ -240,9 +253,9 @@ const (
 
 var errRevalidate = errors.New("records have left memory")
 
-// obstacleLocked returns the first obstacle to the change, or the error that refuses
-// it.
-func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base.SeqNum) (obstacle, error) {
+// obstacleLocked returns what keeps the change from being inserted, or the error
+// that refuses it.
+func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validation) (obstacle, error) {
 	if s.closed {
 		return none, base.ErrClosed
 	}
@@ -270,7 +283,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base
 		return logShort, nil
 	}
 	if c.Reads != nil {
-		if err := s.revalidateLocked(c, checked); err == errRevalidate {
+		if err := s.revalidateLocked(c, v); err == errRevalidate {
 			return readsUnchecked, nil
 		} else if err != nil {
 			return none, err
@@ -303,6 +316,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		if s.reserved < s.cfg.MemtableBytes {
 			s.reserveLocked()
 		}
+	}
+	for _, w := range s.watches {
+		w.noteLocked(c)
 	}
 	if c.Entered != nil {
 		c.Entered(s.mem.Log)

@@ -75,17 +75,19 @@ const (
 	maxSleep = 10 * time.Millisecond
 )
 
-// throttle delays a writer of n bytes by their present price.
-func (s *Section) throttle(n int64) {
+// throttle delays a writer of n bytes by what they cost now, and reports whether it
+// did.
+func (s *Section) throttle(n int64) bool {
 	price := delayPerByte(s.debt())
 	if price == 0 {
-		return
+		return false
 	}
 	owed := s.owed.Add(int64(price) * n)
 	if owed < int64(minSleep) {
-		return
+		return false
 	}
 	sleep := min(owed, int64(maxSleep))
 	s.owed.Add(-sleep)
 	time.Sleep(time.Duration(sleep))
+	return true
 }

@@ -72,7 +72,7 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	t := &Turn{turns: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: s.clock.Freeze(), goroutine: me}
 	t.timer = time.AfterFunc(d, func() {
 		t.overtaken.Store(true) // time goes on, and may overtake the attempt
-		t.End()
+		t.end()
 	})
 	s.mu.Lock()
 	select {
@@ -87,8 +87,12 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 // End ends the turn: waiting commits go on, and the next attempt has its turn. It is
 // called when the attempt was published or has failed. Ending twice is no error.
 func (t *Turn) End() {
+	t.timer.Stop()
+	t.end()
+}
+
+func (t *Turn) end() {
 	t.over.Do(func() {
-		t.timer.Stop()
 		close(t.done)
 		t.turns.now.CompareAndSwap(t, nil)
 		t.thaw()
@@ -107,14 +111,17 @@ func (g *Turns) holdsBack(c *Change) bool {
 	if t == nil || t == c.Turn {
 		return false
 	}
-	if c.Urgent || !time.Now().Before(t.until) {
+	if c.Urgent || c.waited >= mostTurns || !time.Now().Before(t.until) {
 		t.overtaken.Store(true)
 		return false
 	}
 	return true
 }
 
-// wait waits until the turn is over. A commit from the goroutine of the attempt
+// mostTurns is for how many turns, one after the other, a change waits.
+const mostTurns = 8
+
+// wait waits until the turn is over, or the change's context ends. A commit from the goroutine of the attempt
 // itself is not made to wait for itself: it goes on with the turn, alone. t is nil
 // if the turn ended meanwhile.
 func (t *Turn) wait(c *Change, quit <-chan struct{}) error {
@@ -125,9 +132,16 @@ func (t *Turn) wait(c *Change, quit <-chan struct{}) error {
 		c.Turn = t
 		return nil
 	}
+	c.waited++
+	var canceled <-chan struct{}
+	if c.Ctx != nil {
+		canceled = c.Ctx.Done()
+	}
 	select {
 	case <-t.done:
 		return nil
+	case <-canceled:
+		return c.Ctx.Err()
 	case <-quit:
 		return base.ErrClosed
 	}

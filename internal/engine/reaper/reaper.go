@@ -20,6 +20,7 @@ package reaper
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 
@@ -145,7 +146,7 @@ func (r *Reaper) decide(ids []manifest.IDRange, timers []timer) error {
 	}
 	c.Urgent = true
 	c.Entered = r.Nominations.Decided
-	if err := t.Commit(r.Level, nil); err != nil {
+	if err := t.Commit(context.Background(), r.Level, nil); err != nil {
 		return err
 	}
 	if reaped > 0 {
@@ -263,7 +264,7 @@ func (r *Reaper) purgeSome(d timer) (more bool, err error) {
 		return false, err
 	}
 	c.Urgent = true
-	if err := t.Commit(r.Level, nil); err != nil {
+	if err := t.Commit(context.Background(), r.Level, nil); err != nil {
 		return false, err
 	}
 	return more, nil

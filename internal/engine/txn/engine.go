@@ -94,12 +94,12 @@ const (
 // EndCall ends it.
 func (e *Engine) BeginCall(ks *keyspace.Space, write bool, key string, attempt int) (*Txn, error) {
 	if write && e.readOnly {
-		return nil, base.ErrReadOnly
+		return nil, base.ErrReadOnlyStore
 	}
 	t := pool.Get().(*Txn)
 	if write && attempt > turnAfter {
 		allowance := min(100*time.Millisecond<<min(attempt-turnAfter-1, 10), time.Minute)
-		turn, err := e.section.BeginTurn(e.life.Context(), allowance)
+		turn, err := e.section.BeginTurn(context.Background(), allowance)
 		if err != nil {
 			pool.Put(t)
 			return nil, err
@@ -158,7 +158,7 @@ func (e *Engine) EndCall(t *Txn, err error) (again bool, _ error) {
 		err = t.err
 	}
 	if err == nil && wrote {
-		err = t.Commit(e.level, t.turn)
+		err = t.Commit(context.Background(), e.level, t.turn)
 		again = commit.IsConflict(err)
 	}
 	writes := t.writes

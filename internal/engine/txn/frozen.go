@@ -21,6 +21,7 @@ type frozen struct {
 
 // Frozen implements collection.Txn.
 func (t *Txn) Frozen(sc *collection.Scratch) collection.Txn {
+	t.hold()
 	if t.ofCall {
 		return t // no body of a loop can write through it
 	}

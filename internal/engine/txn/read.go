@@ -36,7 +36,7 @@ func (t *Txn) Look(row []byte) (readstate.Found, error) {
 	return f, nil
 }
 
-func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.Now()) }
+func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.now()) }
 
 // ownWrite returns the answer about row of the transaction's own writes, if they have
 // one.
@@ -113,7 +113,7 @@ func (t *Txn) Until(row []byte, deadline int64) {
 
 // View returns the view with all own writes so far.
 func (t *Txn) View() rows.View {
-	t.Now()
+	t.now()
 	if t.Changed() {
 		t.index()
 	}
@@ -148,13 +148,7 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 	if t.err != nil {
 		return nil, t.err
 	}
-	if t.pinned {
-		// A loop may take as long as its body likes: hold the state, so that Close
-		// need not wait for it.
-		t.view.State.Holders.Add(1)
-		t.engine.states.Unpin(t.view.State, t.stripe)
-		t.pinned, t.held = false, true
-	}
+	t.hold()
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
 	it, err := rows.New(t.engine.rows, v, c.lo, c.hi, o.KeysOnly)
@@ -167,6 +161,16 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 	c.it = it
 	t.cursors = append(t.cursors, c)
 	return c, nil
+}
+
+// hold makes a pinned state a held one. A loop may take as long as its body likes,
+// which may close the store: Close does not wait for those who hold.
+func (t *Txn) hold() {
+	if t.pinned {
+		t.view.State.Holders.Add(1)
+		t.engine.states.Unpin(t.view.State, t.stripe)
+		t.pinned, t.held = false, true
+	}
 }
 
 // cursor adapts a rows.Iter to collection.Cursor.

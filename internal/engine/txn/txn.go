@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,7 @@ type Txn struct {
 	view   rows.View
 	writes bool
 	ofCall bool               // of a call on a typed value, which nobody else can use
+	asked  bool               // for the time
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure
 
@@ -74,8 +76,13 @@ func (t *Txn) Uint64() uint64 { return rand.Uint64() }
 // Scratch implements collection.Txn.
 func (t *Txn) Scratch() *collection.Scratch { return &t.scratch }
 
-// Now implements collection.Txn.
+// Now implements collection.Txn. A call that asks may give a time to live.
 func (t *Txn) Now() int64 {
+	t.asked = true
+	return t.now()
+}
+
+func (t *Txn) now() int64 {
 	if t.view.Now == 0 {
 		t.view.Now = t.engine.clock.Now()
 		t.reads.Clock = t.view.Now
@@ -93,12 +100,15 @@ func (t *Txn) State() *readstate.State { return t.view.State }
 func (t *Txn) Writes() bool { return t.writes }
 
 // Err implements collection.Txn: the first failure of the transaction, or ErrTxDone
-// once it has ended.
+// once it has ended, or ErrClosed once the store has.
 func (t *Txn) Err() error {
-	if t.view.State == nil {
+	switch {
+	case t.view.State == nil:
 		return base.ErrTxDone
+	case t.err != nil:
+		return t.err
 	}
-	return t.err
+	return t.engine.life.ClosedErr()
 }
 
 // Address notes that the transaction addresses a named keyspace.
@@ -109,7 +119,7 @@ func (t *Txn) Changed() bool { return t.change != nil && t.change.Len() > 0 }
 
 // begin makes a pooled or new transaction ready.
 func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
-	t.engine, t.ks, t.writes, t.ofCall, t.err = e, ks, write, true, nil
+	t.engine, t.ks, t.writes, t.ofCall, t.asked, t.err = e, ks, write, true, false, nil
 	t.spaces = t.spaces[:0]
 	if ks != nil {
 		t.spaces = append(t.spaces, ks)
@@ -131,8 +141,9 @@ func (t *Txn) fail(err error) error {
 func (t *Txn) Failed() error { return t.err }
 
 // Commit validates the reads and applies the writes; it returns when both have
-// reached the level. turn is that of the attempt, if others wait for it.
-func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
+// reached the level. turn is that of the attempt, if others wait for it. The end of
+// ctx ends a wait for others, not one for durability.
+func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Turn) error {
 	if t.err != nil {
 		return t.err
 	}
@@ -154,7 +165,10 @@ func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
 		}
 	}
 	c.Spaces = append(c.Spaces, t.spaces...)
-	c.Turn, c.EndTurn = turn, turn != nil
+	c.Ctx, c.Turn, c.EndTurn = ctx, turn, turn != nil
+	if t.ofCall && t.asked {
+		c.CallFrom = t.view.Now
+	}
 	c.Lock, t.lock = t.lock, nil
 	c.Own()
 	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {

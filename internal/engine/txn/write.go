@@ -46,7 +46,7 @@ func (t *Txn) Buffer() (*commit.Change, error) {
 	case t.err != nil:
 		return nil, t.err
 	case !t.writes:
-		return nil, base.ErrReadOnly
+		return nil, base.Errorf(base.ErrReadOnly, "write in a read-only transaction")
 	}
 	if t.change == nil {
 		t.change = commit.NewChange()
