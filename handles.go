@@ -124,7 +124,7 @@ func (h *handles) metrics(now time.Time) OpenMetrics {
 	return m
 }
 
-// counted is a number of things in words: "1 iterator", "2 iterators".
+// counted returns a number and its noun: "1 iterator", "2 iterators".
 func counted(n int64, what string) string {
 	if n != 1 {
 		what += "s"
@@ -132,7 +132,7 @@ func counted(n int64, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// err returns an error that lists what is still open, or nil.
+// err returns an error that lists the handles that are still open, or nil.
 func (h *handles) err() error {
 	var parts []string
 	for k := range holdKinds {

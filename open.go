@@ -34,11 +34,11 @@ import (
 // ErrCorruption, which names file and offset, and Open changes nothing. If the
 // directory is in use the error is ErrLocked.
 //
-// The store is the directory that dir names now: it goes on with it when the process
-// changes its working directory.
+// The store keeps the directory that dir names now, also when the process changes its
+// working directory.
 //
-// A clean open costs a few syncs; after a crash, the replay of at most the logs
-// of the memtables that had not been flushed.
+// Opening a store that was closed costs a few syncs. After a crash Open also replays
+// the logs of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
 	opts, err := o.withDefaults()
 	if err != nil {

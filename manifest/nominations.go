@@ -86,9 +86,10 @@ func (n *Nominations) Decided(mem base.FileNum) {
 	n.deciding = nil
 }
 
-// settles returns what the verdicts settle that are in the memtable whose log is mem,
-// which is being flushed: not what was nominated since, by that flush or before it,
-// for the verdict about that comes later or is in a later memtable.
+// settles returns the collections that the verdicts in the memtable whose log is mem,
+// which is being flushed, settle. Collections that were nominated since, by that flush
+// or before it, are not settled: the verdict about them comes later or is in a later
+// memtable.
 func (n *Nominations) settles(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -19,8 +19,8 @@ type Dir struct {
 	Path string
 }
 
-// At returns the directory that path means now: for good, whatever the process's
-// working directory becomes.
+// At returns the directory that path means now. It stays the same when the process
+// changes its working directory.
 func At(fsys vfs.FS, path string) (Dir, error) {
 	abs, err := vfs.Abs(fsys, path)
 	if err != nil {
@@ -29,7 +29,7 @@ func At(fsys vfs.FS, path string) (Dir, error) {
 	return Dir{fsys, abs}, nil
 }
 
-// Listing is what a store's directory holds, numbers ascending.
+// Listing is the files of a store's directory, by ascending numbers.
 type Listing struct {
 	Logs, Tables, Manifests []base.FileNum
 	Temps                   []string // names of files that a crash left half made

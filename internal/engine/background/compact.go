@@ -106,10 +106,10 @@ func (w *Work) loadRangeDeletes() error {
 }
 
 // pick decides what to compact, holds the state it is in, and enters it among those
-// that run. rs is nil if the store is closed. Pick runs without a lock: what it
-// decided counts unless a merge has begun or ended since before the state was held.
-// In the other order a merge could end in between: its inputs would be in the state,
-// and nobody would say that they are gone.
+// that run. rs is nil if the store is closed. Pick runs without a lock: its decision
+// counts unless a merge has begun or ended since before the state was held. In the
+// other order a merge could end in between: its inputs would be in the state, and
+// nothing would tell that they are gone.
 func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readstate.State) {
 	for !w.isStopping() {
 		a := w.active()

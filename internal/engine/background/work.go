@@ -155,16 +155,16 @@ func (w *Work) idleLocked() (idle bool, since time.Duration) {
 	return w.cfg.Manual || since >= idleAfter, since
 }
 
-// activity is what runs at a moment. It is noted before a version is looked at: what
-// ended before that is in the version, and what ends later shows in the number of
-// changes.
+// activity is the merges that run at a moment. It is noted before a version is looked
+// at: a merge that ended before is in the version, and one that ends later shows in
+// the number of changes.
 type activity struct {
 	running []*compaction.Compaction
 	changes uint64
 	idle    bool
 }
 
-// active returns what runs now.
+// active returns the present activity.
 func (w *Work) active() (a activity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,8 +173,8 @@ func (w *Work) active() (a activity) {
 	return a
 }
 
-// input gathers what Pick knows beside the version. It is called after the version
-// was pinned: a reader who registered before a tombstone in it was written must be
+// input returns the input of Pick beside the version. It is called after the version
+// was pinned: a reader that registered before a tombstone in it was written must be
 // among the read points.
 func (w *Work) input(a activity) compaction.Input {
 	points, now := w.cfg.States.Points.Capture()

@@ -238,7 +238,7 @@ func (s *Section) sealedOf(c *Change) *memtable.Table {
 	return nil
 }
 
-// obstacle is what keeps a change from being inserted right now.
+// obstacle is a reason why a change cannot be inserted right now.
 type obstacle uint8
 
 const (
@@ -253,8 +253,8 @@ const (
 
 var errRevalidate = errors.New("records have left memory")
 
-// obstacleLocked returns what keeps the change from being inserted, or the error
-// that refuses it.
+// obstacleLocked returns the first obstacle to the change, or the error that refuses
+// it.
 func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validation) (obstacle, error) {
 	if s.closed {
 		return none, base.ErrClosed

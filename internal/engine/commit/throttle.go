@@ -75,7 +75,7 @@ const (
 	maxSleep = 10 * time.Millisecond
 )
 
-// throttle delays a writer of n bytes by what they cost now, and reports whether it
+// throttle delays a writer of n bytes by their present price, and reports whether it
 // did.
 func (s *Section) throttle(n int64) bool {
 	price := delayPerByte(s.debt())

@@ -9,17 +9,17 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-// goal is what a caller waits for: everything up to pos written, or synced, and
-// every segment before number first ended and closed.
+// goal is the state of the log that a caller waits for: everything up to pos written,
+// or synced, and every segment before number first ended and closed.
 type goal struct {
 	pos   Position
 	sync  bool
 	first base.FileNum
 }
 
-// waiter is one caller of Wait who has to. Whoever wakes it has filled in the
-// outcome before, so that it returns without the log's lock: as many callers as
-// shared a sync would meet there.
+// waiter is one caller of Wait that has to wait. The leader fills in the outcome before
+// it wakes the waiter, so that this returns without the log's lock: else all callers
+// that shared a sync would meet there.
 type waiter struct {
 	goal goal
 	next *waiter
@@ -126,7 +126,7 @@ func (l *Log) reached(g goal) bool {
 	return l.written >= g.pos && l.segs[0].Number >= g.first
 }
 
-// outcome returns what a wait for g ends with, if it has ended.
+// outcome returns the result of a wait for g, if the wait has ended.
 func (l *Log) outcome(g goal) (err error, ended bool) {
 	if l.reached(g) {
 		return nil, true
@@ -159,7 +159,7 @@ func (l *Log) waitLocked(g goal) error {
 
 // leadLocked writes groups, oldest segment first, until g has been reached or
 // the log has failed, and hands the lead over. It is called with mu held and
-// releases it: nobody is woken under it.
+// releases it: no waiter is woken under it.
 func (l *Log) leadLocked(g goal) error {
 	var done *waiter
 	err, ended := l.outcome(g)

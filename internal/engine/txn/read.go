@@ -164,7 +164,7 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 }
 
 // hold makes a pinned state a held one. A loop may take as long as its body likes,
-// which may close the store: Close does not wait for those who hold.
+// which may close the store: Close does not wait for held states.
 func (t *Txn) hold() {
 	if t.pinned {
 		t.view.State.Holders.Add(1)
