@@ -15,7 +15,7 @@ var (
 	ErrNotFound = base.ErrNotFound
 	// ErrWrongType: the key holds a value of another type.
 	ErrWrongType = base.ErrWrongType
-	// ErrConflict: what the transaction read has changed; run it again.
+	// ErrConflict: a key or range that the transaction read has changed; run it again.
 	ErrConflict = base.ErrConflict
 	// ErrTxDone: the transaction has been committed or rolled back.
 	ErrTxDone = base.ErrTxDone

@@ -157,9 +157,9 @@ func (db *DB) pinForCheck() (check.Store, error) {
 // its files are removed. The context can end the call until step 5.
 //
 // The tables of a store opened read-only are copied, not linked, for its files must
-// not be changed in any way. What its logs hold is written to tables of the copy. A
-// poisoned store is refused with ErrPoisoned: which of its last commits count is
-// decided when it is opened again.
+// not be changed in any way. The records of its logs are written to tables of the
+// copy. A poisoned store is refused with ErrPoisoned: which of its last commits count
+// is decided when it is opened again.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	ctx, end, err := db.life.LongCall(ctx)
 	if err != nil {

@@ -51,7 +51,7 @@ func (db *DB) Metrics() Metrics {
 	return m
 }
 
-// measure fills in what the state knows.
+// measure fills in the figures of the state.
 func measure(rs *readstate.State, m *Metrics) {
 	m.Memtables = MemtableMetrics{Waiting: len(rs.Imms), Records: int64(rs.Mem.Len()), Bytes: rs.Mem.Bytes()}
 	for _, mem := range rs.Imms {

@@ -74,7 +74,7 @@ type Options struct {
 	tableFilters int   // bits per key
 }
 
-// Durability says what a commit survives once it has returned.
+// Durability is the kind of failure that a commit survives once it has returned.
 type Durability uint8
 
 const (

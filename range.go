@@ -28,8 +28,8 @@ func (r Range) rows(prefix []byte) (lo, hi []byte, err error) {
 	return lo, hi, err
 }
 
-// deleteRows is rows for a range delete. All keys go with all that hangs on
-// them: then nobody has to find out which collections were among them.
+// deleteRows is rows for a range delete. The range of all keys includes the elements
+// of all collections, so no collection has to be found among the keys.
 func (r Range) deleteRows(prefix []byte) (lo, hi []byte, err error) {
 	lo, hi, err = r.rows(prefix)
 	if err == nil && len(r.Lower) == 0 && r.Upper == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Mode says what a transaction begun with Begin may do.
+// Mode is the kind of a transaction that Begin begins.
 type Mode uint8
 
 const (

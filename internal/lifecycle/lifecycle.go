@@ -58,8 +58,8 @@ func (s *State) ClosedErr() error {
 	return nil
 }
 
-// Close runs do in the first call; every call returns what do returned, once it
-// has: whoever is told that the store is closed can rely on it.
+// Close runs do in the first call. Every call waits until do has ended and returns its
+// error, so after any of them the store is closed.
 func (s *State) Close(do func() error) error {
 	s.once.Do(func() { s.result = do() })
 	return s.result

@@ -13,16 +13,16 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// Change is one commit on its way into the store: the encoded operations, and
-// what the commit section needs of each, found before the section is entered. It
+// Change is one commit on its way into the store: the encoded operations, and of each
+// its place and its hash, which are found before the commit section is entered. It
 // belongs to one goroutine.
 type Change struct {
 	payload []byte // record.Ops, as the log takes them
 	ops     []op   // where they stand in payload
 	bytes   int64  // of keys and values
-	owned   bool   // nobody will change payload: log and memtable may point into it
+	owned   bool   // payload will not change any more: log and memtable may point into it
 
-	table      *memtable.Table // the operations in order, if somebody made it already
+	table      *memtable.Table // the operations in order, if the transaction has made it
 	tableFirst base.SeqNum     // the sequence of the first of them there
 
 	Reads   *readset.Set      // what a transaction read; nil for blind writes
@@ -44,8 +44,8 @@ type Change struct {
 	// Entered, if set, is called inside the section once the change has happened,
 	// with the log of the memtable it went to.
 	Entered func(mem base.FileNum)
-	// What ends once the change is visible, before its caller waits for its
-	// durability: the lock, which is then nil, and, if EndTurn is set, the turn.
+	// Once the change is visible, before its caller waits for its durability, Lock is
+	// unlocked and set to nil, and the turn is ended if EndTurn is set.
 	Lock    *sync.Mutex
 	EndTurn bool
 }
@@ -213,7 +213,7 @@ func (c *Change) Fill(ops []byte, count int, relative bool, now int64) error {
 	return nil
 }
 
-// index finds every op of a complete payload that somebody else encoded.
+// index finds every op of a complete payload that a Batch encoded.
 func (c *Change) index() error {
 	c.ops, c.bytes = c.ops[:0], 0
 	for at := 0; at < len(c.payload); {
@@ -231,7 +231,7 @@ func (c *Change) index() error {
 	return nil
 }
 
-// Own says that nobody will change the payload any more.
+// Own says that the payload will not change any more.
 func (c *Change) Own() { c.owned = len(c.payload) >= referenceFrom }
 
 // UseTable says that t holds the operations in order, the first at sequence first.

@@ -28,7 +28,7 @@ type Section struct {
 
 	visible atomic.Uint64 // largest sequence readers may see
 
-	rotating sync.Mutex // held by the one who rotates
+	rotating sync.Mutex // held by a caller that rotates
 	flushes  flushQueue
 	owed     atomic.Int64 // nanoseconds of delay that writers have not slept yet
 	refused  atomic.Bool  // a write was refused for want of space and none admitted since
@@ -47,7 +47,7 @@ type Section struct {
 	hooks  Hooks
 }
 
-// Config is what a Section stands on.
+// Config is the parts of the store and the settings that a Section uses.
 type Config struct {
 	States        *readstate.States
 	Clock         *clock.Clock
@@ -56,10 +56,10 @@ type Config struct {
 	Files         *commitlog.Prepared
 	MemtableBytes int64
 	MaxDiskBytes  int64 // 0: no limit
-	Manual        bool  // there are no workers: whoever waits for a flush makes it
+	Manual        bool  // there are no workers: a caller that waits for a flush makes it
 }
 
-// Hooks are what a Section tells the packages above. They must not commit: Stalled,
+// Hooks report to the packages above. They must not commit: Stalled,
 // Resumed and Flush are called with rotating held. Rotated is called inside the
 // commit section, too, so it must not block.
 type Hooks struct {
@@ -162,7 +162,8 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	return s.Wait(pos, level)
 }
 
-// published ends what others wait for until the change is visible.
+// published releases the key lock and the turn: others wait for them until the change
+// is visible, and not until it is durable.
 func (c *Change) published() {
 	if c.Lock != nil {
 		c.Lock.Unlock()
@@ -237,7 +238,7 @@ func (s *Section) sealedOf(c *Change) *memtable.Table {
 	return nil
 }
 
-// obstacle is what keeps a change from being inserted right now.
+// obstacle is a reason why a change cannot be inserted right now.
 type obstacle uint8
 
 const (
@@ -252,8 +253,8 @@ const (
 
 var errRevalidate = errors.New("records have left memory")
 
-// obstacleLocked returns what keeps the change from being inserted, or the error
-// that refuses it.
+// obstacleLocked returns the first obstacle to the change, or the error that refuses
+// it.
 func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validation) (obstacle, error) {
 	if s.closed {
 		return none, base.ErrClosed
@@ -297,7 +298,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validatio
 // insertLocked is the heart of the commit section: it cannot fail.
 func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog.Position) {
 	for _, ks := range c.Drops {
-		ks.End(s.lastSeq + 1) // before anybody can see it
+		ks.End(s.lastSeq + 1) // before the drop is visible
 	}
 	switch {
 	case len(c.ops) == 0:
@@ -305,8 +306,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 	case sealed != nil:
 		pos = s.insertSealedLocked(c, sealed)
 	default:
-		// The frame carries the largest clock reading anybody has seen, because the
-		// change may rest on it: a blind put that follows a read of an expired key does.
+		// The frame carries the largest clock reading that any caller has seen, because
+		// the change may rest on it: a blind put that follows a read of an expired key
+		// does.
 		pos = s.log.Append(s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
 		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
 		s.mem.Tombstones += c.tombstones()
@@ -341,8 +343,8 @@ func (s *Section) publishLocked(n int) {
 }
 
 // insertSealedLocked links the change's own table between the current memtable and
-// a new one. Each gets a log of its own: what a flush retires is exactly what it
-// holds.
+// a new one. Each gets a log of its own, so that the flush of a memtable retires
+// exactly the log that holds its records.
 func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlog.Position {
 	first := s.lastSeq + 1
 	sealed.Rebase(first - c.tableFirst) // wraps round to get below a transaction's own numbers

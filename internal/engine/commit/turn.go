@@ -18,7 +18,7 @@ import (
 // that the attempt cannot lose to time. The store's own commits never wait. Turns
 // are safe for concurrent use.
 type Turns struct {
-	token chan struct{} // holds one while somebody has a turn
+	token chan struct{} // holds one while an attempt has a turn
 	now   atomic.Pointer[Turn]
 }
 
@@ -32,7 +32,7 @@ type Turn struct {
 
 	over      sync.Once
 	done      chan struct{} // closed once it is over
-	overtaken atomic.Bool   // somebody was let through, or may have been
+	overtaken atomic.Bool   // another commit was let through, or may have been
 }
 
 // Allowance is how long the attempts of one Update may make others wait. The zero
@@ -51,10 +51,11 @@ func (a *Allowance) Next(longest time.Duration) time.Duration {
 	return a.last
 }
 
-// BeginTurn waits until nobody else has a turn and begins one of duration d: inside
-// the commit section, so that a commit that was let in before has taken its
-// sequence when the attempt begins. It is ErrNested in the goroutine of the attempt
-// that has its turn now, which would wait for itself; ErrClosed once the store ends.
+// BeginTurn waits until no other attempt has a turn and begins one of duration d. The
+// turn begins inside the commit section, so that a commit that was let in before has
+// taken its sequence when the attempt begins. In the goroutine of the attempt that has
+// its turn now, which would wait for itself, BeginTurn returns ErrNested; once the
+// store ends, ErrClosed.
 func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error) {
 	g := &s.Turns
 	me := goroutineID()
@@ -83,9 +84,8 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	return t, nil
 }
 
-// End ends the turn: whoever waits goes on, and the next one has its turn. It is
-// called when the attempt was published or has failed, in whatever way. Ending
-// twice is fine.
+// End ends the turn: waiting commits go on, and the next attempt has its turn. It is
+// called when the attempt was published or has failed. Ending twice is no error.
 func (t *Turn) End() {
 	t.timer.Stop()
 	t.end()
@@ -101,11 +101,11 @@ func (t *Turn) end() {
 }
 
 // Undisturbed reports whether a conflict of this attempt can only have been caused
-// by its own closure: nobody was let through.
+// by its own closure: no other commit was let through.
 func (t *Turn) Undisturbed() bool { return !t.overtaken.Load() }
 
-// holdsBack reports whether the change has to wait for somebody's turn to end. It
-// is asked inside the commit section.
+// holdsBack reports whether the change has to wait until another attempt's turn ends.
+// It is called inside the commit section.
 func (g *Turns) holdsBack(c *Change) bool {
 	t := g.now.Load()
 	if t == nil || t == c.Turn {

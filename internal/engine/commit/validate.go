@@ -71,10 +71,10 @@ func (s *Section) validateSince(c *Change, since base.SeqNum) (checked base.SeqN
 	return checked, nil
 }
 
-// revalidateLocked is the inner phase, inside the commit section: what has changed
-// since the outer one is in memory, unless a flush has moved it, and then the outer
-// phase is due again (errRevalidate). Of many reads the watch says what has entered.
-// The commit's clock is compared with the earliest expiry read.
+// revalidateLocked is the inner phase, inside the commit section: records that came
+// since the outer one are in memory. If a flush has moved them the outer phase is due
+// again (errRevalidate). For many reads the watch has the records that entered. The
+// commit's clock is compared with the earliest expiry read.
 func (s *Section) revalidateLocked(c *Change, v *validation) error {
 	checked := v.checked
 	if expiry, row := c.Reads.Expiry(); expiry != 0 && expiry <= s.clock.Now() {

@@ -134,9 +134,9 @@ func (p *Prepared) first() (have int, s Segment, err error) {
 	return len(p.made), s, nil
 }
 
-// reserved notes the space that a prepared log has, if it has it. It reports false
-// if the log was taken meanwhile: then it may be closed, and an error of its file is
-// nobody's.
+// reserved notes the space that a prepared log has, if it has it. It reports false if
+// the log was taken meanwhile: then it may be closed, and an error of its file means
+// nothing.
 func (p *Prepared) reserved(n base.FileNum, bytes int64, has bool) (there bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

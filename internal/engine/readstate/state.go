@@ -37,7 +37,7 @@ type State struct {
 	ended   atomic.Bool  // its tables have been released
 
 	olderMu sync.Mutex
-	older   atomic.Pointer[[]rangedel.Run] // see olderDeletes
+	older   atomic.Pointer[[]rangedel.Run] // see OlderDeletes
 }
 
 // Mem is a memtable with its place in the logs.
@@ -50,9 +50,9 @@ type Mem struct {
 	Reserved int64 // of the memory budget, once it is sealed
 	Usual    bool  // made by a rotation: its table may be used again
 
-	refs int // read states that list it; guarded by states.mu
+	refs int // read states that list it; guarded by States.mu
 
-	Lost atomic.Int64 // what range reads have lost to its being there, in bytes of merging
+	Lost atomic.Int64 // the loss of range reads to it, in bytes of merging
 
 	Tombstones int // deletes and range deletes in it; guarded by the commit section
 }

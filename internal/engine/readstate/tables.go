@@ -46,7 +46,7 @@ type Table struct {
 	reader  atomic.Pointer[OpenTable]
 	opening sync.Mutex // held while the reader is opened
 
-	refs int // read states that list it; guarded by tableCache.mu
+	refs int // read states that list it; guarded by Tables.mu
 }
 
 // OpenTable is a table's reader and its file.
@@ -112,9 +112,9 @@ func (c *Tables) acquire(v *manifest.Version) (runs []Run, maxSeq base.SeqNum) {
 // changes only the record.
 func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID }
 
-// release counts one read state less. live is the newest version: a table that
-// nobody lists and live does not hold is obsolete. Readers retired while the
-// read state was alive may be closed now.
+// release counts one read state less. A table that no read state lists any more is
+// obsolete: the current state would list it if a version had it. Readers that were
+// retired while the read state was alive may be closed now.
 func (c *Tables) release(rs *State) {
 	c.mu.Lock()
 	var closing []*OpenTable

@@ -18,7 +18,7 @@ import (
 // and not expired. It is the one place where visibility is decided for ranges;
 // iterators, loops, typed values and conflict checks stand on it.
 //
-// Bounds and keys are row keys. What it lends is valid until the next move. Not
+// Bounds and keys are row keys. Its slices are valid until the next move. Not
 // safe for concurrent use.
 type Iter struct {
 	src *Source
@@ -59,9 +59,9 @@ type row struct {
 	kept    []byte // behind value, where a move would overwrite it
 }
 
-// walk is what an Iter has passed and not noted in the read set.
+// walk is the stretch that an Iter has passed and not noted in the read set.
 type walk struct {
-	Reads *readset.Set // of the transaction that walks; nil if nobody asks
+	Reads *readset.Set // of the transaction that walks; nil if there is none
 	from  []byte       // where the walk began
 	walks bool
 }
@@ -93,7 +93,7 @@ func (v *View) visible(s base.SeqNum) bool {
 	return s <= v.Seq || s > OwnBase && s <= v.OwnSeq
 }
 
-// Source is what the iterators of one store share.
+// Source is shared by the iterators of one store.
 type Source struct {
 	States *readstate.States
 	Loss   Loss

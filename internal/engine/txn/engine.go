@@ -38,7 +38,7 @@ type Engine struct {
 	readOnly bool
 }
 
-// Config is what an Engine stands on.
+// Config is the parts of the store and the settings that an Engine uses.
 type Config struct {
 	Section  *commit.Section
 	States   *readstate.States
@@ -167,8 +167,8 @@ func (e *Engine) EndCall(t *Txn, err error) (again bool, _ error) {
 	case again:
 		return true, e.life.ClosedErr()
 	case err == nil && writes && !wrote:
-		// A write that found nothing to do rests on what it saw, as an empty commit
-		// does: that must be as durable as the write would have been.
+		// A write that found nothing to do answers by what it read, as an empty commit
+		// does: those records must be as durable as the write would have been.
 		err = e.section.Wait(e.section.Log().Appended(), e.level)
 	}
 	return false, err

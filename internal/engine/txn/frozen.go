@@ -9,9 +9,9 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// frozen is a transaction as it stood when a loop began: reads see what was written
-// before that moment and nothing of what the loop's body writes. It cannot write,
-// and lives as long as the transaction.
+// frozen is a transaction as it stood when a loop began: reads see the writes from
+// before that moment and none of the loop's body. It cannot write, and lives as long
+// as the transaction.
 type frozen struct {
 	*Txn
 	space   *keyspace.Space
@@ -23,7 +23,7 @@ type frozen struct {
 func (t *Txn) Frozen(sc *collection.Scratch) collection.Txn {
 	t.hold()
 	if t.ofCall {
-		return t // nobody else can use it
+		return t // no body of a loop can write through it
 	}
 	return t.frozenIn(t.ks, sc)
 }
@@ -100,8 +100,8 @@ func (f *frozen) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Curso
 	return f.scan(f.view, lo, hi, o)
 }
 
-// appendFound appends the first n bytes of the value to dst, and gives back what the
-// value was lent from. Without a live record it is ErrNotFound.
+// appendFound appends the first n bytes of the value to dst, and returns the loan of
+// the value. Without a live record it is ErrNotFound.
 func appendFound(f *readstate.Found, dst []byte, n int, err error) ([]byte, base.Trailer, error) {
 	defer f.Loan.Return()
 	if err == nil && !f.OK {
@@ -123,8 +123,8 @@ func find(v *rows.View, row []byte, hash uint64) (f readstate.Found, own bool, e
 	return f, false, err
 }
 
-// ownWriteOf returns what the transaction's own writes that the view shows say of
-// row, if they say anything.
+// ownWriteOf returns the answer about row of the transaction's own writes, as far as
+// the view shows them, if they have one.
 func ownWriteOf(v *rows.View, row []byte, hash uint64) (f readstate.Found, ok bool) {
 	if v.Own == nil {
 		return f, false

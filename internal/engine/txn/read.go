@@ -38,8 +38,8 @@ func (t *Txn) Look(row []byte) (readstate.Found, error) {
 
 func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.now()) }
 
-// ownWrite returns what the transaction's own writes say of row, if they say
-// anything.
+// ownWrite returns the answer about row of the transaction's own writes, if they have
+// one.
 func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 	c := t.change
 	if c == nil {
@@ -76,7 +76,7 @@ func (t *Txn) index() *memtable.Table {
 		t.view.Own = memtable.New(bufferLimit)
 		t.view.OwnSeq = rows.OwnBase
 	}
-	// The payload may grow and move, but what the table points to stays as it is.
+	// The payload may grow and move, but the bytes that the table points to stay.
 	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)
 	t.view.OwnSeq = rows.OwnBase + base.SeqNum(t.change.Len())
 	return t.view.Own
@@ -164,7 +164,7 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 }
 
 // hold makes a pinned state a held one. A loop may take as long as its body likes,
-// which may close the store: Close does not wait for those who hold.
+// which may close the store: Close does not wait for held states.
 func (t *Txn) hold() {
 	if t.pinned {
 		t.view.State.Holders.Add(1)
@@ -215,7 +215,7 @@ func (c *cursor) Value() []byte         { return c.it.Value() }
 func (c *cursor) Trailer() base.Trailer { return c.it.Trailer() }
 func (c *cursor) Err() error            { return c.err }
 
-// Head implements collection.Cursor. What the walk shows it rests on already.
+// Head implements collection.Cursor. It adds no read: the walk has read the row.
 func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
 	key := c.it.Key()
 	f, _, err := find(&c.it.View, key, base.HashRow(key))

@@ -152,7 +152,7 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	}
 	c := t.change
 	if c == nil || c.Len() == 0 && c.Entered == nil {
-		// What was read must be as durable as if it had been written here.
+		// The records that were read must be as durable as if they were written here.
 		return t.engine.section.Wait(t.pos, level)
 	}
 	for _, it := range t.walks {
