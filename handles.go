@@ -6,11 +6,11 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // holdKind is what can be left open: each keeps files and memory from being
@@ -34,7 +34,7 @@ type handles struct {
 	open [holdKinds]atomic.Int64
 
 	track   bool // constant: Options.TrackOpen
-	mu      sync.Mutex
+	mu      invariants.Mutex
 	tracked map[any]hold
 }
 

@@ -1,13 +1,13 @@
 package siltstone
 
 import (
-	"sync"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // tally counts what background work has done, from the events that tell of it.
 // Its lock is never held while anything else is taken. Safe for concurrent use.
 type tally struct {
-	mu          sync.Mutex
+	mu          invariants.Mutex
 	flushes     FlushMetrics
 	compactions CompactionMetrics
 	stalls      StallMetrics

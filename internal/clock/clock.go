@@ -3,6 +3,8 @@ package clock
 import (
 	"sync"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // storeClock is the store's one clock, in milliseconds since 1970. It never
@@ -14,7 +16,7 @@ import (
 type Clock struct {
 	wall func() time.Time
 
-	mu     sync.Mutex
+	mu     invariants.Mutex
 	last   int64 // largest reading handed out
 	floor  int64 // reading at start; plus elapsed time, the least the clock shows
 	start  time.Time

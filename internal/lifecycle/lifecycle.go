@@ -13,19 +13,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // State is the life of one store. It is safe for concurrent use.
 type State struct {
-	mu    sync.Mutex
+	mu    invariants.Mutex
 	cause error // of the first failure
 
-	long sync.RWMutex // held shared by long calls
+	long invariants.RWMutex // held shared by long calls
 
 	poisoned atomic.Bool
 	closing  atomic.Bool
@@ -40,6 +40,7 @@ type State struct {
 // held, by the call of Poison that comes first.
 func New(onPoison func(cause error)) *State {
 	s := &State{onPoison: onPoison}
+	invariants.SetRank(&s.long, invariants.LongCalls)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
@@ -38,7 +39,7 @@ type Change struct {
 	Entered func(mem base.FileNum)
 	// What ends once the change is visible, before its caller waits for its
 	// durability: the lock, which is then nil, and, if EndTurn is set, the turn.
-	Lock    *sync.Mutex
+	Lock    *invariants.Mutex
 	EndTurn bool
 }
 
@@ -68,6 +69,7 @@ func (c *Change) Free() {
 	if c.owned || cap(c.payload) > referenceFrom {
 		c.payload = nil
 	}
+	invariants.Poison(c.payload)
 	if cap(c.ops) > 1024 {
 		c.ops = nil
 	}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
@@ -12,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -42,9 +42,9 @@ type Txn struct {
 	point  *readstate.Point // registered, for transactions that live long
 	stripe int              // pinned, for calls
 	pinned bool
-	held   bool         // held with Hold (must be dropped), no read point registered
-	lock   *sync.Mutex  // of its key, held by a call that writes
-	turn   *commit.Turn // of a call that others wait for
+	held   bool              // held with Hold (must be dropped), no read point registered
+	lock   *invariants.Mutex // of its key, held by a call that writes
+	turn   *commit.Turn      // of a call that others wait for
 }
 
 // In is a transaction as calls in one of its keyspaces see it: they may be
@@ -143,6 +143,9 @@ func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
 	if c == nil || c.Len() == 0 && c.Entered == nil {
 		// What was read must be as durable as if it had been written here.
 		return t.engine.section.Wait(t.pos, level)
+	}
+	if invariants.Enabled {
+		invariants.Check(t.reads.Seq == t.view.Seq, "read set of sequence %d in a transaction that reads at %d", t.reads.Seq, t.view.Seq)
 	}
 	for _, it := range t.walks {
 		it.Note() // what open walks have passed was read
