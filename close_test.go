@@ -3,6 +3,7 @@ package siltstone_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // callsOfEveryKind is one call of each kind, made over and over while the store is
@@ -173,4 +175,66 @@ func TestCloseAmidCallsOfEveryKindGivesRightAnswersOrErrClosed(t *testing.T) {
 		ok(t, db.Check(bg))
 		ok(t, db.Close())
 	}
+}
+
+// Where an open file can be neither removed nor renamed, a store closes what it
+// removes first: recovery the logs it has replayed, a flush the log behind it,
+// merges their inputs, a new manifest the old one. Nothing is left behind.
+func TestFilesAreClosedBeforeTheyAreRemoved(t *testing.T) {
+	disk := vfstest.NewDisk(1)
+	open := func(f vfs.FS) *siltstone.DB {
+		db, err := siltstone.Open("db", racerOptions(f))
+		ok(t, err)
+		return db
+	}
+	put := func(db *siltstone.DB, key string) { ok(t, db.Put([]byte(key), make([]byte, 1000))) }
+	db := open(disk)
+	for i := range 50 {
+		put(db, fmt.Sprint("k", i%20))
+	}
+	killed := disk.Image(vfstest.P0, rand.New(rand.NewPCG(1, 1)))
+	ok(t, db.Close())
+
+	w := vfstest.NewWindows(killed)
+	step := func(what string, do func()) {
+		t.Helper()
+		before := len(w.Refused())
+		do()
+		if r := w.Refused()[before:]; len(r) > 0 {
+			t.Errorf("%s: %q are open", what, r)
+		}
+	}
+	step("recovery", func() { db = open(w) })
+	step("flushes", func() {
+		for i := range 3 {
+			put(db, fmt.Sprint("more", i))
+			ok(t, db.Flush(bg))
+		}
+	})
+	step("merges beside an iterator", func() {
+		it, err := db.NewIter(nil)
+		ok(t, err)
+		it.First()
+		ok(t, db.Compact(bg, siltstone.Range{}))
+		ok(t, it.Close())
+	})
+	step("a checkpoint", func() { ok(t, db.Checkpoint(bg, "copy")) })
+	step("Close", func() { ok(t, db.Close()) })
+	names, err := w.List("db")
+	ok(t, err)
+	for _, n := range names {
+		if strings.HasSuffix(n, ".wal") {
+			t.Errorf("%s is left after Close", n)
+		}
+	}
+	if _, err := w.Stat("copy/CURRENT"); errors.Is(err, fs.ErrNotExist) {
+		t.Error("there is no checkpoint")
+	}
+	step("the next recovery", func() { db = open(w) })
+	ok(t, db.Check(bg))
+	step("the last Close", func() { ok(t, db.Close()) })
+	step("Repair", func() {
+		_, err := siltstone.Repair(bg, "db", "mended", racerOptions(w))
+		ok(t, err)
+	})
 }

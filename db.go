@@ -30,9 +30,9 @@ type DB struct {
 	life  *lifecycle.State
 	clock *clock.Clock
 
-	set     *manifest.Set     // which tables there are
-	states  *readstate.States // what reads stand on
-	rows    *rows.Source      // what range reads share
+	set     *manifest.Set     // the set of tables
+	states  *readstate.States // the memtables and tables that reads use
+	rows    *rows.Source      // shared by range reads
 	section *commit.Section   // how changes come in
 	work    *background.Work  // flushes and merges
 	txns    *txn.Engine
@@ -40,12 +40,12 @@ type DB struct {
 	spaces  keyspace.Registry
 
 	report  report  // events and their counts
-	handles handles // what was left open
+	handles handles // open iterators, snapshots and transactions
 	workers workers // the goroutines
 }
 
-// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
-// A key that holds a collection is ErrWrongType.
+// Get returns a copy of the value of key, or ErrNotFound. If key holds a
+// collection the error is ErrWrongType.
 func (db *DB) Get(key []byte) ([]byte, error) {
 	return db.appendGet(nil, nil, key)
 }
@@ -112,7 +112,7 @@ func (db *DB) has(ks *keyspace.Space, key []byte) (bool, error) {
 	return err == nil, err
 }
 
-// stat finds the live record of key, for callers who need only its trailer.
+// stat finds the live record of key and returns its trailer.
 func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
 	rs, n := db.states.Pin()
 	if rs == nil {
@@ -124,8 +124,8 @@ func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
 	return f.Trailer, err
 }
 
-// TTL returns how long key has to live, rounded up to milliseconds; NoTTL if it
-// does not expire, ErrNotFound if it does not exist.
+// TTL returns the time that key has to live, rounded up to milliseconds; NoTTL if
+// it does not expire, ErrNotFound if it does not exist.
 func (db *DB) TTL(key []byte) (time.Duration, error) { return db.ttl(nil, key) }
 
 func (db *DB) ttl(ks *keyspace.Space, key []byte) (time.Duration, error) {
@@ -180,8 +180,8 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) err
 	return db.commit(c, Default)
 }
 
-// Delete deletes key, whatever its type. It is blind: deleting what does not
-// exist is fine, and it does not tell whether it did.
+// Delete deletes key, whatever its type. It is blind: deleting a key that does
+// not exist is no error, and Delete does not say whether the key existed.
 func (db *DB) Delete(key []byte) error { return db.deleteKey(nil, key) }
 
 func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
@@ -194,7 +194,7 @@ func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
 	return db.commit(c, Default)
 }
 
-// Sync returns when every commit that had returned before is durable.
+// Sync returns when every commit that had returned before the call is durable.
 func (db *DB) Sync() error {
 	switch {
 	case db.life.Closing():
@@ -205,7 +205,7 @@ func (db *DB) Sync() error {
 	return db.section.Wait(db.section.Log().Appended(), commitlog.Durable)
 }
 
-// commit commits a change that read nothing, and waits for level d.
+// commit commits a change that read nothing, and waits until it has reached level d.
 func (db *DB) commit(c *commit.Change, d Durability) error {
 	if db.opts.ReadOnly {
 		return ErrReadOnly

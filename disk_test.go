@@ -3,9 +3,11 @@ package siltstone
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // fillUp puts numbered keys until one is refused and returns how many there are.
@@ -116,4 +118,94 @@ func TestFullDiskRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 			mustClose(t, again)
 		})
 	}
+}
+
+// takeAll fills what is left of the disk, to the last byte, and returns what gives
+// it back.
+func takeAll(t *testing.T, mem *vfs.Mem) (giveBack func()) {
+	t.Helper()
+	f, err := mem.Create("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1 << 20; n > 0; {
+		if _, err := f.Write(make([]byte, n)); err != nil {
+			n /= 2
+		}
+	}
+	if free := mem.Free("."); free != 0 {
+		t.Fatalf("%d bytes are free", free)
+	}
+	return func() {
+		t.Helper()
+		if err := errors.Join(f.Truncate(0), f.Close(), mem.Remove("other")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Another program fills the disk to the last byte. The manifest, too, is met by
+// what the store writes then: file numbers and ids for new collections.
+func TestDiskFilledByOthersIsNeverFinal(t *testing.T) {
+	mem := vfs.NewMem()
+	mem.SetCapacity(64 << 20)
+	db, err := Open("db", &Options{FS: mem, MemtableBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := make([]byte, 1000)
+	for i := range 1000 {
+		if err := db.Put(fmt.Appendf(nil, "k%06d", i), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	giveBack := takeAll(t, mem)
+	refused := 0
+	for i := range 3000 {
+		_, hashErr := db.Hash(fmt.Sprintf("h%d", i)).Set("f", value)
+		putErr := db.Put(fmt.Appendf(nil, "k%06d", i), value)
+		for _, err := range []error{hashErr, putErr} {
+			if err != nil && !errors.Is(err, ErrNoSpace) || db.life.Poisoned() {
+				t.Fatalf("write %d is refused with %v", i, err)
+			}
+			if err != nil {
+				refused++
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+	giveBack()
+	if !Within(func() bool { return db.Put([]byte("again"), value) == nil }) {
+		t.Errorf("with %d bytes free again: %v", mem.Free("db"), db.Put([]byte("again"), value))
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	mustClose(t, db)
+}
+
+func TestRefusalForWantOfFlushesIsErrNoSpace(t *testing.T) {
+	f := vfstest.NewFaults(vfs.NewMem())
+	var events atomic.Int64
+	db, err := Open("db", &Options{FS: f, MemtableBytes: 64 << 10, OnEvent: func(e Event) {
+		if _, ok := e.(NoSpace); ok {
+			events.Add(1)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Inject(vfstest.Fault{Match: vfstest.OnName(".sst", vfstest.Write), Times: vfstest.Forever, Err: vfs.ErrNoSpace})
+	for i := range 10000 {
+		if err = db.Put(fmt.Appendf(nil, "k%06d", i), make([]byte, 1000)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ErrNoSpace) || events.Load() == 0 {
+		t.Errorf("%d events, refused with %v", events.Load(), err)
+	}
+	f.Clear()
+	mustClose(t, db)
 }

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Event is something the store did or met, as Options.OnEvent and
-// Options.Logger receive it. String is one line; LogValue has the same as
-// attributes.
+// Event is an event of a store, as Options.OnEvent and Options.Logger receive it.
+// String returns it as one line, LogValue as attributes.
 type Event interface {
 	String() string
 	slog.LogValuer
 	event()
 }
 
-// FlushEnd: a memtable has become a table, or has failed to.
+// FlushEnd: a flush of a memtable has ended, or has failed.
 type FlushEnd struct {
 	Tables   int           // made: 1, or 0 for a memtable whose records all left
 	Records  int64         // in the memtable
@@ -24,7 +23,7 @@ type FlushEnd struct {
 	Err      error
 }
 
-// CompactionEnd: a compaction has been installed, or has failed.
+// CompactionEnd: a compaction has ended, or has failed.
 type CompactionEnd struct {
 	Kind         string // "merge", or without reading anything: "move", "drop"
 	Reason       string
@@ -44,22 +43,22 @@ type StallBegin struct{ Reason string }
 // StallEnd ends a StallBegin.
 type StallEnd struct{ Duration time.Duration }
 
-// TornTail: recovery dropped the unfinished end of the newest log, which no
-// commit at level Sync was part of.
+// TornTail: recovery dropped the unfinished end of the newest log. No commit that had
+// returned at level Sync was in it.
 type TornTail struct {
 	File   string
 	Offset int64 // where the last whole frame ends
 	Bytes  int64 // dropped
 }
 
-// Recovered: Open replayed logs.
+// Recovered: Open has replayed logs.
 type Recovered struct {
 	Logs     int
 	Records  int64
 	Duration time.Duration
 }
 
-// Corruption: damage was met in the background. The data it concerns is kept.
+// Corruption: background work met damage. The damaged files are kept.
 type Corruption struct{ Err error }
 
 // RemoveFailed: a file that the store no longer needs could not be removed. It
@@ -69,17 +68,17 @@ type RemoveFailed struct {
 	Err  error
 }
 
-// Poisoned: a failure ended writing. Reads go on.
+// Poisoned: a failed write or sync ended writing. Reads go on.
 type Poisoned struct{ Err error }
 
 // NoSpace: a write was refused for want of disk space.
 type NoSpace struct{ Err error }
 
-// SlowSync: writing and syncing the log took at least SlowSyncAfter. Every
-// commit at level Sync waited as long.
+// SlowSync: writing and syncing the log took at least SlowSyncAfter. Commits at level
+// Sync waited for it.
 type SlowSync struct{ Duration time.Duration }
 
-// SlowSyncAfter is the duration from which a sync of the log is a SlowSync.
+// SlowSyncAfter is the least duration of a sync that is a SlowSync.
 const SlowSyncAfter = 100 * time.Millisecond
 
 // Reaped: collections that had ended were found and their elements deleted. The
@@ -115,7 +114,7 @@ func (e CompactionEnd) String() string {
 		what, e.ToLevel, e.BytesRead, e.BytesWritten, tables(e.Tables), e.Dropped)
 }
 
-// tables says how many there are.
+// tables returns the number of tables as text.
 func tables(n int) string {
 	if n == 1 {
 		return "1 table"

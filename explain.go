@@ -62,26 +62,26 @@ type ExplainedVerdict struct {
 	Collection *ExplainedCollection
 }
 
-// ExplainedCollection is what a collection's metadata says.
+// ExplainedCollection is the metadata of a collection.
 type ExplainedCollection struct {
 	Inline   bool      // its elements are in the metadata
 	ID       uint64    // of its element rows; 0 if inline
-	Elements uint64    // those that expired and nobody has met count too
+	Elements uint64    // expired ones that were not removed yet count too
 	Bytes    uint64    // of the element rows, about; 0 if inline
 	NextDue  time.Time // earliest expiry of an element; zero: none
 }
 
-// explainVersions bounds what is listed of a source.
+// explainVersions bounds the versions that are listed of a source.
 const explainVersions = 16
 
-// Explain tells where key is looked for, what each memtable and table knows of
-// it, and why the answer is what it is. It searches everything, also what a read
-// would skip, and is for people: it costs several reads. An error of a table is
-// returned with what was found before it.
+// Explain lists the memtables and tables in which key is looked for, with the
+// versions that each has, and says which of them decides the answer and why. It also
+// searches the tables that a read would skip, so it costs several reads: it is made
+// for people. If a table fails, Explain returns the error with the sources before.
 func (db *DB) Explain(key []byte) (Explanation, error) { return db.explain(nil, key) }
 
-// ExplainIn is Explain for a key of the keyspace called name. Unlike
-// DB.Keyspace it makes none: ErrNotFound if there is no such keyspace.
+// ExplainIn is Explain for a key of the keyspace called name. If there is none it is
+// ErrNotFound: unlike DB.Keyspace, ExplainIn does not make it.
 func (db *DB) ExplainIn(name string, key []byte) (Explanation, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return Explanation{}, err
@@ -95,7 +95,7 @@ func (db *DB) ExplainIn(name string, key []byte) (Explanation, error) {
 	return db.explain(ks, key)
 }
 
-// Explain tells how the store comes to its answer about key, as DB.Explain does.
+// Explain explains the store's answer about key, as DB.Explain does.
 func (ks *Keyspace) Explain(key []byte) (Explanation, error) {
 	return ks.db.explain(ks.space, key)
 }
@@ -198,8 +198,8 @@ func timeOf(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// judgeSources decides as a read does, and marks the source that decides. It is
-// a pure function of what the sources know.
+// judgeSources decides as a read does, and marks the source that decides. It is a
+// pure function of the sources.
 func judgeSources(sources []ExplainedSource, now time.Time) ExplainedVerdict {
 	for i := range sources {
 		s := &sources[i]

@@ -9,22 +9,22 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// IterOptions choose what an iterator walks.
+// IterOptions are the settings of an iterator.
 type IterOptions struct {
 	Range
 	// KeysOnly leaves values unread: Value returns nil.
 	KeysOnly bool
 }
 
-// Iterator walks keys in bytewise order, forward and backward, over the state
-// of the store (or snapshot, or transaction) at the moment it was made. It
-// shows every key with its type; the value of a key that holds a collection is
-// nil. In a transaction it sees the writes made before it was made or last
-// positioned by First, Last or a seek.
+// Iterator walks keys in bytewise order, forward and backward, over the state of the
+// store, snapshot or transaction at the moment at which it was made. It shows every
+// key with its type; the value of a key that holds a collection is nil. In a
+// transaction it also shows the writes that were made before First, Last or a seek
+// last positioned it.
 //
-// An Iterator holds the files and memory of its state until it is closed, so
-// close it. It is not safe for concurrent use. When the store is closed, or the
-// transaction or snapshot ends, it becomes invalid with ErrClosed or ErrTxDone.
+// An Iterator keeps the files and memory of its state until it is closed, so close
+// it. It is not safe for concurrent use. When the store is closed, or the transaction
+// or snapshot ends, the iterator becomes invalid with ErrClosed or ErrTxDone.
 type Iterator struct {
 	rows   *rows.Iter
 	state  *readstate.State // held
@@ -35,8 +35,7 @@ type Iterator struct {
 	closed bool
 }
 
-// iterOwner is what an iterator came from: the store, a snapshot or a
-// transaction.
+// iterOwner made an iterator: it is the store, a snapshot or a transaction.
 type iterOwner interface {
 	// alive returns the error that ends its iterators, or nil.
 	alive() error
@@ -107,8 +106,8 @@ func (it *Iterator) Prev() bool {
 // Valid reports whether the iterator stands on a key.
 func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.Valid() }
 
-// Key returns the key, borrowed until the next move; nil if the iterator is not
-// valid.
+// Key returns the key, which is valid until the next move; nil if the iterator is
+// not valid.
 func (it *Iterator) Key() []byte {
 	if !it.Valid() {
 		return nil
@@ -116,8 +115,8 @@ func (it *Iterator) Key() []byte {
 	return it.rows.Key()[it.prefix:]
 }
 
-// Value returns the value, borrowed until the next move; nil for keys that hold
-// collections, with KeysOnly, and if the iterator is not valid.
+// Value returns the value, which is valid until the next move. It is nil for keys
+// that hold collections, with KeysOnly, and if the iterator is not valid.
 func (it *Iterator) Value() []byte {
 	if !it.Valid() || it.rows.Attr().Type() != uint8(typed.TypeString) {
 		return nil
@@ -125,7 +124,7 @@ func (it *Iterator) Value() []byte {
 	return it.rows.Value()
 }
 
-// Type returns the type of the value the key holds.
+// Type returns the type of the value that the key holds.
 func (it *Iterator) Type() typed.Type {
 	if !it.Valid() {
 		return typed.TypeNone
@@ -136,8 +135,8 @@ func (it *Iterator) Type() typed.Type {
 // Err returns the error that ended the walk, if one did.
 func (it *Iterator) Err() error { return it.err }
 
-// Close releases what the iterator holds and returns Err. Closing twice is
-// fine.
+// Close releases the files and memory of the iterator and returns Err. Closing twice
+// is no error.
 func (it *Iterator) Close() error {
 	if it.closed {
 		return it.err

@@ -16,14 +16,15 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Keyspace is a named part of the store: keys of its own, which no other
-// keyspace sees, and which are dropped together at no cost. It has the calls
-// that DB has for the default keyspace, which has no name. DB.Keyspace makes
-// handles, which are safe for concurrent use; Tx.In, Snapshot.In and Batch.In
-// address a keyspace in one of those.
+// Keyspace is a named part of the store with keys of its own. No other keyspace
+// sees them, and DropKeyspace drops them together at a cost that does not depend
+// on their number. A Keyspace has the calls that DB has for the default keyspace,
+// which has no name. DB.Keyspace makes a Keyspace, which is safe for concurrent
+// use. Tx.In, Snapshot.In and Batch.In address it in a transaction, snapshot or
+// batch.
 //
-// Keys may be as long as in the default keyspace. What does not concern keys,
-// durability, memory, space and the commit itself, is shared by all keyspaces.
+// Keys may be as long as in the default keyspace. All keyspaces share durability,
+// memory, disk space and commits.
 type Keyspace struct {
 	db    *DB
 	space *keyspace.Space
@@ -40,8 +41,8 @@ var errForeign = errors.New("siltstone: the keyspace is another store's, or of a
 // Name returns the name of the keyspace.
 func (ks *Keyspace) Name() string { return ks.space.Name }
 
-// Get returns the value of key, a copy that is the caller's, or ErrNotFound. A
-// key that holds a collection is ErrWrongType.
+// Get returns a copy of the value of key, or ErrNotFound. If key holds a
+// collection the error is ErrWrongType.
 func (ks *Keyspace) Get(key []byte) ([]byte, error) { return ks.db.appendGet(ks.space, nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result; on an error
@@ -53,8 +54,8 @@ func (ks *Keyspace) AppendGet(dst, key []byte) ([]byte, error) {
 // Has reports whether key exists, whatever its type. It reads no value.
 func (ks *Keyspace) Has(key []byte) (bool, error) { return ks.db.has(ks.space, key) }
 
-// TTL returns how long key has to live, rounded up to milliseconds; NoTTL if it
-// does not expire, ErrNotFound if it does not exist.
+// TTL returns the time that key has to live, rounded up to milliseconds; NoTTL if
+// it does not expire, ErrNotFound if it does not exist.
 func (ks *Keyspace) TTL(key []byte) (time.Duration, error) { return ks.db.ttl(ks.space, key) }
 
 // Scan loops over the keys of r in ascending order, over the state at the
@@ -64,8 +65,8 @@ func (ks *Keyspace) Scan(r Range) iter.Seq2[KV, error] { return scan(ks, r, fals
 // ScanBack loops over the keys of r in descending order, as Scan does.
 func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] { return scan(ks, r, true) }
 
-// NewIter returns an iterator over the current state, positioned nowhere, which
-// the caller closes. It outlives the dropping of the keyspace.
+// NewIter returns an iterator over the current state, positioned nowhere. The
+// caller closes it. It goes on after the keyspace has been dropped.
 func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) { return ks.db.newIter(ks.space, o) }
 
 // Put sets key to value. It overwrites a value of any type, a collection too,
@@ -78,7 +79,8 @@ func (ks *Keyspace) PutTTL(key, value []byte, ttl time.Duration) error {
 	return ks.db.putTTL(ks.space, key, value, ttl)
 }
 
-// Delete deletes key, whatever its type. Deleting what does not exist is fine.
+// Delete deletes key, whatever its type. Deleting a key that does not exist is no
+// error.
 func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, key) }
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
@@ -107,14 +109,14 @@ func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
 	return ks.db.compact(ctx, lo, hi)
 }
 
-// Keyspace returns the keyspace called name, which it makes if there is none.
-// Names are 1 to MaxKeyspaceName bytes, any bytes; ErrEmptyKey and
-// ErrKeyTooLarge refuse others. A store that is open for reading has no
-// keyspaces but those it has: a missing one is ErrNotFound.
+// Keyspace returns the keyspace called name. If it does not exist Keyspace makes
+// it; in a store that is open for reading the error is ErrNotFound. A name has 1 to
+// MaxKeyspaceName bytes, of any value; other names are ErrEmptyKey and
+// ErrKeyTooLarge.
 //
-// Making one is a commit of its own, durable on return at any
-// Options.Durability. Asking again for one that is there costs a look-up in a
-// map, so that a handle need not be kept; all callers get the same.
+// Making a keyspace is a commit of its own. It is durable on return, whatever
+// Options.Durability says. A second call for the same name costs a look-up in a map
+// and returns the same Keyspace, so callers need not keep it.
 func (db *DB) Keyspace(name string) (*Keyspace, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return nil, err
@@ -153,14 +155,14 @@ func (db *DB) Keyspaces() ([]string, error) {
 	return names, err
 }
 
-// DropKeyspace ends the keyspace called name, with all it holds, at a cost that
-// does not depend on how much that is; ErrNotFound if there is none. It is
-// durable on return. The disk space comes back by itself.
+// DropKeyspace drops the keyspace called name with all its keys; ErrNotFound if
+// there is none. The cost does not depend on the number of keys. The drop is
+// durable on return. Merges give the disk space back.
 //
-// A handle of a dropped keyspace stays one: whatever is asked of it is
-// ErrDropped, and a commit that has something to do with it is refused. What was
-// begun before, a snapshot, a transaction or an iterator, still reads what it
-// held. A keyspace made under the same name is another one, and empty.
+// Every call on a Keyspace that was dropped returns ErrDropped, and the commit of a
+// batch or transaction that addressed it is refused. Snapshots, transactions and iterators that
+// began before the drop still read its keys. A keyspace made later under the same
+// name is another one, and empty.
 func (db *DB) DropKeyspace(name string) error {
 	if err := keyspace.CheckName(name); err != nil {
 		return err
@@ -183,10 +185,10 @@ func (db *DB) DropKeyspace(name string) error {
 	return db.drop(c)
 }
 
-// DropAll ends all named keyspaces, as DropKeyspace does, and deletes all keys
-// of the default one, in one commit that costs the same however much there is.
-// It is durable on return. Collection ids and keyspace numbers go on from where
-// they are.
+// DropAll drops all named keyspaces, as DropKeyspace does, and deletes all keys of
+// the default one. It is one commit, whose cost does not depend on the number of
+// keys, and durable on return. Collection ids and keyspace numbers are not used
+// again.
 func (db *DB) DropAll() error {
 	if db.opts.ReadOnly {
 		return ErrReadOnly
@@ -209,16 +211,16 @@ func (db *DB) DropAll() error {
 
 func bounds(lo, hi []byte) [2][]byte { return [2][]byte{lo, hi} }
 
-// drop commits c, which drops keyspaces, and forgets their handles.
+// drop commits c, which drops keyspaces, and removes them from the registry.
 func (db *DB) drop(c *commit.Change) error {
-	c.Urgent = true // it holds the registry: nobody who waits for that may be waited for
+	c.Urgent = true // it holds Registry.Changing: a turn's holder may be waiting for that
 	err := db.commit(c, Sync)
 	db.spaces.Forget(c.Drops...)
 	return err
 }
 
-// findKeyspace returns the keyspace called name if there is one. The caller
-// holds the registry.
+// findKeyspace returns the keyspace called name, or ErrNotFound. The caller holds
+// Registry.Changing.
 func (db *DB) findKeyspace(name string) (*keyspace.Space, error) {
 	if ks := db.spaces.Get(name); ks != nil {
 		return ks, nil
@@ -241,7 +243,7 @@ func (db *DB) findKeyspace(name string) (*keyspace.Space, error) {
 	return db.handOut(name, keyspace.Number(f.Value)), nil
 }
 
-// makeKeyspace makes the keyspace called name. The caller holds the registry.
+// makeKeyspace makes the keyspace called name. The caller holds Registry.Changing.
 func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
 	number, err := db.set.NewKeyspaceNumber()
 	if err != nil {
@@ -261,7 +263,7 @@ func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
 	return db.handOut(name, number), nil
 }
 
-// handOut makes the one handle of a keyspace.
+// handOut makes the one Keyspace of a space.
 func (db *DB) handOut(name string, number uint32) *keyspace.Space {
 	space := keyspace.New(name, number)
 	space.Handle = &Keyspace{db: db, space: space}

@@ -51,25 +51,36 @@ func (db *DB) stop() {
 	db.work.Stop()
 }
 
-func (db *DB) flushLoop() {
+// whenever calls do each time c wakes it or the ticker ticks, until the store ends.
+func (db *DB) whenever(c <-chan struct{}, tick time.Duration, do func()) {
+	t := time.NewTicker(tick)
+	defer t.Stop()
 	for {
 		select {
 		case <-db.life.Quit():
 			return
-		case <-db.workers.flush:
+		case <-c:
+		case <-t.C:
 		}
-		for {
-			did, err := db.work.FlushStep()
-			if err != nil && !db.life.Poisoned() {
-				db.report.corruption(err)
-				if !db.life.Pause(retryAfter) {
-					return
-				}
-				continue
+		do()
+	}
+}
+
+func (db *DB) flushLoop() { db.whenever(db.workers.flush, idleTick, db.flushAllWaiting) }
+
+// flushAllWaiting flushes memtables until none waits, or the store ends.
+func (db *DB) flushAllWaiting() {
+	for {
+		did, err := db.work.FlushStep()
+		if err != nil && !db.life.Poisoned() {
+			db.report.corruption(err)
+			if !db.life.Pause(retryAfter) {
+				return
 			}
-			if !did {
-				break
-			}
+			continue
+		}
+		if !did {
+			return
 		}
 	}
 }
@@ -168,40 +179,19 @@ func (db *DB) noteLog(err error) {
 
 // wasteLoop counts garbage in the memory budget: when it grows, and now and then
 // until a collection has taken it.
-func (db *DB) wasteLoop() {
-	tick := time.NewTicker(idleTick)
-	defer tick.Stop()
-	for {
-		select {
-		case <-db.life.Quit():
-			return
-		case <-db.workers.waste:
-		case <-tick.C:
-		}
-		db.work.CountWaste()
-	}
-}
+func (db *DB) wasteLoop() { db.whenever(db.workers.waste, idleTick, db.work.CountWaste) }
 
 // reapLoop decides about collections that may be dead, and looks for timers that are
 // due.
 func (db *DB) reapLoop() {
-	tick := time.NewTicker(idleTick)
-	defer tick.Stop()
-	for {
-		select {
-		case <-db.life.Quit():
-			return
-		case <-db.workers.reap:
-		case <-tick.C:
-		}
-		for {
-			did, err := db.reapStep()
+	db.whenever(db.workers.reap, idleTick, func() {
+		for did := true; did; {
+			var err error
+			did, err = db.reapStep()
 			db.report.corruption(err)
-			if !did || err != nil {
-				break
-			}
+			did = did && err == nil
 		}
-	}
+	})
 }
 
 func (db *DB) reapStep() (did bool, err error) {

@@ -26,10 +26,11 @@ func (db *DB) Flush(ctx context.Context) error {
 	return db.section.Flush(ctx)
 }
 
-// Compact merges every table that overlaps r down to the last level, so that no
-// garbage is left there but what open snapshots still see. The elements of the
-// collections in r count as overlapping only if r is all keys; then the named
-// keyspaces are merged as well. Space comes back without it; a benchmark or a one-time load may want it now.
+// Compact merges every table that overlaps r down to the last level. It leaves no
+// garbage there but versions that open snapshots still see. If r is all keys it
+// merges the elements of collections and the named keyspaces as well; else it does
+// not. Space comes back without Compact; a benchmark or a one-time load may want it
+// at once.
 func (db *DB) Compact(ctx context.Context, r Range) error {
 	lo, hi, err := r.rows(nil)
 	if err != nil {
@@ -53,11 +54,10 @@ func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 	return db.work.Compact(ctx, lo, hi)
 }
 
-// EstimateSize returns about how many bytes of tables the keys of r take on
-// disk. What is still in memory, garbage, and the elements of collections in
-// the range are not counted, unless the range is all keys. Named keyspaces are
-// not counted either: Keyspace.EstimateSize tells theirs. It reads table indexes
-// only.
+// EstimateSize estimates the bytes that the keys of r take in tables on disk. It
+// counts garbage that no merge has freed yet. It does not count memtables, nor named
+// keyspaces: Keyspace.EstimateSize does. It counts the elements of collections only
+// if r is all keys. It reads table indexes only.
 func (db *DB) EstimateSize(r Range) (int64, error) { return db.estimateSize(nil, r) }
 
 func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
@@ -153,7 +153,7 @@ func (db *DB) pinForCheck() (check.Store, error) {
 //
 // A power cut therefore leaves a whole store in dir or nothing there. It leaves at
 // most a directory that ends in ".partial", which may be removed. After an error
-// what was made is removed. The context is looked at until step 5.
+// its files are removed. The context can end the call until step 5.
 //
 // The tables of a store opened read-only are copied, not linked, for its files must
 // not be changed in any way. What its logs hold is written to tables of the copy. A
@@ -165,8 +165,12 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return err
 	}
 	defer end()
+	to, err := storedir.At(db.dir.FS, dir)
+	if err != nil {
+		return err
+	}
 	c := checkpoint.Config{
-		From: db.dir, To: storedir.Dir{FS: db.dir.FS, Path: dir},
+		From: db.dir, To: to,
 		Set: db.set, States: db.states, Clock: db.clock, Life: db.life,
 		Flush: db.Flush, NewTable: background.CreateTable,
 	}

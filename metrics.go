@@ -6,8 +6,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 )
 
-// Metrics are figures of a store at one moment. Counters count since Open and
-// are marked so; the rest are gauges. Bytes are bytes. It is a plain value: keep
+// Metrics are the figures of a store at one moment. Fields that are marked as
+// counters count from Open on; the others are gauges. Metrics is a plain value: keep
 // it, compare it, encode it as JSON.
 type Metrics struct {
 	Runs        []RunMetrics // of tables, newest first
@@ -26,8 +26,8 @@ type Metrics struct {
 	Troubles    TroubleMetrics
 }
 
-// RunMetrics are of one run: tables that do not overlap. A read asks the runs in
-// their order.
+// RunMetrics are the figures of one run, whose tables do not overlap. A read asks
+// the runs in this order.
 type RunMetrics struct {
 	Age    uint64 // higher is newer
 	Level  int    // 0: flushed, 6: the last
@@ -35,7 +35,7 @@ type RunMetrics struct {
 	Bytes  int64
 }
 
-// TableMetrics are of the tables of all runs.
+// TableMetrics are the figures of the tables of all runs.
 type TableMetrics struct {
 	Count   int
 	Bytes   int64
@@ -43,14 +43,14 @@ type TableMetrics struct {
 	Open    int   // files that are open
 }
 
-// MemtableMetrics are of the memtables.
+// MemtableMetrics are the figures of the memtables.
 type MemtableMetrics struct {
 	Waiting int   // full, to be flushed
 	Records int64 // in all of them
 	Bytes   int64 // of memory
 }
 
-// CommitMetrics are counters.
+// CommitMetrics are counters of commits.
 type CommitMetrics struct {
 	Count      int64
 	Operations int64
@@ -59,22 +59,22 @@ type CommitMetrics struct {
 	Conflicts  int64 // refused because what was read had changed; Update retries
 }
 
-// LogMetrics are of the write-ahead log.
+// LogMetrics are the figures of the write-ahead log.
 type LogMetrics struct {
 	Unsynced int64          // bytes committed and not durable yet
 	Syncs    LatencyMetrics // of writing and syncing a group
 }
 
-// LatencyMetrics count durations. All but Max are counters. Bucket i has those
-// below 2^i microseconds that are in no bucket before.
+// LatencyMetrics count durations. All fields but Max are counters. Buckets[i] counts
+// the durations below 2^i microseconds that no earlier bucket counts.
 type LatencyMetrics struct {
 	Count      int64
 	Total, Max time.Duration
 	Buckets    [commitlog.LatencyBuckets]int64
 }
 
-// Quantile returns an upper bound, within a factor of two, of the duration that
-// a share of q of all stay below; 0 if there are none.
+// Quantile returns a duration that the share q of all durations stay below; it is at
+// most twice as long as the shortest such duration. Without durations it is 0.
 func (l LatencyMetrics) Quantile(q float64) time.Duration {
 	if l.Count <= 0 {
 		return 0
@@ -88,7 +88,7 @@ func (l LatencyMetrics) Quantile(q float64) time.Duration {
 	return l.Max
 }
 
-// FlushMetrics are counters.
+// FlushMetrics are counters of flushes.
 type FlushMetrics struct {
 	Count, Failed int64
 	Records       int64
@@ -96,7 +96,7 @@ type FlushMetrics struct {
 	Duration      time.Duration
 }
 
-// CompactionMetrics are counters, but for Running.
+// CompactionMetrics are counters of compactions; Running is a gauge.
 type CompactionMetrics struct {
 	Running            int   // now, flushes included
 	Merges             int64 // read and written
@@ -108,8 +108,8 @@ type CompactionMetrics struct {
 	WriteAmplification float64 // bytes of tables written for each byte flushed, 0 before the first flush
 }
 
-// StallMetrics are of the waiting of writers for flushes. Count and Duration are
-// counters, of stalls and of those that have ended.
+// StallMetrics are the figures of writers that waited for flushes. Count counts
+// stalls, Duration adds up those that have ended; both are counters.
 type StallMetrics struct {
 	Count    int64
 	Duration time.Duration
@@ -136,15 +136,15 @@ func (m MemoryMetrics) Total() int64 {
 	return m.Memtables + m.Blocks + m.Rows + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
 }
 
-// CacheMetrics are of the cache of table blocks. Hits, Misses and Evictions are
-// counters; readers sample hits, so they lag.
+// CacheMetrics are the figures of the cache of table blocks. Hits, Misses and
+// Evictions are counters. Readers report a sample of their hits, so Hits is inexact.
 type CacheMetrics struct {
 	Blocks, Bytes           int64
 	Hits, Misses, Evictions int64
 }
 
-// DiskMetrics are the bytes of the store's files. Those that cannot be listed
-// count as 0.
+// DiskMetrics are the bytes of the store's files. Files that cannot be listed count
+// as 0.
 type DiskMetrics struct {
 	Tables   int64 // of the newest state
 	Obsolete int64 // tables that only open handles keep, or about to be removed
@@ -156,31 +156,33 @@ type DiskMetrics struct {
 // Total returns the sum of the files.
 func (m DiskMetrics) Total() int64 { return m.Tables + m.Obsolete + m.Logs + m.Manifest }
 
-// OpenMetrics count what is open and keeps files and memory.
+// OpenMetrics count open iterators, snapshots and transactions, which keep files and
+// memory.
 type OpenMetrics struct {
 	Iterators, Snapshots, Transactions int64
 	Oldest                             time.Duration // with Options.TrackOpen, how long the oldest has been open
 }
 
-// DeadMetrics are of collections that have ended and keyspaces that were dropped.
+// DeadMetrics are the figures of collections that have ended and of keyspaces that
+// were dropped.
 type DeadMetrics struct {
-	// Collections counts those that are suspected to have ended and not decided
-	// about yet; Bytes is about how many bytes of tables the elements of those, and
-	// of collections that have ended, and dropped keyspaces, still take. Both return
-	// to 0 by themselves.
+	// Collections counts the collections that may have ended and about which the
+	// store has not decided yet. Bytes estimates the bytes that the elements of these,
+	// of collections that have ended, and the keys of dropped keyspaces still take in
+	// tables. Both return to 0 by themselves.
 	Collections int64
 	Bytes       int64
 	Reaped      int64 // counter: found dead
 }
 
-// TroubleMetrics are counters of what an operator should look at.
+// TroubleMetrics are counters of events that an operator should look at.
 type TroubleMetrics struct {
 	Corruptions, NoSpace, SlowSyncs int64
 	Poisoned                        string // why nothing is written any more, or empty
 }
 
-// Sub returns m with the counters of old, an earlier reading of the same store,
-// taken off: what was done between the two. Gauges stay m's.
+// Sub returns m less the counters of old, an earlier reading of the same store: the
+// work that was done between the two. Gauges stay those of m.
 func (m Metrics) Sub(old Metrics) Metrics {
 	sub := func(n *int64, was int64) { *n -= was }
 	sub(&m.Commits.Count, old.Commits.Count)
@@ -225,8 +227,8 @@ func (l LatencyMetrics) sub(old LatencyMetrics) LatencyMetrics {
 	return l
 }
 
-// writeAmplification is how many bytes were written to tables for each byte that
-// was flushed.
+// writeAmplification returns the bytes written to tables for each byte that was
+// flushed.
 func writeAmplification(flushed, compacted int64) float64 {
 	if flushed <= 0 {
 		return 0

@@ -35,6 +35,9 @@ import (
 // file and offset, and then nothing is deleted or changed. A directory that is
 // in use is ErrLocked.
 //
+// The store is the directory that dir names now: it goes on with it when the process
+// changes its working directory.
+//
 // A clean open costs a few syncs; after a crash, the replay of at most the logs
 // of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
@@ -42,7 +45,10 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := storedir.Dir{FS: storedir.Watched(opts.FS), Path: dir}
+	at, err := storedir.At(storedir.Watched(opts.FS), dir)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
 		return nil, err
@@ -195,6 +201,7 @@ func (db *DB) recover() error {
 	if err := db.activate(edit); err != nil {
 		return err
 	}
+	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
 	return nil
 }

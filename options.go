@@ -16,15 +16,16 @@ type Options struct {
 	// Durability of commits that do not choose their own. Zero is Sync.
 	Durability Durability
 	// MemoryLimit is the budget, in bytes, of what the store keeps in memory:
-	// memtables, cached blocks, filters and indexes. The process may hold more for
-	// a while: blocks that were evicted wait for the garbage collector. Zero is
-	// 256 MiB; the least is 8 MiB.
+	// memtables, cached blocks, filters and indexes. Memory that waits for the
+	// garbage collector counts until it has been collected, but for at most a quarter
+	// of the limit beyond the eighth that is kept free for it; so the process may
+	// hold more for a while. Zero is 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
-	// MaxDiskBytes bounds the files of the store, in bytes. Past it writes are
-	// refused with ErrNoSpace and nothing is changed; reads, deletes, expiry and
-	// merges go on, and when they have brought space back so do writes. Merges need
-	// room of their own for a while, beside the limit. Zero: no limit. A disk that is
-	// nearly full is treated alike.
+	// MaxDiskBytes bounds the files of the store, in bytes. Beyond it a write is
+	// ErrNoSpace and changes nothing. Reads, deletes, expiry and merges go on, and
+	// writes are taken again once these have freed space. Merges need room of their
+	// own for a while, beside the limit. A disk that is nearly full has the same
+	// effect. Zero: no limit.
 	MaxDiskBytes int64
 	// MemtableBytes is the size, indexes included, at which the memtable is flushed.
 	// Larger means fewer, larger tables and a longer log to replay after a crash.
@@ -33,14 +34,14 @@ type Options struct {
 	MemtableBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int
-	// CompactionRate bounds how many bytes a second compactions write. Zero: no
+	// CompactionRate bounds the bytes that compactions write in a second. Zero: no
 	// bound.
 	CompactionRate int64
 	// Compression of values in the last level. Zero is S2. Young tables are not
 	// compressed: they are about to be rewritten.
 	Compression Compression
 	// ReadOnly opens the store without changing a byte of it. Several read-only
-	// openers may share a directory; none may share it with a writer.
+	// stores may be open in one directory, but not beside a writing one.
 	ReadOnly bool
 	// MustExist fails with fs.ErrNotExist instead of creating a store.
 	MustExist bool
@@ -48,20 +49,20 @@ type Options struct {
 	// FS is the file system. Nil is vfs.OS; vfs.NewMem() makes a store that lives
 	// in memory.
 	FS vfs.FS
-	// Clock gives the time for expiry. It is called from several goroutines. Nil is
-	// time.Now.
+	// Clock gives the time for expiry. It is called from several goroutines, and
+	// with locks held: it must not call the store. Nil is time.Now.
 	Clock func() time.Time
 	// Logger receives the store's events, each as one record: its text is the
 	// message, its fields are the group "event". Routine work is at level Debug.
 	// Nil is silence.
 	Logger *slog.Logger
-	// OnEvent receives the store's events, one at a time, in the goroutine that
-	// met them, which may hold locks. It must not block; of the store it may call
-	// Metrics, OpenHandles and Options, and nothing else. Nil is none.
+	// OnEvent receives the store's events, one at a time. It is called by the
+	// goroutine in which the event happened, and that may hold locks. So OnEvent must
+	// not block, and of the store it may call Metrics, OpenHandles and Options alone.
+	// Nil is none.
 	OnEvent func(Event)
-	// TrackOpen remembers who opened each iterator, snapshot and transaction, at
-	// the cost of a stack trace each, so that OpenHandles and the error of Close
-	// can say it.
+	// TrackOpen keeps a stack trace of the opening of each iterator, snapshot and
+	// transaction, for OpenHandles and the error of Close.
 	TrackOpen bool
 
 	// Extremes for tests; zero is the default.
@@ -83,9 +84,9 @@ const (
 	// OS survives the end of the process (kill -9), but not power loss: the
 	// operating system has the bytes.
 	OS Durability = 2
-	// Buffered may lose the last moments when the process ends without Close: the
-	// bytes are in process memory, for about 10 ms or 64 KiB, and up to 4 MiB while
-	// the log is being written.
+	// Buffered may lose the last commits when the process ends without Close. They
+	// stay in the memory of the process for about 10 ms or 64 KiB, and up to 4 MiB
+	// while the log is being written.
 	Buffered Durability = 3
 )
 
@@ -137,7 +138,7 @@ func (c Compression) table() sstable.Compression {
 	return sstable.S2
 }
 
-// tables returns what the options say of tables.
+// tables returns the options of tables.
 func (o *Options) tables() background.TableConfig {
 	return background.TableConfig{
 		BlockSize: o.blockSize, FilterBits: o.tableFilters, TableBytes: o.tableBytes, RunLimit: o.runLimit, Compression: o.Compression.table(),
@@ -159,7 +160,7 @@ const (
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
 
-// withDefaults returns a copy of o with every zero replaced, or an error naming
+// withDefaults returns a copy of o with every zero replaced, or an error that names
 // the field that makes no sense. A nil o is all defaults.
 func (o *Options) withDefaults() (Options, error) {
 	var c Options

@@ -13,30 +13,32 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// Repair makes a new store in dst out of what can still be read of the damaged
-// store in src. The report says what was kept and what could not be read. It works
-// offline: src is never changed and must not be open for writing (ErrLocked); dst
+// Repair reads the damaged store in src, as far as it can be read, and makes a new
+// store of it in dst. The report lists what Repair kept and what it could not read.
+// Repair never changes src, which must not be open for writing (ErrLocked). dst
 // must not exist (fs.ErrExist). Options are those of Open; ReadOnly and MustExist
-// are ignored. When it returns without an error dst holds a store that passes
-// Check. Like a checkpoint, it is durable and got its name in one step.
+// are ignored. When Repair returns without an error dst holds a store that passes
+// Check. That store is durable, and got its name in one step, like a checkpoint.
 //
-//   - If the manifest can be read it says which tables and logs count. Without it
-//     all of them count, even tables that a merge had replaced and nobody had
+//   - The manifest, if it can be read, says which tables and logs count. Without it
+//     all of them count, even tables that a merge had replaced and that were not
 //     removed yet.
-//   - Of a table, every data block that verifies is kept. Index and footer may be
-//     lost, as long as the footer or the manifest tells the table's id.
-//   - Of a log, every commit that verifies is kept, even behind damage.
-//   - Records are put in the order of their sequences. Records that a merge has put
-//     on sequence 0 are the oldest.
-//   - Collections that lost rows are made whole: counts, owner rows, deadlines,
+//   - Repair keeps every data block of a table that verifies. The table's index may
+//     be lost, and its footer too if the manifest has the table's id.
+//   - Repair keeps every commit of a log that verifies, even behind damage.
+//   - Sequences put the records in order. Records to which a merge gave sequence 0
+//     are the oldest.
+//   - Repair makes collections whole that lost rows: counts, owner rows, deadlines,
 //     timers and the two orders of a sorted set follow the elements that are left.
-//     The items of a list keep their order. Elements without a collection go.
-//   - A keyspace whose name was lost is named after its number: "recovered-7".
+//     The items of a list keep their order. Elements without a collection are left
+//     out.
+//   - A keyspace that lost its name is named after its number: "recovered-7".
 //
-// Nothing is invented. But a lost file may have held tombstones and newer values:
-// what they had deleted or replaced may be back, and the report says when that can
-// be. Options.FS is read twice. Repair takes the memory of an open store, of the
-// logs' records, and of the largest damaged collection.
+// Repair invents nothing. But a lost file may have held tombstones and newer values,
+// so keys that they had deleted, and values that they had replaced, may be back:
+// RepairReport.MayRevive says whether that can be. Both directories are on
+// Options.FS. Repair takes the memory of an open store, of the logs' records, and of
+// the largest damaged collection.
 func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -44,7 +46,14 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	}
 	opts.ReadOnly, opts.MustExist, opts.manualWork = false, false, true
 	opts.OnEvent, opts.Logger = nil, nil
-	from, to := storedir.Dir{FS: opts.FS, Path: src}, storedir.Dir{FS: opts.FS, Path: dst}
+	from, err := storedir.At(opts.FS, src)
+	if err != nil {
+		return RepairReport{}, err
+	}
+	to, err := storedir.At(opts.FS, dst)
+	if err != nil {
+		return RepairReport{}, err
+	}
 	if err := to.MustBeAbsent(); err != nil {
 		return RepairReport{}, err
 	}
@@ -59,16 +68,16 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 			partial.Discard()
 		}
 	}
-	_ = storedir.Unlock(lock) // which held nothing but the lock
+	_ = storedir.Unlock(lock) // the file holds nothing that an error could lose
 	return report, storedir.NoSpace(err)
 }
 
-// repairInto does it all:
+// repairInto is Repair once the name of the partial directory is known:
 //
-//  1. what can be read of the damaged store written to tables in the partial
+//  1. readable records of the damaged store written to tables in the partial
 //     directory, with a manifest
 //  2. opened as a store: keyspaces and collections made whole, checked, closed
-//  3. the directory renamed to what was asked for, the name synced
+//  3. the partial directory renamed to dst, the name synced
 func repairInto(ctx context.Context, from storedir.Dir, partial *storedir.Partial, o *Options, report *RepairReport) error {
 	found, err := repair.Salvage(ctx, repair.Config{
 		From: from, MemtableBytes: o.MemtableBytes, NewTable: background.CreateTable,
@@ -87,7 +96,7 @@ func repairInto(ctx context.Context, from storedir.Dir, partial *storedir.Partia
 	return partial.Publish()
 }
 
-// mend opens what was salvaged, makes its keyspaces and collections whole, and
+// mend opens the salvaged store, makes its keyspaces and collections whole, and
 // checks it.
 func mend(ctx context.Context, dir string, o *Options, report *RepairReport) error {
 	db, err := Open(dir, o)
@@ -115,27 +124,27 @@ func (db *DB) commitRows(ops []record.Op) error {
 	return db.commit(c, Buffered)
 }
 
-// RepairReport says what Repair found of a damaged store. It is filled in as far
-// as Repair came, also if that failed.
+// RepairReport lists what Repair found of a damaged store. If Repair failed it holds
+// what was found until then.
 type RepairReport struct {
-	// Manifest says why the manifest could not be used; nil: it could.
+	// Manifest is why the manifest was not used; nil: it was used.
 	Manifest error
-	// Current says why CURRENT did not lead to it; nil: it did.
+	// Current is why CURRENT did not lead to the manifest; nil: it did.
 	Current error
 	// Files are the tables and logs that were read, or should have been, by name.
 	Files []RepairedFile
-	// Collections are those whose rows did not agree, and how.
+	// Collections are the faults of collections whose rows did not agree.
 	Collections []error
-	// Keyspaces are faults of the names of keyspaces, and what became of them.
+	// Keyspaces are the faults of the names of keyspaces, and how each was mended.
 	Keyspaces []error
 }
 
-// RepairedFile is what was found of one table or log.
+// RepairedFile is the finding on one table or log.
 type RepairedFile struct {
 	Name    string
-	Kept    int64      // records or, of a log, operations that were read
+	Kept    int64      // records that were read; of a log, operations
 	Lost    []LostPart // nil: nothing
-	LeftOut error      // why none of it was read; nil: it was
+	LeftOut error      // why the file was not read at all; nil: it was read
 }
 
 // LostPart is a part of a file that could not be read.
@@ -144,14 +153,14 @@ type LostPart struct {
 	Err           error
 }
 
-// Complete reports whether everything could be read: the new store shows what
-// the old one did.
+// Complete reports whether everything could be read: the new store then shows all
+// that the old one did.
 func (r *RepairReport) Complete() bool {
 	return !r.MayRevive() && len(r.Collections)+len(r.Keyspaces) == 0
 }
 
 // MayRevive reports whether values that had been deleted or replaced may be back,
-// because a tombstone or a newer value may be among what was lost.
+// because a tombstone or a newer value may have been lost.
 func (r *RepairReport) MayRevive() bool {
 	if r.Manifest != nil {
 		return true
@@ -207,7 +216,7 @@ func (l LostPart) String() string {
 	return fmt.Sprintf("%d bytes at offset %d: %v", l.Bytes, l.Offset, l.Err)
 }
 
-// add takes over what was found of the files.
+// add takes over the findings on the files.
 func (r *RepairReport) add(found repair.Report) {
 	r.Manifest, r.Current = found.Manifest, found.Current
 	for _, f := range found.Files {

@@ -12,16 +12,18 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Snapshot is the state of the store at the moment it was made, for reading.
-// Its clock stands still: what had not expired then never does in it. It is
-// safe for concurrent use. What it can see stays on disk until it is closed.
+// Snapshot is the state of the store at the moment at which it was made, for
+// reading. Its clock stands still: a key that had not expired then does not expire
+// in it. It is safe for concurrent use. The versions that it can see stay on disk
+// until it is closed.
 type Snapshot struct {
 	*snapshotState
 	ks      *keyspace.Space // addressed; nil: the default one
 	foreign bool            // that is not one of the store
 }
 
-// snapshotState is what a snapshot and all that In returned of it share.
+// snapshotState is shared by a snapshot and the Snapshot values that In returned of
+// it.
 type snapshotState struct {
 	db    *DB
 	point *readstate.Point
@@ -43,10 +45,10 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 	return s, nil
 }
 
-// In returns the snapshot addressing ks; nil is the default keyspace. It is the
-// same snapshot: closing either closes both. A keyspace that was dropped after
-// the snapshot was made shows what it held then; one made since is empty. Of one
-// dropped before, every read is ErrDropped.
+// In returns the snapshot addressing ks; nil is the default keyspace. It is the same
+// snapshot: closing either closes both. A keyspace that was dropped after the
+// snapshot was made still shows its keys. A keyspace that was made since is empty.
+// If ks was dropped before the snapshot was made every read is ErrDropped.
 func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 	if ks == nil {
 		return &s.first
@@ -54,8 +56,8 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 	return &Snapshot{snapshotState: s.snapshotState, ks: ks.space, foreign: ks.db != s.db}
 }
 
-// Close lets go of the state. Closing twice is fine; reads afterwards, and
-// iterators made before, get ErrClosed.
+// Close releases the state. Later reads, and iterators that were made before, get
+// ErrClosed. Closing twice is no error.
 func (s *Snapshot) Close() {
 	if s.ended.Swap(true) {
 		return
@@ -65,7 +67,7 @@ func (s *Snapshot) Close() {
 	wake(s.db.workers.compact)
 }
 
-// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+// Get returns a copy of the value of key, or ErrNotFound.
 func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
@@ -128,7 +130,7 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 	return err == nil, err
 }
 
-// TTL returns the time key had to live when the snapshot was made.
+// TTL returns the time that key had to live when the snapshot was made.
 func (s *Snapshot) TTL(key []byte) (time.Duration, error) {
 	t, err := s.stat(key)
 	if err != nil {

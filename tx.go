@@ -21,32 +21,31 @@ import (
 type Mode uint8
 
 const (
-	// ReadOnly transactions read one state; they never block, never conflict and
-	// are never in anybody's way. A write in one is ErrReadOnly.
+	// ReadOnly transactions read one state. They never block, never conflict and
+	// never delay a writer. A write in one is ErrReadOnly.
 	ReadOnly Mode = 1
 	// ReadWrite transactions are serializable.
 	ReadWrite Mode = 2
 )
 
-// Tx is a transaction: it reads the state at its beginning and its own writes,
-// with one clock reading, and its writes become visible together at its end or
-// not at all. It is not safe for concurrent use.
+// Tx is a transaction. It reads the state at its beginning and its own writes, with
+// one clock reading. Its writes become visible together when it commits, or not at
+// all. It is not safe for concurrent use.
 //
-// A loop or iterator sees the transaction as it was when it began: writes made
-// meanwhile are not in it, so deleting what a loop yields is safe. Gets see
-// everything.
+// A loop or iterator shows the transaction as it was when the loop began. Writes
+// that are made meanwhile do not appear in it, so the body of a loop may delete the
+// keys that it is given. Get sees all writes.
 //
-// What was refused (a wrong type, an empty key) changed nothing and may be
-// followed by something else. What failed (a read error, the end of the
-// context, the closing of the store) also fails the commit, even if the error
-// was dropped.
+// A call that was refused (a wrong type, an empty key) changed nothing, and the
+// transaction goes on. A call that failed (a read error, the end of the context, the
+// closing of the store) also fails the commit, even if its error was ignored.
 type Tx struct {
 	*txState
 	in      txn.In // the keyspace it addresses, for typed calls
 	refused error  // why the keyspace cannot be used
 }
 
-// txState is what a transaction and all that In returned of it share.
+// txState is shared by a transaction and the Tx values that In returned of it.
 type txState struct {
 	db  *DB
 	t   txn.Txn
@@ -67,12 +66,12 @@ var (
 	_ Writer = (*Tx)(nil)
 )
 
-// In returns the transaction addressing ks; nil is the default keyspace. It is
-// the same transaction: one view, one set of reads, one commit, which either
-// may ask for. If ks is dropped before a transaction that writes commits, that
-// is ErrDropped or a conflict; until then it shows what ks held. Of a keyspace
-// that was dropped before the transaction began every use is ErrDropped, and of
-// another store's keyspace an error.
+// In returns the transaction addressing ks; nil is the default keyspace. It is the
+// same transaction, with one view, one set of reads and one commit; either Tx may
+// end it. If ks is dropped meanwhile the transaction still shows its keys, but if it
+// writes its commit is ErrDropped or a conflict. If ks was dropped before the
+// transaction began every call is ErrDropped. If ks belongs to another store every
+// call is an error.
 func (tx *Tx) In(ks *Keyspace) *Tx {
 	if ks == nil {
 		return &tx.first
@@ -134,14 +133,14 @@ func (tx *Tx) look(key []byte) (readstate.Found, error) {
 	return f, err
 }
 
-// stat is look for callers who need only the trailer.
+// stat finds the live record of key and returns its trailer.
 func (tx *Tx) stat(key []byte) (base.Trailer, error) {
 	f, err := tx.look(key)
 	f.Loan.Return()
 	return f.Trailer, err
 }
 
-// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+// Get returns a copy of the value of key, or ErrNotFound.
 func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
@@ -175,7 +174,8 @@ func (tx *Tx) TTL(key []byte) (time.Duration, error) {
 	return timeToLive(t, tx.t.Now()), nil
 }
 
-// Put sets key to value, whatever was there, and clears a time to live.
+// Put sets key to value. It overwrites a value of any type and clears a time to
+// live.
 func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
 
 // PutTTL sets key to value for the time ttl, counted from the transaction's
@@ -276,26 +276,26 @@ func (o *txIters) iterClosed(it *Iterator) {
 // Now returns the transaction's one clock reading.
 func (tx *Tx) Now() time.Time { return time.UnixMilli(tx.t.Now()) }
 
-// Context returns the context the transaction runs under. An Update given it
-// is refused with ErrNested.
+// Context returns the context of the transaction. An Update that is given it is
+// ErrNested.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
-// Attempt returns how often the closure of an Update has been run, this time
-// included.
+// Attempt returns the number of times that the closure of an Update has been run,
+// this one included.
 func (tx *Tx) Attempt() int { return tx.attempt }
 
 // SetDurability chooses the level the commit waits for.
 func (tx *Tx) SetDurability(d Durability) { tx.durability = d }
 
 // OnCommit has fn called once after the transaction has been committed and has
-// reached its durability level, with no lock held. If it is rolled back or
-// fails, fn is not called.
+// reached its durability level. No lock is held then, so fn may call the store. If
+// the transaction is rolled back or fails, fn is not called.
 func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
 
-// Commit makes the writes visible, or returns why not: a *ConflictError, which
-// is ErrConflict, if what was read has changed. Either way the transaction has
-// ended. It returns when the writes, and everything the transaction read, have
-// reached the durability level.
+// Commit makes the writes visible, or returns why it could not. If something that
+// the transaction read has changed the error is a *ConflictError, which is
+// ErrConflict. Either way the transaction has ended. Commit returns when the writes,
+// and everything that the transaction read, have reached the durability level.
 func (tx *Tx) Commit() error {
 	if tx.done {
 		return ErrTxDone
@@ -333,7 +333,7 @@ func (tx *Tx) Rollback() {
 	}
 }
 
-// end frees what the transaction holds.
+// end frees the memory and the files that the transaction holds.
 func (tx *Tx) end() {
 	for len(tx.iters) > 0 {
 		it := tx.iters[len(tx.iters)-1]

@@ -9,16 +9,16 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 )
 
-// txKey marks the context of a transaction, so that an Update inside a closure
-// that is given it can be told from one beside it.
+// txKey marks the context of a transaction: an Update that is given that context is
+// inside the closure of another.
 type txKey struct{}
 
 // turnAfter is how many attempts of an Update run free before one runs while other
 // writers wait.
 const turnAfter = 4
 
-// View runs fn in a read-only transaction over one state. It never blocks and
-// is never retried. A panic in fn goes on up, after everything was released.
+// View runs fn in a read-only transaction over one state. It never blocks, and runs
+// fn once. A panic in fn goes on up after the transaction was released.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	tx, err := db.Begin(ctx, ReadOnly)
 	if err != nil {
@@ -34,15 +34,15 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return tx.ctx.Err()
 }
 
-// Update runs fn in a serializable transaction and commits it when fn returns
-// nil. If what fn read has changed, fn is run again, with nothing left of the
-// attempt before. So fn may run several times: reset captured variables at its
-// start, and put side effects in OnCommit. After a few lost attempts one runs while
-// other writers wait, so that it cannot be starved. Update never returns
-// ErrConflict.
+// Update runs fn in a serializable transaction and commits it when fn returns nil.
+// If something that fn read has changed, Update drops the writes of the attempt and
+// runs fn again. So fn may run several times: reset captured variables at its start,
+// and put side effects in OnCommit. After a few lost attempts one runs while other
+// writers wait, so Update does not starve. It never returns ErrConflict for a
+// conflict of its own.
 //
-// An error of fn, or a panic, rolls back; the panic goes on up. A write inside
-// fn that does not go through tx, and that fn depends on, is ErrNested.
+// If fn returns an error or panics, Update rolls back; the panic goes on up. A write
+// inside fn that does not go through tx, and on which fn depends, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Value(txKey{}) != nil {
 		return ErrNested
@@ -76,16 +76,15 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 // updateAttempt is one run of an Update's closure.
 type updateAttempt struct {
 	number      int
-	turn        time.Duration // for how long others are to wait; 0: they are not
+	turn        time.Duration // for how long other writers wait; 0: they do not
 	undisturbed bool          // nobody else committed: a conflict is the closure's own
 }
 
-// lostAttempt marks a conflict of the transaction's own commit, which Update
-// answers with another attempt, and tells it from an ErrConflict that fn made.
+// lostAttempt marks a conflict of the transaction's own commit: Update makes another
+// attempt after it, and not after an ErrConflict that fn returned.
 type lostAttempt struct{ error }
 
-// attempt runs fn once. Whatever becomes of it, a panic or Goexit included, its
-// turn ends.
+// attempt runs fn once. Its turn ends in any case, also after a panic or Goexit.
 func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt) (hooks []func(), err error) {
 	var turn *commit.Turn
 	if a.turn > 0 {
@@ -116,9 +115,9 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 	return tx.hooks, nil
 }
 
-// Begin begins a transaction that the caller ends with Commit or Rollback. One
-// that is left open keeps old data on disk. Unlike Update's, its Commit may
-// return a *ConflictError.
+// Begin begins a transaction, which the caller ends with Commit or Rollback. A
+// transaction that is left open keeps old data on disk. Its Commit may return a
+// *ConflictError; the caller may then run all of it again, as Update does.
 func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -29,14 +29,14 @@ func newCanned(typ record.Type, element []byte) *cannedTxn {
 	return &cannedTxn{typ: typ, meta: record.AppendMeta(nil, m), element: element}
 }
 
-func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error)    { return c, nil }
-func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
-func (c *cannedTxn) Scratch() *collection.Scratch                  { return &c.scratch }
-func (c *cannedTxn) Prefix() []byte                                { return nil }
-func (c *cannedTxn) Now() int64                                    { return 0 }
-func (c *cannedTxn) Dead(uint64)                                   {}
-func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error  { return nil }
-func (c *cannedTxn) Delete([]byte) error                           { return nil }
+func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error) { return c, nil }
+func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error)   { return false, err }
+func (c *cannedTxn) Scratch() *collection.Scratch                    { return &c.scratch }
+func (c *cannedTxn) Prefix() []byte                                  { return nil }
+func (c *cannedTxn) Now() int64                                      { return 0 }
+func (c *cannedTxn) Dead(uint64)                                     {}
+func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error    { return nil }
+func (c *cannedTxn) Delete([]byte) error                             { return nil }
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	t, err := c.Peek(row)

@@ -30,10 +30,10 @@ func currentContent(number base.FileNum) string {
 // currentLimit is more than any CURRENT takes.
 const currentLimit = 128
 
-// writeCurrent makes CURRENT name the manifest, durably. If it fails it may or
-// may not do so.
-func writeCurrent(fsys vfs.FS, dir string, number base.FileNum) error {
-	temp := path.Join(dir, fmt.Sprintf("CURRENT-%06d.tmp", uint64(number)))
+// writeTemp writes, beside CURRENT, the file that is to replace it, and returns its
+// path.
+func writeTemp(fsys vfs.FS, dir string, number base.FileNum) (temp string, err error) {
+	temp = path.Join(dir, fmt.Sprintf("CURRENT-%06d.tmp", uint64(number)))
 	f, err := fsys.Create(temp)
 	if errors.Is(err, fs.ErrExist) { // of a start that was cut short; nobody reads it
 		if err = fsys.Remove(temp); err == nil {
@@ -41,15 +41,21 @@ func writeCurrent(fsys vfs.FS, dir string, number base.FileNum) error {
 		}
 	}
 	if err != nil {
-		return err
+		return temp, err
 	}
 	_, err = io.WriteString(f, currentContent(number))
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		_ = fsys.Remove(temp)
 	}
+	return temp, err
+}
+
+// renameCurrent puts temp in CURRENT's place, durably. If it fails it may or may
+// not have done so.
+func renameCurrent(fsys vfs.FS, dir, temp string) error {
 	if err := fsys.Rename(temp, path.Join(dir, base.Filename(base.FileCurrent, 0))); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Info struct {
 
 	ordinal base.SeqNum // of the last frame
 	first   int64       // behind the first record
+	size    int64       // of the file, what is reserved behind End included
 	frameID uint64
 }
 
@@ -120,6 +121,9 @@ func (i *Info) judge(err error, frames *wal.FrameReader, size int64, name string
 	case frames.Complete():
 		return base.Corruptf(name, frames.End()-wal.FrameHeaderSize, "a manifest has no trailer")
 	}
-	i.End, i.Torn = frames.End(), size-frames.End()
+	i.End, i.size = frames.End(), size
+	if torn := new(wal.TornError); errors.As(err, &torn) {
+		i.Torn = torn.Bytes
+	}
 	return nil
 }

@@ -16,19 +16,28 @@ import (
 // use it: the caller holds the lock that puts edits in order, across Append and
 // until what the edit says is published.
 //
-// The first error is final: every later call returns it, the file is neither
-// written nor synced again, and whether the edit took effect is open until
+// Space on the disk is reserved ahead of the edits: the file ends in zeros. An edit
+// that finds no room is refused by Reserve, before anything is written.
+//
+// The first error of Append is final: every later call returns it, the file is
+// neither written nor synced again, and whether the edit took effect is open until
 // a manifest is loaded. Until then, or until Create has published another
 // manifest, no file may be removed that the edit names, added or removed.
 type Log struct {
-	file    vfs.File
-	number  base.FileNum
-	frames  *wal.FrameWriter
-	ordinal base.SeqNum // of the last frame
-	first   int64       // behind the snapshot that the file begins with
-	buf     []byte
-	closed  bool
+	file     vfs.File
+	number   base.FileNum
+	frames   *wal.FrameWriter
+	ordinal  base.SeqNum // of the last frame
+	first    int64       // behind the snapshot that the file begins with
+	reserved int64       // of the file's bytes, from its start on
+	buf      []byte
+	closed   bool
 }
+
+// reserveStep is how much space is reserved ahead of the edits. Half of it is kept
+// as long as the disk has room; on a full disk that half takes the edits of dozens
+// of flushes, which bring space back.
+const reserveStep = 16 << 10
 
 var errClosed = errors.New("manifest: log is closed")
 
@@ -38,29 +47,59 @@ var errClosed = errors.New("manifest: log is closed")
 // the old manifest or the new one.
 //
 // The number must be above that of every manifest that is or was in dir: one
-// more than the largest that CURRENT names or dir lists. If it fails the old
-// manifest may hold or the new one; nothing may be removed, and a retry takes
-// the next number.
+// more than the largest that CURRENT names or dir lists. A retry takes the next
+// number. If it fails with a notNamed the old manifest holds; else the old one may
+// hold or the new one, and nothing may be removed.
 func Create(fsys vfs.FS, dir string, number base.FileNum, s *State) (*Log, error) {
-	f, err := fsys.Create(path.Join(dir, base.Filename(base.FileManifest, number)))
+	l, err := create(fsys, dir, number, s)
 	if err != nil {
-		return nil, err
-	}
-	l := &Log{file: f, number: number}
-	err = l.begin(s)
-	if err == nil {
-		err = fsys.SyncDir(dir)
-	}
-	if err == nil {
-		err = writeCurrent(fsys, dir, number)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("manifest: create %s: %w", base.Filename(base.FileManifest, number), errors.Join(err, f.Close()))
+		return nil, fmt.Errorf("manifest: create %s: %w", base.Filename(base.FileManifest, number), noSpace(err))
 	}
 	return l, nil
 }
 
-// begin writes header and snapshot and syncs both.
+// notNamed is an error after which CURRENT still names what it named before.
+type notNamed struct{ error }
+
+func (e notNamed) Unwrap() error { return e.error }
+
+func create(fsys vfs.FS, dir string, number base.FileNum, s *State) (*Log, error) {
+	name := path.Join(dir, base.Filename(base.FileManifest, number))
+	f, err := fsys.Create(name)
+	if err != nil {
+		return nil, notNamed{err}
+	}
+	l := &Log{file: f, number: number}
+	var temp string
+	if err = l.begin(s); err == nil {
+		temp, err = writeTemp(fsys, dir, number)
+	}
+	if err != nil {
+		err = errors.Join(err, f.Close())
+		_ = fsys.Remove(name)
+		return nil, notNamed{err}
+	}
+	// One sync of the directory makes the manifest's name durable before CURRENT
+	// gives it.
+	if err = fsys.SyncDir(dir); err == nil {
+		err = renameCurrent(fsys, dir, temp)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
+}
+
+// noSpace turns the error of a full disk into one that is also ErrNoSpace.
+func noSpace(err error) error {
+	if vfs.IsNoSpace(err) && !errors.Is(err, base.ErrNoSpace) {
+		return fmt.Errorf("%w: %w", base.ErrNoSpace, err)
+	}
+	return err
+}
+
+// begin reserves the space of header and snapshot, and of edits behind them, writes
+// both and syncs them.
 func (l *Log) begin(s *State) error {
 	snapshot := s.Snapshot()
 	l.buf = AppendEdit(make([]byte, headerSize), snapshot)
@@ -73,6 +112,10 @@ func (l *Log) begin(s *State) error {
 	h.put(l.buf)
 	h.frameID = xxhash.Sum64(l.buf) | 1
 	h.put(l.buf)
+	l.reserved = headerSize + wal.FrameSize(int64(len(l.buf)-headerSize)) + reserveStep
+	if err := l.file.Allocate(l.reserved); err != nil {
+		return err
+	}
 	if _, err := l.file.Write(l.buf[:headerSize]); err != nil {
 		return err
 	}
@@ -95,23 +138,55 @@ func Continue(fsys vfs.FS, dir string, i Info) (*Log, error) {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && st.Size() != i.End {
-		err = fmt.Errorf("file has %d bytes, not %d as when it was loaded", st.Size(), i.End)
+	if err == nil && st.Size() != i.size {
+		err = fmt.Errorf("file has %d bytes, not %d as when it was loaded", st.Size(), i.size)
+	}
+	if err == nil {
+		err = f.Truncate(i.End) // that is where the next edit goes
+	}
+	if err == nil {
+		err = f.Allocate(max(i.size, i.End)) // what it had reserved
 	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("manifest: continue %s: %w", name, errors.Join(err, f.Close()))
+		return nil, fmt.Errorf("manifest: continue %s: %w", name, errors.Join(noSpace(err), f.Close()))
 	}
 	return &Log{
-		file: f, number: i.Number, ordinal: i.ordinal, first: i.first,
+		file: f, number: i.Number, ordinal: i.ordinal, first: i.first, reserved: i.size,
 		frames: wal.NewFrameWriter(f, i.frameID, i.End, i.ordinal),
 	}, nil
 }
 
+// Reserve makes sure that the disk has room for e. Its error is definite: nothing
+// was written, and e may be tried again.
+func (l *Log) Reserve(e *Edit) error {
+	if l.closed {
+		return errClosed
+	}
+	l.buf = AppendEdit(l.buf[:0], e)
+	need := l.Size() + wal.FrameSize(int64(len(l.buf)))
+	if l.reserved-need >= reserveStep/2 {
+		return nil
+	}
+	err := l.file.Allocate(need + reserveStep)
+	switch {
+	case err == nil:
+		l.reserved = need + reserveStep
+	case need <= l.reserved:
+		return nil
+	default:
+		if err = l.file.Allocate(need); err == nil {
+			l.reserved = need
+		}
+	}
+	return noSpace(err)
+}
+
 // Append makes e durable: one write, one sync. The caller has applied e to its
-// state first, so e is known to be possible. e is not kept.
+// state first, so e is known to be possible, and has reserved its space. e is not
+// kept.
 func (l *Log) Append(e *Edit) error {
 	if l.closed {
 		return errClosed

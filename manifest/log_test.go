@@ -87,7 +87,7 @@ func writeSome(t testing.TB, edits ...*Edit) *written {
 		w.ends, w.states = append(w.ends, l.Size()), append(w.states, s.String())
 	}
 	must(t, l.Close())
-	w.data = readAll(t, w.fs, w.name)
+	w.data = readAll(t, w.fs, w.name)[:l.Size()] // without what is reserved
 	return w
 }
 
@@ -115,6 +115,10 @@ func writeFile(t testing.TB, fsys vfs.FS, name string, data []byte) {
 	must(t, errors.Join(err, f.Close()))
 }
 
+// withoutZeros returns the length of data without the zeros at its end: space that
+// was reserved.
+func withoutZeros(data []byte) int64 { return int64(len(bytes.TrimRight(data, "\x00"))) }
+
 // verdict says in one line what reading data gives: the number of records and
 // of torn bytes, or where the damage is.
 func (w *written) verdict(t testing.TB, data []byte) string {
@@ -130,7 +134,7 @@ func (w *written) verdict(t testing.TB, data []byte) string {
 		return err.Error()
 	case i.Edits > len(w.states) || s.String() != w.states[i.Edits-1]:
 		return fmt.Sprintf("wrong state after %d records", i.Edits)
-	case i.End+i.Torn != int64(len(data)):
+	case i.End+i.Torn != max(i.End, withoutZeros(data)):
 		return fmt.Sprintf("end %d, torn %d", i.End, i.Torn)
 	}
 	return fmt.Sprintf("%d records, %d torn", i.Edits, i.Torn)
@@ -157,12 +161,12 @@ func TestDamagedByteIsNeverAShortManifest(t *testing.T) {
 				k++
 			}
 			want := fmt.Sprintf("corrupt at %d", append([]int64{0}, w.ends...)[k])
-			if k == len(w.ends)-1 && edits > 0 {
-				want = fmt.Sprintf("%d records, %d torn", edits, w.ends[k]-w.ends[k-1])
-			}
 			for _, mask := range []byte{1, 0x80, 0xFF} {
 				bad := bytes.Clone(w.data)
 				bad[i] ^= mask
+				if k == len(w.ends)-1 && edits > 0 {
+					want = fmt.Sprintf("%d records, %d torn", edits, withoutZeros(bad)-w.ends[k-1])
+				}
 				if got := w.verdict(t, bad); got != want {
 					t.Fatalf("%d edits, byte %d ^ %02x: %s, want %s", edits, i, mask, got, want)
 				}
@@ -178,7 +182,7 @@ func TestManifestCutAnywhere(t *testing.T) {
 		for k+1 < len(w.ends) && int64(n) >= w.ends[k+1] {
 			k++
 		}
-		want := fmt.Sprintf("%d records, %d torn", k, int64(n)-w.ends[k])
+		want := fmt.Sprintf("%d records, %d torn", k, max(w.ends[k], withoutZeros(w.data[:n]))-w.ends[k])
 		if n < headerSize {
 			want = "corrupt at 0"
 		} else if k == 0 {
@@ -189,7 +193,7 @@ func TestManifestCutAnywhere(t *testing.T) {
 		}
 	}
 	for _, tail := range []string{"\x00", strings.Repeat("\x00", 4096), "garbage", string(w.data)} {
-		want := fmt.Sprintf("4 records, %d torn", len(tail))
+		want := fmt.Sprintf("4 records, %d torn", withoutZeros([]byte(tail)))
 		if got := w.verdict(t, append(bytes.Clone(w.data), tail...)); got != want {
 			t.Errorf("%d bytes behind the end: %s, want %s", len(tail), got, want)
 		}
@@ -507,5 +511,43 @@ func TestManifestIsFullOnceItsEditsOutweighWhatItBeganWith(t *testing.T) {
 			t.Errorf("%d tables: full with %d bytes of edits behind %d", c.tables, edits, began)
 		}
 		must(t, l.Close())
+	}
+}
+
+// TestAnEditWithoutRoomIsRefusedAndCanBeTriedAgain: a full disk is met before
+// anything is written, and what was reserved ahead takes many edits more.
+func TestAnEditWithoutRoomIsRefusedAndCanBeTriedAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	mem.SetCapacity(1 << 20)
+	newDir(t, mem)
+	s := firstState(t)
+	l, err := Create(mem, dir, 1, s)
+	must(t, err)
+	full, err := mem.Create("full")
+	must(t, err)
+	for n := 1 << 20; n > 0; {
+		if _, err := full.Write(make([]byte, n)); err != nil {
+			n /= 2
+		}
+	}
+	edits := 0
+	for ; ; edits++ {
+		e := &Edit{LastSeq: base.SeqNum(100 + edits)}
+		if err = l.Reserve(e); err != nil {
+			break
+		}
+		must(t, l.Append(e))
+		s, err = s.Apply(e)
+		must(t, err)
+	}
+	if !errors.Is(err, base.ErrNoSpace) || edits < 100 {
+		t.Errorf("%d edits, then %v", edits, err)
+	}
+	must(t, errors.Join(full.Close(), mem.Remove("full")))
+	e := &Edit{LastSeq: 10_000}
+	must(t, errors.Join(l.Reserve(e), l.Append(e), l.Close()))
+	got, i, err := Load(mem, dir)
+	if err != nil || got.LastSeq != 10_000 || i.Edits != edits+2 || i.Torn != 0 {
+		t.Errorf("%+v, %v", i, err)
 	}
 }

@@ -85,11 +85,10 @@ func (n *Nominations) Decided(mem base.FileNum) {
 	n.deciding = nil
 }
 
-// settle forgets the verdicts in the memtable whose log is mem, which is being
-// flushed, and returns what they settle: not what was nominated since, by that
-// flush or before it, for the verdict about that comes later or is in a later
-// memtable.
-func (n *Nominations) settle(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
+// settles returns what the verdicts settle that are in the memtable whose log is mem,
+// which is being flushed: not what was nominated since, by that flush or before it,
+// for the verdict about that comes later or is in a later memtable.
+func (n *Nominations) settles(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	open := slices.Concat(nominated, n.pending, n.deciding)
@@ -100,8 +99,14 @@ func (n *Nominations) settle(mem base.FileNum, nominated []IDRange) (settled []I
 			open = append(open, v.ids...)
 		}
 	}
-	n.verdicts = slices.DeleteFunc(n.verdicts, func(v verdict) bool { return v.mem == mem })
 	return SubtractRanges(settled, open)
+}
+
+// flushed forgets the verdicts in the memtable whose log is mem.
+func (n *Nominations) flushed(mem base.FileNum) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.verdicts = slices.DeleteFunc(n.verdicts, func(v verdict) bool { return v.mem == mem })
 }
 
 // Undecided returns the collections that no verdict was reached about.

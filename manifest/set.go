@@ -28,6 +28,9 @@ type Set struct {
 	ended bool         // the log has been closed
 	next  base.FileNum // next file number to hand out; below state.FileLimit
 
+	rollFrom  int64        // size from which the log is replaced, if an attempt has failed
+	lastTried base.FileNum // the number of the last attempt
+
 	ids          invariants.Mutex // guards those below
 	collections  block[uint64]
 	keyspaces    block[uint32]
@@ -113,8 +116,9 @@ func (m *Set) Pinned(f func(*State)) {
 // tables synced, directory synced, edit appended and synced, made visible, later
 // unlinked.
 //
-// After a failure nothing the edit names is deleted, added or removed: whether it
-// happened is known when a manifest is read again.
+// An edit for which the disk has no room is refused with ErrNoSpace: nothing has
+// happened. After any other failure nothing the edit names is deleted, added or
+// removed: whether it happened is known when a manifest is read again.
 func (m *Set) Apply(e *Edit, publish func(*Version)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,8 +131,12 @@ func (m *Set) Apply(e *Edit, publish func(*Version)) error {
 func (m *Set) ApplyFlush(e *Edit, mem base.FileNum, publish func(*Version)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.Settled = m.Nominations.settle(mem, e.Nominated)
-	return m.applyLocked(e, publish)
+	e.Settled = m.Nominations.settles(mem, e.Nominated)
+	err := m.applyLocked(e, publish)
+	if err == nil {
+		m.Nominations.flushed(mem)
+	}
+	return err
 }
 
 func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
@@ -143,6 +151,9 @@ func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
 	if err != nil {
 		return err
 	}
+	if err := m.log.Reserve(e); err != nil {
+		return err
+	}
 	if err := m.log.Append(e); err != nil {
 		return m.life.Poison(err)
 	}
@@ -154,7 +165,7 @@ func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
 	if publish != nil {
 		publish(next.Version)
 	}
-	if m.log.Full() {
+	if m.log.Full() && m.log.Size() >= m.rollFrom {
 		return m.rollLocked()
 	}
 	return nil
@@ -170,14 +181,21 @@ func (m *Set) checkLocked(next *State) {
 	}
 }
 
-// rollLocked writes the state as a new manifest and removes the old one.
+// rollLocked writes the state as a new manifest and removes the old one. If the new
+// one cannot be written the old one goes on, and the next attempt is a good while
+// of edits later.
 func (m *Set) rollLocked() error {
 	old := m.log
-	log, err := Create(m.fs, m.dir, old.Number()+1, m.state)
+	m.lastTried = max(m.lastTried, old.Number()) + 1
+	log, err := Create(m.fs, m.dir, m.lastTried, m.state)
+	if errors.As(err, new(notNamed)) {
+		m.rollFrom = old.Size() + fullSize/4
+		return nil
+	}
 	if err != nil {
 		return m.life.Poison(err)
 	}
-	m.log = log
+	m.log, m.rollFrom = log, 0
 	_ = old.Close()
 	_ = m.fs.Remove(path.Join(m.dir, base.Filename(base.FileManifest, old.Number())))
 	return nil

@@ -66,12 +66,12 @@ func newCannedInline(typ record.Type) *cannedTxn {
 	return c
 }
 
-func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error)   { return c, nil }
-func (c *cannedTxn) Prefix() []byte                               { return nil }
-func (c *cannedTxn) Dead(uint64)                                  {}
-func (c *cannedTxn) Removed(uint64)                               {}
-func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error { return nil }
-func (c *cannedTxn) Delete([]byte) error                          { return nil }
+func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error) { return c, nil }
+func (c *cannedTxn) Prefix() []byte                                  { return nil }
+func (c *cannedTxn) Dead(uint64)                                     {}
+func (c *cannedTxn) Removed(uint64)                                  {}
+func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error    { return nil }
+func (c *cannedTxn) Delete([]byte) error                             { return nil }
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	if c.pages {

@@ -80,9 +80,9 @@ type bigSets struct {
 const bigSetLen = 1_000_000
 
 func (b *bigSets) Begin(bool, string, int) (collection.Txn, error) { return b, nil }
-func (b *bigSets) Prefix() []byte                             { return nil }
-func (b *bigSets) Scratch() *collection.Scratch               { return &b.scratch }
-func (b *bigSets) Frozen(*collection.Scratch) collection.Txn  { return b }
+func (b *bigSets) Prefix() []byte                                  { return nil }
+func (b *bigSets) Scratch() *collection.Scratch                    { return &b.scratch }
+func (b *bigSets) Frozen(*collection.Scratch) collection.Txn       { return b }
 
 func (b *bigSets) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	id := uint64(row[1] - '0')

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // OS is the operating system's file system. It needs no set-up and is safe for
@@ -59,6 +60,12 @@ func (osFS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 func (osFS) MkdirAll(dir string) error             { return os.MkdirAll(dir, dirMode) }
 func (osFS) SyncDir(dir string) error              { return syncDir(dir) }
 func (osFS) Free(dir string) int64                 { return freeSpace(dir) }
+
+// Abs implements Resolver.
+func (osFS) Abs(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	return filepath.ToSlash(abs), err
+}
 
 func (osFS) Link(from, to string) error {
 	err := os.Link(from, to)

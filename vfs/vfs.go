@@ -53,6 +53,22 @@ type FS interface {
 	Free(dir string) int64
 }
 
+// Resolver is an FS on which a relative name means something else after a while, as
+// it does when a process changes its working directory. An FS need not be one.
+type Resolver interface {
+	// Abs returns a name that goes on meaning what name means now.
+	Abs(name string) (string, error)
+}
+
+// Abs returns a name that goes on meaning, on fsys, what name means now. On an FS
+// that is no Resolver every name does.
+func Abs(fsys FS, name string) (string, error) {
+	if r, ok := fsys.(Resolver); ok {
+		return r.Abs(name)
+	}
+	return name, nil
+}
+
 // File is an open file. ReadAt is safe for concurrent use; the other methods
 // need one caller at a time, and ReadAt may run beside them. Sync, too, may run
 // beside Write, Allocate and another Sync: it covers what was written before it

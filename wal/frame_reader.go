@@ -83,6 +83,16 @@ func (r *FrameReader) Next() (Frame, []byte, error) {
 // ones: the reader goes on with new memory.
 func (r *FrameReader) Keep() { r.file.buf = nil }
 
+// Adopt takes over the memory of another reader, if that is more than r has. The
+// other one has read its last frame, and its payload is wanted no longer.
+func (r *FrameReader) Adopt(done *FrameReader) {
+	if cap(done.file.buf) <= cap(r.file.buf) {
+		return
+	}
+	r.file.buf = append(done.file.buf[:0], r.file.buf...)
+	done.file.buf = nil
+}
+
 // Complete reports whether the trailer was read.
 func (r *FrameReader) Complete() bool { return r.complete }
 

@@ -343,3 +343,40 @@ func countFrames(data []byte) (n int, r *Reader, err error) {
 	}
 	return n, r, err
 }
+
+func TestAReaderGoesOnWithTheMemoryOfTheOneBeforeIt(t *testing.T) {
+	data, _ := build(t, step(strings.Repeat("x", 1<<20)), doSync, "two", doSync)
+	open := func() *Reader {
+		r, err := Open(bytes.NewReader(data), int64(len(data)), "log")
+		must(t, err)
+		return r
+	}
+	first, second := open(), open()
+	frames := func(r *Reader) (line string) {
+		for {
+			_, payload, err := r.Next()
+			if err != nil {
+				return line
+			}
+			line += fmt.Sprint(len(payload), " ")
+		}
+	}
+	want := frames(first)
+	memory := cap(first.file.buf)
+	second.Adopt(&first.FrameReader)
+	if first.file.buf != nil || cap(second.file.buf) != memory {
+		t.Errorf("the second reader has %d bytes, the first had %d", cap(second.file.buf), memory)
+	}
+	if got := frames(second); got != want {
+		t.Errorf("it reads frames of %sbytes, want %s", got, want)
+	}
+	if cap(second.file.buf) != memory {
+		t.Errorf("its memory grew from %d to %d", memory, cap(second.file.buf))
+	}
+	third := open()
+	own := cap(third.file.buf)
+	second.Adopt(&third.FrameReader)
+	if third.file.buf == nil || cap(third.file.buf) != own {
+		t.Error("a reader took less memory than it has")
+	}
+}

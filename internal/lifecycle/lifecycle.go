@@ -4,9 +4,9 @@
 //	open ──BeginClose──► closing      Context is done, ClosedErr is ErrClosed
 //	open ──Poison──────► poisoned     reads go on, writers get PoisonErr
 //
-// State's two locks are taken last: long is held by long calls and awaited by
-// Close; mu guards the cause of a failure and is held for a few instructions. The
-// package imports internal/base alone.
+// Locks: long is taken before any other lock of the store, shared, by long calls;
+// Close waits for it. mu guards the cause of a failure. It is taken last and held for
+// a few instructions. The package imports internal/base alone.
 package lifecycle
 
 import (
@@ -36,8 +36,8 @@ type State struct {
 	onPoison func(cause error)
 }
 
-// New returns the state of an open store. onPoison is called once, with no lock
-// held, by the call of Poison that comes first.
+// New returns the state of an open store. onPoison is called once, by the call of
+// Poison that comes first. State holds no lock then, but the caller of Poison may.
 func New(onPoison func(cause error)) *State {
 	s := &State{onPoison: onPoison}
 	invariants.SetRank(&s.long, invariants.LongCalls)

@@ -19,6 +19,16 @@ type Dir struct {
 	Path string
 }
 
+// At returns the directory that path means now: for good, whatever the process's
+// working directory becomes.
+func At(fsys vfs.FS, path string) (Dir, error) {
+	abs, err := vfs.Abs(fsys, path)
+	if err != nil {
+		return Dir{}, fmt.Errorf("siltstone: %s: %w", path, err)
+	}
+	return Dir{fsys, abs}, nil
+}
+
 // Listing is what a store's directory holds, numbers ascending.
 type Listing struct {
 	Logs, Tables, Manifests []base.FileNum

@@ -4,8 +4,8 @@
 //	dir/
 //	  LOCK            held while the store is open
 //	  CURRENT         names the manifest
-//	  000001.manifest
-//	  000002.log      …
+//	  MANIFEST-000001
+//	  000002.wal      …
 //	  000003.sst      …
 //
 // It imports vfs and internal/base and knows nothing of what the files hold. A

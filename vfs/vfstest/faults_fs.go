@@ -116,6 +116,9 @@ func (f *Faults) Stat(name string) (info fs.FileInfo, err error) {
 	return info, nil
 }
 
+// Abs passes on.
+func (f *Faults) Abs(name string) (string, error) { return vfs.Abs(f.inner, name) }
+
 // Free passes on.
 func (f *Faults) Free(dir string) int64 { return f.inner.Free(dir) }
 

@@ -194,6 +194,9 @@ func (l *windowsLock) Close() error {
 	return err
 }
 
+// Abs passes on.
+func (w *Windows) Abs(name string) (string, error) { return vfs.Abs(w.inner, name) }
+
 // List passes on.
 func (w *Windows) List(dir string) ([]string, error) { return w.inner.List(dir) }
 

@@ -107,18 +107,17 @@ func (w *Work) loadRangeDeletes() error {
 
 // pick decides what to compact, holds the state it is in, and enters it among those
 // that run. rs is nil if the store is closed. Pick runs without a lock: what it
-// decided counts unless a merge has begun or ended meanwhile.
+// decided counts unless a merge has begun or ended since before the state was held.
+// In the other order a merge could end in between: its inputs would be in the state,
+// and nobody would say that they are gone.
 func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readstate.State) {
-	for {
+	for !w.isStopping() {
+		a := w.active()
 		rs := w.cfg.States.HoldTables()
 		if rs == nil {
 			return nil, nil
 		}
-		if w.isStopping() {
-			w.cfg.States.Drop(rs)
-			return nil, nil
-		}
-		in, changes := w.input()
+		in := w.input(a)
 		if manual == nil {
 			in.ReadCredit = w.readCredit(rs.Version)
 		}
@@ -126,11 +125,12 @@ func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *reads
 			return nil, rs
 		}
 		c := choose(rs, in, manual)
-		if w.enter(c, rs.Version, in, manual, changes) {
+		if w.enter(c, rs.Version, in, manual, a.changes) {
 			return c, rs
 		}
 		w.cfg.States.Drop(rs)
 	}
+	return nil, nil
 }
 
 // choose asks Pick.

@@ -30,7 +30,7 @@ type FlushResult struct {
 //  2. table written and synced, directory synced
 //  3. edit: table in, log retired
 //  4. read state without the memtable published
-//  5. log removed
+//  5. log ended and closed, if no commit has done so since; removed
 func (w *Work) FlushStep() (did bool, err error) {
 	rs := w.cfg.States.Current.Load()
 	if rs == nil || len(rs.Imms) == 0 {
@@ -51,7 +51,9 @@ func (w *Work) FlushStep() (did bool, err error) {
 	edit, err := w.flushTable(mem, v, at, &r)
 	if err == nil {
 		edit.MinLog = next.Log
-		err = w.applyFlush(edit, mem)
+		if err = w.applyFlush(edit, mem); err != nil {
+			w.discardTables(edit.Added)
+		}
 	}
 	r.Duration, r.Err = time.Since(begin), err
 	w.hooks.Flushed(r)
@@ -60,6 +62,9 @@ func (w *Work) FlushStep() (did bool, err error) {
 		return false, err
 	}
 	if !w.cfg.Life.Closing() { // Close removes the last logs after its own edit
+		if err := w.cfg.Section.Log().EndBefore(next.Log); err != nil {
+			return true, w.cfg.Life.Poison(err)
+		}
 		for _, n := range w.cfg.Section.Files().Retire(next.Log) {
 			w.hooks.Remove(base.FileLog, n)
 		}
@@ -120,10 +125,10 @@ func FlushJob(c TableConfig, points *readstate.Points, mem *readstate.Mem, v *ma
 func (w *Work) placeFlush(mem *readstate.Mem) (*compaction.Compaction, *manifest.Version) {
 	span := Span(mem.Table)
 	for {
+		a := w.active() // before the version, as in pick
 		v := w.cfg.States.Version()
-		in, changes := w.input()
-		at := compaction.PlaceFlush(v, in, span, NextAge(v), false)
-		if w.tryBegin(at, changes) {
+		at := compaction.PlaceFlush(v, w.input(a), span, NextAge(v), false)
+		if w.tryBegin(at, a.changes) {
 			return at, v
 		}
 	}

@@ -39,9 +39,13 @@ func (w *Work) carryOut(ctx context.Context, c *compaction.Compaction, rs *reads
 		}
 		edit.Added, edit.Nominated = res.Tables, res.Nominated
 	}
-	return w.cfg.Set.Apply(edit, func(v *manifest.Version) {
+	err := w.cfg.Set.Apply(edit, func(v *manifest.Version) {
 		w.cfg.States.Publish(func(rs *readstate.State) { rs.Version = v })
 	})
+	if err != nil && c.Kind == compaction.KindMerge {
+		w.discardTables(edit.Added)
+	}
+	return err
 }
 
 // merge runs the merge of c. Its inputs are held with rs; only then are the read
@@ -121,6 +125,14 @@ func CreateTable(dir storedir.Dir, num base.FileNum) (compaction.NewTable, error
 		return compaction.NewTable{}, err
 	}
 	return compaction.NewTable{Num: num, ID: id, Sink: f}, nil
+}
+
+// discardTables removes the tables of an edit that was refused. After an edit that
+// may have happened, the store is poisoned and removes nothing.
+func (w *Work) discardTables(tables []*manifest.Table) {
+	for _, t := range tables {
+		w.hooks.Remove(base.FileTable, t.Num)
+	}
 }
 
 // Discard removes the files of a merge that failed.

@@ -157,18 +157,35 @@ func (w *Work) idleLocked() (idle bool, since time.Duration) {
 	return w.cfg.Manual || since >= idleAfter, since
 }
 
-// input gathers what Pick knows beside the version, and the number of changes of
-// what runs that it goes by.
-func (w *Work) input() (in compaction.Input, changes uint64) {
+// activity is what runs at a moment. It is noted before a version is looked at: what
+// ended before that is in the version, and what ends later shows in the number of
+// changes.
+type activity struct {
+	running []*compaction.Compaction
+	changes uint64
+	idle    bool
+}
+
+// active returns what runs now.
+func (w *Work) active() (a activity) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.running, a.changes = w.running, w.changes
+	a.idle, _ = w.idleLocked()
+	return a
+}
+
+// input gathers what Pick knows beside the version. It is called after the version
+// was pinned: a reader who registered before a tombstone in it was written must be
+// among the read points.
+func (w *Work) input(a activity) compaction.Input {
 	points, now := w.cfg.States.Points.Capture()
-	in = compaction.Input{Config: w.cfg.Tables.Merging(), Now: now, OldestReadSeq: base.SeqMax, OldestReadClock: now}
+	in := compaction.Input{
+		Config: w.cfg.Tables.Merging(), Now: now, OldestReadSeq: base.SeqMax, OldestReadClock: now, Busy: a.running, Idle: a.idle,
+	}
 	for _, p := range points {
 		in.OldestReadSeq = min(in.OldestReadSeq, p.Seq)
 		in.OldestReadClock = min(in.OldestReadClock, p.Clock)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	in.Busy = w.running
-	in.Idle, _ = w.idleLocked()
-	return in, w.changes
+	return in
 }

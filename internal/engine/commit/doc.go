@@ -21,12 +21,13 @@
 //
 // Locks, in the order in which they are taken:
 //
-//	Section.rotating   held by the one who rotates, across file system calls
+//	Section.rotating   held by the caller who rotates, across file system calls
 //	Section.mu         the commit section: no waiting, no I/O
-//	flushQueue.mu      held for a few instructions, by those who wait for flushes
-//	Recycler.mu        likewise
+//	flushQueue.mu      held for a few instructions, by callers who wait for flushes
+//	Recycler.mu        held for a few instructions, by a state that ends
 //
-// readstate.States.mu and the log's mutex are taken inside Section.mu.
+// readstate.States.mu, the locks of the log and the memtable, and those of the clock
+// and the cache are taken inside Section.mu. docs/locks.md has all of them.
 //
 // The package imports readstate and commitlog, and below them memtable,
 // internal/readset, internal/record and internal/keyspace. What it needs of the

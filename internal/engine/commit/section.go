@@ -58,8 +58,9 @@ type Config struct {
 	Manual        bool  // there are no workers: whoever waits for a flush makes it
 }
 
-// Hooks are what a Section tells those above. They are called with no lock held
-// but rotating, and must not commit.
+// Hooks are what a Section tells the packages above. They must not commit: Stalled,
+// Resumed and Flush are called with rotating held. Rotated is called inside the
+// commit section, too, so it must not block.
 type Hooks struct {
 	Rotated func()              // a memtable waits to be flushed
 	Stalled func(reason string) // a writer begins to wait

@@ -5,14 +5,23 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/base"
 )
+
+// goal is what a caller waits for: everything up to pos written, or synced, and
+// every segment before number first ended and closed.
+type goal struct {
+	pos   Position
+	sync  bool
+	first base.FileNum
+}
 
 // waiter is one caller of Wait who has to. Whoever wakes it has filled in the
 // outcome before, so that it returns without the log's lock: as many callers as
 // shared a sync would meet there.
 type waiter struct {
-	pos  Position
-	sync bool
+	goal goal
 	next *waiter
 
 	lead bool  // woken to lead, not because it is done
@@ -78,7 +87,14 @@ func (l *Log) Wait(pos Position, level Level) error {
 		}
 		level = Written
 	}
-	return l.waitLocked(pos, level == Durable)
+	return l.waitLocked(goal{pos: pos, sync: level == Durable})
+}
+
+// EndBefore returns when every segment before number n has been ended and closed.
+// It ends those that were rotated away and wait for the next commit.
+func (l *Log) EndBefore(n base.FileNum) error {
+	l.mu.Lock()
+	return l.waitLocked(goal{first: n})
 }
 
 // crowdLocked decides whether a commit that need only be in memory waits for what
@@ -100,30 +116,30 @@ func (l *Log) crowdLocked() (wait, call bool) {
 // WriteOut writes what has gathered, without syncing it.
 func (l *Log) WriteOut() error { return l.Wait(l.Appended(), Written) }
 
-func (l *Log) reached(pos Position, sync bool) bool {
-	if sync {
-		return l.durable >= pos
+func (l *Log) reached(g goal) bool {
+	if g.sync {
+		return l.durable >= g.pos
 	}
-	return l.written >= pos
+	return l.written >= g.pos && l.segs[0].Number >= g.first
 }
 
-// outcome returns what a wait for pos ends with, if it has ended.
-func (l *Log) outcome(pos Position, sync bool) (err error, ended bool) {
-	if l.reached(pos, sync) {
+// outcome returns what a wait for g ends with, if it has ended.
+func (l *Log) outcome(g goal) (err error, ended bool) {
+	if l.reached(g) {
 		return nil, true
 	}
 	return l.err, l.err != nil
 }
 
 // waitLocked is called with mu held and releases it.
-func (l *Log) waitLocked(pos Position, sync bool) error {
-	if err, ended := l.outcome(pos, sync); ended {
+func (l *Log) waitLocked(g goal) error {
+	if err, ended := l.outcome(g); ended {
 		l.mu.Unlock()
 		return err
 	}
 	if l.busy {
 		w := waiterPool.Get().(*waiter)
-		w.pos, w.sync, w.lead, w.err = pos, sync, false, nil
+		w.goal, w.lead, w.err = g, false, nil
 		l.waiting.push(w)
 		l.mu.Unlock()
 		<-w.wake
@@ -135,25 +151,25 @@ func (l *Log) waitLocked(pos Position, sync bool) error {
 		l.mu.Lock()
 	}
 	l.busy = true
-	return l.leadLocked(pos, sync)
+	return l.leadLocked(g)
 }
 
-// leadLocked writes groups, oldest segment first, until pos has been reached or
+// leadLocked writes groups, oldest segment first, until g has been reached or
 // the log has failed, and hands the lead over. It is called with mu held and
 // releases it: nobody is woken under it.
-func (l *Log) leadLocked(pos Position, sync bool) error {
+func (l *Log) leadLocked(g goal) error {
 	var done *waiter
-	err, ended := l.outcome(pos, sync)
-	for ; !ended; err, ended = l.outcome(pos, sync) {
+	err, ended := l.outcome(g)
+	for ; !ended; err, ended = l.outcome(g) {
 		if done != nil { // of a group before, while there are more to write
 			l.mu.Unlock()
 			wake(done)
 			l.mu.Lock()
 		}
-		if sync {
+		if g.sync {
 			l.settleLocked()
 		}
-		l.writeGroupLocked(sync)
+		l.writeGroupLocked(g.sync)
 		done = l.takeDoneLocked()
 	}
 	next := l.handOverLocked()
@@ -192,7 +208,7 @@ func (l *Log) takeDoneLocked() (done *waiter) {
 	tail := &done
 	for range before {
 		w := l.waiting.pop()
-		err, ended := l.outcome(w.pos, w.sync)
+		err, ended := l.outcome(w.goal)
 		if !ended {
 			l.waiting.push(w)
 			continue

@@ -13,8 +13,9 @@
 // be filled again, and tables that no State lists are removed.
 //
 // Locks, in the order in which they are taken: States.mu, then Tables.mu;
-// table.opening before Tables.mu, and held while a file is opened; Points.mu and
-// State.olderMu alone. Get takes none of them once its tables are open.
+// State.olderMu, then Table.opening, which is held while a file is opened, then
+// Tables.mu; Points.mu, then the clock's. Get takes none of them once its tables are
+// open.
 //
 // The package imports engine/commitlog for positions in the log, and manifest,
 // memtable, sstable, internal/clock and internal/storedir.

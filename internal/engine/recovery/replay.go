@@ -40,6 +40,7 @@ type Replay struct {
 	records int64
 	begin   time.Time
 	ops     []record.Op
+	done    *wal.Reader // the last one that read a whole log; nil at first
 }
 
 // log is a log that counts.
@@ -78,7 +79,7 @@ func (r *Replay) open(n base.FileNum) error {
 	st, err := l.file.Stat()
 	if err == nil {
 		l.size = st.Size()
-		_, err = l.read()
+		_, err = wal.Open(l.file, l.size, l.name())
 	}
 	if err != nil {
 		l.file.Close()
@@ -95,9 +96,20 @@ func (r *Replay) open(n base.FileNum) error {
 	return nil
 }
 
-// read returns a reader of the whole log. It holds on to the last payload, so
-// nobody keeps it.
-func (l *log) read() (*wal.Reader, error) { return wal.Open(l.file, l.size, l.name()) }
+// read returns a reader of the whole log. It has the memory of the one before it,
+// which is as large as the largest frame: each log is read twice, and there would
+// be two of them.
+func (r *Replay) read(l *log) (*wal.Reader, error) {
+	rd, err := wal.Open(l.file, l.size, l.name())
+	if err != nil {
+		return nil, err
+	}
+	if r.done != nil {
+		rd.Adopt(&r.done.FrameReader)
+	}
+	r.done = rd
+	return rd, nil
+}
 
 // Close closes the logs.
 func (r *Replay) Close() {
@@ -129,7 +141,7 @@ func (r *Replay) Judge() error {
 }
 
 func (r *Replay) judge(l *log) (wal.Found, error) {
-	rd, err := l.read()
+	rd, err := r.read(l)
 	if err != nil {
 		return wal.Found{}, err
 	}
@@ -181,6 +193,7 @@ func (r *Replay) load(full func(*readstate.Mem) error) error {
 			return err
 		}
 	}
+	r.done = nil
 	if err := to.Finish(); err != nil {
 		return err
 	}
@@ -189,7 +202,7 @@ func (r *Replay) load(full func(*readstate.Mem) error) error {
 }
 
 func (r *Replay) loadLog(to *Loader, l *log) error {
-	rd, err := l.read()
+	rd, err := r.read(l)
 	if err != nil {
 		return err
 	}
