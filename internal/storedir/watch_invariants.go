@@ -136,3 +136,6 @@ func (f watchedZeroer) Zero(from, to int64) error {
 	defer invariants.Outside("zero")()
 	return f.zeroer.Zero(from, to)
 }
+
+// Abs implements vfs.Resolver.
+func (w watchedFS) Abs(name string) (string, error) { return vfs.Abs(w.fs, name) }
