@@ -2,8 +2,10 @@ package siltstone
 
 import (
 	"context"
+	"testing"
 
 	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/leaktest"
 )
 
 // The knobs that tests outside the package turn.
@@ -34,3 +36,12 @@ func (db *DB) CompactTables() error {
 		}
 	}
 }
+
+// FillMemory leaves the cache no room until release is called.
+func (db *DB) FillMemory() (release func()) {
+	limit := db.opts.MemoryLimit
+	db.states.Tables.Cache().Reserve(limit)
+	return func() { db.states.Tables.Cache().Release(limit) }
+}
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
