@@ -1,12 +1,16 @@
-//go:build !race
+//go:build !race && !invariants
 
 package siltstone_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -127,5 +131,65 @@ func TestOneShotsOnTypedValuesAllocateNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// A read that the cache has no room for borrows the memory of a block, and is to
+// give it back. The race detector makes pools forget at random.
+func TestReadsBesideAFullCacheAllocateNothing(t *testing.T) {
+	typedtest.InRows(t)
+	db := newStore(t, func(o *siltstone.Options) { o.Extreme(siltstone.Extremes{ManualWork: true}) })
+	for i := range 2000 {
+		wantValue(t, 1)(db.Set("s").Add(fmt.Sprint(i)))
+	}
+	if err := db.PutTTL([]byte("gone"), nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	if err := db.Compact(context.Background(), siltstone.Range{}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin(context.Background(), siltstone.ReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	db.clock.advance(2 * time.Minute)
+	defer db.FillMemory()()
+	for name, call := range map[string]func(){
+		"Set.Has":      func() { wantValue(t, true)(db.Set("s").Has("1234")) },
+		"Key.Exists":   func() { wantValue(t, true)(db.Key("s").Exists()) },
+		"Has":          func() { wantValue(t, true)(db.Has([]byte("s"))) },
+		"Tx.Has":       func() { wantValue(t, true)(tx.Has([]byte("s"))) },
+		"Snapshot.Has": func() { wantValue(t, true)(snap.Has([]byte("s"))) },
+		"String.Get of what is gone": func() {
+			if _, err := db.String("gone").AppendGet(nil); !errors.Is(err, siltstone.ErrNotFound) {
+				t.Fatal(err)
+			}
+		},
+		"AppendGet of what is gone": func() {
+			if _, err := db.AppendGet(nil, []byte("gone")); !errors.Is(err, siltstone.ErrNotFound) {
+				t.Fatal(err)
+			}
+		},
+	} {
+		call()
+		if n := testing.AllocsPerRun(200, call); n > 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// wantValue fails unless a call returns what was wanted.
+func wantValue[T comparable](t *testing.T, wanted T) func(T, error) {
+	return func(got T, err error) {
+		t.Helper()
+		if err != nil || got != wanted {
+			t.Fatalf("got %v, %v, want %v", got, err, wanted)
+		}
 	}
 }

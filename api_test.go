@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -345,4 +348,113 @@ func apiTyped(t *testing.T, s *testStore, a api) {
 			s.check()
 		}
 	}
+}
+
+// callsOfEveryKind is one call of each kind, made over and over while the store is
+// being closed. Each returns the error it met, and fails the test itself if an
+// answer is wrong: the keys "fixed" never change.
+func callsOfEveryKind(t *testing.T, db *siltstone.DB) []func() error {
+	fixed := []byte("fixed")
+	right := func(what string, v []byte, err error) error {
+		if err == nil && string(v) != "value" {
+			t.Errorf("%s: %q", what, v)
+		}
+		return err
+	}
+	last := func(seq func(func(siltstone.KV, error) bool)) (err error) {
+		n := 0
+		for kv, e := range seq {
+			if err = e; err == nil && slices.Equal(kv.Key, fixed) {
+				n++
+			}
+		}
+		if err == nil && n != 1 {
+			t.Errorf("a loop met the fixed key %d times", n)
+		}
+		return err
+	}
+	var copies atomic.Int64
+	return []func() error{
+		func() error { v, err := db.Get(fixed); return right("Get", v, err) },
+		func() error { v, err := db.AppendGet(nil, fixed); return right("AppendGet", v, err) },
+		func() error { _, err := db.Has(fixed); return err },
+		func() error { _, err := db.TTL(fixed); return err },
+		func() error { return db.Put([]byte("k"), make([]byte, 500)) },
+		func() error { return db.PutTTL([]byte("k"), nil, time.Hour) },
+		func() error { return db.Delete([]byte("k")) },
+		func() error { return db.DeleteRange(siltstone.Range{Lower: []byte("x"), Upper: []byte("y")}) },
+		func() error { return db.Expire(fixed, 1000*time.Hour) },
+		func() error { return db.Persist(fixed) },
+		func() error { return db.Sync() },
+		func() error { return db.Flush(bg) },
+		func() error { return db.Compact(bg, siltstone.Range{}) },
+		func() error { return db.Check(bg) },
+		func() error { return db.Checkpoint(bg, fmt.Sprint("copy", copies.Add(1))) },
+		func() error { _, err := db.EstimateSize(siltstone.Range{}); return err },
+		func() error { _, _ = db.Metrics(), db.Options(); return nil },
+		func() error { return last(db.Scan(siltstone.Range{})) },
+		func() error { return last(db.ScanBack(siltstone.Range{})) },
+		func() error { return viaIterator(db) },
+		func() error { return viaSnapshot(db, right) },
+		func() error {
+			return db.View(bg, func(tx *siltstone.Tx) error { v, err := tx.Get(fixed); return right("View", v, err) })
+		},
+		func() error {
+			return db.Update(bg, func(tx *siltstone.Tx) error {
+				if _, err := tx.Hash("h").Incr("n", 1); err != nil {
+					return err
+				}
+				_, err := tx.List("l").PushBack(make([]byte, 100))
+				return err
+			})
+		},
+		func() error { return viaBegin(db) },
+		func() error { _, err := db.Hash("h").Set(fmt.Sprint(rand.IntN(50)), make([]byte, 50)); return err },
+		func() error { _, err := db.Set("s").Add(fmt.Sprint(rand.IntN(50))); return err },
+		func() error { _, err := db.ZSet("z").Incr(fmt.Sprint(rand.IntN(50)), 1); return err },
+		func() error { _, err := db.List("l").PopFrontN(3); return err },
+		func() error { _, err := db.String("counter").Incr(1); return err },
+		func() error { _, err := db.Key("h").Drop(); return err },
+		func() error {
+			for _, err := range db.Keys().All(typed.KeyOptions{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func viaIterator(db *siltstone.DB) error {
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		_, _ = it.Key(), it.Value()
+	}
+	return errors.Join(it.Err(), it.Close())
+}
+
+func viaSnapshot(db *siltstone.DB, right func(string, []byte, error) error) error {
+	s, err := db.NewSnapshot()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	v, err := s.Get([]byte("fixed"))
+	return right("Snapshot", v, err)
+}
+
+func viaBegin(db *siltstone.DB) error {
+	tx, err := db.Begin(bg, siltstone.ReadWrite)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := tx.Put([]byte("by hand"), nil); err != nil {
+		return err
+	}
+	return tx.Commit()
 }

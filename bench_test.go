@@ -3,11 +3,16 @@ package siltstone
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/typed"
 )
 
 // Benchmarks of the public verbs: go test -run X -bench . -benchmem
@@ -251,4 +256,143 @@ func BenchmarkReopenAfterKill(b *testing.B) {
 			}
 		})
 	}
+}
+
+// benchZSet returns a store with a sorted set "z" of a million members.
+func benchZSet(b *testing.B) *DB {
+	b.Helper()
+	db := benchStore(b, false)
+	const batch = 10_000
+	members := make([]typed.Member, batch)
+	for at := 0; at < benchKeys; at += batch {
+		for i := range members {
+			members[i] = benchMember(at + i)
+		}
+		if _, err := db.ZSet("z").AddMany(0, members...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := db.Compact(context.Background(), Range{}); err != nil {
+		b.Fatal(err)
+	}
+	return db
+}
+
+func benchMember(i int) typed.Member {
+	score := float64(uint64(i)*0x9E3779B97F4A7C15>>20) / (1 << 20)
+	return typed.Member{Name: fmt.Sprintf("member %08d", i), Score: score}
+}
+
+// BenchmarkZSet: what positions cost beside a look-up, in a sorted set of a
+// million members.
+func BenchmarkZSet(b *testing.B) {
+	db := benchZSet(b)
+	z, rng := db.ZSet("z"), rand.New(rand.NewPCG(1, 2))
+	names := make([]string, 4096)
+	for i := range names {
+		names[i] = benchMember(rng.IntN(benchKeys)).Name
+	}
+	fresh := benchKeys
+	for _, c := range []struct {
+		name string
+		call func(i int) error
+	}{
+		{"Score", func(i int) error { _, err := z.Score(names[i%len(names)]); return err }},
+		{"Rank", func(i int) error { _, err := z.Rank(names[i%len(names)]); return err }},
+		{"RangeByRank", func(i int) error {
+			for _, err := range z.Range(typed.ByRank(benchKeys/2, benchKeys/2+10)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"CountByScore", func(i int) error { _, err := z.Count(typed.ByScore(1e6, 9e6)); return err }},
+		{"Random", func(i int) error { _, err := z.Random(1); return err }},
+		{"Add", func(i int) error {
+			m := benchMember(fresh)
+			fresh++
+			_, err := z.Add(m.Name, m.Score)
+			return err
+		}},
+		{"Change", func(i int) error { _, err := z.Incr(names[i%len(names)], 1e3); return err }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				if err := c.call(i); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// unlocked is the store as a source whose calls on the same key do not take
+// turns: they conflict and run again.
+type unlocked DB
+
+func (s *unlocked) Begin(write bool, _ string, _ int) (collection.Txn, error) {
+	return begun(s.txns.BeginCall(nil, write, "", 1))
+}
+
+func (s *unlocked) End(t collection.Txn, err error) (again bool, e error) {
+	return (*dbSource)(s).End(t, err)
+}
+
+// BenchmarkHot has 16 goroutines add to one collection or counter:
+//
+//	locks    as the store does it: calls on one key take turns
+//	retries  without the key locks: the loser of a conflict runs again
+//	blind    what count deltas could reach at the most: one look-up of the element,
+//	         then element and delta written blindly
+func BenchmarkHot(b *testing.B) {
+	type source = collection.Source
+	calls := map[string]func(s source, member string) error{
+		"hash":    func(s source, m string) error { _, err := typed.NewHash(s, "hot").Set(m, []byte("value")); return err },
+		"set":     func(s source, m string) error { _, err := typed.NewSet(s, "hot").Add(m); return err },
+		"counter": func(s source, _ string) error { _, err := typed.NewString(s, "hot").Incr(1); return err },
+	}
+	for _, what := range []string{"hash", "set", "counter"} {
+		call := calls[what]
+		b.Run(what+"/locks", func(b *testing.B) {
+			hot(b, func(db *DB, m string) error { return call((*dbSource)(db), m) })
+		})
+		b.Run(what+"/retries", func(b *testing.B) {
+			hot(b, func(db *DB, m string) error { return call((*unlocked)(db), m) })
+		})
+		b.Run(what+"/blind", func(b *testing.B) {
+			hot(b, func(db *DB, m string) error {
+				var batch Batch
+				if what != "counter" {
+					if _, err := db.Has([]byte(m)); err != nil {
+						return err
+					}
+					batch.Put([]byte(m), []byte("value"))
+				}
+				batch.Put([]byte("delta"), []byte{1})
+				return db.Apply(&batch, Default)
+			})
+		})
+	}
+}
+
+// hot makes b.N calls from 16 goroutines, each with a member of its own.
+func hot(b *testing.B, call func(db *DB, member string) error) {
+	db := benchStore(b, false)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range 16 {
+		workers.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				if err := call(db, fmt.Sprintf("member%09d", n)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
 }

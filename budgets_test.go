@@ -13,7 +13,7 @@ import (
 // is lowered by the change that lowers the figure, and raised by none.
 const (
 	maxRootSources  = 30  // files of the root package without tests; aim: 27
-	maxRootTests    = 80  // its test files; aim: 45
+	maxRootTests    = 45  // its test files
 	maxDBFields     = 16  // fields of DB
 	maxStructFields = 24  // fields of any struct of the library
 	maxFileLines    = 500 // lines of a file that is no test

@@ -1,11 +1,16 @@
 package siltstone_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"expvar"
 	"fmt"
+	"log"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/vfs"
 )
 
 func ExampleDB_Scan() {
@@ -282,4 +287,156 @@ func ExampleReader() {
 	check(db.Delete([]byte("apple")))
 	fmt.Println(count(db, ""), count(s, ""))
 	// Output: 3 4
+}
+
+func ExampleDB_Keyspace() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+
+	tenant, err := db.Keyspace("tenant-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The same calls as on db, over keys of its own.
+	if err := tenant.Put([]byte("name"), []byte("Ada")); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := tenant.Hash("settings").Set("theme", []byte("dark")); err != nil {
+		log.Fatal(err)
+	}
+
+	// A transaction spans keyspaces: In addresses one of them in it.
+	err = db.Update(context.Background(), func(tx *siltstone.Tx) error {
+		name, err := tx.In(tenant).Get([]byte("name"))
+		if err != nil {
+			return err
+		}
+		return tx.Put([]byte("last seen"), name)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	seen, err := db.Get([]byte("last seen"))
+	fmt.Printf("%s %v\n", seen, err)
+	// Output: Ada <nil>
+}
+
+func ExampleDB_DropKeyspace() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	session, err := db.Keyspace("sessions")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := session.Put([]byte("k"), []byte("v")); err != nil {
+		log.Fatal(err)
+	}
+
+	// One small commit, however much it holds.
+	if err := db.DropKeyspace("sessions"); err != nil {
+		log.Fatal(err)
+	}
+	// The old handle writes nowhere. The same name is another keyspace.
+	err = session.Put([]byte("k"), []byte("late"))
+	fmt.Println(errors.Is(err, siltstone.ErrDropped))
+	again, err := db.Keyspace("sessions")
+	if err != nil {
+		log.Fatal(err)
+	}
+	has, err := again.Has([]byte("k"))
+	fmt.Println(has, err)
+	// Output:
+	// true
+	// false <nil>
+}
+
+func ExampleBatch_In() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	audit, err := db.Keyspace("audit")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var b siltstone.Batch
+	b.Put([]byte("balance"), []byte("90"))
+	b.In(audit).Put([]byte("0001"), []byte("balance -10"))
+	if err := db.Apply(&b, siltstone.Sync); err != nil { // both or neither
+		log.Fatal(err)
+	}
+	for op, err := range b.Ops() {
+		fmt.Printf("%q %s=%s %v\n", op.Keyspace, op.Key, op.Value, err)
+	}
+	// Output:
+	// "" balance=90 <nil>
+	// "audit" 0001=balance -10 <nil>
+}
+
+func ExampleSnapshot_In() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	ks, err := db.Keyspace("ks")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := ks.Put([]byte("k"), []byte("v")); err != nil {
+		log.Fatal(err)
+	}
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer snap.Close()
+	if err := db.DropKeyspace("ks"); err != nil {
+		log.Fatal(err)
+	}
+	value, err := snap.In(ks).Get([]byte("k")) // as it was
+	fmt.Printf("%s %v\n", value, err)
+	// Output: v <nil>
+}
+
+func ExampleDB_Metrics() {
+	db := open()
+	defer db.Close()
+
+	check(db.Put([]byte("key"), []byte("value")))
+	check(db.Flush(context.Background()))
+	m := db.Metrics()
+	fmt.Println(m.Tables.Count, "table,", m.Dead.Collections, "collections to clean up")
+	// Output: 1 table, 0 collections to clean up
+}
+
+func ExampleDB_Metrics_expvar() {
+	db := open()
+	defer db.Close()
+
+	check(db.Put([]byte("key"), []byte("value")))
+	figures := expvar.Func(func() any { return db.Metrics() }) // for expvar.Publish("store", figures)
+	var m siltstone.Metrics
+	check(json.Unmarshal([]byte(figures.String()), &m))
+	fmt.Println(m.Commits.Count, "commit")
+	// Output: 1 commit
+}
+
+func ExampleDB_Explain() {
+	db := open()
+	defer db.Close()
+
+	check(db.Put([]byte("key"), []byte("value")))
+	check(db.Delete([]byte("key")))
+	e, err := db.Explain([]byte("key"))
+	check(err)
+	fmt.Println(e.Verdict.Present, e.Verdict.Reason, "in the", e.Verdict.Source)
+	// Output: false deleted in the memtable
 }

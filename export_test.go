@@ -2,9 +2,10 @@ package siltstone
 
 import (
 	"context"
-	"time"
+	"testing"
 
 	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/leaktest"
 )
 
 // The knobs that tests outside the package turn.
@@ -36,17 +37,11 @@ func (db *DB) CompactTables() error {
 	}
 }
 
-// Within reports whether ok comes true within a minute: background work takes its
-// time.
-func Within(ok func() bool) bool {
-	end := time.Now().Add(time.Minute)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Now().After(end) {
-			return false
-		}
-		<-tick.C
-	}
-	return true
+// FillMemory leaves the cache no room until release is called.
+func (db *DB) FillMemory() (release func()) {
+	limit := db.opts.MemoryLimit
+	db.states.Tables.Cache().Reserve(limit)
+	return func() { db.states.Tables.Cache().Release(limit) }
 }
+
+func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -188,102 +191,213 @@ func TestFailedOpenLeavesNothingOpenAndTheStoreAsItWas(t *testing.T) {
 	}
 }
 
-// An error is read by somebody who did not write the call: it says what it is about.
-func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
-	db := mustOpen(t, vfs.NewMem(), newHandClock())
-	putAt(t, db, Sync, "s", "text")
-	if _, err := db.Hash("h").Set("f", []byte("1.x")); err != nil {
+// Within reports whether ok comes true within a minute: background work takes its
+// time.
+func Within(ok func() bool) bool {
+	end := time.Now().Add(time.Minute)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			return false
+		}
+		<-tick.C
+	}
+	return true
+}
+
+func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
+	db, err := Open(t.TempDir(), &Options{MemoryLimit: 256 << 20, Durability: Buffered})
+	if err != nil {
 		t.Fatal(err)
 	}
-	long := make([]byte, 102400)
-	batch := func(fill func(b *Batch)) error {
-		var b Batch
-		fill(&b)
-		return db.Apply(&b, Sync)
+	defer func() { _ = db.Close() }()
+	var group sync.WaitGroup
+	for w := range 2 {
+		group.Go(func() {
+			for i := range 1000 {
+				if err := db.Put(fmt.Appendf(nil, "%d/%d", w, i), make([]byte, 16<<10)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
-	_, openErr := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: 1 << 20})
-	_, getErr := db.Get([]byte("h"))
-	_, typeErr := db.Hash("s").Set("f", nil)
-	_, nameErr := db.Keyspace(strings.Repeat("n", 300))
-	_, incrErr := db.Hash("h").Incr("f", 1)
-	_, bothErr := db.String("s").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true})
-	_, condErr := db.ZSet("z").AddMany(typed.NX | typed.GT)
-	_, rangeErr := db.ZSet("z").RemoveRange(typed.ZRange{})
-	for _, c := range []struct {
-		err  error
-		kind error
-		want string
-	}{
-		{getErr, ErrWrongType, `key "h" holds a hash, not a string`},
-		{typeErr, ErrWrongType, `key "s" holds a string, not a hash`},
-		{db.Put(long, nil), ErrKeyTooLarge, "key has 102400 bytes, the limit is 65536"},
-		{nameErr, ErrKeyTooLarge, "name of a keyspace has 300 bytes, the limit is 255"},
-		{batch(func(b *Batch) { b.Put([]byte("k"), nil); b.Put(nil, nil) }), ErrEmptyKey, "batch operation 2 (put): empty key"},
-		{openErr, nil, "option MemoryLimit: 1048576 is below the least, 8388608"},
-		{bothErr, ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another"},
-		{condErr, ErrSyntax, "the conditions NX and GT contradict each other"},
-		{rangeErr, ErrSyntax, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex"},
-		{db.View(context.Background(), func(tx *Tx) error { return tx.Put([]byte("k"), nil) }), ErrReadOnly, "Put in a read-only transaction"},
-		{incrErr, ErrNotNumber, `key "h", field "f": value is not a number`},
-		{db.Update(context.Background(), func(tx *Tx) error {
-			return db.Update(tx.Context(), func(*Tx) error { return nil })
-		}), ErrNested, "Update called with the context of a running Update; use its Tx"},
-	} {
-		if c.err == nil || c.err.Error() != "siltstone: "+c.want || c.kind != nil && !errors.Is(c.err, c.kind) {
-			t.Errorf("%v\nwant %s", c.err, c.want)
-		}
+	group.Wait()
+	if !Within(func() bool { return db.section.Log().Unsynced() <= syncBehind }) {
+		t.Fatalf("%d bytes of the log are unsynced", db.section.Log().Unsynced())
+	}
+	before := db.section.Log().Stats()
+	if err := db.Put([]byte("k"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	if !Within(func() bool { return db.section.Log().Stats().Groups != before.Groups }) {
+		t.Fatal("a commit that nobody waits for is never written")
 	}
 }
 
-func TestErrorsOfOpenSayWhatWasBeingDone(t *testing.T) {
+const holderDir = "SILTSTONE_HOLDER_DIR" // set in the child: the directory it opens
+
+// TestSecondOpener is a child, and does nothing in any other process.
+func TestSecondOpener(t *testing.T) {
+	dir := os.Getenv(holderDir)
+	if dir == "" {
+		t.Skip("runs in the process that TestSecondOpenOfTheDirectoryNamesTheHolder starts")
+	}
+	_, err := Open(dir, nil)
+	fmt.Printf("locked=%v %v\n", errors.Is(err, ErrLocked), err)
+}
+
+func TestSecondOpenOfTheDirectoryNamesTheHolder(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	db, err := Open(filepath.Join(dir, "open"), nil)
+	still := denseOptions(vfs.OS, newHandClock()) // nothing happens by itself
+	db, err := Open(dir, &still)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	full := vfs.NewMem()
-	full.SetCapacity(1)
-	for _, c := range []struct {
-		dir  string
-		o    *Options
-		kind error
-	}{
-		{"", nil, fs.ErrNotExist},
-		{filepath.Join(dir, "missing"), &Options{MustExist: true}, fs.ErrNotExist},
-		{filepath.Join(dir, "missing"), &Options{ReadOnly: true}, fs.ErrNotExist},
-		{file, nil, nil},
-		{filepath.Join(dir, "open"), nil, ErrLocked},
-		{"full", &Options{FS: full}, ErrNoSpace},
-	} {
-		_, err := Open(c.dir, c.o)
-		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("siltstone: open %q: ", c.dir)) || c.kind != nil && !errors.Is(err, c.kind) {
-			t.Errorf("Open(%q): %v", c.dir, err)
-		}
-		if err != nil && (strings.Contains(err.Error(), "\n") || strings.Count(err.Error(), "siltstone: ") != 1) {
-			t.Errorf("not one line with one prefix: %q", err)
+	before := tree(t, dir)
+	for _, o := range []*Options{nil, {ReadOnly: true}} {
+		_, err := Open(dir, o)
+		if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "this process") {
+			t.Errorf("a second Open in this process: %v", err)
 		}
 	}
-	if _, err := Repair(context.Background(), filepath.Join(dir, "open"), filepath.Join(dir, "new"), nil); !errors.Is(err, ErrLocked) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("Repair of an open store: %q", err)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSecondOpener$")
+	cmd.Env = append(os.Environ(), holderDir+"="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := "process"
+	if runtime.GOOS == "linux" {
+		want = fmt.Sprintf("process %d", os.Getpid())
+	}
+	if !strings.Contains(string(out), "locked=true") || !strings.Contains(string(out), want) {
+		t.Errorf("Open in another process says: %s", out)
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("those who were refused changed something:\n%s\n%s", before, after)
+	}
+	mustClose(t, db)
+	db, err = Open(dir, nil)
+	if err != nil {
+		t.Fatalf("once the holder is gone: %v", err)
+	}
+	mustClose(t, db)
+}
+
+// tree describes all files of a directory: names, sizes, contents, times.
+func tree(t testing.TB, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, e.Name(), info.Size(), info.ModTime().UnixNano(), hashParts(string(content)))
+	}
+	return b.String()
+}
+
+// longAgo gives every file of dir an old time, so that any change shows.
+func longAgo(t testing.TB, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.Chtimes(filepath.Join(dir, e.Name()), time.Time{}, time.Unix(1_000_000_000, 0)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-func TestTheStackOfAnOpenHandleBeginsWithItsCaller(t *testing.T) {
-	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.TrackOpen = true })
-	for range db.Scan(Range{}) {
+func TestReadOnlyOpenChangesNoByte(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		t.Run(fmt.Sprintf("clean %v", clean), func(t *testing.T) {
+			dir := t.TempDir()
+			db := storeIn(t, dir)
+			if clean {
+				mustClose(t, db)
+			} else {
+				killed := t.TempDir() // what a kill leaves: the files as they are
+				copyFiles(t, dir, killed)
+				mustClose(t, db)
+				dir = killed
+			}
+			longAgo(t, dir)
+			before := tree(t, dir)
+			o := &Options{ReadOnly: true}
+			a, err := Open(dir, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := Open(dir, o)
+			if err != nil {
+				t.Fatalf("a second reader: %v", err)
+			}
+			if _, err := Open(dir, nil); !errors.Is(err, ErrLocked) {
+				t.Errorf("a writer beside readers: %v", err)
+			}
+			for _, r := range []*DB{a, b} {
+				if keys := keysOf(t, r); len(keys) != 200 {
+					t.Errorf("a reader sees %d keys", len(keys))
+				}
+				if err := r.Put([]byte("k"), nil); !errors.Is(err, ErrReadOnly) {
+					t.Errorf("a write: %v", err)
+				}
+				if err := r.Flush(t.Context()); !errors.Is(err, ErrReadOnly) {
+					t.Errorf("a flush: %v", err)
+				}
+				mustClose(t, r)
+			}
+			if after := tree(t, dir); after != before {
+				t.Errorf("before\n%safter\n%s", before, after)
+			}
+			w, err := Open(dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(dir, o); !errors.Is(err, ErrLocked) {
+				t.Errorf("a reader beside a writer: %v", err)
+			}
+			mustClose(t, w)
+		})
 	}
-	err := db.View(context.Background(), func(*Tx) error {
-		if stack := db.OpenHandles()[0].Stack; !strings.HasPrefix(stack, "github.com/siltstonedb/siltstone.TestTheStack") {
-			t.Errorf("the stack is\n%s", stack)
-		}
-		return nil
-	})
+}
+
+// storeIn makes a store of 200 keys in a real directory, some of them in tables
+// and some in the log.
+func storeIn(t testing.TB, dir string) *DB {
+	t.Helper()
+	o := denseOptions(vfs.OS, newHandClock())
+	db, err := Open(dir, &o)
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		putAt(t, db, OS, fmt.Sprint("key", i), strings.Repeat("v", 100))
+		if i == 150 {
+			if err := db.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return db
+}
+
+func copyFiles(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // holdKind is a kind of handle that keeps files and memory until it is closed.
@@ -33,7 +33,7 @@ type handles struct {
 	open [holdKinds]atomic.Int64
 
 	track   bool // constant: Options.TrackOpen
-	mu      sync.Mutex
+	mu      invariants.Mutex
 	tracked map[any]hold
 }
 

@@ -3,11 +3,16 @@ package siltstone_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"slices"
+	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
 )
 
 func (s *testStore) iter(o *siltstone.IterOptions) *siltstone.Iterator {
@@ -144,5 +149,308 @@ func TestValueStaysPutWhileBackwardStepsCrossBlocks(t *testing.T) {
 	}
 	if i != -1 {
 		t.Errorf("%d keys are missing", i+1)
+	}
+}
+
+// sightRows are keys of a store with the values a reader sees, in order.
+type sightRows struct{ keys, values []string }
+
+// see looks every key up by itself.
+func see(t *testing.T, r siltstone.Reader, keys []string) (rows sightRows) {
+	t.Helper()
+	slices.Sort(keys)
+	for _, k := range slices.Compact(keys) {
+		if v, err := r.Get([]byte(k)); err == nil {
+			rows.keys, rows.values = append(rows.keys, k), append(rows.values, string(v))
+		}
+	}
+	return rows
+}
+
+// between returns the rows of [lo, hi).
+func (rows sightRows) between(lo, hi string) sightRows {
+	i, j := sort.SearchStrings(rows.keys, lo), sort.SearchStrings(rows.keys, hi)
+	return sightRows{rows.keys[i:max(i, j)], rows.values[i:max(i, j)]}
+}
+
+// walkLong compares long walks in either direction, with turns, with the rows.
+func (rows sightRows) walkLong(t *testing.T, rng *rand.Rand, it *siltstone.Iterator) {
+	t.Helper()
+	at := func(what string, i int, valid bool) bool {
+		t.Helper()
+		if want := i >= 0 && i < len(rows.keys); valid != want || it.Valid() != want {
+			t.Fatalf("%s: valid %v, want row %d of %d", what, valid, i, len(rows.keys))
+		}
+		if valid && (string(it.Key()) != rows.keys[i] || string(it.Value()) != rows.values[i]) {
+			t.Fatalf("%s: at %s=%.20s, want %s=%.20s", what, it.Key(), it.Value(), rows.keys[i], rows.values[i])
+		}
+		return valid
+	}
+	i := 0
+	for ok := at("First", i, it.First()); ok; ok = at("Next", i, it.Next()) {
+		i++
+	}
+	i = len(rows.keys) - 1
+	for ok := at("Last", i, it.Last()); ok; ok = at("Prev", i, it.Prev()) {
+		i--
+	}
+	for range 30 {
+		key := fmt.Sprintf("%05d", rng.IntN(6000))
+		i = sort.SearchStrings(rows.keys, key)
+		ok := at("SeekGE "+key, i, it.SeekGE([]byte(key)))
+		for range 4 {
+			for n := rng.IntN(60); ok && n > 0; n-- {
+				i++
+				ok = at("Next", i, it.Next())
+			}
+			for n := rng.IntN(60); ok && n > 0; n-- {
+				i--
+				ok = at("Prev", i, it.Prev())
+			}
+		}
+	}
+}
+
+// TestLongWalksShowWhatLookUpsShow walks stretches of memtables and tables with
+// everything in them that ends a stretch, or must be passed over in one.
+func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
+	for _, where := range []string{"memtable", "memtable and table", "memtable on one side", "tables", "transaction"} {
+		t.Run(where, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(3, 4))
+			s := newStore(t)
+			var keys []string
+			write := func(to siltstone.Writer, n, lo, hi int) {
+				for i := range n {
+					key := fmt.Sprintf("%05d", lo+rng.IntN(hi-lo))
+					keys = append(keys, key)
+					switch rng.IntN(12) {
+					case 0:
+						ok(t, to.Delete([]byte(key)))
+					case 1:
+						ok(t, to.PutTTL([]byte(key), []byte("short"), time.Second))
+					case 2:
+						ok(t, to.PutTTL([]byte(key), []byte("long"), time.Hour))
+					default:
+						ok(t, to.Put([]byte(key), fmt.Appendf(nil, "%s.%d", key, i)))
+					}
+				}
+			}
+			if where != "memtable" && where != "transaction" {
+				write(s, 2000, 0, 5000)
+				s.flush()
+			}
+			from, of := siltstone.Reader(s.DB), siltstone.Writer(s.DB)
+			switch where {
+			case "memtable on one side":
+				write(s, 1500, 3000, 5000)
+			case "tables":
+				write(s, 1000, 0, 5000)
+				s.flush()
+			case "transaction":
+				write(s, 1500, 0, 5000)
+				tx := s.begin()
+				defer tx.Rollback()
+				from, of = tx, tx
+				write(tx, 1500, 2000, 4000)
+			default:
+				write(s, 2000, 0, 5000)
+			}
+			check := func(what string) {
+				rows := see(t, from, keys)
+				var after []string
+				for _, bounds := range [][2]string{{"", "9"}, {"01000", "01100"}, {"02345", "04567"}, {"03000", "03000"}} {
+					o := &siltstone.IterOptions{Range: siltstone.Range{Lower: []byte(bounds[0]), Upper: []byte(bounds[1])}}
+					it, err := from.NewIter(o)
+					ok(t, err)
+					want := rows.between(bounds[0], bounds[1])
+					for range 300 { // must not be seen
+						if where == "transaction" {
+							break
+						}
+						after = append(after, fmt.Sprintf("%05d", rng.IntN(5000)))
+						ok(t, s.Put([]byte(after[len(after)-1]), []byte("later")))
+					}
+					want.walkLong(t, rng, it)
+					ok(t, it.Close())
+					keys = append(keys, after...)
+					rows = see(t, from, keys)
+				}
+				t.Log(what, len(rows.keys), "rows")
+			}
+			check("filled")
+			s.clock.advance(2 * time.Second)
+			check("some expired")
+			ok(t, of.DeleteRange(siltstone.Range{Lower: []byte("02500"), Upper: []byte("02600")}))
+			ok(t, of.DeleteRange(siltstone.Range{Lower: []byte("03333"), Upper: []byte("03336")}))
+			check("ranges deleted")
+			write(of, 50, 2400, 2700)
+			check("and filled again")
+		})
+	}
+}
+
+// Whoever keeps a window of time deletes everything below a bound that rises: the
+// ranges of these calls all overlap, and each makes those before it superfluous.
+// What the store takes for them must grow with their number, not with its square.
+func TestOverlappingRangeDeletesTakeMemoryByTheirNumber(t *testing.T) {
+	const n, most = 8000, 10 << 10 // bytes for each: were it a square, 64 KB at the least
+	key := func(i int) []byte { return fmt.Appendf(nil, "event/%08d", i) }
+	for name, bounds := range map[string]func(i int) siltstone.Range{
+		"below a rising bound":       func(i int) siltstone.Range { return siltstone.Range{Upper: key(i)} },
+		"above a falling bound":      func(i int) siltstone.Range { return siltstone.Range{Lower: key(n - i)} },
+		"each inside the last one":   func(i int) siltstone.Range { return siltstone.Range{Lower: key(i), Upper: key(3*n - i)} },
+		"each around the last one":   func(i int) siltstone.Range { return siltstone.Range{Lower: key(n - i), Upper: key(n + i + 1)} },
+		"each a step behind another": func(i int) siltstone.Range { return siltstone.Range{Lower: key(i), Upper: key(i + n/2)} },
+	} {
+		fs := vfs.NewMem()
+		open := func() *siltstone.DB {
+			db, err := siltstone.Open("db", &siltstone.Options{FS: fs, MemoryLimit: 64 << 20, Durability: siltstone.Buffered})
+			ok(t, err)
+			return db
+		}
+		step := func(what string, do func()) {
+			t.Helper()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			do()
+			runtime.ReadMemStats(&after)
+			if each := (after.TotalAlloc - before.TotalAlloc) / n; each > most {
+				t.Errorf("%s: %s takes %d bytes for each of %d range deletes", name, what, each, n)
+			}
+		}
+		deletes := func(db *siltstone.DB) {
+			for i := range n {
+				ok(t, db.DeleteRange(bounds(i)))
+			}
+		}
+		db := open()
+		step("to delete", func() { deletes(db) })
+		snap, err := db.NewSnapshot()
+		ok(t, err)
+		step("Metrics", func() { db.Metrics() })
+		step("a scan", func() {
+			for _, err := range db.Scan(siltstone.Range{}) {
+				ok(t, err)
+			}
+		})
+		step("Flush", func() { ok(t, db.Flush(bg)) })
+		step("a transaction", func() {
+			ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+				for i := range n {
+					ok(t, tx.DeleteRange(bounds(i)))
+				}
+				return nil
+			}))
+		})
+		step("to read below them", func() {
+			for i := range n / 10 {
+				_, _ = snap.Get(key(i * 10))
+			}
+		})
+		step("Metrics of tables", func() { db.Metrics() })
+		snap.Close()
+		step("Close", func() { ok(t, db.Close()) })
+		step("Open", func() { db = open() })
+		ok(t, db.Close())
+	}
+}
+
+// A snapshot sees the range deletes up to its own sequence, none of the many above
+// it and no fewer than the many below it, wherever they lie.
+func TestSnapshotsAmongOverlappingRangeDeletesSeeTheirOwn(t *testing.T) {
+	s := newStore(t, small)
+	const n = 60
+	for i := range n {
+		s.put(fmt.Sprintf("%03d", i), "v")
+	}
+	s.flush()
+	var snaps []*siltstone.Snapshot
+	var wants []string
+	lo, hi := 0, n
+	rest := func() string {
+		var keys []string
+		for k := lo; k < hi; k++ {
+			keys = append(keys, fmt.Sprintf("%03d=v", k))
+		}
+		return strings.Join(keys, " ")
+	}
+	for i := range n / 3 {
+		lo, hi = lo+1, hi-1
+		ok(t, s.DeleteRange(siltstone.Range{Upper: fmt.Appendf(nil, "%03d", lo)}))
+		ok(t, s.DeleteRange(siltstone.Range{Lower: fmt.Appendf(nil, "%03d", hi)}))
+		if i%4 != 0 {
+			continue
+		}
+		snap, err := s.NewSnapshot()
+		ok(t, err)
+		snaps, wants = append(snaps, snap), append(wants, rest())
+	}
+	look := func(when string) {
+		t.Helper()
+		for i, snap := range snaps {
+			if got := list(snap, siltstone.Range{}); got != wants[i] {
+				t.Errorf("%s, snapshot %d: %s\nwant %s", when, i, got, wants[i])
+			}
+			for k := range n {
+				key := fmt.Sprintf("%03d", k)
+				if got, want := get(snap, key) == "v", strings.Contains(wants[i], key); got != want {
+					t.Errorf("%s, snapshot %d: %s there %v, want %v", when, i, key, got, want)
+				}
+			}
+		}
+	}
+	look("in memory")
+	s.flush()
+	look("in a table")
+	s.compact()
+	look("merged")
+	s.check()
+	for len(snaps) > 0 {
+		snaps[0].Close()
+		snaps, wants = snaps[1:], wants[1:]
+		s.compact()
+		look("merged again")
+	}
+	s.check()
+	s.reopen()
+	wantText(t, list(s, siltstone.Range{}), rest())
+}
+
+// BenchmarkReadBeyondCache reads keys at random out of six times as much as the
+// store's memory holds: the figure is B/op.
+func BenchmarkReadBeyondCache(b *testing.B) {
+	for _, c := range []siltstone.Compression{siltstone.S2, siltstone.None} {
+		for _, size := range []int{100, 1000} {
+			b.Run(fmt.Sprintf("%v/value=%d", c, size), func(b *testing.B) {
+				db, err := siltstone.Open("db", &siltstone.Options{
+					FS: vfs.NewMem(), MemoryLimit: 16 << 20, Durability: siltstone.Buffered, Compression: c,
+				})
+				ok(b, err)
+				defer db.Close()
+				n := 100_000_000 / (size + 20)
+				rng := rand.New(rand.NewPCG(1, 1))
+				value := make([]byte, size)
+				for i := range n {
+					for at := 0; at < size; at += 4 { // a quarter does not compress
+						value[at] = byte(rng.Uint32())
+					}
+					ok(b, db.Put(fmt.Appendf(nil, "key-%09d", i), value))
+				}
+				ok(b, db.Compact(bg, siltstone.Range{}))
+				var key []byte
+				get := func() {
+					key = fmt.Appendf(key[:0], "key-%09d", rng.IntN(n))
+					value, err = db.AppendGet(value[:0], key)
+					ok(b, err)
+				}
+				for range n / 10 {
+					get()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					get()
+				}
+			})
+		}
 	}
 }

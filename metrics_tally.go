@@ -1,13 +1,13 @@
 package siltstone
 
 import (
-	"sync"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // tally counts the work that events report. No other lock is taken under its own.
 // Safe for concurrent use.
 type tally struct {
-	mu          sync.Mutex
+	mu          invariants.Mutex
 	flushes     FlushMetrics
 	compactions CompactionMetrics
 	stalls      StallMetrics

@@ -20,6 +20,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/recovery"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -44,7 +45,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := storedir.At(opts.FS, dir)
+	at, err := storedir.At(storedir.Watched(opts.FS), dir)
 	if err != nil {
 		return nil, base.In(err, "open %q", dir)
 	}
@@ -83,6 +84,8 @@ func (db *DB) abandon() {
 func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
 	db.workers.init()
+	invariants.SetRank(&db.report.mu, invariants.Report)
+	invariants.SetRank(&db.spaces.Changing, invariants.Keyspaces)
 	db.report.onEvent, db.report.logger = opts.OnEvent, opts.Logger
 	db.handles.track = opts.TrackOpen
 	db.life = lifecycle.New(db.poisoned)
@@ -295,8 +298,9 @@ func (db *DB) recoverReadOnly(r *recovery.Replay) error {
 	}
 	slices.Reverse(mems)
 	db.section.StartReading(r.LastSeq)
+	v := db.set.State().Version // its lock is taken before that of the states
 	db.states.Publish(func(rs *readstate.State) {
-		rs.Version, rs.Mem, rs.Imms = db.set.State().Version, &readstate.Mem{Table: memtable.New(leastMemtable)}, mems
+		rs.Version, rs.Mem, rs.Imms = v, &readstate.Mem{Table: memtable.New(leastMemtable)}, mems
 	})
 	return nil
 }

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // report counts events and hands them to Options.OnEvent and Options.Logger, one at a
 // time. It is safe for concurrent use.
 type report struct {
-	mu    sync.Mutex // held while an event is handed over
+	mu    invariants.Mutex // held while an event is handed over
 	tally tally
 
 	// constant after Open

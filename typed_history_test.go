@@ -5,95 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
-	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
-
-// typedStore is a store under typedtest: its handles are one-shot calls on
-// whatever DB is open right now, so that it can be closed, or cut off, and
-// opened again between any two calls. It has no workers, is dense, and commits
-// with Sync: after a power cut all that was answered must be there.
-type typedStore struct {
-	t     testing.TB
-	disk  *vfstest.Disk
-	clock *handClock
-	rng   *rand.Rand
-	db    *DB
-
-	change func(*Options) // of the options; nil: none
-
-	// unrest, if set, is called after every one-shot call that could write.
-	unrest func()
-}
-
-var _ typedtest.Store = (*typedStore)(nil)
-
-func newTypedStore(t testing.TB, seed uint64) *typedStore {
-	s := &typedStore{t: t, disk: vfstest.NewDisk(seed), clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 0x7e57))}
-	s.open()
-	t.Cleanup(func() { s.done(s.db.Close()) })
-	return s
-}
-
-func (s *typedStore) open() {
-	s.t.Helper()
-	o := denseOptions(s.disk, s.clock)
-	if s.change != nil {
-		s.change(&o)
-	}
-	db, err := Open("db", &o)
-	s.done(err)
-	s.db = db
-}
-
-func (s *typedStore) done(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// Begin makes the typedStore a source of its own handles.
-func (s *typedStore) Begin(write bool, key string, attempt int) (collection.Txn, error) {
-	return (*dbSource)(s.db).Begin(write, key, attempt)
-}
-
-// End ends the call, and gives unrest its chance.
-func (s *typedStore) End(t collection.Txn, err error) (again bool, e error) {
-	wrote := t.Writes()
-	again, e = (*dbSource)(s.db).End(t, err)
-	if wrote && !again && s.unrest != nil {
-		s.unrest()
-	}
-	return again, e
-}
-
-func (s *typedStore) Keys() typed.Keys                { return typed.NewKeys(s) }
-func (s *typedStore) Key(name string) typed.Key       { return typed.NewKey(s, name) }
-func (s *typedStore) String(name string) typed.String { return typed.NewString(s, name) }
-func (s *typedStore) Hash(name string) typed.Hash     { return typed.NewHash(s, name) }
-func (s *typedStore) Set(name string) typed.Set       { return typed.NewSet(s, name) }
-func (s *typedStore) ZSet(name string) typed.ZSet     { return typed.NewZSet(s, name) }
-func (s *typedStore) List(name string) typed.List     { return typed.NewList(s, name) }
-
-func (s *typedStore) Update(fn func(tx typedtest.API) error) error {
-	err := s.db.Update(context.Background(), func(tx *Tx) error { return fn(tx) })
-	if s.unrest != nil {
-		s.unrest()
-	}
-	return err
-}
-
-func (s *typedStore) Now() int64       { return s.db.clock.Now() }
-func (s *typedStore) Advance(ms int64) { s.clock.advance(time.Duration(ms) * time.Millisecond) }
 
 // liveRows returns every row that is visible now: keys, elements and timers.
 func liveRows(db *DB) (all []typedtest.Row, err error) {
@@ -329,5 +250,198 @@ func rollbackAndPanicAfterAnyTypedChangeLeaveStateAndLogAlone(t *testing.T) {
 			t.Errorf("%s, rolled back, changed a file", change.Name)
 		}
 		s.crash(vfstest.P0)
+	}
+}
+
+// fillDue makes two sets of n members that live for a minute: "all", which lives
+// for an hour, and "some", which has a member more that stays.
+func fillDue(t testing.TB, a typedtest.API, n int) {
+	t.Helper()
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf("member %05d", i)
+	}
+	want(t, n)(a.Set("all").AddTTL(time.Minute, members...))
+	want(t, n)(a.Set("some").AddTTL(time.Minute, members...))
+	want(t, 1)(a.Set("some").Add("stays"))
+	if err := a.Key("all").Expire(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rowsOf counts the rows of collections by their tags, and the timers.
+func rowsOf(t testing.TB, db *DB) (tags map[byte]int, timers int) {
+	t.Helper()
+	rows, err := liveRows(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags = map[byte]int{}
+	for _, r := range rows {
+		if _, _, ok := keyenc.ParseTimerRow(r.Key); ok {
+			timers++
+		}
+		if _, tag, _, ok := keyenc.ParseCollectionRow(r.Key); ok {
+			tags[tag]++
+		}
+	}
+	return tags, timers
+}
+
+// purged fails the test unless of fillDue's rows those of "stays" are left.
+func purged(t testing.TB, db *DB) {
+	t.Helper()
+	tags, timers := rowsOf(t, db)
+	if tags[keyenc.TagElement] != 1 || tags[keyenc.TagDue] != 0 || timers != 0 {
+		t.Errorf("%d elements, %d deadlines and %d timers are left", tags[keyenc.TagElement], tags[keyenc.TagDue], timers)
+	}
+	want(t, false)(db.Has([]byte("all")))
+	want(t, int64(1))(db.Set("some").Len())
+}
+
+func TestIdleCollectionsArePurged(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 2500)
+	s.reapAll()
+	tags, timers := rowsOf(t, s.db)
+	if tags[keyenc.TagElement] != 5001 || tags[keyenc.TagDue] != 5000 || timers != 3 {
+		t.Fatalf("before their time: %v, %d timers", tags, timers)
+	}
+	s.Advance(time.Minute.Milliseconds())
+	s.reapAll()
+	purged(t, s.db)
+	s.settle()
+}
+
+// TestIdleCollectionsArePurgedWithinTheReapersCadence leaves it to the workers.
+func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	clock := newHandClock()
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	fillDue(t, db, 1500)
+	clock.advance(time.Minute)
+	Within(func() bool {
+		tags, timers := rowsOf(t, db)
+		return tags[keyenc.TagElement] == 1 && timers == 0
+	})
+	purged(t, db)
+}
+
+func TestRenewedDeadlineIsPurgedAtTheNewTime(t *testing.T) {
+	s := newTypedStore(t, 1)
+	want(t, 2)(s.Set("s").AddTTL(time.Minute, "renewed", "goes"))
+	want(t, 1)(s.Set("s").AddTTL(time.Hour, "later"))
+	want(t, 0)(s.Set("s").AddTTL(2*time.Minute, "renewed"))
+	for _, left := range []int{2, 1, 1} {
+		s.Advance(time.Minute.Milliseconds())
+		s.reapAll()
+		s.done(s.recount(true))
+		if tags, timers := rowsOf(t, s.db); tags[keyenc.TagElement] != left || timers != 1 {
+			t.Errorf("%v and %d timers, want %d elements", tags, timers, left)
+		}
+	}
+	want(t, int64(1))(s.Set("s").Len())
+}
+
+func TestMergesLeaveDueElementsToThePurge(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 300)
+	s.done(s.db.Flush(context.Background()))
+	s.Advance(time.Minute.Milliseconds())
+	s.done(s.db.Compact(context.Background(), Range{}))
+	if tags, _ := rowsOf(t, s.db); tags[keyenc.TagElement] != 601 || tags[keyenc.TagDue] != 600 {
+		t.Fatalf("a merge left %v", tags)
+	}
+	s.done(s.recount(true))
+	s.done(s.db.Check(context.Background()))
+	want(t, int64(1))(s.Set("some").Len())
+	want(t, false)(s.Key("all").Exists())
+	want(t, 1)(s.Set("some").Add("new"))
+	s.reapAll()
+	s.done(s.db.Check(context.Background()))
+	want(t, int64(2))(s.Set("some").Len())
+}
+
+func TestTimeThatPassedWhileTheStoreWasClosedIsOver(t *testing.T) {
+	for name, end := range map[string]func(*typedStore){
+		"closed": func(s *typedStore) { s.reopen() },
+		"cut":    func(s *typedStore) { s.crash(vfstest.P1) },
+	} {
+		s := newTypedStore(t, 1)
+		fillDue(t, s, 50)
+		end(s)
+		want(t, int64(51))(s.Set("some").Len())
+		before := s.db
+		s.done(before.Close())
+		s.Advance(time.Minute.Milliseconds())
+		s.open()
+		if n, err := s.Set("some").Len(); n != 1 || err != nil {
+			t.Errorf("%s: %d members, %v", name, n, err)
+		}
+		want(t, false)(s.Key("all").Exists())
+		s.reapAll()
+		purged(t, s.db)
+		s.settle()
+	}
+}
+
+func TestPurgeCutAnywhereLosesNoCount(t *testing.T) {
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 1200)
+	s.done(s.db.Compact(context.Background(), Range{}))
+	s.Advance(time.Minute.Milliseconds())
+	var images []*vfstest.Disk
+	s.disk.OnOp(func(vfstest.Op) { images = append(images, s.disk.Image(vfstest.P0, nil)) })
+	s.reapAll()
+	s.done(s.db.Sync())
+	s.disk.OnOp(nil)
+	if len(images) < 3 {
+		t.Fatalf("the purge wrote %d times", len(images))
+	}
+	for i := 0; i < len(images); i += tier(5, 1, 1) {
+		o := denseOptions(images[i], s.clock)
+		db, err := Open("db", &o)
+		s.done(err)
+		again := &typedStore{t: t, clock: s.clock, db: db}
+		if n, err := db.Set("some").Len(); n != 1 || err != nil {
+			t.Errorf("cut before write %d: %d members, %v", i+1, n, err)
+		}
+		want(t, false)(db.Key("all").Exists())
+		err = again.recount(false)
+		again.reapAll()
+		if err = errors.Join(err, again.recount(true)); err != nil {
+			t.Errorf("cut before write %d: %v", i+1, err)
+		}
+		s.done(db.Close())
+	}
+}
+
+func TestClockThatGoesBackRevivesNoElement(t *testing.T) {
+	typedtest.InRows(t)
+	s := newTypedStore(t, 1)
+	fillDue(t, s, 3)
+	s.Advance(time.Minute.Milliseconds())
+	want(t, int64(1))(s.Set("some").Len())
+	want(t, 1)(s.Set("other").Add("m")) // the log has the reading
+	s.Advance(-10 * time.Minute.Milliseconds())
+	want(t, false)(s.Set("some").Has("member 00001"))
+	s.reopen()
+	want(t, false)(s.Set("some").Has("member 00001"))
+	want(t, int64(1))(s.Set("some").Len())
+	s.reapAll()
+	purgedBut(t, s.db, 2)
+	s.Advance(1000 * time.Hour.Milliseconds())
+	want(t, int64(1))(s.Set("some").Len())
+}
+
+// purgedBut fails the test unless that many elements are left.
+func purgedBut(t testing.TB, db *DB, elements int) {
+	t.Helper()
+	if tags, _ := rowsOf(t, db); tags[keyenc.TagElement] != elements || tags[keyenc.TagDue] != 0 {
+		t.Errorf("left are %v, want %d elements", tags, elements)
 	}
 }

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // want fails the test if a typed call failed or answered otherwise.
@@ -308,3 +313,141 @@ func TestBlindWritersDoNotStarveIncrements(t *testing.T) {
 	close(stop)
 	writers.Wait()
 }
+
+// An insert where there is no room moves the items around to other indexes.
+func TestPowerCutAtEveryByteOfARenumberingKeepsAllOfItOrNothing(t *testing.T) {
+	typedtest.InRows(t)
+	s := newTypedStore(t, 1)
+	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
+	s.reopen()
+	l := s.List("l")
+	values := [][]byte{[]byte("first"), []byte("last")}
+	_, err := l.PushBack(values...)
+	s.done(err)
+	insert := func(i int) {
+		inserted, err := l.InsertAfter([]byte("first"), fmt.Append(nil, "value ", i))
+		if err != nil || !inserted {
+			t.Fatal(inserted, err)
+		}
+	}
+	for i := range 16 { // as often as the distance of two neighbours can be halved
+		insert(i)
+	}
+	before := s.picture()
+	name, old := logBytes(t, s.disk)
+	insert(16)
+	after := s.picture()
+	moved := 0
+	for line := range strings.Lines(before) {
+		if !strings.Contains(after, line) {
+			moved++
+		}
+	}
+	if moved < 4 {
+		t.Fatalf("%d rows changed", moved)
+	}
+	same, changed := logBytes(t, s.disk)
+	if same != name {
+		t.Fatalf("the insert went to %s and not %s", same, name)
+	}
+	first, end := 0, len(changed)
+	for first < len(old) && old[first] == changed[first] {
+		first++
+	}
+	for end > first && changed[end-1] == 0 {
+		end--
+	}
+	for cut := first; cut <= end; cut++ {
+		o := denseOptions(cutLog(t, s.disk, name, int64(cut), 0), s.clock)
+		db, err := Open("db", &o)
+		s.done(err)
+		got := (&typedStore{t: t, db: db}).picture()
+		s.done(db.Close())
+		if got != before && (got != after || cut < end-8) || cut == end && got != after {
+			t.Fatalf("cut at byte %d of %d to %d left\n%s", cut, first, end, got)
+		}
+	}
+	s.crash(vfstest.P1)
+	if got := s.picture(); got != after {
+		t.Errorf("after a crash there is\n%s", got)
+	}
+	t.Logf("%d rows changed; cut at %d bytes", moved, end-first)
+}
+
+// typedStore is a store under typedtest: its handles are one-shot calls on
+// whatever DB is open right now, so that it can be closed, or cut off, and
+// opened again between any two calls. It has no workers, is dense, and commits
+// with Sync: after a power cut all that was answered must be there.
+type typedStore struct {
+	t     testing.TB
+	disk  *vfstest.Disk
+	clock *handClock
+	rng   *rand.Rand
+	db    *DB
+
+	change func(*Options) // of the options; nil: none
+
+	// unrest, if set, is called after every one-shot call that could write.
+	unrest func()
+}
+
+var _ typedtest.Store = (*typedStore)(nil)
+
+func newTypedStore(t testing.TB, seed uint64) *typedStore {
+	s := &typedStore{t: t, disk: vfstest.NewDisk(seed), clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 0x7e57))}
+	s.open()
+	t.Cleanup(func() { s.done(s.db.Close()) })
+	return s
+}
+
+func (s *typedStore) open() {
+	s.t.Helper()
+	o := denseOptions(s.disk, s.clock)
+	if s.change != nil {
+		s.change(&o)
+	}
+	db, err := Open("db", &o)
+	s.done(err)
+	s.db = db
+}
+
+func (s *typedStore) done(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Begin makes the typedStore a source of its own handles.
+func (s *typedStore) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	return (*dbSource)(s.db).Begin(write, key, attempt)
+}
+
+// End ends the call, and gives unrest its chance.
+func (s *typedStore) End(t collection.Txn, err error) (again bool, e error) {
+	wrote := t.Writes()
+	again, e = (*dbSource)(s.db).End(t, err)
+	if wrote && !again && s.unrest != nil {
+		s.unrest()
+	}
+	return again, e
+}
+
+func (s *typedStore) Keys() typed.Keys                { return typed.NewKeys(s) }
+func (s *typedStore) Key(name string) typed.Key       { return typed.NewKey(s, name) }
+func (s *typedStore) String(name string) typed.String { return typed.NewString(s, name) }
+func (s *typedStore) Hash(name string) typed.Hash     { return typed.NewHash(s, name) }
+func (s *typedStore) Set(name string) typed.Set       { return typed.NewSet(s, name) }
+func (s *typedStore) ZSet(name string) typed.ZSet     { return typed.NewZSet(s, name) }
+func (s *typedStore) List(name string) typed.List     { return typed.NewList(s, name) }
+
+func (s *typedStore) Update(fn func(tx typedtest.API) error) error {
+	err := s.db.Update(context.Background(), func(tx *Tx) error { return fn(tx) })
+	if s.unrest != nil {
+		s.unrest()
+	}
+	return err
+}
+
+func (s *typedStore) Now() int64       { return s.db.clock.Now() }
+func (s *typedStore) Advance(ms int64) { s.clock.advance(time.Duration(ms) * time.Millisecond) }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -54,7 +54,7 @@ func newOutput(job *Job, env *Env, ranges *rangedel.List) output {
 // Writers keeps table writers, whose buffers are some megabytes, from one flush or
 // merge to the next. The zero Writers is ready. Safe for concurrent use.
 type Writers struct {
-	mu   sync.Mutex
+	mu   invariants.Mutex
 	free []*sstable.Writer
 }
 

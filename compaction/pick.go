@@ -2,6 +2,7 @@ package compaction
 
 import (
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
 )
@@ -28,6 +29,7 @@ import (
 //	space  tombstones, expiry, shadowed versions; when idle, young data at all
 //	small  tables that should be one
 func Pick(v *manifest.Version, in Input) *Compaction {
+	invariants.NotUnder(invariants.Work, "Pick")
 	p := newPicker(v, in)
 	for _, try := range []func() *Compaction{
 		p.dropped, p.moved, p.manual, p.cleared, p.runs, p.readers, p.space, p.small,

@@ -2,9 +2,9 @@ package manifest
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Nominations are the collections that may be dead, on their way to a verdict:
@@ -17,7 +17,7 @@ import (
 // unless the collection was nominated again since. Duplicates are harmless. It is
 // safe for concurrent use.
 type Nominations struct {
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	pending  []IDRange // to be decided
 	deciding []IDRange // taken by the step that runs
 	verdicts []verdict // of memtables that are not flushed, oldest first

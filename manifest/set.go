@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"math"
 	"path"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -22,7 +22,7 @@ import (
 // Locks: ids is taken before mu. mu is held across an edit's write and sync and
 // across its publication.
 type Set struct {
-	mu    sync.Mutex
+	mu    invariants.Mutex
 	state *State
 	log   *Log         // nil in a store that is open for reading
 	ended bool         // the log has been closed
@@ -31,7 +31,7 @@ type Set struct {
 	rollFrom  int64        // size from which the log is replaced, if an attempt has failed
 	lastTried base.FileNum // the number of the last attempt
 
-	ids          sync.Mutex // guards those below
+	ids          invariants.Mutex // guards those below
 	collections  block[uint64]
 	keyspaces    block[uint32]
 	lastReserved uint64 // how many collection ids the last reservation was for
@@ -61,7 +61,11 @@ const (
 // OpenSet returns a set of the given state, for reading. Continue or Replace make
 // it writable.
 func OpenSet(fsys vfs.FS, dir string, s *State, c *clock.Clock, life *lifecycle.State) *Set {
-	return &Set{fs: fsys, dir: dir, state: s, clk: c, life: life}
+	m := &Set{fs: fsys, dir: dir, state: s, clk: c, life: life}
+	invariants.SetRank(&m.mu, invariants.Manifest)
+	invariants.SetRank(&m.ids, invariants.NumberBlocks)
+	invariants.SetRank(&m.Nominations.mu, invariants.Nominations)
+	return m
 }
 
 // Writable makes the set writable, with file numbers reserved. If info is that of
@@ -153,6 +157,9 @@ func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
 	if err := m.log.Append(e); err != nil {
 		return m.life.Poison(err)
 	}
+	if invariants.Enabled {
+		m.checkLocked(next)
+	}
 	m.state = next
 	m.Nominations.Add(e.Nominated)
 	if publish != nil {
@@ -162,6 +169,16 @@ func (m *Set) applyLocked(e *Edit, publish func(*Version)) error {
 		return m.rollLocked()
 	}
 	return nil
+}
+
+// checkLocked says what every state must be.
+func (m *Set) checkLocked(next *State) {
+	err := next.Version.Check()
+	invariants.Check(err == nil, "version is impossible: %v", err)
+	invariants.Check(m.next <= next.FileLimit, "next file number %d is above the limit %d", uint64(m.next), uint64(next.FileLimit))
+	for _, t := range next.Version.AllTables() {
+		invariants.Check(t.Num < next.FileLimit, "table %d is above the limit %d", uint64(t.Num), uint64(next.FileLimit))
+	}
 }
 
 // rollLocked writes the state as a new manifest and removes the old one. If the new
@@ -214,6 +231,9 @@ func (m *Set) NewFileNum() (base.FileNum, error) {
 		if err := m.applyLocked(&Edit{FileLimit: m.next + fileBlock}, nil); err != nil {
 			return 0, err
 		}
+	}
+	if invariants.Enabled {
+		invariants.Check(m.next < m.state.FileLimit, "file number %d is handed out, %d is the limit", uint64(m.next), uint64(m.state.FileLimit))
 	}
 	n := m.next
 	m.next++

@@ -1,8 +1,10 @@
 package memtable
 
 import (
-	"sync"
+	"runtime"
 	"unsafe"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Chunks are full chunks for tables that are being filled, of tables that nobody
@@ -17,7 +19,7 @@ import (
 // tables may therefore still be read by those who exclude additions to all
 // tables of these Chunks.
 type Chunks struct {
-	mu   sync.Mutex
+	mu   invariants.Mutex
 	free []unsafe.Pointer
 }
 
@@ -62,8 +64,25 @@ func (c *Chunks) take() unsafe.Pointer {
 	got := c.free[last]
 	c.free[last], c.free = nil, c.free[:last]
 	c.mu.Unlock()
+	if invariants.Enabled {
+		poison(got)
+		runtime.Gosched() // whoever still reads it sees that
+	}
 	clear(unsafe.Slice((*uint64)(got), 1<<chunkShift))
 	return got
+}
+
+// Poison spoils the free chunks. Nobody may be reading a released table.
+func (c *Chunks) Poison() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, at := range c.free {
+		poison(at)
+	}
+}
+
+func poison(chunk unsafe.Pointer) {
+	invariants.Poison(unsafe.Slice((*byte)(chunk), 8<<chunkShift))
 }
 
 // put adds the full chunks of a directory.

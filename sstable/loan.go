@@ -5,6 +5,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Loan is the memory behind a value that a point read found in what the cache did
@@ -34,6 +35,8 @@ func (l *Loan) Return() {
 	if b := l.block; b != nil {
 		l.block = nil
 		if cap(b.sealed) <= keepBuffer && cap(b.raw) <= keepBuffer {
+			invariants.Poison(b.sealed)
+			invariants.Poison(b.raw)
 			loans.Put(b)
 		}
 	}

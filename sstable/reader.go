@@ -9,6 +9,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
@@ -337,7 +338,7 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 	switch {
 	case sealed == nil && unpack:
 		buf := r.takeScratch(int(length))
-		defer r.scratch.Put(buf)
+		defer r.giveBack(buf)
 		sealed = *buf
 	case sealed == nil:
 		sealed = spareBlocks.buffer(int(length))
@@ -380,6 +381,11 @@ func (r *Reader) takeScratch(n int) *[]byte {
 	}
 	*buf = (*buf)[:n]
 	return buf
+}
+
+func (r *Reader) giveBack(buf *[]byte) {
+	invariants.Poison(*buf)
+	r.scratch.Put(buf)
 }
 
 // decode verifies the bytes of data block i and decodes them into b, which

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // spare is blocks that were evicted before anybody had found them in the cache:
@@ -16,8 +17,13 @@ type spare struct{ blocks sync.Pool }
 var spareBlocks, spareKeys spare
 
 // recycleBlock and recycleKeys take an evicted block at which nobody points.
-func recycleBlock(e *cache.Entry) { spareBlocks.blocks.Put(blockOf(e)) }
-func recycleKeys(e *cache.Entry)  { spareKeys.blocks.Put(blockOf(e)) }
+func recycleBlock(e *cache.Entry) { spareBlocks.put(blockOf(e)) }
+func recycleKeys(e *cache.Entry)  { spareKeys.put(blockOf(e)) }
+
+func (s *spare) put(b *block) {
+	invariants.Poison(b.mem)
+	s.blocks.Put(b)
+}
 
 // buffer returns n bytes, of a spare block if one has about that many.
 func (s *spare) buffer(n int) []byte {

@@ -1,8 +1,9 @@
 package cache
 
 import (
-	"sync"
 	"sync/atomic"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Cache bounds the memory of cached blocks together with what is reserved for
@@ -20,7 +21,7 @@ type Cache struct {
 	tables atomic.Uint64
 	rows   atomic.Pointer[Rows]
 
-	mu        sync.Mutex
+	mu        invariants.Mutex
 	limit     int64
 	reserved  int64 // what is lent included
 	lent      int64

@@ -3,6 +3,8 @@ package clock
 import (
 	"sync"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Clock is the store's one clock, in milliseconds since 1970. It never goes back: not
@@ -13,7 +15,7 @@ import (
 type Clock struct {
 	wall func() time.Time
 
-	mu     sync.Mutex
+	mu     invariants.Mutex
 	last   int64 // largest reading handed out
 	floor  int64 // reading at start; plus elapsed time, the least the clock shows
 	start  time.Time

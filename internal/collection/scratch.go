@@ -1,5 +1,7 @@
 package collection
 
+import "github.com/siltstonedb/siltstone/internal/invariants"
+
 // Scratch is the working memory of the calls of a transaction: row keys and
 // values on their way in and out. A Txn owns one and keeps it when it is pooled.
 // The zero Scratch is ready. A call may use it until it returns; a loop does not
@@ -21,6 +23,13 @@ type Scratch struct {
 
 // scratchMax is how much of a buffer a pooled transaction keeps.
 const scratchMax = 64 << 10
+
+// Poison spoils what a call that has returned may not use any more.
+func (s *Scratch) Poison() {
+	for _, b := range [][]byte{s.Key, s.row, s.Lo, s.Hi, s.Val, s.Out, s.vol, s.Place, s.Place2, s.entry} {
+		invariants.Poison(b)
+	}
+}
 
 func (s *Scratch) shrink() {
 	if cap(s.Val) > scratchMax {

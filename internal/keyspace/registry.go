@@ -3,7 +3,8 @@ package keyspace
 import (
 	"maps"
 	"slices"
-	"sync"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Registry knows the keyspaces that were handed out since the store was opened.
@@ -12,9 +13,9 @@ import (
 // safe for concurrent use.
 type Registry struct {
 	// Changing is held by a caller that makes or drops a keyspace, across its commit.
-	Changing sync.Mutex
+	Changing invariants.Mutex
 
-	mu   sync.RWMutex
+	mu   invariants.RWMutex
 	open map[string]*Space
 }
 

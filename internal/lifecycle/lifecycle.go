@@ -18,14 +18,15 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // State is the life of one store. It is safe for concurrent use.
 type State struct {
-	mu    sync.Mutex
+	mu    invariants.Mutex
 	cause error // of the first failure
 
-	long sync.RWMutex // held shared by long calls
+	long invariants.RWMutex // held shared by long calls
 
 	once   sync.Once // of Close
 	result error     // of the one that closed
@@ -43,6 +44,7 @@ type State struct {
 // Poison that comes first. State holds no lock then, but the caller of Poison may.
 func New(onPoison func(cause error)) *State {
 	s := &State{onPoison: onPoison}
+	invariants.SetRank(&s.long, invariants.LongCalls)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

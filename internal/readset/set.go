@@ -9,6 +9,7 @@ import (
 	"bytes"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Point is one key that was looked up, found or not.
@@ -43,6 +44,7 @@ type Set struct {
 func (s *Set) Reset(seq base.SeqNum, clock int64) {
 	clear(s.points)
 	clear(s.intervals)
+	invariants.Poison(s.arena)
 	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0]}
 	if cap(s.arena) > arenaMax {
 		s.arena = nil

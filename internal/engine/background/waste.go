@@ -2,7 +2,8 @@ package background
 
 import (
 	"runtime/metrics"
-	"sync"
+
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Blocks that were evicted, readers that were closed and memtables that no state lists
@@ -19,7 +20,7 @@ const maxWasteShare = 4
 
 // waste is the garbage that is counted in the budget.
 type waste struct {
-	mu      sync.Mutex
+	mu      invariants.Mutex
 	counted int64  // reserved in the budget
 	cycles  uint64 // collections when it was counted last
 }

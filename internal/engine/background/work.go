@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -19,7 +20,7 @@ import (
 // Work is the background work of one store. It is safe for concurrent use, except
 // that one goroutine at a time calls FlushStep.
 type Work struct {
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	ended    sync.Cond                // a merge has ended, or the store is ending
 	running  []*compaction.Compaction // flushes included; replaced, never changed
 	changes  uint64                   // of running
@@ -83,6 +84,8 @@ type Hooks struct {
 func New(c Config, h Hooks) *Work {
 	w := &Work{cfg: c, hooks: h}
 	w.ended.L = &w.mu
+	invariants.SetRank(&w.mu, invariants.Work)
+	invariants.SetRank(&w.waste.mu, invariants.Waste)
 	return w
 }
 

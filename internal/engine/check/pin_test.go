@@ -51,8 +51,9 @@ func newStore(t *testing.T) *store {
 	tables := readstate.NewTables(s.dir, 10, cache.New(1<<20), func() {})
 	s.states = readstate.NewStates(tables)
 	s.states.Drained, s.states.Spent = func() {}, func(*readstate.Mem) {}
+	v := s.set.State().Version
 	s.states.Publish(func(rs *readstate.State) {
-		rs.Version, rs.Mem = s.set.State().Version, &readstate.Mem{Table: s.mem, Log: theLog}
+		rs.Version, rs.Mem = v, &readstate.Mem{Table: s.mem, Log: theLog}
 	})
 	return s
 }

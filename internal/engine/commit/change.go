@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
@@ -46,7 +47,7 @@ type Change struct {
 	Entered func(mem base.FileNum)
 	// Once the change is visible, before its caller waits for its durability, Lock is
 	// unlocked and set to nil, and the turn is ended if EndTurn is set.
-	Lock    *sync.Mutex
+	Lock    *invariants.Mutex
 	EndTurn bool
 }
 
@@ -76,6 +77,7 @@ func (c *Change) Free() {
 	if c.owned || cap(c.payload) > referenceFrom {
 		c.payload = nil
 	}
+	invariants.Poison(c.payload)
 	if cap(c.ops) > 1024 {
 		c.ops = nil
 	}

@@ -7,12 +7,13 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // flushQueue is where callers wait for full memtables to be flushed. Its lock is
 // held for a few instructions; nothing else is taken under it.
 type flushQueue struct {
-	mu    sync.Mutex
+	mu    invariants.Mutex
 	done  sync.Cond // a flush has ended, or the store is ending
 	err   error     // why flushes fail, while they do
 	ended bool      // the store is ending

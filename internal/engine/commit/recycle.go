@@ -1,10 +1,9 @@
 package commit
 
 import (
-	"sync"
-
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
@@ -14,7 +13,7 @@ import (
 // rotation; its chunks go to the memtable being filled as that needs them. It is
 // safe for concurrent use.
 type Recycler struct {
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	table    *memtable.Table // without chunks; nil: none
 	reserved int64           // of the budget
 
@@ -34,6 +33,9 @@ func (r *Recycler) New() *memtable.Table { return r.chunks.New(int(r.most)) }
 // commit section, and that is where chunks are taken.
 func (r *Recycler) Spent(m *readstate.Mem) {
 	r.blocks.Release(m.Reserved)
+	if invariants.Enabled {
+		r.section.checkSpent(m)
+	}
 	if !m.Usual {
 		return
 	}
@@ -67,7 +69,9 @@ func (r *Recycler) take(full *readstate.Mem) *memtable.Table {
 	// releasing the section's lock waits for any commit that may still be validating
 	// against a state that listed this table.
 	r.section.mu.Lock()
-	//lint:ignore SA2001 to have waited is all that is wanted
+	if invariants.Enabled {
+		r.chunks.Poison()
+	}
 	r.section.mu.Unlock()
 	t.Reset(int(r.most))
 	return t

@@ -7,6 +7,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
@@ -14,6 +15,8 @@ import (
 // without a pin: a rotation and a flush meanwhile must leave the memtable alone.
 func TestATableIsNotResetUnderACommitInTheSection(t *testing.T) {
 	s := &Section{}
+	invariants.SetRank(&s.mu, invariants.Section)
+	invariants.SetRank(&s.Recycler.mu, invariants.Recycler)
 	s.Recycler.section, s.Recycler.blocks, s.Recycler.most = s, cache.New(1<<20), 1<<20
 	row := []byte("row")
 	table := s.Recycler.New()

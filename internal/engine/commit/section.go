@@ -3,7 +3,6 @@ package commit
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -19,7 +19,7 @@ import (
 // Section is the commit section: everything that a commit changes, one commit at a
 // time. It is safe for concurrent use.
 type Section struct {
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	mem      *readstate.Mem // takes writes
 	reserved int64          // of the memory budget, for mem: see reserveLocked
 	lastSeq  base.SeqNum
@@ -28,7 +28,7 @@ type Section struct {
 
 	visible atomic.Uint64 // largest sequence readers may see
 
-	rotating sync.Mutex // held by a caller that rotates
+	rotating invariants.Mutex // held by a caller that rotates
 	flushes  flushQueue
 	owed     atomic.Int64 // nanoseconds of delay that writers have not slept yet
 	refused  atomic.Bool  // a write was refused for want of space and none admitted since
@@ -73,6 +73,10 @@ type Hooks struct {
 // New returns a section without a log: nothing can be committed before Start.
 func New(c Config, h Hooks) *Section {
 	s := &Section{cfg: c, hooks: h, states: c.States, clock: c.Clock, life: c.Life}
+	invariants.SetRank(&s.rotating, invariants.Rotating)
+	invariants.SetRank(&s.mu, invariants.Section)
+	invariants.SetRank(&s.flushes.mu, invariants.FlushQueue)
+	invariants.SetRank(&s.Recycler.mu, invariants.Recycler)
 	s.flushes.done.L = &s.flushes.mu
 	s.Turns.token = make(chan struct{}, 1)
 	s.Recycler.section, s.Recycler.blocks, s.Recycler.most = s, c.States.Tables.Cache(), c.MemtableBytes
@@ -306,6 +310,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 	case sealed != nil:
 		pos = s.insertSealedLocked(c, sealed)
 	default:
+		if invariants.Enabled {
+			invariants.Check(s.mem.MaxSeq() <= s.lastSeq, "memtable holds sequence %d, the last one is %d", s.mem.MaxSeq(), s.lastSeq)
+		}
 		// The frame carries the largest clock reading that any caller has seen, because
 		// the change may rest on it: a blind put that follows a read of an expired key
 		// does.
@@ -338,6 +345,9 @@ func (c *Change) tombstones() (n int) {
 
 // publishLocked makes the next n operations visible.
 func (s *Section) publishLocked(n int) {
+	if invariants.Enabled {
+		s.checkSequencesLocked(n)
+	}
 	s.lastSeq += base.SeqNum(n)
 	s.visible.Store(uint64(s.lastSeq))
 }

@@ -21,10 +21,10 @@ package commitlog
 import (
 	"errors"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/wal"
 )
 
@@ -70,10 +70,10 @@ const (
 // use, except that Append, Room and Rotate are called by one goroutine at a
 // time: the one inside the store's commit section.
 type Log struct {
-	syncing sync.Mutex // held while a segment's file is synced, ended or begun; taken before alloc
-	alloc   sync.Mutex // held while a segment's file is extended or closed; taken before mu
+	syncing invariants.Mutex // held while a segment's file is synced, ended or begun; taken before alloc
+	alloc   invariants.Mutex // held while a segment's file is extended or closed; taken before mu
 
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	segs     []*segment // oldest first; the last one takes appends
 	appended Position
 	written  Position // in the file: survives the process
@@ -112,6 +112,8 @@ type segment struct {
 // gather. No caller may be waiting for them, so the store arranges for WriteOut soon.
 func New(dbid uint64, first Segment, gathering func()) *Log {
 	l := &Log{dbid: dbid, gathering: gathering}
+	invariants.SetRank(&l.syncing, invariants.LogSync)
+	invariants.SetRank(&l.alloc, invariants.LogSpace)
 	l.segs = []*segment{{Segment: first, end: wal.HeaderSize}}
 	return l
 }
@@ -283,6 +285,9 @@ func (l *Log) writeGroupLocked(sync bool) {
 		l.stats.Syncs.Add(took)
 	}
 	l.recycleLocked(&g)
+	if invariants.Enabled {
+		invariants.Check(l.durable <= l.written && l.written <= l.appended, "log is durable up to %d, written to %d, appended to %d", l.durable, l.written, l.appended)
+	}
 }
 
 // takeLocked takes the segment's pending group and leaves an empty one.
@@ -373,6 +378,7 @@ func end(s *segment) (wal.Predecessor, error) {
 func (l *Log) recycleLocked(g *group) {
 	for _, buf := range append(g.full, g.buf) {
 		if len(l.spares) < keepBuffers && cap(buf) == bufferBytes {
+			invariants.Poison(buf)
 			l.spares = append(l.spares, buf[:0])
 		}
 	}

@@ -2,9 +2,9 @@ package commitlog
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/wal"
@@ -17,9 +17,9 @@ import (
 //
 // Locks: making is held while files are made and taken before mu.
 type Prepared struct {
-	making sync.Mutex
+	making invariants.Mutex
 
-	mu     sync.Mutex
+	mu     invariants.Mutex
 	closed bool           // nothing is made any more
 	made   []Segment      // in the order of their numbers
 	used   []base.FileNum // taken and not yet retired, oldest first
@@ -36,7 +36,9 @@ const firstReserve = 64 << 10
 // NewPrepared returns an empty set of log files in dir. newNum hands out file
 // numbers; remove removes a log.
 func NewPrepared(dir storedir.Dir, newNum func() (base.FileNum, error), remove func(base.FileNum)) *Prepared {
-	return &Prepared{dir: dir, newNum: newNum, remove: remove}
+	p := &Prepared{dir: dir, newNum: newNum, remove: remove}
+	invariants.SetRank(&p.making, invariants.LogFiles)
+	return p
 }
 
 // Ready reports whether n logs are prepared, the first with room for a payload of
@@ -182,11 +184,11 @@ func (p *Prepared) Close() {
 	p.making.Lock()
 	defer p.making.Unlock()
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, seg := range p.made {
+	left := p.made
+	p.closed, p.made = true, nil
+	p.mu.Unlock()
+	for _, seg := range left {
 		seg.Closer.Close()
 		p.remove(seg.Number)
 	}
-	p.made = nil
 }

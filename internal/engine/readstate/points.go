@@ -2,10 +2,10 @@ package readstate
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/clock"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // Points is the list of registered read points: the (sequence, clock) pairs of open
@@ -16,7 +16,7 @@ type Points struct {
 	Visible func() base.SeqNum // the store's largest published sequence; constant after Open
 	Clock   *clock.Clock       // constant after Open
 
-	mu   sync.Mutex
+	mu   invariants.Mutex
 	open []*Point
 }
 

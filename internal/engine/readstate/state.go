@@ -2,11 +2,11 @@ package readstate
 
 import (
 	"bytes"
-	"sync"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -36,8 +36,14 @@ type State struct {
 	retired atomic.Bool  // no longer the current one
 	ended   atomic.Bool  // its tables have been released
 
-	olderMu sync.Mutex
+	olderMu invariants.Mutex
 	older   atomic.Pointer[[]rangedel.Run] // see OlderDeletes
+}
+
+func newState() *State {
+	rs := &State{}
+	invariants.SetRank(&rs.olderMu, invariants.RangeDeletes)
+	return rs
 }
 
 // Mem is a memtable with its place in the logs.

@@ -1,10 +1,10 @@
 package readstate
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -17,7 +17,7 @@ type States struct {
 	Drained func()     // called when a state has ended: there may be files to remove
 	Spent   func(*Mem) // called when the last state that lists a memtable has ended
 
-	mu    sync.Mutex // guards publication and alive
+	mu    invariants.Mutex // guards publication and alive
 	alive map[*State]struct{}
 }
 
@@ -32,6 +32,9 @@ func (s *States) Pin() (*State, int) {
 		}
 		rs.Calls.add(n, 1)
 		if s.Current.Load() == rs {
+			if invariants.Enabled {
+				invariants.Check(!rs.ended.Load(), "state has ended while it is the current one")
+			}
 			return rs, n
 		}
 		s.Unpin(rs, n)
@@ -65,7 +68,8 @@ func (s *States) HoldTables() *State {
 	if now == nil {
 		return nil
 	}
-	rs := &State{Version: now.Version}
+	rs := newState()
+	rs.Version = now.Version
 	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
 	rs.retired.Store(true)
 	rs.Holders.Store(1)
@@ -92,6 +96,9 @@ func (s *States) tryEnd(rs *State) {
 	delete(s.alive, rs)
 	var spent []*Mem
 	rs.EachMem(func(m *Mem) {
+		if invariants.Enabled {
+			invariants.Check(m.refs > 0, "memtable of log %d is let go of once too often", uint64(m.Log))
+		}
 		if m.refs--; m.refs == 0 {
 			spent = append(spent, m)
 		}
@@ -109,7 +116,7 @@ func (s *States) tryEnd(rs *State) {
 func (s *States) Publish(edit func(rs *State)) {
 	s.mu.Lock()
 	old := s.Current.Load()
-	next := &State{}
+	next := newState()
 	if old != nil {
 		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
 	}
@@ -117,6 +124,9 @@ func (s *States) Publish(edit func(rs *State)) {
 	next.Runs, next.TableSeq = s.Tables.acquire(next.Version)
 	s.alive[next] = struct{}{}
 	next.EachMem(func(m *Mem) { m.refs++ })
+	if invariants.Enabled {
+		s.checkLocked(next)
+	}
 	s.Current.Store(next)
 	s.mu.Unlock()
 	if old != nil {
@@ -154,7 +164,12 @@ func (s *States) End() *State {
 }
 
 // NewStates returns no state yet: Publish makes the first one.
-func NewStates(t *Tables) *States { return &States{Tables: t, alive: map[*State]struct{}{}} }
+func NewStates(t *Tables) *States {
+	s := &States{Tables: t, alive: map[*State]struct{}{}}
+	invariants.SetRank(&s.mu, invariants.States)
+	invariants.SetRank(&s.Points.mu, invariants.ReadPoints)
+	return s
+}
 
 // Version returns the version of the current state.
 func (s *States) Version() *manifest.Version {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/sstable"
@@ -29,7 +29,7 @@ type Tables struct {
 
 	epoch atomic.Uint32 // ticks with each open, to date the use of readers
 
-	mu       sync.Mutex
+	mu       invariants.Mutex
 	tables   map[base.FileNum]*Table
 	open     int
 	closed   bool           // no reader is opened any more
@@ -44,7 +44,7 @@ type Table struct {
 	cache *Tables
 
 	reader  atomic.Pointer[OpenTable]
-	opening sync.Mutex // held while the reader is opened
+	opening invariants.Mutex // held while the reader is opened
 
 	refs int // read states that list it; guarded by Tables.mu
 }
@@ -66,10 +66,12 @@ type retiredReader struct {
 // NewTables returns the tables of a directory. full is called when more files than
 // the limit are open; it must not block.
 func NewTables(dir storedir.Dir, limit int, blocks *cache.Cache, full func()) *Tables {
-	return &Tables{
+	c := &Tables{
 		dir: dir, blocks: blocks, limit: limit, full: full,
 		tables: map[base.FileNum]*Table{},
 	}
+	invariants.SetRank(&c.mu, invariants.Tables)
+	return c
 }
 
 // Cache returns the cache of blocks, which is also the memory budget.
@@ -91,6 +93,7 @@ func (c *Tables) acquire(v *manifest.Version) (runs []Run, maxSeq base.SeqNum) {
 			t := c.tables[m.Num]
 			if t == nil || t.Table != m && !sameFile(t.Table, m) {
 				t = &Table{cache: c}
+				invariants.SetRank(&t.opening, invariants.OpenTable)
 				c.tables[m.Num] = t
 				c.bytes.Add(int64(m.Size))
 			}
@@ -120,6 +123,9 @@ func (c *Tables) release(rs *State) {
 	var closing []*OpenTable
 	for _, rv := range rs.Runs {
 		for _, t := range rv.Tables {
+			if invariants.Enabled {
+				invariants.Check(t.refs > 0, "table %d is let go of once too often", uint64(t.Num))
+			}
 			if t.refs--; t.refs > 0 {
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -196,6 +197,11 @@ func (it *Iter) Release() {
 	}
 	if cap(it.kept) > 64<<10 {
 		it.kept = nil
+	}
+	if invariants.Enabled {
+		for _, b := range [][]byte{it.buffer, it.kept, it.from, it.Bounds, it.Target} {
+			invariants.Poison(b)
+		}
 	}
 	rowIterPool.Put(it)
 }

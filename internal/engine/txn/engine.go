@@ -14,6 +14,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/readset"
@@ -52,10 +53,14 @@ type Config struct {
 
 // New returns the engine of a store.
 func New(c Config) *Engine {
-	return &Engine{
+	e := &Engine{
 		section: c.Section, states: c.States, rows: c.Rows, clock: c.Clock, set: c.Set,
 		life: c.Life, level: c.Level, readOnly: c.ReadOnly,
 	}
+	for i := range e.locks.stripes {
+		invariants.SetRank(&e.locks.stripes[i].Mutex, invariants.KeyLock)
+	}
+	return e
 }
 
 // Begin makes t a transaction at a registered read point. The caller ends it with
@@ -177,6 +182,10 @@ func (e *Engine) EndCall(t *Txn, err error) (again bool, _ error) {
 // end returns a call's transaction to the pool.
 func (t *Txn) end() {
 	t.End()
+	if invariants.Enabled {
+		t.scratch.Poison()
+		t.reads.Reset(0, 0)
+	}
 	pool.Put(t)
 }
 
@@ -189,11 +198,11 @@ func (e *Engine) BeginTurn(ctx context.Context, d time.Duration) (*commit.Turn, 
 // conflicting: they take turns.
 type keyLocks struct {
 	stripes [256]struct {
-		sync.Mutex
+		invariants.Mutex
 		_ [56]byte
 	}
 }
 
-func (l *keyLocks) of(ks *keyspace.Space, key string) *sync.Mutex {
+func (l *keyLocks) of(ks *keyspace.Space, key string) *invariants.Mutex {
 	return &l.stripes[(xxhash.Sum64String(key)+uint64(ks.ID()))%uint64(len(l.stripes))].Mutex
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
@@ -13,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -44,9 +44,9 @@ type Txn struct {
 	point  *readstate.Point // registered, for transactions that live long
 	stripe int              // pinned, for calls
 	pinned bool
-	held   bool         // held with Hold (must be dropped), no read point registered
-	lock   *sync.Mutex  // of its key, held by a call that writes
-	turn   *commit.Turn // of a call that others wait for
+	held   bool              // held with Hold (must be dropped), no read point registered
+	lock   *invariants.Mutex // of its key, held by a call that writes
+	turn   *commit.Turn      // of a call that others wait for
 }
 
 // In is a transaction as calls in one of its keyspaces see it: they may be
@@ -154,6 +154,9 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	if c == nil || c.Len() == 0 && c.Entered == nil {
 		// The records that were read must be as durable as if they were written here.
 		return t.engine.section.Wait(t.pos, level)
+	}
+	if invariants.Enabled {
+		invariants.Check(t.reads.Seq == t.view.Seq, "read set of sequence %d in a transaction that reads at %d", t.reads.Seq, t.view.Seq)
 	}
 	for _, it := range t.walks {
 		it.Note() // what open walks have passed was read

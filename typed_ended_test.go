@@ -1,6 +1,8 @@
 package siltstone
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +11,132 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
+
+// largeTransaction writes n keys, one collection among them, and deletes one.
+func largeTransaction(tx *Tx, n int) error {
+	for i := range n {
+		key := fmt.Appendf(nil, "key%08d", i)
+		if err := tx.Put(key, key[3:]); err != nil {
+			return err
+		}
+	}
+	for i := range min(n, 1000) {
+		if _, err := tx.Set("set").Add(fmt.Sprint(i)); err != nil {
+			return err
+		}
+	}
+	return tx.Delete([]byte("before"))
+}
+
+// countLarge returns how many keys of a large transaction there are; all of it
+// or nothing of it must be.
+func countLarge(t testing.TB, db *DB, n int) (done bool) {
+	t.Helper()
+	keys, err := db.Keys().Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	members, err := db.Set("set").Len()
+	if err != nil {
+		t.Fatal(err)
+	}
+	had, err := db.Has([]byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case keys == 1 && members == 0 && had:
+		return false
+	case keys == int64(n)+1 && members == int64(min(n, 1000)) && !had:
+		return true
+	}
+	t.Fatalf("a part of the transaction is there: %d keys, %d members, before %v", keys, members, had)
+	return false
+}
+
+// largeCommits are the ways to commit a transaction of many writes.
+var largeCommits = map[string]func(db *DB, writes int) error{
+	"Update": func(db *DB, writes int) error {
+		return db.Update(context.Background(), func(tx *Tx) error { return largeTransaction(tx, writes) })
+	},
+	"Begin": func(db *DB, writes int) error {
+		tx, err := db.Begin(context.Background(), ReadWrite)
+		if err != nil {
+			return err
+		}
+		return errors.Join(largeTransaction(tx, writes), tx.Commit())
+	},
+}
+
+func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
+	writes, stride, most := tier(3000, 10_000, 5_000_000), int64(3), 30
+	if longRun() {
+		stride, most = 1, 4
+	}
+	for name, commit := range largeCommits {
+		t.Run(name, func(t *testing.T) {
+			disk, rng := vfstest.NewDisk(1), seeded(1)
+			o := Options{FS: disk, MemtableBytes: 1 << 20, Clock: newHandClock().Now, manualWork: true}
+			db, err := Open("db", &o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Put([]byte("before"), nil); err != nil {
+				t.Fatal(err)
+			}
+			committed := false
+			whole, nothing, cuts := 0, 0, 0
+			judge := func() {
+				for _, p := range []vfstest.Profile{vfstest.P0, vfstest.P1, vfstest.P5} {
+					o := o
+					o.FS = disk.Image(p, rng)
+					again, err := Open("db", &o)
+					if err != nil {
+						t.Fatalf("cut %v: %v", p, err)
+					}
+					done := countLarge(t, again, writes)
+					if committed && !done {
+						t.Fatalf("cut %v: the transaction had been committed and is lost", p)
+					}
+					if done {
+						whole++
+					} else {
+						nothing++
+					}
+					if err := again.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			disk.OnOp(func(op vfstest.Op) {
+				if cuts++; op.N%stride == 0 && cuts <= most {
+					judge()
+				}
+			})
+			begin := time.Now()
+			if err := commit(db, writes); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(begin)
+			committed, cuts = true, 0
+			judge()
+			if err := db.step(); err != nil {
+				t.Fatal(err)
+			}
+			disk.OnOp(nil)
+			if !countLarge(t, db, writes) {
+				t.Error("the transaction is not there")
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if nothing == 0 || whole == 0 {
+				t.Errorf("%d cuts left it whole, %d nothing of it", whole, nothing)
+			}
+			t.Logf("%d writes in %v, cuts and all; %d cuts left it whole, %d nothing of it", writes, took, whole, nothing)
+		})
+	}
+}
 
 // The rows of a collection that has ended are there until a merge and the reaper
 // have come by. That is no fault.

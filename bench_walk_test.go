@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -259,4 +260,205 @@ func (inlineList) all(db *DB, key string) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkList measures lists of a million values, once contiguous and once with
+// a gap in the middle.
+func BenchmarkList(b *testing.B) {
+	for _, gaps := range []bool{false, true} {
+		name := "contiguous"
+		if gaps {
+			name = "gaps"
+		}
+		b.Run(name, func(b *testing.B) {
+			l := benchList(b, gaps)
+			v := benchValue(rand.New(rand.NewPCG(1, 2)))
+			b.Run("AtRandom", func(b *testing.B) {
+				rng := rand.New(rand.NewPCG(3, 4))
+				benchCalls(b, func(int) error { _, err := l.At(rng.Int64N(benchKeys)); return err })
+			})
+			b.Run("AtNearTheEnd", func(b *testing.B) {
+				benchCalls(b, func(i int) error { _, err := l.At(-1 - int64(i%10)); return err })
+			})
+			b.Run("PushPopFront", func(b *testing.B) {
+				benchCalls(b, func(i int) error { return pushPop(i, l.PushFront, l.PopFront, v) })
+			})
+			b.Run("PushPopBack", func(b *testing.B) {
+				benchCalls(b, func(i int) error { return pushPop(i, l.PushBack, l.PopBack, v) })
+			})
+		})
+	}
+	b.Run("Insert", func(b *testing.B) {
+		l := benchList(b, false)
+		v := benchValue(rand.New(rand.NewPCG(1, 2)))
+		at := func(position uint64) func(b *testing.B) {
+			pivot := binary.BigEndian.AppendUint64(nil, position)
+			return func(b *testing.B) {
+				benchCalls(b, func(int) error { _, err := l.InsertAfter(pivot, v); return err })
+			}
+		}
+		b.Run("NearTheFront", at(10)) // the walk to the pivot is short
+		b.Run("InTheMiddle", at(benchKeys/2))
+	})
+}
+
+// benchList returns a list of benchKeys values, which are their positions.
+func benchList(b *testing.B, gaps bool) typed.List {
+	b.Helper()
+	l := benchStore(b, false).List("list")
+	values := make([][]byte, 0, 10_000)
+	for i := range uint64(benchKeys) {
+		if values = append(values, binary.BigEndian.AppendUint64(nil, i)); len(values) == cap(values) {
+			if _, err := l.PushBack(values...); err != nil {
+				b.Fatal(err)
+			}
+			values = values[:0]
+		}
+	}
+	if gaps {
+		if _, err := l.InsertAfter(binary.BigEndian.AppendUint64(nil, benchKeys/2), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return l
+}
+
+func benchCalls(b *testing.B, call func(i int) error) {
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		if err := call(i); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// pushPop pushes and pops by turns, so that the list keeps its length.
+func pushPop(i int, push func(...[]byte) (int64, error), pop func() ([]byte, error), v []byte) error {
+	if i%2 == 0 {
+		_, err := push(v)
+		return err
+	}
+	_, err := pop()
+	return err
+}
+
+// scanShape is a store whose rows come from several places.
+type scanShape struct {
+	name    string
+	prefix  string
+	value   int
+	rounds  []int // keys written in each round, in thousands; all but the last are flushed
+	another bool  // rounds behind the first overwrite
+}
+
+var scanShapes = []scanShape{
+	{name: "Memory16", value: 16, rounds: []int{500}},
+	{name: "Memory128", value: 128, rounds: []int{250}},
+	{name: "MemoryAndRun", value: 128, rounds: []int{320, 180}},
+	{name: "LongPrefix", prefix: "tenant/0000000000000001/table/0000000001/", value: 128, rounds: []int{300, 200}},
+	{name: "Overwritten", prefix: "user", value: 128, rounds: []int{300, 100, 100, 200}, another: true},
+	{name: "Value16K", value: 16 << 10, rounds: []int{12, 4}},
+}
+
+func (s *scanShape) key(dst []byte, i int) []byte {
+	return fmt.Appendf(dst[:0], "%s%016x", s.prefix, uint64(i)*0x9E3779B97F4A7C15)
+}
+
+// open returns the store, and how many keys it holds.
+func (s *scanShape) open(b *testing.B) (*DB, int) {
+	b.Helper()
+	db, err := Open(b.TempDir(), &Options{MemoryLimit: 1 << 30, MemtableBytes: 256 << 20, Durability: Buffered, manualWork: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	rng, keys := rand.New(rand.NewPCG(1, 2)), 0
+	value := make([]byte, s.value)
+	var key []byte
+	for round, thousands := range s.rounds {
+		if round > 0 {
+			if err := db.Flush(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for range thousands * 1000 {
+			i := keys
+			if round > 0 && s.another {
+				i = rng.IntN(keys)
+			} else {
+				keys++
+			}
+			for j := range min(len(value), 64) {
+				value[j] = byte(rng.Uint32())
+			}
+			key = s.key(key, i)
+			if err := db.Put(key, value); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for range 3 { // blocks into the cache
+		it, _ := db.NewIter(nil)
+		for ok := it.First(); ok; ok = it.Next() {
+			look(it)
+		}
+		it.Close()
+	}
+	return db, keys
+}
+
+var scanSum int
+
+func look(it *Iterator) {
+	k, v := it.Key(), it.Value()
+	scanSum += int(k[len(k)-1]) + int(v[len(v)-1])
+}
+
+// BenchmarkScan walks stores of several sources. The figures are ns a row for the
+// walks, ns a seek for the others.
+func BenchmarkScan(b *testing.B) {
+	for _, s := range scanShapes {
+		b.Run(s.name, func(b *testing.B) {
+			db, keys := s.open(b)
+			walk := func(first, step func(*Iterator) bool) func(*testing.B) {
+				return func(b *testing.B) {
+					it, _ := db.NewIter(nil)
+					defer it.Close()
+					for range b.N {
+						if !it.Valid() {
+							first(it)
+						} else if !step(it) {
+							continue
+						}
+						look(it)
+					}
+				}
+			}
+			b.Run("Forward", walk((*Iterator).First, (*Iterator).Next))
+			b.Run("Backward", walk((*Iterator).Last, (*Iterator).Prev))
+			seek := func(n int) func(*testing.B) {
+				return func(b *testing.B) {
+					rng := rand.New(rand.NewPCG(1, 2))
+					var key []byte
+					for range b.N {
+						it, _ := db.NewIter(nil)
+						key = s.key(key, rng.IntN(keys))
+						ok := it.SeekGE(key)
+						for range n {
+							if !ok {
+								break
+							}
+							look(it)
+							ok = it.Next()
+						}
+						it.Close()
+					}
+				}
+			}
+			b.Run("Seek1", seek(1))
+			b.Run("Seek10", seek(10))
+			b.Run("Seek50", seek(50))
+		})
+	}
 }

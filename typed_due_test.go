@@ -1,10 +1,14 @@
 package siltstone
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,199 +20,6 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
-
-// fillDue makes two sets of n members that live for a minute: "all", which lives
-// for an hour, and "some", which has a member more that stays.
-func fillDue(t testing.TB, a typedtest.API, n int) {
-	t.Helper()
-	members := make([]string, n)
-	for i := range members {
-		members[i] = fmt.Sprintf("member %05d", i)
-	}
-	want(t, n)(a.Set("all").AddTTL(time.Minute, members...))
-	want(t, n)(a.Set("some").AddTTL(time.Minute, members...))
-	want(t, 1)(a.Set("some").Add("stays"))
-	if err := a.Key("all").Expire(time.Hour); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// rowsOf counts the rows of collections by their tags, and the timers.
-func rowsOf(t testing.TB, db *DB) (tags map[byte]int, timers int) {
-	t.Helper()
-	rows, err := liveRows(db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tags = map[byte]int{}
-	for _, r := range rows {
-		if _, _, ok := keyenc.ParseTimerRow(r.Key); ok {
-			timers++
-		}
-		if _, tag, _, ok := keyenc.ParseCollectionRow(r.Key); ok {
-			tags[tag]++
-		}
-	}
-	return tags, timers
-}
-
-// purged fails the test unless of fillDue's rows those of "stays" are left.
-func purged(t testing.TB, db *DB) {
-	t.Helper()
-	tags, timers := rowsOf(t, db)
-	if tags[keyenc.TagElement] != 1 || tags[keyenc.TagDue] != 0 || timers != 0 {
-		t.Errorf("%d elements, %d deadlines and %d timers are left", tags[keyenc.TagElement], tags[keyenc.TagDue], timers)
-	}
-	want(t, false)(db.Has([]byte("all")))
-	want(t, int64(1))(db.Set("some").Len())
-}
-
-func TestIdleCollectionsArePurged(t *testing.T) {
-	s := newTypedStore(t, 1)
-	fillDue(t, s, 2500)
-	s.reapAll()
-	tags, timers := rowsOf(t, s.db)
-	if tags[keyenc.TagElement] != 5001 || tags[keyenc.TagDue] != 5000 || timers != 3 {
-		t.Fatalf("before their time: %v, %d timers", tags, timers)
-	}
-	s.Advance(time.Minute.Milliseconds())
-	s.reapAll()
-	purged(t, s.db)
-	s.settle()
-}
-
-// TestIdleCollectionsArePurgedWithinTheReapersCadence leaves it to the workers.
-func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
-	t.Parallel() // it waits most of the time
-	clock := newHandClock()
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	fillDue(t, db, 1500)
-	clock.advance(time.Minute)
-	Within(func() bool {
-		tags, timers := rowsOf(t, db)
-		return tags[keyenc.TagElement] == 1 && timers == 0
-	})
-	purged(t, db)
-}
-
-func TestRenewedDeadlineIsPurgedAtTheNewTime(t *testing.T) {
-	s := newTypedStore(t, 1)
-	want(t, 2)(s.Set("s").AddTTL(time.Minute, "renewed", "goes"))
-	want(t, 1)(s.Set("s").AddTTL(time.Hour, "later"))
-	want(t, 0)(s.Set("s").AddTTL(2*time.Minute, "renewed"))
-	for _, left := range []int{2, 1, 1} {
-		s.Advance(time.Minute.Milliseconds())
-		s.reapAll()
-		s.done(s.recount(true))
-		if tags, timers := rowsOf(t, s.db); tags[keyenc.TagElement] != left || timers != 1 {
-			t.Errorf("%v and %d timers, want %d elements", tags, timers, left)
-		}
-	}
-	want(t, int64(1))(s.Set("s").Len())
-}
-
-func TestMergesLeaveDueElementsToThePurge(t *testing.T) {
-	s := newTypedStore(t, 1)
-	fillDue(t, s, 300)
-	s.done(s.db.Flush(context.Background()))
-	s.Advance(time.Minute.Milliseconds())
-	s.done(s.db.Compact(context.Background(), Range{}))
-	if tags, _ := rowsOf(t, s.db); tags[keyenc.TagElement] != 601 || tags[keyenc.TagDue] != 600 {
-		t.Fatalf("a merge left %v", tags)
-	}
-	s.done(s.recount(true))
-	s.done(s.db.Check(context.Background()))
-	want(t, int64(1))(s.Set("some").Len())
-	want(t, false)(s.Key("all").Exists())
-	want(t, 1)(s.Set("some").Add("new"))
-	s.reapAll()
-	s.done(s.db.Check(context.Background()))
-	want(t, int64(2))(s.Set("some").Len())
-}
-
-func TestTimeThatPassedWhileTheStoreWasClosedIsOver(t *testing.T) {
-	for name, end := range map[string]func(*typedStore){
-		"closed": func(s *typedStore) { s.reopen() },
-		"cut":    func(s *typedStore) { s.crash(vfstest.P1) },
-	} {
-		s := newTypedStore(t, 1)
-		fillDue(t, s, 50)
-		end(s)
-		want(t, int64(51))(s.Set("some").Len())
-		before := s.db
-		s.done(before.Close())
-		s.Advance(time.Minute.Milliseconds())
-		s.open()
-		if n, err := s.Set("some").Len(); n != 1 || err != nil {
-			t.Errorf("%s: %d members, %v", name, n, err)
-		}
-		want(t, false)(s.Key("all").Exists())
-		s.reapAll()
-		purged(t, s.db)
-		s.settle()
-	}
-}
-
-func TestPurgeCutAnywhereLosesNoCount(t *testing.T) {
-	s := newTypedStore(t, 1)
-	fillDue(t, s, 1200)
-	s.done(s.db.Compact(context.Background(), Range{}))
-	s.Advance(time.Minute.Milliseconds())
-	var images []*vfstest.Disk
-	s.disk.OnOp(func(vfstest.Op) { images = append(images, s.disk.Image(vfstest.P0, nil)) })
-	s.reapAll()
-	s.done(s.db.Sync())
-	s.disk.OnOp(nil)
-	if len(images) < 3 {
-		t.Fatalf("the purge wrote %d times", len(images))
-	}
-	for i := 0; i < len(images); i += tier(5, 1, 1) {
-		o := denseOptions(images[i], s.clock)
-		db, err := Open("db", &o)
-		s.done(err)
-		again := &typedStore{t: t, clock: s.clock, db: db}
-		if n, err := db.Set("some").Len(); n != 1 || err != nil {
-			t.Errorf("cut before write %d: %d members, %v", i+1, n, err)
-		}
-		want(t, false)(db.Key("all").Exists())
-		err = again.recount(false)
-		again.reapAll()
-		if err = errors.Join(err, again.recount(true)); err != nil {
-			t.Errorf("cut before write %d: %v", i+1, err)
-		}
-		s.done(db.Close())
-	}
-}
-
-func TestClockThatGoesBackRevivesNoElement(t *testing.T) {
-	typedtest.InRows(t)
-	s := newTypedStore(t, 1)
-	fillDue(t, s, 3)
-	s.Advance(time.Minute.Milliseconds())
-	want(t, int64(1))(s.Set("some").Len())
-	want(t, 1)(s.Set("other").Add("m")) // the log has the reading
-	s.Advance(-10 * time.Minute.Milliseconds())
-	want(t, false)(s.Set("some").Has("member 00001"))
-	s.reopen()
-	want(t, false)(s.Set("some").Has("member 00001"))
-	want(t, int64(1))(s.Set("some").Len())
-	s.reapAll()
-	purgedBut(t, s.db, 2)
-	s.Advance(1000 * time.Hour.Milliseconds())
-	want(t, int64(1))(s.Set("some").Len())
-}
-
-// purgedBut fails the test unless that many elements are left.
-func purgedBut(t testing.TB, db *DB, elements int) {
-	t.Helper()
-	if tags, _ := rowsOf(t, db); tags[keyenc.TagElement] != elements || tags[keyenc.TagDue] != 0 {
-		t.Errorf("left are %v, want %d elements", tags, elements)
-	}
-}
 
 func TestSnapshotShowsElementsPurgedSince(t *testing.T) {
 	s := newTypedStore(t, 1)
@@ -514,4 +325,116 @@ func TestReaderLosesToADeadlineOfTheNextMillisecond(t *testing.T) {
 		t.Errorf("committed: %v", err)
 	}
 	s.done(s.db.Close())
+}
+
+// logBytes returns the name and content of the newest log that counts.
+func logBytes(t testing.TB, disk vfs.FS) (name string, content []byte) {
+	t.Helper()
+	names, err := disk.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		if !strings.HasSuffix(n, ".wal") {
+			continue
+		}
+		f, err := disk.Open("db/" + n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, st.Size())
+		if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		f.Close()
+		if bytes.Trim(b, "\x00") != nil { // or else it was only prepared
+			name, content = n, b
+		}
+	}
+	return name, content
+}
+
+// cutLog returns the disk with a log that ends at size, or has zeros from there
+// on.
+func cutLog(t testing.TB, disk *vfstest.Disk, name string, size int64, zeros int64) *vfstest.Disk {
+	t.Helper()
+	cut := disk.Image(vfstest.P0, nil)
+	f, err := cut.OpenWrite("db/" + name)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil && zeros > 0 {
+		err = f.Allocate(zeros)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return cut
+}
+
+func TestPowerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
+	typedtest.InEveryForm(t, powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing)
+}
+
+func powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
+	s := newTypedStore(t, 1)
+	s.change = func(o *Options) { o.MemtableBytes = 1 << 20 } // all in one log
+	s.reopen()
+	s.done(typedtest.Populate(s))
+	before := s.picture()
+	name, old := logBytes(t, s.disk)
+	s.done(s.Update(func(tx typedtest.API) error {
+		for _, call := range typedtest.Changes() {
+			switch call.Name { // the others end what these change, or fail behind them
+			case "Expire", "Append", "Hash.Set", "ExpireFields", "Set.Add", "Set.AddTTL", "Set.MoveTo", "ZSet.Add", "PopMin", "PushFront", "Trim":
+				if err := call.Run(tx); err != nil {
+					return fmt.Errorf("%s: %w", call.Name, err)
+				}
+			}
+		}
+		return nil
+	}))
+	after := s.picture()
+	same, changed := logBytes(t, s.disk)
+	if same != name || after == before {
+		t.Fatalf("the transaction went to %s and not %s", same, name)
+	}
+	first, end := 0, len(changed)
+	for first < len(old) && old[first] == changed[first] {
+		first++
+	}
+	for end > first && changed[end-1] == 0 {
+		end--
+	}
+	stride := tier(19, 3, 1)
+	kept := 0
+	for cut := first; cut <= end; cut += stride {
+		if cut+stride > end {
+			cut = end
+		}
+		for _, zeros := range []int64{0, int64(len(changed))} {
+			o := denseOptions(cutLog(t, s.disk, name, int64(cut), zeros), s.clock)
+			db, err := Open("db", &o)
+			if err != nil {
+				t.Fatalf("cut at byte %d of %d to %d, zeros %v: %v", cut, first, end, zeros > 0, err)
+			}
+			got := (&typedStore{t: t, db: db}).picture()
+			s.done(db.Close())
+			switch {
+			case got == after && cut >= end-8: // the frame may end in zeros
+				kept++
+			case got != before || cut == end && zeros > 0:
+				t.Fatalf("cut at byte %d of %d to %d, zeros %v, left\n%s", cut, first, end, zeros > 0, got)
+			}
+		}
+	}
+	if kept == 0 {
+		t.Error("the whole transaction is never there")
+	}
+	t.Logf("cut at %d bytes", end-first)
 }

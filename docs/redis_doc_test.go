@@ -1,4 +1,4 @@
-package siltstone
+package docs
 
 import (
 	"go/ast"

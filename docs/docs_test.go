@@ -1,4 +1,5 @@
-package siltstone
+// Package docs is the documents, and what holds them to the code.
+package docs
 
 import (
 	"fmt"
@@ -19,6 +20,16 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/gosource"
 )
+
+const modulePath = "github.com/siltstonedb/siltstone"
+
+// TestMain runs the tests where the documents' paths begin.
+func TestMain(m *testing.M) {
+	if err := os.Chdir(".."); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // blockStart is what stands around a Go block of the documents that is not a
 // whole program: the names it may use without explaining them.

@@ -1,9 +1,0 @@
-package siltstone
-
-import (
-	"testing"
-
-	"github.com/siltstonedb/siltstone/internal/leaktest"
-)
-
-func TestMain(m *testing.M) { leaktest.Main(m) }
