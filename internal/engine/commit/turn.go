@@ -104,6 +104,9 @@ func (t *Turn) end() {
 // by its own closure: nobody was let through.
 func (t *Turn) Undisturbed() bool { return !t.overtaken.Load() }
 
+// Free reports whether nobody has a turn.
+func (g *Turns) Free() bool { return g.now.Load() == nil }
+
 // holdsBack reports whether the change has to wait for somebody's turn to end. It
 // is asked inside the commit section.
 func (g *Turns) holdsBack(c *Change) bool {
