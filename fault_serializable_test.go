@@ -293,9 +293,9 @@ func TestTransactionsWithManyReadsAreSerializable(t *testing.T) {
 		}
 		return db.Apply(&b, siltstone.Buffered)
 	})
-	each := 15
+	each := 8
 	if testing.Short() {
-		each = 4
+		each = 2
 	}
 	var taken sync.Map
 	for g := range 3 {

@@ -93,9 +93,9 @@ func (t *Turn) End() {
 
 func (t *Turn) end() {
 	t.over.Do(func() {
-		close(t.done)
+		t.thaw() // before anybody who waits goes on, and looks at the time
 		t.turns.now.CompareAndSwap(t, nil)
-		t.thaw()
+		close(t.done)
 		<-t.turns.token
 	})
 }
