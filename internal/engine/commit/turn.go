@@ -93,9 +93,9 @@ func (t *Turn) End() {
 
 func (t *Turn) end() {
 	t.over.Do(func() {
-		close(t.done)
+		t.thaw() // before anybody who waits goes on, and looks at the time
 		t.turns.now.CompareAndSwap(t, nil)
-		t.thaw()
+		close(t.done)
 		<-t.turns.token
 	})
 }
@@ -104,8 +104,11 @@ func (t *Turn) end() {
 // by its own closure: no other commit was let through.
 func (t *Turn) Undisturbed() bool { return !t.overtaken.Load() }
 
-// holdsBack reports whether the change has to wait until another attempt's turn ends.
-// It is called inside the commit section.
+// Free reports whether nobody has a turn.
+func (g *Turns) Free() bool { return g.now.Load() == nil }
+
+// holdsBack reports whether the change has to wait for somebody's turn to end. It
+// is asked inside the commit section.
 func (g *Turns) holdsBack(c *Change) bool {
 	t := g.now.Load()
 	if t == nil || t == c.Turn {
