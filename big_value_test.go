@@ -7,9 +7,12 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // allocated returns how many bytes do allocates.
@@ -149,4 +152,120 @@ func TestTheLargestValueFitsABoundOfMemory(t *testing.T) {
 	if most := int64(17 << 20 / 4); peak > most {
 		t.Errorf("peak: %d MiB, at most %d", peak>>10, most>>10)
 	}
+}
+
+// readCount is a file system that counts the bytes that are read.
+func readCount() (vfs.FS, *atomic.Int64) {
+	f, read := vfstest.NewFaults(vfs.NewMem()), new(atomic.Int64)
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Read {
+			read.Add(int64(op.Len))
+		}
+	})
+	return f, read
+}
+
+// openStill opens a store that does nothing by itself.
+func openStill(t *testing.T, fs vfs.FS, o siltstone.Options) *siltstone.DB {
+	t.Helper()
+	o.FS = fs
+	o.Extreme(siltstone.Extremes{ManualWork: true})
+	db, err := siltstone.Open("db", &o)
+	ok(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// TestAValueNextDoorIsNotRead asks for what lies beside large values, and for their
+// keys alone. A short separator parts some of the keys, and none others.
+func TestAValueNextDoorIsNotRead(t *testing.T) {
+	const large = 8 << 20
+	o := siltstone.Options{MemoryLimit: 8 << 20}
+	fs, read := readCount()
+	db := openStill(t, fs, o)
+	value := incompressible(large)
+	for _, key := range []string{"b0001", "b0002", "b0003", "d"} {
+		ok(t, db.Put([]byte(key+"-"), []byte("small")))
+		ok(t, db.Put([]byte(key), value))
+	}
+	_, err := db.Hash("h").Set("f", value)
+	ok(t, err)
+	ok(t, db.Compact(bg, siltstone.Range{}))
+	ok(t, db.Close())
+	db = openStill(t, fs, o)
+	scan := func(lo, hi string) func() any {
+		return func() any {
+			n, r := 0, siltstone.Range{Lower: []byte(lo), Upper: []byte(hi)}
+			for _, err := range db.Scan(r) {
+				ok(t, err)
+				n++
+			}
+			for _, err := range db.ScanBack(r) {
+				ok(t, err)
+				n++
+			}
+			return n
+		}
+	}
+	key := []byte("b0002")
+	has := func(s interface{ Has([]byte) (bool, error) }) bool {
+		yes, err := s.Has(key)
+		ok(t, err)
+		return yes
+	}
+	for _, c := range []struct {
+		what string
+		want any
+		ask  func() any
+	}{
+		{"an empty scan", 0, scan("a", "b")},
+		{"an empty scan up to a value", 0, scan("b0002-\x00", "b0003")},
+		{"a scan between values", 2, scan("b0001\x00", "b0002")},
+		{"a scan behind a value", 2, scan("d\x00", "d-\x00")},
+		{"a walk of all keys", 9, func() any { return keysOf(t, db) }},
+		{"Has", true, func() any { return has(db) }},
+		{"TTL", siltstone.NoTTL, func() any { d, err := db.TTL(key); ok(t, err); return d }},
+		{"Has in a snapshot", true, func() any {
+			s, err := db.NewSnapshot()
+			ok(t, err)
+			defer s.Close()
+			return has(s)
+		}},
+		{"Has in a transaction", true, func() any {
+			found := false
+			ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+				found = has(tx)
+				return db.Put([]byte("a"), nil) // so that the commit asks for the key again
+			}))
+			return found
+		}},
+		{"Exists", 2, func() any { n, err := db.Keys().Exists("b0002", "h"); ok(t, err); return n }},
+		{"the look for timers", nil, func() any { ok(t, db.Step()); return nil }},
+	} {
+		before := read.Load()
+		if got := c.ask(); got != c.want {
+			t.Errorf("%s finds %v, want %v", c.what, got, c.want)
+		}
+		if n := read.Load() - before; n > large/4 {
+			t.Errorf("%s reads %d bytes", c.what, n)
+		}
+	}
+	got, err := db.Get(key)
+	ok(t, err)
+	if string(got) != string(value) {
+		t.Error("the value is another one")
+	}
+	ok(t, db.Check(bg))
+}
+
+// keysOf returns how many keys a walk of keys alone finds.
+func keysOf(t *testing.T, db *siltstone.DB) (n int) {
+	t.Helper()
+	it, err := db.NewIter(&siltstone.IterOptions{KeysOnly: true})
+	ok(t, err)
+	for more := it.First(); more; more = it.Next() {
+		n++
+	}
+	ok(t, it.Close())
+	return n
 }

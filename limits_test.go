@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -265,4 +266,53 @@ func (s *testStore) diskBytes() (n int64) {
 		}
 	}
 	return n
+}
+
+func TestAWalkKeepsToMaxOpenFiles(t *testing.T) {
+	const limit, keys = 16, 4000
+	mem := vfs.NewMem()
+	o := siltstone.Options{FS: mem, MemoryLimit: 64 << 20, MaxOpenFiles: limit, Compression: siltstone.None}
+	o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 4 << 10, ManualWork: true})
+	db, err := siltstone.Open("db", &o)
+	ok(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	for i := range keys {
+		ok(t, db.Put(fmt.Appendf(nil, "%08d", i), fmt.Appendf(nil, "%0100d", i)))
+		if i%500 == 0 {
+			ok(t, db.DeleteRange(siltstone.Prefix(fmt.Appendf(nil, "%08d-", i))))
+		}
+	}
+	ok(t, db.Compact(bg, siltstone.Range{}))
+	tables := db.Metrics().Tables.Count
+	if tables < 4*limit {
+		t.Fatalf("%d tables show nothing", tables)
+	}
+	open := func() (n int) {
+		for _, name := range mem.OpenFiles() {
+			if strings.HasSuffix(name, ".sst") {
+				n++
+			}
+		}
+		return n
+	}
+	for _, walk := range []func(siltstone.Range) iter.Seq2[siltstone.KV, error]{db.Scan, db.ScanBack} {
+		seen, most := 0, 0
+		for _, err := range walk(siltstone.Range{}) {
+			ok(t, err)
+			if seen++; seen%50 == 0 {
+				ok(t, db.Step())
+				most = max(most, open())
+			}
+		}
+		if seen != keys {
+			t.Errorf("the walk finds %d keys of %d", seen, keys)
+		}
+		if most > limit+2 {
+			t.Errorf("%d of %d tables were open at once, the limit is %d", most, tables, limit)
+		}
+	}
+	ok(t, db.Step())
+	if n := open(); n > limit {
+		t.Errorf("%d tables are open afterwards", n)
+	}
 }
