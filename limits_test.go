@@ -316,3 +316,52 @@ func TestAWalkKeepsToMaxOpenFiles(t *testing.T) {
 		t.Errorf("%d tables are open afterwards", n)
 	}
 }
+
+// TestATransactionThatIsTooLargeIsRefused fills a transaction up to the limit, and
+// looks at what the store says that it holds meanwhile.
+func TestATransactionThatIsTooLargeIsRefused(t *testing.T) {
+	const limit = 4 << 20
+	s := newStore(t, func(o *siltstone.Options) { o.MaxTxBytes = limit })
+	before := s.DB.Metrics().Memory
+	value := make([]byte, 1000)
+	ok(t, s.DB.Update(bg, func(tx *siltstone.Tx) error {
+		n, err := 0, error(nil)
+		for ; err == nil; n++ {
+			if err = tx.Put(fmt.Appendf(nil, "%08d", n), value); err == nil && n == 3000 {
+				_, err = tx.Set("s").Add("member")
+			}
+		}
+		if !errors.Is(err, siltstone.ErrTxTooLarge) || !strings.Contains(err.Error(), fmt.Sprint(limit)) {
+			t.Errorf("after %d puts: %v", n, err)
+		}
+		if n*len(value) < limit*3/4 {
+			t.Errorf("%d puts of %d bytes are too large already", n, len(value))
+		}
+		now := s.DB.Metrics().Memory
+		if d := now.Transactions - before.Transactions; d < limit {
+			t.Errorf("the metrics say that a transaction of %d bytes holds %d", limit, d)
+		}
+		if _, err := tx.Hash("h").Remove("f"); err != nil {
+			t.Error(err)
+		}
+		return nil // what was refused has changed nothing: the rest commits
+	}))
+	if now := s.DB.Metrics().Memory; now.Transactions != before.Transactions {
+		t.Errorf("%d bytes of transactions, %d before", now.Transactions, before.Transactions)
+	}
+	if yes, err := s.DB.Has([]byte("00003000")); err != nil || !yes {
+		t.Errorf("the puts before the refusal: %v, %v", yes, err)
+	}
+}
+
+func TestAMemtableLargerThanTheMemoryIsRefused(t *testing.T) {
+	for _, o := range []siltstone.Options{
+		{MemoryLimit: 8 << 20, MemtableBytes: 8<<20 + 1},
+		{MemtableBytes: 512 << 20},
+	} {
+		o.FS = vfs.NewMem()
+		if db, err := siltstone.Open("db", &o); err == nil || !strings.Contains(err.Error(), "MemtableBytes") {
+			t.Errorf("a memtable of %d bytes in %d: %v, %v", o.MemtableBytes, o.MemoryLimit, db, err)
+		}
+	}
+}

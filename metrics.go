@@ -128,7 +128,7 @@ type MemoryMetrics struct {
 	ReadAhead     int64 // lent to iterators
 	Spare         int64 // an emptied memtable and table writers, kept for the next flush
 	Iterators     int64 // the open ones themselves, without what they have read
-	Transactions  int64 // the open ones themselves, without their reads and writes
+	Transactions  int64 // the open ones, with their writes and without their reads
 }
 
 // Total returns the sum of the parts.

@@ -41,7 +41,7 @@ func (db *DB) Metrics() Metrics {
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Open = db.handles.metrics(time.Now())
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
-	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
+	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
 	for _, r := range db.set.Nominations.Undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)
 		lo, hi := keyenc.CollectionRange(keyspace.Prefix(r.Keyspace), r.First, r.Last)

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,11 +27,17 @@ type Options struct {
 	// room of their own for a while, beside the limit. Zero: no limit. A disk that is
 	// nearly full is treated alike.
 	MaxDiskBytes int64
-	// MemtableBytes is the size, indexes included, at which the memtable is flushed.
+	// MemtableBytes is the size, indexes included, at which the memtable is flushed;
+	// at most MemoryLimit.
 	// Larger means fewer, larger tables and a longer log to replay after a crash.
 	// Zero is an eighth of MemoryLimit, at most 64 MiB: under load there are up to
 	// three, one taking writes and two being flushed.
 	MemtableBytes int64
+	// MaxTxBytes bounds what a transaction of Update or Begin may hold of its writes,
+	// in memory and until it ends: a write beyond it is refused with ErrTxTooLarge.
+	// Zero is half of MemoryLimit, at least 64 MiB. A Batch is as large as its maker
+	// makes it, and has no bound.
+	MaxTxBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int
 	// CompactionRate bounds how many bytes a second compactions write. Zero: no
@@ -155,6 +162,7 @@ const (
 	defaultOpen    = 256
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
+	leastTx        = 64 << 20              // of the default of MaxTxBytes
 	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
@@ -176,8 +184,10 @@ func (o *Options) withDefaults() (Options, error) {
 		return bad("MemoryLimit", c.MemoryLimit)
 	case c.MaxDiskBytes < 0:
 		return bad("MaxDiskBytes", c.MaxDiskBytes)
-	case c.MemtableBytes < 0 || c.MemtableBytes > 1<<30:
+	case c.MemtableBytes < 0 || c.MemtableBytes > 1<<30 || c.MemtableBytes > cmp.Or(c.MemoryLimit, defaultMemory):
 		return bad("MemtableBytes", c.MemtableBytes)
+	case c.MaxTxBytes < 0:
+		return bad("MaxTxBytes", c.MaxTxBytes)
 	case c.MaxOpenFiles < 0:
 		return bad("MaxOpenFiles", c.MaxOpenFiles)
 	case c.CompactionRate < 0:
@@ -196,6 +206,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.MemtableBytes = max(c.MemtableBytes, leastMemtable); o != nil && o.MemtableBytes > 0 && o.blockSize > 0 {
 		c.MemtableBytes = o.MemtableBytes // a test's extreme
+	}
+	if c.MaxTxBytes == 0 {
+		c.MaxTxBytes = max(c.MemoryLimit/2, leastTx)
 	}
 	if c.MaxOpenFiles == 0 {
 		c.MaxOpenFiles = defaultOpen

@@ -163,7 +163,7 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 		// need not wait for it.
 		t.view.State.Holders.Add(1)
 		t.engine.states.Unpin(t.view.State, t.stripe)
-		t.pinned, t.held = false, true
+		t.pinned, t.holds = false, true
 	}
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
