@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 var huge = flag.Bool("huge", false, "also try values of 256 MiB and ten million elements")
@@ -363,5 +365,65 @@ func TestAMemtableLargerThanTheMemoryIsRefused(t *testing.T) {
 		if db, err := siltstone.Open("db", &o); err == nil || !strings.Contains(err.Error(), "MemtableBytes") {
 			t.Errorf("a memtable of %d bytes in %d: %v, %v", o.MemtableBytes, o.MemoryLimit, db, err)
 		}
+	}
+}
+
+// TestADamagedTableFreezesItsRangeOnly damages a table of the last level, or one
+// above it, and writes on: all but what needs that table is merged, and only one
+// merge fails.
+func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
+	for _, last := range []bool{true, false} {
+		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
+		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.None, OnEvent: func(e siltstone.Event) {
+			if e, ok := e.(siltstone.CompactionEnd); ok && e.Err != nil {
+				failed++
+			}
+		}}
+		o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 16 << 10, RunLimit: 3, ManualWork: true})
+		db, err := siltstone.Open("db", &o)
+		ok(t, err)
+		round := 0
+		load := func() {
+			for i := range 300 {
+				ok(t, db.Put(fmt.Appendf(nil, "%06d", (i*7919+round*31)%20000), make([]byte, 100)))
+			}
+			round++
+			ok(t, db.Flush(bg))
+		}
+		for range 20 {
+			load()
+		}
+		if last {
+			ok(t, db.Compact(bg, siltstone.Range{}))
+		}
+		names, err := f.List("db")
+		ok(t, err)
+		names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".sst") })
+		name := "db/" + names[len(names)-1]
+		if last {
+			name = "db/" + names[len(names)/2]
+		}
+		f.Inject(vfstest.Fault{Match: func(op vfstest.Op) bool {
+			return op.Kind == vfstest.Read && op.Name == name && op.Off < 8<<10
+		}, Effect: vfstest.Damaged, Times: vfstest.Forever})
+		for range 40 {
+			load()
+			if db.Step() != nil { // what cannot be done is set aside
+				ok(t, db.Step())
+			}
+		}
+		m := db.Metrics()
+		t.Logf("last level %v: %d runs, %d merges, %d failed, %d frozen", last, len(m.Runs), m.Compactions.Merges, failed, m.Troubles.Frozen)
+		if len(m.Runs) > 12 {
+			t.Errorf("last level %v: %d runs", last, len(m.Runs))
+		}
+		if m.Troubles.Frozen != 1 || failed != 1 {
+			t.Errorf("last level %v: %d tables are frozen, %d merges failed", last, m.Troubles.Frozen, failed)
+		}
+		if err := db.Compact(bg, siltstone.Range{}); !errors.Is(err, siltstone.ErrCorruption) {
+			t.Errorf("last level %v: Compact of a damaged store says %v", last, err)
+		}
+		f.Clear()
+		_ = db.Close()
 	}
 }

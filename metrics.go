@@ -173,9 +173,10 @@ type DeadMetrics struct {
 	Reaped      int64 // counter: found dead
 }
 
-// TroubleMetrics are counters of what an operator should look at.
+// TroubleMetrics are of what an operator should look at: counters, but for Frozen.
 type TroubleMetrics struct {
 	Corruptions, NoSpace, SlowSyncs int64
+	Frozen                          int    // damaged tables that merges leave alone, until Repair
 	Poisoned                        string // why nothing is written any more, or empty
 }
 

@@ -23,6 +23,7 @@ func (db *DB) Metrics() Metrics {
 	defer db.states.Unpin(rs, n)
 	var m Metrics
 	db.report.tally.into(&m)
+	m.Troubles.Frozen = db.work.Frozen()
 	m.Compactions.Running = db.work.Running()
 	m.Compactions.WriteAmplification = writeAmplification(m.Flushes.Bytes, m.Compactions.BytesOut)
 	m.Stalls.Delay = db.section.DelayPerMiB()
