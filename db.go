@@ -63,7 +63,7 @@ func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
 		return dst, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
@@ -76,7 +76,7 @@ func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
 
 // look finds the live record of a user key. A clock of 0 is read when a record
 // needs it.
-func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base.SeqNum, now int64) (readstate.Found, error) {
+func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base.SeqNum, now int64, want readstate.Want) (readstate.Found, error) {
 	if err := base.CheckKey(key); err != nil {
 		return readstate.Found{}, err
 	}
@@ -85,7 +85,7 @@ func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base
 	}
 	var room [128]byte
 	row := keyenc.AppendKeyRow(room[:0], ks.Prefix(), key)
-	f, err := rs.Get(row, base.HashRow(row), seq)
+	f, err := rs.Look(row, base.HashRow(row), seq, want)
 	if err != nil {
 		return f, db.states.ReadError(err)
 	}
@@ -119,7 +119,7 @@ func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
 		return base.Trailer{}, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }

@@ -5,7 +5,7 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // The errors of the store, to be compared with errors.Is.
 //
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
-// ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
+// ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrTxTooLarge, ErrBadRange,
 // ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
 // ErrNoSpace, ErrTxDone, ErrManaged, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
@@ -48,6 +48,9 @@ var (
 	ErrKeyTooLarge = base.ErrKeyTooLarge
 	// ErrValueTooLarge: a value has more than MaxValueLen bytes.
 	ErrValueTooLarge = base.ErrValueTooLarge
+	// ErrTxTooLarge: a write would take its transaction beyond Options.MaxTxBytes;
+	// the error names both sizes.
+	ErrTxTooLarge = base.ErrTxTooLarge
 	// ErrBadRange: a range's lower bound is above its upper bound.
 	ErrBadRange = base.ErrBadRange
 	// ErrBadTTL: a time to live is zero or negative.

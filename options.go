@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -28,11 +29,17 @@ type Options struct {
 	// own for a while, beside the limit. A disk that is nearly full has the same
 	// effect. Zero: no limit.
 	MaxDiskBytes int64
-	// MemtableBytes is the size, indexes included, at which the memtable is flushed.
+	// MemtableBytes is the size, indexes included, at which the memtable is flushed;
+	// at most MemoryLimit.
 	// Larger means fewer, larger tables and a longer log to replay after a crash.
 	// Zero is an eighth of MemoryLimit, at most 64 MiB: under load there are up to
 	// three, one taking writes and two being flushed.
 	MemtableBytes int64
+	// MaxTxBytes bounds what a transaction of Update or Begin may hold of its writes,
+	// in memory and until it ends: a write beyond it is refused with ErrTxTooLarge.
+	// Zero is half of MemoryLimit, at least 64 MiB. A Batch is as large as its maker
+	// makes it, and has no bound.
+	MaxTxBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int
 	// CompactionRate bounds the bytes that compactions write in a second. Zero: no
@@ -158,6 +165,7 @@ const (
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
 	mostMemtable   = 1 << 30
+	leastTx        = 64 << 20              // of the default of MaxTxBytes
 	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
@@ -170,7 +178,8 @@ func (o *Options) check() error {
 	}{
 		{"MemoryLimit", o.MemoryLimit, leastMemory, math.MaxInt64},
 		{"MaxDiskBytes", o.MaxDiskBytes, 0, math.MaxInt64},
-		{"MemtableBytes", o.MemtableBytes, 0, mostMemtable},
+		{"MemtableBytes", o.MemtableBytes, 0, min(mostMemtable, cmp.Or(o.MemoryLimit, defaultMemory))},
+		{"MaxTxBytes", o.MaxTxBytes, 0, math.MaxInt64},
 		{"MaxOpenFiles", int64(o.MaxOpenFiles), 0, math.MaxInt64},
 		{"CompactionRate", o.CompactionRate, 0, math.MaxInt64},
 	} {
@@ -211,6 +220,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.MemtableBytes = max(c.MemtableBytes, leastMemtable); o != nil && o.MemtableBytes > 0 && o.blockSize > 0 {
 		c.MemtableBytes = o.MemtableBytes // a test's extreme
+	}
+	if c.MaxTxBytes == 0 {
+		c.MaxTxBytes = max(c.MemoryLimit/2, leastTx)
 	}
 	if c.MaxOpenFiles == 0 {
 		c.MaxOpenFiles = defaultOpen

@@ -77,7 +77,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer s.db.states.Unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
@@ -116,7 +116,7 @@ func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
 		return base.Trailer{}, err
 	}
 	defer s.db.states.Unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }

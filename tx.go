@@ -121,13 +121,13 @@ func (tx *Tx) row(dst, key []byte) ([]byte, error) {
 	return keyenc.AppendKeyRow(dst, tx.ks().Prefix(), key), nil
 }
 
-func (tx *Tx) look(key []byte) (readstate.Found, error) {
+func (tx *Tx) look(key []byte, want readstate.Want) (readstate.Found, error) {
 	var room [128]byte
 	row, err := tx.row(room[:0], key)
 	if err != nil {
 		return readstate.Found{}, err
 	}
-	f, err := tx.t.Look(row)
+	f, err := tx.t.Look(row, want)
 	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
@@ -136,7 +136,7 @@ func (tx *Tx) look(key []byte) (readstate.Found, error) {
 
 // stat finds the live record of key and returns its trailer.
 func (tx *Tx) stat(key []byte) (base.Trailer, error) {
-	f, err := tx.look(key)
+	f, err := tx.look(key, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }
@@ -146,7 +146,7 @@ func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
 func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
-	f, err := tx.look(key)
+	f, err := tx.look(key, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err

@@ -27,6 +27,7 @@ var (
 	ErrEmptyKey      = errors.New("siltstone: empty key")
 	ErrKeyTooLarge   = errors.New("siltstone: key too large")
 	ErrValueTooLarge = errors.New("siltstone: value too large")
+	ErrTxTooLarge    = errors.New("siltstone: transaction too large")
 	ErrBadRange      = errors.New("siltstone: lower bound is above upper bound")
 	ErrBadTTL        = errors.New("siltstone: time to live is not positive")
 	ErrNotNumber     = errors.New("siltstone: value is not a number")

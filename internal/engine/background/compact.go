@@ -90,6 +90,9 @@ func (w *Work) CompactStep(ctx context.Context, manual *compaction.KeyRange) (di
 	err = w.carryOut(ctx, c, rs, &r)
 	r.Duration, r.Err = time.Since(begin), err
 	w.hooks.Compacted(r)
+	if manual == nil && err != nil && w.freeze(c, err) {
+		return true, nil // it was told before: there may be other work
+	}
 	return err == nil, err
 }
 
@@ -120,6 +123,7 @@ func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *reads
 		in := w.input(a)
 		if manual == nil {
 			in.ReadCredit = w.readCredit(rs.Version)
+			in.Frozen = w.thaw(rs.Version)
 		}
 		if w.nothingToDo(rs.Version, in, manual) {
 			return nil, rs

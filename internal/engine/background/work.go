@@ -28,6 +28,7 @@ type Work struct {
 	lastSeq  base.SeqNum // at the last look, to tell an idle store
 	since    time.Time   // when it last changed
 	settled  settled
+	frozen   frozen
 
 	// Writers keeps the memory of table writers.
 	Writers compaction.Writers

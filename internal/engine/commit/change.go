@@ -3,6 +3,7 @@ package commit
 import (
 	"context"
 	"sync"
+	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
@@ -91,6 +92,17 @@ func (c *Change) Free() {
 
 // Len returns the number of operations.
 func (c *Change) Len() int { return len(c.ops) }
+
+// opSize is what an operation takes beside its bytes in the payload.
+const opSize = int64(unsafe.Sizeof(op{}))
+
+// Size returns the bytes of the operations, and Memory those that the change holds
+// for them, with room to grow.
+func (c *Change) Size() int64   { return int64(len(c.payload)) + opSize*int64(len(c.ops)) }
+func (c *Change) Memory() int64 { return int64(cap(c.payload)) + opSize*int64(cap(c.ops)) }
+
+// SizeOf returns about what AddOp adds to the Size of a change.
+func SizeOf(o record.Op) int64 { return int64(len(o.Key)+len(o.Value)) + opSize }
 
 // Op returns operation i. Its slices point into the payload.
 func (c *Change) Op(i int) record.Op {

@@ -144,7 +144,9 @@ func changedInTable(t *readstate.Table, s *readset.Set, since base.SeqNum) error
 		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > since {
 			return pointConflict(p.Row)
 		}
-		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, nil)
+		l := sstable.Loan{Want: sstable.WantKey}
+		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, &l)
+		l.Return()
 		if err != nil {
 			return err
 		}
@@ -173,7 +175,7 @@ func intervalInTable(t *readstate.Table, i *readset.Interval, since base.SeqNum)
 	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
 		return rangeConflict(i.Lo, hi)
 	}
-	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
+	it := r.NewIter(sstable.IterOptions{KeysOnly: true, Lower: i.Lo, Upper: hi})
 	defer it.Close()
 	for e := it.SeekGE(i.Lo, base.SeqMax); e != nil; e = it.Next() {
 		if hi != nil && bytes.Compare(e.Key, hi) >= 0 {

@@ -185,6 +185,29 @@ func (t *Table) Get() (*sstable.Reader, error) {
 	return t.open()
 }
 
+// walk returns a reader for a walk, which goes on to other tables. Where as many
+// files are open as may be, it is one that nobody else has: own, which the caller
+// closes. One that all share could not be closed before the walk's state ends, and a
+// walk may meet every table of the store.
+func (t *Table) walk() (r *sstable.Reader, own *OpenTable, err error) {
+	if t.reader.Load() == nil && t.cache.crowded() {
+		if own, err = t.cache.openFile(t.Table); err != nil {
+			return nil, nil, err
+		}
+		return own.Reader, own, nil
+	}
+	r, err = t.Get()
+	return r, nil, err
+}
+
+// crowded reports whether as many files are open as may be, those counted that wait
+// for read states to end.
+func (c *Tables) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && c.open+len(c.retired) >= c.limit
+}
+
 func (t *Table) open() (*sstable.Reader, error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()

@@ -200,7 +200,7 @@ func inspect(t *txn.Txn, number uint32, id uint64) (v finding, err error) {
 	if err != nil {
 		return v, err
 	}
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantValue)
 	if err != nil {
 		return v, err
 	}

@@ -145,6 +145,7 @@ func (it *Iter) Refresh(v View) {
 // open makes the children, newest source first: own writes, memtables, runs.
 func (it *Iter) open() {
 	rs, keysOnly := it.State, it.keysOnly
+	o := sstable.IterOptions{KeysOnly: keysOnly, Lower: it.lower, Upper: it.upper}
 	mems := 1 + len(rs.Imms)
 	it.children = it.children[:0]
 	it.mems = grow(it.mems, mems+1)
@@ -165,7 +166,7 @@ func (it *Iter) open() {
 	}
 	it.firstRun = len(it.children)
 	for i := range rs.Runs {
-		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], keysOnly))
+		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], o))
 	}
 	it.merge.Init(it.children)
 }

@@ -25,6 +25,8 @@ import (
 type Engine struct {
 	// Conflicts counts commits that were refused because reads had changed.
 	Conflicts atomic.Int64
+	// Held is about what the transactions hold of their writes, in bytes.
+	Held atomic.Int64
 
 	locks keyLocks
 
@@ -37,6 +39,7 @@ type Engine struct {
 	life     *lifecycle.State
 	level    commitlog.Level // of calls
 	readOnly bool
+	maxBytes int64 // of writes that a long-lived transaction may hold; 0: no limit
 }
 
 // Config is the parts of the store and the settings that an Engine uses.
@@ -49,13 +52,15 @@ type Config struct {
 	Life     *lifecycle.State
 	Level    commitlog.Level // that calls wait for
 	ReadOnly bool
+
+	MaxTxBytes int64 // that a long-lived transaction may hold of its writes; 0: no limit
 }
 
 // New returns the engine of a store.
 func New(c Config) *Engine {
 	e := &Engine{
 		section: c.Section, states: c.States, rows: c.Rows, clock: c.Clock, set: c.Set,
-		life: c.Life, level: c.Level, readOnly: c.ReadOnly,
+		life: c.Life, level: c.Level, readOnly: c.ReadOnly, maxBytes: c.MaxTxBytes,
 	}
 	for i := range e.locks.stripes {
 		invariants.SetRank(&e.locks.stripes[i].Mutex, invariants.KeyLock)

@@ -46,12 +46,12 @@ func (f *frozen) Dead(uint64)                                  {}
 func (f *frozen) Removed(uint64)                               {}
 
 // look is Txn.Look at the moment the loop began.
-func (f *frozen) look(row []byte) (readstate.Found, error) {
+func (f *frozen) look(row []byte, want readstate.Want) (readstate.Found, error) {
 	if f.err != nil {
 		return readstate.Found{}, f.err
 	}
 	hash := base.HashRow(row)
-	r, own, err := find(&f.view, row, hash)
+	r, own, err := find(&f.view, row, hash, want)
 	if err != nil {
 		return r, f.fail(f.engine.states.ReadError(err))
 	}
@@ -67,20 +67,20 @@ func (f *frozen) look(row []byte) (readstate.Found, error) {
 
 // Get implements collection.Txn.
 func (f *frozen) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, readstate.WantValue)
 	return appendFound(&r, dst, len(r.Value), err)
 }
 
 // Peek implements collection.Txn.
 func (f *frozen) Peek(row []byte) (base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, readstate.WantKey)
 	_, trailer, err := appendFound(&r, nil, 0, err)
 	return trailer, err
 }
 
 // Head implements collection.Txn.
 func (f *frozen) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, wantHead(row))
 	return appendFound(&r, dst, n, err)
 }
 
@@ -115,11 +115,11 @@ func appendFound(f *readstate.Found, dst []byte, n int, err error) ([]byte, base
 
 // find looks a row up as the view shows it, expired or not; own says that it is the
 // transaction's own write.
-func find(v *rows.View, row []byte, hash uint64) (f readstate.Found, own bool, err error) {
+func find(v *rows.View, row []byte, hash uint64, want readstate.Want) (f readstate.Found, own bool, err error) {
 	if f, own = ownWriteOf(v, row, hash); own {
 		return f, true, nil
 	}
-	f, err = v.State.Get(row, hash, v.Seq)
+	f, err = v.State.Look(row, hash, v.Seq, want)
 	return f, false, err
 }
 

@@ -8,12 +8,13 @@ import (
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
 // Look finds the live record of row: own writes first, then the state. The caller
-// returns the loan once it has copied the value.
-func (t *Txn) Look(row []byte) (readstate.Found, error) {
+// returns the loan once it has copied the value. It may not be wanted.
+func (t *Txn) Look(row []byte, want readstate.Want) (readstate.Found, error) {
 	if t.err != nil {
 		return readstate.Found{}, t.err
 	}
@@ -22,7 +23,7 @@ func (t *Txn) Look(row []byte) (readstate.Found, error) {
 		f.OK = f.OK && !t.expired(f.Trailer)
 		return f, nil
 	}
-	f, err := t.view.State.Get(row, hash, t.view.Seq)
+	f, err := t.view.State.Look(row, hash, t.view.Seq, want)
 	if err != nil {
 		return f, t.fail(t.engine.states.ReadError(err))
 	}
@@ -84,21 +85,30 @@ func (t *Txn) index() *memtable.Table {
 
 // Get implements collection.Txn.
 func (t *Txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantValue)
 	return appendFound(&f, dst, len(f.Value), err)
 }
 
 // Peek implements collection.Txn.
 func (t *Txn) Peek(row []byte) (base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantKey)
 	_, trailer, err := appendFound(&f, nil, 0, err)
 	return trailer, err
 }
 
 // Head implements collection.Txn.
 func (t *Txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, wantHead(row))
 	return appendFound(&f, dst, n, err)
+}
+
+// wantHead returns what Head wants of a row: metadata is never large, while the value
+// of an element, which begins with its deadline, may be.
+func wantHead(row []byte) readstate.Want {
+	if _, rest, ok := keyenc.KeyspaceOf(row); ok && rest[0] == keyenc.SpaceKeys {
+		return readstate.WantSmall
+	}
+	return readstate.WantValue
 }
 
 // Until implements collection.Txn.
@@ -169,7 +179,7 @@ func (t *Txn) hold() {
 	if t.pinned {
 		t.view.State.Holders.Add(1)
 		t.engine.states.Unpin(t.view.State, t.stripe)
-		t.pinned, t.held = false, true
+		t.pinned, t.holds = false, true
 	}
 }
 
@@ -218,7 +228,7 @@ func (c *cursor) Err() error            { return c.err }
 // Head implements collection.Cursor. It adds no read: the walk has read the row.
 func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
 	key := c.it.Key()
-	f, _, err := find(&c.it.View, key, base.HashRow(key))
+	f, _, err := find(&c.it.View, key, base.HashRow(key), readstate.WantValue)
 	if err != nil {
 		err = c.t.fail(c.t.engine.states.ReadError(err))
 	}

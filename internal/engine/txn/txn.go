@@ -31,6 +31,7 @@ type Txn struct {
 	err    error              // first failure
 
 	change *commit.Change     // own writes, in order; nil while there are none
+	held   int64              // of them, in bytes, as far as the engine knows
 	reads  readset.Set        // only if it writes
 	fresh  []uint64           // collection ids it allocated
 	dead   []manifest.IDRange // collections it ended
@@ -44,7 +45,7 @@ type Txn struct {
 	point  *readstate.Point // registered, for transactions that live long
 	stripe int              // pinned, for calls
 	pinned bool
-	held   bool              // held with Hold (must be dropped), no read point registered
+	holds  bool              // held with Hold (must be dropped), no read point registered
 	lock   *invariants.Mutex // of its key, held by a call that writes
 	turn   *commit.Turn      // of a call that others wait for
 }
@@ -200,6 +201,7 @@ func (t *Txn) End() {
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
 	t.view.Own = nil
+	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {
 		t.engine.states.Points.Release(t.point)
@@ -210,9 +212,9 @@ func (t *Txn) End() {
 		states.Unpin(rs, t.stripe)
 		t.pinned = false
 	}
-	if t.held {
+	if t.holds {
 		states.Drop(rs)
-		t.held = false
+		t.holds = false
 	}
 	if t.lock != nil {
 		t.lock.Unlock()
