@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"bytes"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -91,8 +92,8 @@ type Op struct {
 // to live.
 func (b *Batch) Put(key, value []byte) { b.put(key, value, 0) }
 
-// PutTTL sets key to value for the time ttl, counted from Apply. A ttl that is
-// not positive is ErrBadTTL.
+// PutTTL sets key to value for the time ttl, counted from Apply; NoTTL makes it Put.
+// A ttl that is not positive is ErrBadTTL.
 func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 	if ttl <= 0 {
 		b.fail(ErrBadTTL)
@@ -227,12 +228,20 @@ func (db *DB) DeleteRange(r Range) error {
 	return db.Apply(&b, Default)
 }
 
+var errNoBatch = errors.New("siltstone: the batch is nil")
+
 // Apply makes the changes of b visible and durable together, at level d. An
 // empty batch waits until all earlier commits have reached the level. A
 // batch that Err tells a mistake of is refused with it, and one that touches a
 // dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
 // whole, whichever keyspace b addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
+	if b == nil {
+		return errNoBatch
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
 	b = b.whole()
 	if err := b.Err(); err != nil {
 		return err

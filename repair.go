@@ -8,6 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/repair"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -38,6 +39,9 @@ import (
 // be. Options.FS is read twice. Repair takes the memory of an open store, of the
 // logs' records, and of the largest damaged collection.
 func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, error) {
+	if err := lifecycle.Refused(ctx); err != nil {
+		return RepairReport{}, err
+	}
 	opts, err := o.withDefaults()
 	if err != nil {
 		return RepairReport{}, err

@@ -3,10 +3,12 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
 // txKey marks the context of a transaction, so that an Update inside a closure
@@ -17,9 +19,14 @@ type txKey struct{}
 // writers wait.
 const turnAfter = 4
 
+var errNoFunction = errors.New("siltstone: the function is nil")
+
 // View runs fn in a read-only transaction over one state. It never blocks and
 // is never retried. A panic in fn goes on up, after everything was released.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	tx, err := db.Begin(ctx, ReadOnly)
 	if err != nil {
 		return err
@@ -44,6 +51,12 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // An error of fn, or a panic, rolls back; the panic goes on up. A write inside
 // fn that does not go through tx, and that fn depends on, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := lifecycle.Refused(ctx); err != nil {
+		return err
+	}
+	if fn == nil {
+		return errNoFunction
+	}
 	if ctx.Value(txKey{}) != nil {
 		return ErrNested
 	}
@@ -120,8 +133,11 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 // that is left open keeps old data on disk. Unlike Update's, its Commit may
 // return a *ConflictError.
 func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
-	if err := ctx.Err(); err != nil {
+	if err := lifecycle.Refused(ctx); err != nil {
 		return nil, err
+	}
+	if mode != ReadOnly && mode != ReadWrite {
+		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
 	}
 	if mode == ReadWrite && db.opts.ReadOnly {
 		return nil, ErrReadOnly

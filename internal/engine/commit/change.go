@@ -2,6 +2,7 @@ package commit
 
 import (
 	"sync"
+	"math"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -291,17 +292,24 @@ func (c *Change) sealedTable() *memtable.Table {
 }
 
 // ExpiryAt returns now plus ttl in milliseconds, bounded to what a record can
-// hold.
+// hold; 0, which is never, for a ttl of 0.
 func ExpiryAt(now, ttl int64) int64 {
 	const most = 1 << 61
+	if ttl == 0 {
+		return 0
+	}
 	if ttl > most-now {
 		return most
 	}
 	return now + ttl
 }
 
-// Milliseconds rounds a time to live up to milliseconds.
+// Milliseconds rounds a time to live up to milliseconds. The largest one means that
+// there is none: 0.
 func Milliseconds(ttl time.Duration) int64 {
+	if ttl == math.MaxInt64 {
+		return 0
+	}
 	ms := ttl.Milliseconds()
 	if time.Duration(ms)*time.Millisecond < ttl {
 		ms++
