@@ -166,7 +166,8 @@ type OpenMetrics struct {
 type DeadMetrics struct {
 	// Collections counts those that are suspected to have ended and not decided
 	// about yet; Bytes is about how many bytes of tables the elements of those, and
-	// of collections that have ended, and dropped keyspaces, still take. Both return
+	// of collections that have ended, and dropped keyspaces, still take: it counts
+	// the blocks that have any of them, so it is at most Tables.Bytes. Both return
 	// to 0 by themselves.
 	Collections int64
 	Bytes       int64
