@@ -3,6 +3,7 @@ package siltstone
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -208,4 +209,66 @@ func TestRefusalForWantOfFlushesIsErrNoSpace(t *testing.T) {
 	}
 	f.Clear()
 	mustClose(t, db)
+}
+
+// A store that cannot be opened for want of space says so, and what it needs. It
+// loses nothing, and can be read meanwhile.
+func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
+	for _, name := range []string{"new", "closed", "killed"} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			mem.SetCapacity(16 << 20)
+			o := &Options{FS: mem, MemtableBytes: 256 << 10, manualWork: true}
+			var killed *DB
+			if name != "new" {
+				db, err := Open("db", o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range 500 {
+					if err := db.Put(fmt.Appendf(nil, "k%06d", i), make([]byte, 1000)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if name == "closed" {
+					mustClose(t, db)
+				} else if err := db.lock.Close(); err != nil {
+					t.Fatal(err)
+				} else {
+					db.lock, killed = nil, db
+				}
+			}
+			giveBack := takeAll(t, mem)
+			for range 3 {
+				if _, err := Open("db", o); !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "free disk space") {
+					t.Fatalf("with no byte free: %v", err)
+				}
+			}
+			if name != "new" {
+				db, err := Open("db", &Options{FS: mem, ReadOnly: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := db.Get([]byte("k000499")); err != nil {
+					t.Error(err)
+				}
+				mustClose(t, db)
+			}
+			giveBack()
+			db, err := Open("db", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if has, err := db.Has([]byte("k000499")); has != (name != "new") || err != nil {
+				t.Error(has, err)
+			}
+			if err := db.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+			mustClose(t, db)
+			if killed != nil {
+				killed.abandon()
+			}
+		})
+	}
 }

@@ -71,3 +71,18 @@ func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {
 	}
 	mustClose(t, db)
 }
+
+// Merges that Close or a context interrupts are done another time: nobody is to be
+// woken for them.
+func TestAnInterruptedMergeIsNoAlarm(t *testing.T) {
+	var tally tally
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded, ErrClosed} {
+		e := CompactionEnd{Kind: "merge", Err: err}
+		if tally.count(e); level(e) != slog.LevelDebug || level(FlushEnd{Err: err}) != slog.LevelDebug {
+			t.Errorf("%v is logged at %v", err, level(e))
+		}
+	}
+	if e := (CompactionEnd{Err: errors.New("input/output error")}); level(e) != slog.LevelError || tally.compactions.Failed != 0 {
+		t.Errorf("%v is logged at %v, %d failed", e, level(e), tally.compactions.Failed)
+	}
+}

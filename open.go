@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -37,6 +38,9 @@ import (
 // The store is the directory that dir names now: it goes on with it when the process
 // changes its working directory.
 //
+// On a full disk it is ErrNoSpace, and says how much space it needs: recovery writes
+// what the logs hold to tables before a new log begins.
+//
 // A clean open costs a few syncs; after a crash, the replay of at most the logs
 // of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
@@ -50,12 +54,12 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
-		return nil, err
+		return nil, needsSpace(err, dir)
 	}
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
-		return nil, errors.Join(err, storedir.Unlock(lock))
+		return nil, errors.Join(needsSpace(err, dir), storedir.Unlock(lock))
 	}
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)
@@ -64,6 +68,15 @@ func Open(dir string, o *Options) (*DB, error) {
 		db.start()
 	}
 	return db, nil
+}
+
+// needsSpace says of an open that met a full disk what it needs.
+func needsSpace(err error, dir string) error {
+	if err = storedir.NoSpace(err); !errors.Is(err, ErrNoSpace) {
+		return err
+	}
+	return fmt.Errorf("siltstone: to open %s for writing takes free disk space: 128 KiB, and as much as its logs if it was not closed; "+
+		"nothing was lost, and read-only it opens without: %w", dir, err)
 }
 
 // abandon releases the files of a store that could not be opened. It writes
@@ -101,6 +114,7 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 		Resumed: func(d time.Duration) { db.report.emit(StallEnd{Duration: d}) },
 		Refused: func(err error) { db.report.emit(NoSpace{Err: err}) },
 		Flush:   func() error { _, err := db.work.FlushStep(); return err },
+		Ended:   func() bool { return db.work.Ended() },
 	})
 	db.states.Points.Visible, db.states.Points.Clock = db.section.Visible, db.clock
 	db.states.Spent = db.section.Recycler.Spent

@@ -66,6 +66,7 @@ type Hooks struct {
 	Resumed func(time.Duration) // … and has waited
 	Refused func(error)         // the first write was refused for want of space
 	Flush   func() error        // with Config.Manual: flushes one memtable
+	Ended   func() bool         // waits until a running merge or flush has ended; false if none runs
 }
 
 // New returns a section without a log: nothing can be committed before Start.
@@ -190,6 +191,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 	if !c.Urgent && !s.cfg.Manual {
 		s.throttle(c.bytes)
 	}
+	waits := 0
 	for {
 		s.mu.Lock()
 		o, err := s.obstacleLocked(c, sealed, checked)
@@ -218,6 +220,9 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 			checked, err = s.validate(c, checked)
 		}
 		if err != nil {
+			if waits++; s.spaceMayCome(c, err, waits) {
+				continue
+			}
 			return 0, s.refuse(err)
 		}
 	}
