@@ -1,8 +1,8 @@
 package commit
 
 import (
-	"sync"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
