@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"bytes"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -91,8 +92,8 @@ type Op struct {
 // to live.
 func (b *Batch) Put(key, value []byte) { b.put(key, value, 0) }
 
-// PutTTL sets key to value for the time ttl, counted from Apply. A ttl that is
-// not positive is ErrBadTTL.
+// PutTTL sets key to value for the time ttl, counted from Apply; NoTTL makes it Put.
+// A ttl that is not positive is ErrBadTTL.
 func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 	if err := base.CheckTTL(ttl); err != nil {
 		b.refuse("put", err)
@@ -234,12 +235,20 @@ func (db *DB) DeleteRange(r Range) error {
 	return db.Apply(&b, Default)
 }
 
+var errNoBatch = errors.New("siltstone: the batch is nil")
+
 // Apply makes the changes of b visible and durable together, at level d. With an
 // empty batch it waits until all earlier commits have reached the level. If Err has
 // an error Apply returns it, and if b has changes of a dropped keyspace ErrDropped;
 // then it changes nothing. It applies the whole batch, whichever keyspace b
 // addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
+	if b == nil {
+		return errNoBatch
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
 	b = b.whole()
 	if err := b.Err(); err != nil {
 		return err

@@ -155,7 +155,8 @@ func (db *DB) Put(key, value []byte) error {
 }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
-// clock and rounded up to milliseconds. A ttl that is not positive is ErrBadTTL.
+// clock and rounded up to milliseconds; NoTTL makes it Put. A ttl that is not
+// positive is ErrBadTTL.
 func (db *DB) PutTTL(key, value []byte, ttl time.Duration) error {
 	return db.putTTL(nil, key, value, ttl)
 }

@@ -74,7 +74,8 @@ func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) { return ks.db.ne
 func (ks *Keyspace) Put(key, value []byte) error { return ks.db.putString(ks.space, key, value, 0) }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
-// clock and rounded up to milliseconds. A ttl that is not positive is ErrBadTTL.
+// clock and rounded up to milliseconds; NoTTL makes it Put. A ttl that is not
+// positive is ErrBadTTL.
 func (ks *Keyspace) PutTTL(key, value []byte, ttl time.Duration) error {
 	return ks.db.putTTL(ks.space, key, value, ttl)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/check"
 	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 )
 
@@ -18,7 +19,7 @@ func (db *DB) Flush(ctx context.Context) error {
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}
-	if err := ctx.Err(); err != nil {
+	if err := lifecycle.Refused(ctx); err != nil {
 		return err
 	}
 	if db.life.Closing() {
@@ -48,6 +49,9 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
+	}
+	if err := lifecycle.Refused(ctx); err != nil {
+		return err
 	}
 	if db.life.Closing() {
 		return ErrClosed

@@ -169,7 +169,8 @@ type DeadMetrics struct {
 	// Collections counts the collections that may have ended and about which the
 	// store has not decided yet. Bytes estimates the bytes that the elements of these,
 	// of collections that have ended, and the keys of dropped keyspaces still take in
-	// tables. Both return to 0 by themselves.
+	// tables; it counts whole blocks, so it is at most Tables.Bytes. Both return to 0 by
+	// themselves.
 	Collections int64
 	Bytes       int64
 	Reaped      int64 // counter: found dead

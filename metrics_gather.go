@@ -43,12 +43,13 @@ func (db *DB) Metrics() Metrics {
 	m.Open = db.handles.metrics(time.Now())
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
+	var suspected []readstate.Dead
 	for _, r := range db.set.Nominations.Undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)
 		lo, hi := keyenc.CollectionRange(keyspace.Prefix(r.Keyspace), r.First, r.Last)
-		m.Dead.Bytes += rs.BytesBelow(lo, hi, base.SeqMax)
+		suspected = append(suspected, readstate.Dead{Lo: lo, Hi: hi, Seq: base.SeqMax})
 	}
-	m.Dead.Bytes += rs.CoveredElements()
+	m.Dead.Bytes = rs.DeadBytes(suspected)
 	return m
 }
 

@@ -61,6 +61,8 @@ func (m *FlushMetrics) add(e FlushEnd) {
 func (m *CompactionMetrics) add(e CompactionEnd) {
 	m.Duration += e.Duration
 	switch {
+	case e.Err != nil && interrupted(e.Err):
+		return
 	case e.Err != nil:
 		m.Failed++
 		return

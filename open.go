@@ -38,6 +38,9 @@ import (
 // The store keeps the directory that dir names now, also when the process changes its
 // working directory.
 //
+// On a full disk it is ErrNoSpace, and says how much space it needs: recovery writes
+// what the logs hold to tables before a new log begins.
+//
 // Opening a store that was closed costs a few syncs. After a crash Open also replays
 // the logs of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
@@ -51,13 +54,13 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
-		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
+		return nil, needsSpace(err, dir)
 	}
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
 		_ = storedir.Unlock(lock) // the first error is the one to tell
-		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
+		return nil, needsSpace(err, dir)
 	}
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)
@@ -66,6 +69,15 @@ func Open(dir string, o *Options) (*DB, error) {
 		db.start()
 	}
 	return db, nil
+}
+
+// needsSpace says of an open that met a full disk what it needs.
+func needsSpace(err error, dir string) error {
+	if err = storedir.NoSpace(err); !errors.Is(err, ErrNoSpace) {
+		return base.In(err, "open %q", dir)
+	}
+	return base.In(err, "open %q: writing takes free disk space, 128 KiB and as much as its logs if it was not closed; "+
+		"nothing was lost, and read-only it opens without", dir)
 }
 
 // abandon releases the files of a store that could not be opened. It writes nothing:
@@ -105,6 +117,7 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 		Resumed: func(d time.Duration) { db.report.emit(StallEnd{Duration: d}) },
 		Refused: func(err error) { db.report.emit(NoSpace{Err: err}) },
 		Flush:   func() error { _, err := db.work.FlushStep(); return err },
+		Ended:   func() bool { return db.work.Ended() },
 	})
 	db.states.Points.Visible, db.states.Points.Clock = db.section.Visible, db.clock
 	db.states.Spent = db.section.Recycler.Spent

@@ -98,6 +98,14 @@ const (
 	Buffered Durability = 3
 )
 
+// check returns an error if there is no such level.
+func (d Durability) check() error {
+	if d > Buffered {
+		return fmt.Errorf("siltstone: there is no %v", d)
+	}
+	return nil
+}
+
 func (d Durability) String() string {
 	switch d {
 	case Default:

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/repair"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
@@ -41,6 +42,9 @@ import (
 // Options.FS. Repair takes the memory of an open store, of the logs' records, and of
 // the largest damaged collection.
 func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, error) {
+	if err := lifecycle.Refused(ctx); err != nil {
+		return RepairReport{}, err
+	}
 	opts, err := o.withDefaults()
 	if err != nil {
 		return RepairReport{}, err

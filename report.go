@@ -73,10 +73,15 @@ func level(e Event) slog.Level {
 	return slog.LevelError // Corruption, Poisoned, NoSpace
 }
 
-// levelOf is usual, or Error for what has failed.
+// levelOf is usual, or Error for what has failed. What Close or the end of a context
+// has interrupted has not: the work is done another time.
 func levelOf(usual slog.Level, err error) slog.Level {
-	if err != nil {
+	if err != nil && !interrupted(err) {
 		return slog.LevelError
 	}
 	return usual
+}
+
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed)
 }

@@ -180,7 +180,7 @@ func (tx *Tx) TTL(key []byte) (time.Duration, error) {
 func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
 
 // PutTTL sets key to value for the time ttl, counted from the transaction's
-// clock.
+// clock; NoTTL makes it Put.
 func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
 	if err := base.CheckTTL(ttl); err != nil {
 		return err
@@ -299,13 +299,18 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // this one included.
 func (tx *Tx) Attempt() int { return tx.attempt }
 
-// SetDurability chooses the level the commit waits for.
+// SetDurability chooses the level the commit waits for. One that does not exist
+// fails the commit.
 func (tx *Tx) SetDurability(d Durability) { tx.durability = d }
 
 // OnCommit has fn called once after the transaction has been committed and has
 // reached its durability level. No lock is held then, so fn may call the store. If
-// the transaction is rolled back or fails, fn is not called.
-func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
+// the transaction is rolled back or fails, fn is not called. A nil fn is none.
+func (tx *Tx) OnCommit(fn func()) {
+	if fn != nil {
+		tx.hooks = append(tx.hooks, fn)
+	}
+}
 
 // Commit makes the writes visible, or returns why it could not. If something that
 // the transaction read has changed the error is a *ConflictError, which is
@@ -332,6 +337,9 @@ func (tx *Tx) Commit() error {
 // commit ends the transaction. turn is that of the attempt, if others wait for it.
 func (tx *Tx) commit(turn *commit.Turn) error {
 	defer tx.end()
+	if err := tx.durability.check(); err != nil {
+		return err
+	}
 	if tx.t.Failed() == nil {
 		if err := tx.ctx.Err(); err != nil {
 			return err

@@ -3,11 +3,13 @@ package siltstone
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
 // txKey marks the context of a transaction: an Update that is given that context is
@@ -18,9 +20,14 @@ type txKey struct{}
 // writers wait.
 const turnAfter = 4
 
+var errNoFunction = errors.New("siltstone: the function is nil")
+
 // View runs fn in a read-only transaction over one state. It never blocks, and runs
 // fn once. A panic in fn goes on up after the transaction was released.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	tx, err := db.Begin(ctx, ReadOnly)
 	if err != nil {
 		return err
@@ -46,6 +53,12 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // If fn returns an error or panics, Update rolls back; the panic goes on up. A write
 // inside fn that does not go through tx, and on which fn depends, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := lifecycle.Refused(ctx); err != nil {
+		return err
+	}
+	if fn == nil {
+		return errNoFunction
+	}
 	if ctx.Value(txKey{}) != nil {
 		return base.Errorf(ErrNested, "Update called with the context of a running Update; use its Tx")
 	}
@@ -118,8 +131,11 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 // transaction that is left open keeps old data on disk. Its Commit may return a
 // *ConflictError; the caller may then run all of it again, as Update does.
 func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
-	if err := ctx.Err(); err != nil {
+	if err := lifecycle.Refused(ctx); err != nil {
 		return nil, err
+	}
+	if mode != ReadOnly && mode != ReadWrite {
+		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
 	}
 	if mode == ReadWrite && db.opts.ReadOnly {
 		return nil, base.ErrReadOnlyStore

@@ -1,6 +1,9 @@
 package sstable
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // window is a stretch of a table's file, one or more whole data blocks, read in
 // one piece ahead of an iterator. It is not safe for concurrent use.
@@ -150,6 +153,9 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 	return true
 }
 
+// walkSample is one in how many hits a walk counts, chosen at random.
+const walkSample = 16
+
 // cached returns the cached block with that number if it has what the iterator
 // needs.
 func (it *Iter) cached(number int, mark bool) *block {
@@ -164,10 +170,14 @@ func (it *Iter) cached(number int, mark bool) *block {
 	if e == nil {
 		return nil
 	}
-	if b := blockOf(e); b.values != nil || it.o.KeysOnly {
-		return b
+	b := blockOf(e)
+	if b.values == nil && !it.o.KeysOnly {
+		return nil
 	}
-	return nil
+	if !it.o.Cold && rand.Uint32()%walkSample == 0 {
+		it.r.o.Cache.CountHits(walkSample)
+	}
+	return b
 }
 
 // loadHead reads what block number, one large record, has beside the value.

@@ -268,16 +268,25 @@ func (r *Reader) ApproximateOffset(key []byte) int64 {
 // [lo, hi) take; a nil hi is the end of all keys. Blocks that reach over an end
 // count whole.
 func (r *Reader) ApproximateSize(lo, hi []byte) int64 {
+	n, _ := r.SizeFrom(0, lo, hi)
+	return n
+}
+
+// SizeFrom is ApproximateSize without the blocks before offset at of the file, and
+// returns where the last of the others ends: of ranges in key order, each block is
+// counted once.
+func (r *Reader) SizeFrom(at int64, lo, hi []byte) (bytes, end int64) {
 	first, last := r.index.search(lo), r.index.blocks()
 	if hi != nil {
 		last = min(last, r.index.search(hi)+1)
 	}
 	if first >= last {
-		return 0
+		return 0, at
 	}
 	from, _ := r.index.handle(first)
 	to, length := r.index.handle(last - 1)
-	return to + length - from
+	from, end = max(from, at), max(to+length, at)
+	return max(end-from, 0), end
 }
 
 // hitSample is one in how many hits a point read counts, chosen by its key's

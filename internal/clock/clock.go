@@ -22,11 +22,14 @@ type Clock struct {
 	frozen int // holders for whom time stands still
 }
 
+// New returns a clock over wall; nil is time.Now. It shows 1 at least: a wall before
+// 1970, as that of a test or of a board that has lost its time, makes it count from
+// there, so that what has a time to live expires.
 func New(wall func() time.Time) *Clock {
 	if wall == nil {
 		wall = time.Now
 	}
-	return &Clock{wall: wall, start: wall()}
+	return &Clock{wall: wall, start: wall(), floor: 1}
 }
 
 // Advance makes the clock show at least reading from now on.
@@ -48,15 +51,14 @@ func (c *Clock) Now() int64 {
 	}
 	w := c.wall()
 	t := w.UnixMilli()
-	if c.floor > 0 {
-		if e := w.Sub(c.start).Milliseconds(); e > 0 {
-			t = max(t, c.floor+e)
-		}
+	if e := w.Sub(c.start).Milliseconds(); e >= 0 {
+		t = max(t, c.floor+e)
 	}
-	if t < c.last {
+	if t < max(c.last, 1) {
 		// The wall went back. Time goes on from here, not from when the wall will
 		// have caught up.
-		c.floor, c.start, t = c.last, w, c.last
+		t = max(c.last, 1)
+		c.floor, c.start = t, w
 	}
 	c.last = t
 	return c.last

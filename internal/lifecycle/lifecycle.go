@@ -92,11 +92,21 @@ func (s *State) Pause(d time.Duration) bool {
 	}
 }
 
+var errNilContext = errors.New("siltstone: the context is nil")
+
+// Refused returns why a call under ctx does not begin: ctx is nil or has ended.
+func Refused(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return ctx.Err()
+}
+
 // LongCall begins a call that reads much or writes files beside the store's. Its
 // context ends, with ErrClosed as the cause, once Close begins, and Close waits
 // for end. It is ErrClosed if Close has begun.
 func (s *State) LongCall(ctx context.Context) (_ context.Context, end func(), err error) {
-	if err := ctx.Err(); err != nil {
+	if err := Refused(ctx); err != nil {
 		return nil, nil, err
 	}
 	s.long.RLock()

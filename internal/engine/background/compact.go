@@ -49,6 +49,10 @@ func (w *Work) Compact(ctx context.Context, lo, hi []byte) error {
 	}
 }
 
+// Ended waits until one of the running merges and flushes has ended; false if none
+// runs.
+func (w *Work) Ended() bool { return w.awaitMerge(w.cfg.Life.Context()) }
+
 // awaitMerge waits until one of the running merges has ended; false if none runs.
 func (w *Work) awaitMerge(ctx context.Context) bool {
 	defer context.AfterFunc(ctx, func() { w.mu.Lock(); w.ended.Broadcast(); w.mu.Unlock() })()

@@ -1,6 +1,9 @@
 package commit
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // farthest is the latest deadline there is.
 const farthest = 1 << 61
@@ -16,6 +19,9 @@ func ExpiryAt(now, ttl int64) int64 {
 
 // Milliseconds rounds a time to live up to milliseconds.
 func Milliseconds(ttl time.Duration) int64 {
+	if ttl == math.MaxInt64 {
+		return 0
+	}
 	ms := ttl.Milliseconds()
 	if time.Duration(ms)*time.Millisecond < ttl {
 		ms++

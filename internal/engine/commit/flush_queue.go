@@ -16,6 +16,7 @@ type flushQueue struct {
 	mu    invariants.Mutex
 	done  sync.Cond // a flush has ended, or the store is ending
 	err   error     // why flushes fail, while they do
+	tries int       // how many have ended
 	ended bool      // the store is ending
 }
 
@@ -28,6 +29,7 @@ func (s *Section) Flushed(err error) {
 	s.flushes.mu.Lock()
 	defer s.flushes.mu.Unlock()
 	s.flushes.err = err
+	s.flushes.tries++
 	s.flushes.done.Broadcast()
 }
 
@@ -105,6 +107,20 @@ func (s *Section) awaitFlushes(own int64) error {
 		}
 		q.done.Wait()
 	}
+}
+
+// nextFlush waits until the next flush has ended, whatever became of it; false if
+// none is to come.
+func (s *Section) nextFlush() bool {
+	q := &s.flushes
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n := q.tries; q.tries == n; q.done.Wait() {
+		if q.ended || s.life.Poisoned() || s.Unflushed() == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Flush sets the memtable aside, unless it is empty, and waits until it has been

@@ -68,6 +68,7 @@ type Hooks struct {
 	Resumed func(time.Duration) // … and has waited
 	Refused func(error)         // the first write was refused for want of space
 	Flush   func() error        // with Config.Manual: flushes one memtable
+	Ended   func() bool         // waits until a running merge or flush has ended; false if none runs
 }
 
 // New returns a section without a log: nothing can be committed before Start.
@@ -196,6 +197,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		c.postpone(s.clock.Now())
 	}
 	sealed := s.sealedOf(c)
+	waits := 0
 	for {
 		s.mu.Lock()
 		o, err := s.obstacleLocked(c, sealed, &v)
@@ -224,6 +226,9 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 			err = s.validate(c, &v)
 		}
 		if err != nil {
+			if waits++; s.spaceMayCome(c, err, waits) {
+				continue
+			}
 			return 0, s.refuse(err)
 		}
 		if now := s.clock.Now(); c.late(now) {

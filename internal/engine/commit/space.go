@@ -114,6 +114,21 @@ func (s *Section) prepareFor(c *Change) error {
 	return s.cfg.Files.Make(2, n)
 }
 
+// spaceWaits is how many merges and flushes a change that deletes waits for on a full
+// disk.
+const spaceWaits = 6
+
+// spaceMayCome reports whether a change that deletes and met a full disk tries once
+// more: a merge fills the disk for a while, with what replaces its inputs, and gives
+// the space back when it ends, whether it succeeds or not. It waits for that, and for
+// the next attempt of a flush that met the full disk, too.
+func (s *Section) spaceMayCome(c *Change, err error, waits int) bool {
+	if s.cfg.Manual || waits > spaceWaits || !c.frees() || !errors.Is(err, base.ErrNoSpace) {
+		return false
+	}
+	return s.hooks.Ended() || s.nextFlush() || waits == 1
+}
+
 // refuse returns the error of a write, and tells of the first one that was refused
 // for want of space.
 func (s *Section) refuse(err error) error {

@@ -2,18 +2,60 @@ package readstate
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
-// CoveredElements returns about how many bytes of tables the element rows, and the
-// rows of dropped keyspaces, take that range tombstones cover.
-func (rs *State) CoveredElements() (sum int64) {
+// Dead is a stretch of rows of which all that is older than Seq is dead.
+type Dead struct {
+	Lo, Hi []byte
+	Seq    base.SeqNum
+}
+
+// DeadBytes returns about how many bytes of tables the stretches take, and the
+// element rows, and rows of dropped keyspaces, that range tombstones cover. A block
+// that has dead rows counts whole and once, so that it is never more than there is.
+func (rs *State) DeadBytes(dead []Dead) (sum int64) {
+	dead = append(rs.covered(), dead...)
+	slices.SortFunc(dead, func(a, b Dead) int { return bytes.Compare(a.Lo, b.Lo) })
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
+			sum += deadIn(t, dead)
+		}
+	}
+	return sum
+}
+
+// deadIn returns how many bytes of the table's blocks the stretches, in key order,
+// have a part in.
+func deadIn(t *Table, dead []Dead) (sum int64) {
+	if t.Records() == 0 {
+		return 0
+	}
+	counted := int64(0) // offset up to which blocks were looked at
+	for _, d := range dead {
+		if t.MinSeq >= d.Seq || bytes.Compare(t.Smallest, d.Hi) >= 0 || t.EndsBefore(d.Lo) {
+			continue
+		}
+		r, err := t.Get()
+		if err != nil {
+			return sum // the next read of the damaged table tells
+		}
+		n, end := r.SizeFrom(counted, d.Lo, d.Hi)
+		sum, counted = sum+n, end
+	}
+	return sum
+}
+
+// covered returns the stretches of elements, and of dropped keyspaces, that range
+// tombstones cover.
+func (rs *State) covered() (dead []Dead) {
 	older, err := rs.OlderDeletes()
 	if err != nil {
-		return 0 // the next read of the damaged table tells
+		return nil // the next read of the damaged table tells
 	}
 	lists := []*rangedel.List{rs.Mem.RangeDeletes()}
 	for _, run := range older {
@@ -21,10 +63,10 @@ func (rs *State) CoveredElements() (sum int64) {
 	}
 	for _, d := range rangedel.Merge(lists...).Newest() {
 		if from, ok := deadPart(d.Start, d.End); ok {
-			sum += rs.BytesBelow(from, d.End, d.Seq)
+			dead = append(dead, Dead{from, d.End, d.Seq})
 		}
 	}
-	return sum
+	return dead
 }
 
 // deadPart returns where, in what a range tombstone covers, begins what counts as
@@ -41,20 +83,4 @@ func deadPart(lo, hi []byte) (from []byte, ok bool) {
 	}
 	elements := append(bytes.Clone(prefix), keyenc.SpaceElements)
 	return elements, bytes.Compare(hi, elements) > 0
-}
-
-// BytesBelow returns about how many bytes the rows of [lo, hi) take in tables
-// that hold something older than seq.
-func (rs *State) BytesBelow(lo, hi []byte, seq base.SeqNum) (sum int64) {
-	for i := range rs.Runs {
-		for _, t := range rs.Runs[i].Tables {
-			if t.MinSeq >= seq || bytes.Compare(t.Smallest, hi) >= 0 || t.EndsBefore(lo) || t.Records() == 0 {
-				continue
-			}
-			if r, err := t.Get(); err == nil {
-				sum += r.ApproximateSize(lo, hi)
-			}
-		}
-	}
-	return sum
 }
