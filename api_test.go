@@ -2,6 +2,7 @@ package siltstone_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -284,7 +285,7 @@ func apiKeyLengths(t *testing.T, s *testStore, a api) {
 		"Put": a.Put(long, nil), "Get": getErr, "Add": addErr, "Set": nameErr, "Delete": a.Delete(long),
 		"DeleteRange": a.DeleteRange(siltstone.Range{Lower: long}), "Expire": a.Expire(long, time.Second),
 	} {
-		if err == nil || !strings.Contains(err.Error(), siltstone.ErrKeyTooLarge.Error()) {
+		if !errors.Is(err, siltstone.ErrKeyTooLarge) {
 			t.Errorf("%s of %d bytes: %v", what, len(long), err)
 		}
 	}

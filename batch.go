@@ -226,9 +226,14 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
-func (db *DB) DeleteRange(r Range) error {
+func (db *DB) DeleteRange(r Range) error { return db.deleteRange(nil, r) }
+
+func (db *DB) deleteRange(ks *Keyspace, r Range) error {
+	if _, _, err := r.rows(nil); err != nil {
+		return err // without a word of a batch
+	}
 	var b Batch
-	b.DeleteRange(r)
+	b.In(ks).DeleteRange(r)
 	return db.Apply(&b, Default)
 }
 

@@ -83,11 +83,7 @@ func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, 
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
-func (ks *Keyspace) DeleteRange(r Range) error {
-	var b Batch
-	b.In(ks).DeleteRange(r)
-	return ks.db.Apply(&b, Default)
-}
+func (ks *Keyspace) DeleteRange(r Range) error { return ks.db.deleteRange(ks, r) }
 
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk, as DB.EstimateSize does.

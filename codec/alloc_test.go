@@ -9,9 +9,9 @@ import (
 	"github.com/siltstonedb/siltstone/codec"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/typed"
 )
 
 // cannedTxn is an engine that allocates nothing: the same metadata for every key,
@@ -29,14 +29,14 @@ func newCanned(typ record.Type, element []byte) *cannedTxn {
 	return &cannedTxn{typ: typ, meta: record.AppendMeta(nil, m), element: element}
 }
 
-func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error)    { return c, nil }
-func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
-func (c *cannedTxn) Scratch() *collection.Scratch                  { return &c.scratch }
-func (c *cannedTxn) Prefix() []byte                                { return nil }
-func (c *cannedTxn) Now() int64                                    { return 0 }
-func (c *cannedTxn) Dead(uint64)                                   {}
-func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error  { return nil }
-func (c *cannedTxn) Delete([]byte) error                           { return nil }
+func (c *cannedTxn) Begin(bool, string, int) (collection.Txn, error) { return c, nil }
+func (c *cannedTxn) End(_ collection.Txn, err error) (bool, error)   { return false, err }
+func (c *cannedTxn) Scratch() *collection.Scratch                    { return &c.scratch }
+func (c *cannedTxn) Prefix() []byte                                  { return nil }
+func (c *cannedTxn) Now() int64                                      { return 0 }
+func (c *cannedTxn) Dead(uint64)                                     {}
+func (c *cannedTxn) Put([]byte, record.Type, int64, []byte) error    { return nil }
+func (c *cannedTxn) Delete([]byte) error                             { return nil }
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	t, err := c.Peek(row)
@@ -58,9 +58,9 @@ var (
 	cannedSet  = newCanned(record.TypeSet, nil)
 	cannedZSet = newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1))
 
-	hash  = typed.NewHash(cannedHash, "k")
-	set   = typed.NewSet(cannedSet, "k")
-	zset  = typed.NewZSet(cannedZSet, "k")
+	hash  = handle.Hash(cannedHash, "k")
+	set   = handle.Set(cannedSet, "k")
+	zset  = handle.ZSet(cannedZSet, "k")
 	blobs = codec.MapOf(hash, codec.Int64, codec.Raw)
 	texts = codec.MapOf(hash, codec.String, codec.Raw)
 	ids   = codec.SetOf(set, codec.Int64)

@@ -143,12 +143,12 @@ type fakeTxn struct {
 	scratch  *collection.Scratch
 }
 
-func (tx *fakeTxn) Begin(bool, string, int) (collection.Txn, error)    { return tx, nil }
-func (tx *fakeTxn) End(_ collection.Txn, err error) (bool, error) { return false, err }
-func (tx *fakeTxn) Now() int64                                    { return tx.now }
-func (tx *fakeTxn) Prefix() []byte                                { return tx.db.prefix }
-func (tx *fakeTxn) Uint64() uint64                                { return tx.db.rng.Uint64() }
-func (tx *fakeTxn) Scratch() *collection.Scratch                  { return tx.scratch }
+func (tx *fakeTxn) Begin(bool, string, int) (collection.Txn, error) { return tx, nil }
+func (tx *fakeTxn) End(_ collection.Txn, err error) (bool, error)   { return false, err }
+func (tx *fakeTxn) Now() int64                                      { return tx.now }
+func (tx *fakeTxn) Prefix() []byte                                  { return tx.db.prefix }
+func (tx *fakeTxn) Uint64() uint64                                  { return tx.db.rng.Uint64() }
+func (tx *fakeTxn) Scratch() *collection.Scratch                    { return tx.scratch }
 
 func (tx *fakeTxn) NewID() (uint64, error) {
 	if err := tx.db.fault(); err != nil {

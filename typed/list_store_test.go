@@ -36,21 +36,21 @@ func newListStore() *listStore {
 	return s
 }
 
-func (s *listStore) Begin(bool, string, int) (collection.Txn, error)    { return s, nil }
-func (s *listStore) End(_ collection.Txn, err error) (bool, error) { return false, err }
-func (s *listStore) Now() int64                                    { return 1 }
-func (s *listStore) Prefix() []byte                                { return nil }
-func (s *listStore) Uint64() uint64                                { return 0 }
-func (s *listStore) Scratch() *collection.Scratch                  { return &s.scratch }
-func (s *listStore) NewID() (uint64, error)                        { s.nextID++; return s.nextID, nil }
-func (s *listStore) Dead(uint64)                                   {}
-func (s *listStore) Removed(uint64)                                {}
-func (s *listStore) Until([]byte, int64)                           {}
-func (s *listStore) Err() error                                    { return nil }
-func (s *listStore) Writes() bool                                  { return true }
-func (s *listStore) Frozen(*collection.Scratch) collection.Txn     { return s }
-func (s *listStore) Peek(row []byte) (t base.Trailer, e error)     { _, t, e = s.Get(nil, row); return }
-func (s *listStore) at(key []byte) (chunk, row int, found bool)    { return locateRow(s.chunks, key) }
+func (s *listStore) Begin(bool, string, int) (collection.Txn, error) { return s, nil }
+func (s *listStore) End(_ collection.Txn, err error) (bool, error)   { return false, err }
+func (s *listStore) Now() int64                                      { return 1 }
+func (s *listStore) Prefix() []byte                                  { return nil }
+func (s *listStore) Uint64() uint64                                  { return 0 }
+func (s *listStore) Scratch() *collection.Scratch                    { return &s.scratch }
+func (s *listStore) NewID() (uint64, error)                          { s.nextID++; return s.nextID, nil }
+func (s *listStore) Dead(uint64)                                     {}
+func (s *listStore) Removed(uint64)                                  {}
+func (s *listStore) Until([]byte, int64)                             {}
+func (s *listStore) Err() error                                      { return nil }
+func (s *listStore) Writes() bool                                    { return true }
+func (s *listStore) Frozen(*collection.Scratch) collection.Txn       { return s }
+func (s *listStore) Peek(row []byte) (t base.Trailer, e error)       { _, t, e = s.Get(nil, row); return }
+func (s *listStore) at(key []byte) (chunk, row int, found bool)      { return locateRow(s.chunks, key) }
 
 // locateRow returns where the first row at or above the key is.
 func locateRow(chunks [][]*typedtest.Row, key []byte) (chunk, row int, found bool) {
