@@ -71,10 +71,21 @@ func (b *Batch) touch(ks *keyspace.Space, db *DB) {
 type OpKind uint8
 
 const (
-	OpPut         OpKind = OpKind(base.KindPut)
-	OpDelete      OpKind = OpKind(base.KindDelete)
-	OpDeleteRange OpKind = OpKind(base.KindRangeDelete)
+	OpPut         OpKind = 1 // Key, Value and perhaps TTL
+	OpDelete      OpKind = 2 // Key
+	OpDeleteRange OpKind = 3 // Range
 )
+
+// kindOf returns the kind of an operation as it is encoded.
+func kindOf(k base.Kind) OpKind {
+	switch k {
+	case base.KindDelete:
+		return OpDelete
+	case base.KindRangeDelete:
+		return OpDeleteRange
+	}
+	return OpPut
+}
 
 // Op is one operation of a batch, as Batch.Ops replays it. Its slices belong to
 // the batch and are valid until it is changed.
@@ -202,7 +213,7 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 				return
 			}
 			rest = rest[n:]
-			op := Op{Kind: OpKind(o.Attr.Kind())}
+			op := Op{Kind: kindOf(o.Attr.Kind())}
 			prefix, key, _ := keyenc.KeyspaceOf(o.Key)
 			if i, named := keyspace.Find(b.spaces, keyspace.Number(prefix)); named {
 				op.Keyspace = b.spaces[i].Name
@@ -243,6 +254,9 @@ func (db *DB) deleteRange(ks *Keyspace, r Range) error {
 // dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
 // whole, whichever keyspace b addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
+	if b == nil {
+		return base.Errorf(errMisuse, "Apply of a nil batch")
+	}
 	b = b.whole()
 	if err := b.Err(); err != nil {
 		return err
@@ -253,7 +267,7 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	c := commit.NewChange()
 	defer c.Free()
 	var now int64
-	if b.relative {
+	if b.relative && !db.unopened() {
 		now = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)

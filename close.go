@@ -26,7 +26,7 @@ import (
 // A store that was poisoned, or whose last flush fails, is only released: the
 // next Open recovers it.
 func (db *DB) Close() error {
-	if !db.section.Close() {
+	if db.unopened() || !db.section.Close() {
 		return nil
 	}
 	db.life.BeginClose()

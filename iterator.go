@@ -156,7 +156,7 @@ func (it *Iterator) Close() error {
 
 // check reports whether the iterator may still be used.
 func (it *Iterator) check() bool {
-	if it.closed {
+	if it.closed || it.owner == nil {
 		it.err = ErrClosed
 		return false
 	}

@@ -38,7 +38,12 @@ var (
 var errForeign = errors.New("siltstone: the keyspace is another store's, or of an earlier opening of this one")
 
 // Name returns the name of the keyspace.
-func (ks *Keyspace) Name() string { return ks.space.Name }
+func (ks *Keyspace) Name() string {
+	if ks.space == nil {
+		return ""
+	}
+	return ks.space.Name
+}
 
 // Get returns the value of key, a copy that is the caller's, or ErrNotFound. A
 // key that holds a collection is ErrWrongType.
@@ -93,6 +98,9 @@ func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimate
 // DB.Compact does. The elements of the collections in r count as overlapping
 // only if r is all keys.
 func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
+	if ks.db.unopened() {
+		return ErrClosed
+	}
 	if err := ks.space.Writable(); err != nil {
 		return err
 	}
@@ -115,6 +123,9 @@ func (db *DB) Keyspace(name string) (*Keyspace, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return nil, err
 	}
+	if db.unopened() {
+		return nil, ErrClosed
+	}
 	if err := db.life.ClosedErr(); err != nil {
 		return nil, err
 	}
@@ -135,6 +146,9 @@ func (db *DB) Keyspace(name string) (*Keyspace, error) {
 
 // Keyspaces returns the names of all named keyspaces, in bytewise order.
 func (db *DB) Keyspaces() ([]string, error) {
+	if db.unopened() {
+		return nil, ErrClosed
+	}
 	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
@@ -161,6 +175,9 @@ func (db *DB) DropKeyspace(name string) error {
 	if err := keyspace.CheckName(name); err != nil {
 		return err
 	}
+	if db.unopened() {
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}
@@ -184,6 +201,9 @@ func (db *DB) DropKeyspace(name string) error {
 // It is durable on return. Collection ids and keyspace numbers go on from where
 // they are.
 func (db *DB) DropAll() error {
+	if db.unopened() {
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}

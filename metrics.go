@@ -2,8 +2,6 @@ package siltstone
 
 import (
 	"time"
-
-	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 )
 
 // Metrics are figures of a store at one moment. Counters count since Open and
@@ -65,12 +63,15 @@ type LogMetrics struct {
 	Syncs    LatencyMetrics // of writing and syncing a group
 }
 
+// LatencyBuckets is how many buckets a LatencyMetrics has.
+const LatencyBuckets = 28
+
 // LatencyMetrics count durations. All but Max are counters. Bucket i has those
 // below 2^i microseconds that are in no bucket before.
 type LatencyMetrics struct {
 	Count      int64
 	Total, Max time.Duration
-	Buckets    [commitlog.LatencyBuckets]int64
+	Buckets    [LatencyBuckets]int64
 }
 
 // Quantile returns an upper bound, within a factor of two, of the duration that

@@ -33,7 +33,7 @@ var _ Reader = (*Snapshot)(nil)
 
 // NewSnapshot returns a snapshot of the current state. The caller closes it.
 func (db *DB) NewSnapshot() (*Snapshot, error) {
-	if db.life.Closing() {
+	if db.unopened() || db.life.Closing() {
 		return nil, ErrClosed
 	}
 	state := &snapshotState{db: db, point: db.states.Points.Register()}
@@ -48,7 +48,10 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 // the snapshot was made shows what it held then; one made since is empty. Of one
 // dropped before, every read is ErrDropped.
 func (s *Snapshot) In(ks *Keyspace) *Snapshot {
-	if ks == nil {
+	switch {
+	case s.snapshotState == nil:
+		return s
+	case ks == nil:
 		return &s.first
 	}
 	return &Snapshot{snapshotState: s.snapshotState, ks: ks.space, foreign: ks.db != s.db}
@@ -57,7 +60,7 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 // Close lets go of the state. Closing twice is fine; reads afterwards, and
 // iterators made before, get ErrClosed.
 func (s *Snapshot) Close() {
-	if s.ended.Swap(true) {
+	if s.snapshotState == nil || s.ended.Swap(true) {
 		return
 	}
 	s.db.states.Points.Release(s.point)
@@ -88,7 +91,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 
 // alive returns the error that keeps the snapshot from being used.
 func (s *Snapshot) alive() error {
-	if s.ended.Load() {
+	if s.snapshotState == nil || s.ended.Load() {
 		return ErrClosed
 	}
 	if s.foreign {

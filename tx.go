@@ -74,8 +74,13 @@ var (
 // that was dropped before the transaction began every use is ErrDropped, and of
 // another store's keyspace an error.
 func (tx *Tx) In(ks *Keyspace) *Tx {
-	if ks == nil {
+	switch {
+	case tx.txState == nil:
+		return tx
+	case ks == nil:
 		return &tx.first
+	case ks.space == nil:
+		return &Tx{txState: tx.txState, in: txn.In{Txn: &tx.t}, refused: errForeign}
 	}
 	space := ks.space
 	i, found := slices.BinarySearchFunc(tx.named, space.Number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.Space.Number, n) })
@@ -97,7 +102,7 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 // alive returns the error that keeps the transaction from being used.
 func (tx *Tx) alive() error {
 	switch {
-	case tx.done:
+	case tx.txState == nil, tx.done:
 		return ErrTxDone
 	case tx.t.Failed() != nil:
 		return tx.t.Failed()
@@ -288,30 +293,53 @@ func (o *txIters) iterClosed(it *Iterator) {
 }
 
 // Now returns the transaction's one clock reading.
-func (tx *Tx) Now() time.Time { return time.UnixMilli(tx.t.Now()) }
+func (tx *Tx) Now() time.Time {
+	if tx.txState == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(tx.t.Now())
+}
 
 // Context returns the context the transaction runs under. An Update given it
 // is refused with ErrNested.
-func (tx *Tx) Context() context.Context { return tx.ctx }
+func (tx *Tx) Context() context.Context {
+	if tx.txState == nil {
+		return context.Background()
+	}
+	return tx.ctx
+}
 
 // Attempt returns how often the closure of an Update has been run, this time
 // included.
-func (tx *Tx) Attempt() int { return tx.attempt }
+func (tx *Tx) Attempt() int {
+	if tx.txState == nil {
+		return 0
+	}
+	return tx.attempt
+}
 
 // SetDurability chooses the level the commit waits for.
-func (tx *Tx) SetDurability(d Durability) { tx.durability = d }
+func (tx *Tx) SetDurability(d Durability) {
+	if tx.txState != nil {
+		tx.durability = d
+	}
+}
 
 // OnCommit has fn called once after the transaction has been committed and has
 // reached its durability level, with no lock held. If it is rolled back or
 // fails, fn is not called.
-func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
+func (tx *Tx) OnCommit(fn func()) {
+	if tx.txState != nil && fn != nil {
+		tx.hooks = append(tx.hooks, fn)
+	}
+}
 
 // Commit makes the writes visible, or returns why not: a *ConflictError, which
 // is ErrConflict, if what was read has changed. Either way the transaction has
 // ended. It returns when the writes, and everything the transaction read, have
 // reached the durability level.
 func (tx *Tx) Commit() error {
-	if tx.done {
+	if tx.txState == nil || tx.done {
 		return ErrTxDone
 	}
 	err := tx.commit(nil)
@@ -342,7 +370,7 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 
 // Rollback ends the transaction without a trace. After Commit it does nothing.
 func (tx *Tx) Rollback() {
-	if !tx.done {
+	if tx.txState != nil && !tx.done {
 		tx.end()
 	}
 }

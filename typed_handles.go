@@ -175,6 +175,9 @@ func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { retu
 type dbSource DB
 
 func (s *dbSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	if (*DB)(s).unopened() {
+		return nil, ErrClosed
+	}
 	return begun(s.txns.BeginCall(nil, write, key, attempt))
 }
 
@@ -194,6 +197,9 @@ func begun(t *txn.Txn, err error) (collection.Txn, error) {
 type keyspaceSource Keyspace
 
 func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	if s.db.unopened() {
+		return nil, ErrClosed
+	}
 	return begun(s.db.txns.BeginCall(s.space, write, key, attempt))
 }
 

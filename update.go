@@ -21,6 +21,9 @@ const turnAfter = 4
 // View runs fn in a read-only transaction over one state. It never blocks and
 // is never retried. A panic in fn goes on up, after everything was released.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	if fn == nil {
+		return errNilFunction
+	}
 	tx, err := db.Begin(ctx, ReadOnly)
 	if err != nil {
 		return err
@@ -45,6 +48,14 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // An error of fn, or a panic, rolls back; the panic goes on up. A write inside
 // fn that does not go through tx, and that fn depends on, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case fn == nil:
+		return errNilFunction
+	case db.unopened():
+		return ErrClosed
+	}
 	if ctx.Value(txKey{}) != nil {
 		return base.Errorf(ErrNested, "Update called with the context of a running Update; use its Tx")
 	}
@@ -121,6 +132,14 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 // that is left open keeps old data on disk. Unlike Update's, its Commit may
 // return a *ConflictError.
 func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
+	switch {
+	case ctx == nil:
+		return nil, errNilContext
+	case db.unopened():
+		return nil, ErrClosed
+	case mode != ReadOnly && mode != ReadWrite:
+		return nil, base.Errorf(errMisuse, "there is no transaction mode %d", mode)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
