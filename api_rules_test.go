@@ -255,7 +255,7 @@ func TestNoMethodPanicsOnZeroArgumentsOrZeroReceivers(t *testing.T) {
 	// Each is made anew for every method: some of them end it.
 	receivers := map[string]func() any{
 		"DB": func() any { return open() }, "zero DB": func() any { return new(DB) },
-		"Keyspace":      func() any { return must(db.Keyspace("ks")) },
+		"Keyspace":      func() any { return must(db.CreateKeyspace("ks")) },
 		"zero Keyspace": func() any { return new(Keyspace) },
 		"Tx":            func() any { return must(db.Begin(context.Background(), ReadWrite)) },
 		"zero Tx":       func() any { return new(Tx) },

@@ -33,10 +33,10 @@
 //
 // # Keyspaces
 //
-// DB.Keyspace makes parts of the store with keys of their own. They have the
-// calls that DB has; Tx.In, Batch.In and Snapshot.In reach them in one
-// transaction, and DropKeyspace ends one at a cost that does not depend on what
-// is in it.
+// DB.CreateKeyspace makes parts of the store with keys of their own, DB.Keyspace
+// finds them. They have the calls that DB has; Tx.In, Batch.In and Snapshot.In
+// reach them in one transaction, and DropKeyspace ends one at a cost that does not
+// depend on what is in it.
 //
 // # Limits
 //

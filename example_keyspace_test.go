@@ -17,7 +17,7 @@ func ExampleDB_Keyspace() {
 	}
 	defer db.Close()
 
-	tenant, err := db.Keyspace("tenant-1")
+	tenant, err := db.CreateKeyspace("tenant-1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func ExampleDB_DropKeyspace() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	session, err := db.Keyspace("sessions")
+	session, err := db.CreateKeyspace("sessions")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func ExampleDB_DropKeyspace() {
 	// The old handle writes nowhere. The same name is another keyspace.
 	err = session.Put([]byte("k"), []byte("late"))
 	fmt.Println(errors.Is(err, siltstone.ErrDropped))
-	again, err := db.Keyspace("sessions")
+	again, err := db.CreateKeyspace("sessions")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func ExampleBatch_In() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	audit, err := db.Keyspace("audit")
+	audit, err := db.CreateKeyspace("audit")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func ExampleSnapshot_In() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	if err != nil {
 		log.Fatal(err)
 	}

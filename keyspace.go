@@ -18,8 +18,8 @@ import (
 
 // Keyspace is a named part of the store: keys of its own, which no other
 // keyspace sees, and which are dropped together at no cost. It has the calls
-// that DB has for the default keyspace, which has no name. DB.Keyspace makes
-// handles, which are safe for concurrent use; Tx.In, Snapshot.In and Batch.In
+// that DB has for the default keyspace, which has no name. DB.Keyspace and
+// DB.CreateKeyspace return handles, which are safe for concurrent use; Tx.In, Snapshot.In and Batch.In
 // address a keyspace in one of those.
 //
 // Keys may be as long as in the default keyspace. What does not concern keys,
@@ -111,15 +111,20 @@ func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
 	return ks.db.compact(ctx, lo, hi)
 }
 
-// Keyspace returns the keyspace called name, which it makes if there is none.
-// Names are 1 to MaxKeyspaceName bytes, any bytes; ErrEmptyKey and
-// ErrKeyTooLarge refuse others. A store that is open for reading has no
-// keyspaces but those it has: a missing one is ErrNotFound.
+// Keyspace returns the keyspace called name, or ErrNotFound: a name that was
+// mistyped makes nothing. Names are 1 to MaxKeyspaceName bytes, any bytes;
+// ErrEmptyKey and ErrKeyTooLarge refuse others.
 //
-// Making one is a commit of its own, durable on return at any
-// Options.Durability. Asking again for one that is there costs a look-up in a
-// map, so that a handle need not be kept; all callers get the same.
-func (db *DB) Keyspace(name string) (*Keyspace, error) {
+// Asking again for one that is there costs a look-up in a map, so that a handle
+// need not be kept; all callers get the same.
+func (db *DB) Keyspace(name string) (*Keyspace, error) { return db.keyspace(name, false) }
+
+// CreateKeyspace returns the keyspace called name, and makes it if there is none.
+// Making one is a commit of its own, durable on return at any Options.Durability.
+// A store that is open for reading makes none: that is ErrReadOnly.
+func (db *DB) CreateKeyspace(name string) (*Keyspace, error) { return db.keyspace(name, true) }
+
+func (db *DB) keyspace(name string, create bool) (*Keyspace, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return nil, err
 	}
@@ -135,8 +140,14 @@ func (db *DB) Keyspace(name string) (*Keyspace, error) {
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
 	space, err := db.findKeyspace(name)
-	if errors.Is(err, ErrNotFound) && !db.opts.ReadOnly {
+	switch {
+	case !errors.Is(err, ErrNotFound):
+	case create && !db.opts.ReadOnly:
 		space, err = db.makeKeyspace(name)
+	case create:
+		err = base.ErrReadOnlyStore
+	default:
+		err = base.Errorf(ErrNotFound, "there is no keyspace %s", base.Quote(name))
 	}
 	if err != nil {
 		return nil, err
