@@ -98,7 +98,7 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 		most := testing.AllocsPerRun(500, inStore)
 		wantAllocs(t, name+" in a keyspace", most, inKeyspace[name])
 	}
-	wantAllocs(t, "Keyspace of one that is there", 0, func() { _, _ = s.Keyspace("ks") })
+	wantAllocs(t, "Keyspace of one that is there", 0, func() { _, _ = s.CreateKeyspace("ks") })
 }
 
 // A call that creates a collection is left out: the memtable grows by its rows.

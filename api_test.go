@@ -84,7 +84,7 @@ func TestAPI(t *testing.T) {
 // keyspace opens a keyspace.
 func (s *testStore) keyspace(name string) *siltstone.Keyspace {
 	s.t.Helper()
-	ks, err := s.Keyspace(name)
+	ks, err := s.CreateKeyspace(name)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package siltstone
 
 import (
 	"bytes"
-	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -72,10 +71,21 @@ func (b *Batch) touch(ks *keyspace.Space, db *DB) {
 type OpKind uint8
 
 const (
-	OpPut         OpKind = OpKind(base.KindPut)
-	OpDelete      OpKind = OpKind(base.KindDelete)
-	OpDeleteRange OpKind = OpKind(base.KindRangeDelete)
+	OpPut         OpKind = 1 // Key, Value and perhaps TTL
+	OpDelete      OpKind = 2 // Key
+	OpDeleteRange OpKind = 3 // Range
 )
+
+// kindOf returns the kind of an operation as it is encoded.
+func kindOf(k base.Kind) OpKind {
+	switch k {
+	case base.KindDelete:
+		return OpDelete
+	case base.KindRangeDelete:
+		return OpDeleteRange
+	}
+	return OpPut
+}
 
 // Op is one operation of a batch, as Batch.Ops replays it. Its slices belong to
 // the batch and are valid until it is changed.
@@ -205,7 +215,7 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 				return
 			}
 			rest = rest[n:]
-			op := Op{Kind: OpKind(o.Attr.Kind())}
+			op := Op{Kind: kindOf(o.Attr.Kind())}
 			prefix, key, _ := keyenc.KeyspaceOf(o.Key)
 			if i, named := keyspace.Find(b.spaces, keyspace.Number(prefix)); named {
 				op.Keyspace = b.spaces[i].Name
@@ -229,13 +239,16 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
-func (db *DB) DeleteRange(r Range) error {
+func (db *DB) DeleteRange(r Range) error { return db.deleteRange(nil, r) }
+
+func (db *DB) deleteRange(ks *Keyspace, r Range) error {
+	if _, _, err := r.rows(nil); err != nil {
+		return err // without a word of a batch
+	}
 	var b Batch
-	b.DeleteRange(r)
+	b.In(ks).DeleteRange(r)
 	return db.Apply(&b, Default)
 }
-
-var errNoBatch = errors.New("siltstone: the batch is nil")
 
 // Apply makes the changes of b visible and durable together, at level d. With an
 // empty batch it waits until all earlier commits have reached the level. If Err has
@@ -244,7 +257,7 @@ var errNoBatch = errors.New("siltstone: the batch is nil")
 // addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
 	if b == nil {
-		return errNoBatch
+		return base.Errorf(errMisuse, "Apply of a nil batch")
 	}
 	if err := d.check(); err != nil {
 		return err
@@ -258,7 +271,7 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	}
 	c := commit.NewChange()
 	defer c.Free()
-	if b.relative {
+	if b.relative && !db.unopened() {
 		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)

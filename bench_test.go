@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -349,9 +350,9 @@ func (s *unlocked) End(t collection.Txn, err error) (again bool, e error) {
 func BenchmarkHot(b *testing.B) {
 	type source = collection.Source
 	calls := map[string]func(s source, member string) error{
-		"hash":    func(s source, m string) error { _, err := typed.NewHash(s, "hot").Set(m, []byte("value")); return err },
-		"set":     func(s source, m string) error { _, err := typed.NewSet(s, "hot").Add(m); return err },
-		"counter": func(s source, _ string) error { _, err := typed.NewString(s, "hot").Incr(1); return err },
+		"hash":    func(s source, m string) error { _, err := handle.Hash(s, "hot").Set(m, []byte("value")); return err },
+		"set":     func(s source, m string) error { _, err := handle.Set(s, "hot").Add(m); return err },
+		"counter": func(s source, _ string) error { _, err := handle.String(s, "hot").Incr(1); return err },
 	}
 	for _, what := range []string{"hash", "set", "counter"} {
 		call := calls[what]

@@ -25,7 +25,12 @@ import (
 //
 // A store that was poisoned, or whose last flush fails, is only released: the
 // next Open recovers it.
-func (db *DB) Close() error { return db.life.Close(db.close) }
+func (db *DB) Close() error {
+	if db.unopened() {
+		return nil
+	}
+	return db.life.Close(db.close)
+}
 
 func (db *DB) close() error {
 	db.section.Close()

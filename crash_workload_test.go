@@ -421,12 +421,12 @@ func keyspaces(s *session) {
 		name, key := fmt.Sprintf("ks%d", s.rng.IntN(3)), fmt.Sprintf("k%d", s.rng.IntN(6))
 		if s.model.keys[inKeyspace(name, "")] == nil {
 			s.commit(Sync, func(m *oracle) { m.set(inKeyspace(name, ""), &modelKey{}) }, func() error {
-				_, err := s.db.Keyspace(name)
+				_, err := s.db.CreateKeyspace(name)
 				return err
 			})
 			continue
 		}
-		ks, err := s.db.Keyspace(name)
+		ks, err := s.db.CreateKeyspace(name)
 		if err != nil {
 			s.legal("keyspace", err)
 			continue

@@ -44,6 +44,10 @@ type DB struct {
 	workers workers // the goroutines
 }
 
+// unopened reports whether db is one that Open did not return: every call of it is
+// ErrClosed.
+func (db *DB) unopened() bool { return db == nil || db.states == nil }
+
 // Get returns a copy of the value of key, or ErrNotFound. If key holds a
 // collection the error is ErrWrongType.
 func (db *DB) Get(key []byte) ([]byte, error) {
@@ -58,6 +62,9 @@ func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
 
 // appendGet is AppendGet in a keyspace; nil is the default one.
 func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
+	if db.unopened() {
+		return dst, ErrClosed
+	}
 	rs, n := db.states.Pin()
 	if rs == nil {
 		return dst, ErrClosed
@@ -114,6 +121,9 @@ func (db *DB) has(ks *keyspace.Space, key []byte) (bool, error) {
 
 // stat finds the live record of key and returns its trailer.
 func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
+	if db.unopened() {
+		return base.Trailer{}, ErrClosed
+	}
 	rs, n := db.states.Pin()
 	if rs == nil {
 		return base.Trailer{}, ErrClosed
@@ -165,6 +175,9 @@ func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) e
 	if err := base.CheckTTL(ttl); err != nil {
 		return err
 	}
+	if db.unopened() {
+		return ErrClosed
+	}
 	return db.putString(ks, key, value, commit.Milliseconds(ttl))
 }
 
@@ -204,7 +217,7 @@ func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
 // Sync returns when every commit that had returned before the call is durable.
 func (db *DB) Sync() error {
 	switch {
-	case db.life.Closing():
+	case db.unopened() || db.life.Closing():
 		return ErrClosed
 	case db.opts.ReadOnly:
 		return nil
@@ -214,6 +227,9 @@ func (db *DB) Sync() error {
 
 // commit commits a change that read nothing, and waits until it has reached level d.
 func (db *DB) commit(c *commit.Change, d Durability) error {
+	if db.unopened() {
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}

@@ -33,8 +33,8 @@
 //
 // # Keyspaces
 //
-// DB.Keyspace makes parts of the store with keys of their own. A Keyspace has the
-// calls that DB has. Tx.In, Batch.In and Snapshot.In reach several keyspaces in one
+// DB.CreateKeyspace makes parts of the store with keys of their own, and DB.Keyspace
+// finds them. A Keyspace has the calls that DB has. Tx.In, Batch.In and Snapshot.In reach several keyspaces in one
 // transaction. DropKeyspace drops one at a cost that does not depend on its size.
 //
 // # Limits

@@ -1,6 +1,10 @@
 package siltstone
 
-import "github.com/siltstonedb/siltstone/internal/base"
+import (
+	"errors"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
 
 // The errors of the store, to be compared with errors.Is.
 //
@@ -69,13 +73,36 @@ var (
 	ErrSyntax = base.ErrSyntax
 )
 
-// CorruptionError says in which file, and where in it, damage was found. It is
-// ErrCorruption to errors.Is.
-type CorruptionError = base.CorruptionError
+// errMisuse is the kind of what no program means to do: a nil context, function or
+// batch.
+var errMisuse = errors.New("siltstone: misuse")
+
+// errNilContext refuses a nil context.
+var errNilContext = base.Errorf(errMisuse, "the context is nil, take context.Background()")
+
+// errNilFunction refuses a View or Update of nothing.
+var errNilFunction = base.Errorf(errMisuse, "the function to run in the transaction is nil")
+
+// CorruptionError says in which file, and where in it, damage was found:
+// errors.As finds it. It is ErrCorruption to errors.Is.
+type CorruptionError struct {
+	File   string // name inside the store's directory
+	Offset int64  // in the file, bytes; −1 if the file as a whole is meant
+	Err    error  // what is wrong
+}
+
+// Error names the file, the offset and what is wrong.
+func (e *CorruptionError) Error() string { return (*base.CorruptionError)(e).Error() }
+
+// Unwrap returns what is wrong.
+func (e *CorruptionError) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrCorruption.
+func (e *CorruptionError) Is(target error) bool { return target == ErrCorruption }
 
 // Limits, in bytes. Keys and names of keyspaces have at least one.
 const (
-	MaxKeyLen       = base.MaxKeyLen   // 64 KiB, in every keyspace
-	MaxValueLen     = base.MaxValueLen // 1 GiB
+	MaxKeyLen       = 64 << 10 // in every keyspace
+	MaxValueLen     = 1 << 30
 	MaxKeyspaceName = 255
 )

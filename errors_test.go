@@ -30,7 +30,8 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 	_, openErr := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: 1 << 20})
 	_, getErr := db.Get([]byte("h"))
 	_, typeErr := db.Hash("s").Set("f", nil)
-	_, nameErr := db.Keyspace(strings.Repeat("n", 300))
+	_, nameErr := db.CreateKeyspace(strings.Repeat("n", 300))
+	_, noneErr := db.Keyspace("none")
 	_, incrErr := db.Hash("h").Incr("f", 1)
 	_, bothErr := db.String("s").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true})
 	_, condErr := db.ZSet("z").AddMany(typed.NX | typed.GT)
@@ -45,6 +46,7 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		{db.Put(long, nil), ErrKeyTooLarge, "key has 102400 bytes, the limit is 65536"},
 		{nameErr, ErrKeyTooLarge, "name of a keyspace has 300 bytes, the limit is 255"},
 		{batch(func(b *Batch) { b.Put([]byte("k"), nil); b.Put(nil, nil) }), ErrEmptyKey, "batch operation 2 (put): empty key"},
+		{noneErr, ErrNotFound, `there is no keyspace "none"`},
 		{openErr, nil, "option MemoryLimit: 1048576 is below the least, 8388608"},
 		{bothErr, ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another"},
 		{condErr, ErrSyntax, "the conditions NX and GT contradict each other"},

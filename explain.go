@@ -104,6 +104,9 @@ func (db *DB) explain(ks *keyspace.Space, key []byte) (Explanation, error) {
 	if err := base.CheckKey(key); err != nil {
 		return Explanation{}, err
 	}
+	if db.unopened() {
+		return Explanation{}, ErrClosed
+	}
 	rs, n := db.states.Pin()
 	if rs == nil {
 		return Explanation{}, ErrClosed

@@ -20,7 +20,7 @@ import (
 func TestNoTTLGivenBackMeansNone(t *testing.T) {
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
 	ok(t, err)
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	ok(t, db.Put([]byte("from"), nil))
 	ttl, err := db.TTL([]byte("from"))
@@ -63,7 +63,7 @@ func TestNilsAndLevelsThatDoNotExistAreRefused(t *testing.T) {
 	mem := vfs.NewMem()
 	db, err := siltstone.Open("db", &siltstone.Options{FS: mem})
 	ok(t, err)
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	var none context.Context
 	var b siltstone.Batch

@@ -138,7 +138,7 @@ func TestWhatAnOpenWalkHasReadCountsAtCommit(t *testing.T) {
 
 func TestCommitAndRollbackInsideUpdateAndViewAreRefusedAndItGoesOn(t *testing.T) {
 	db := bufferedStore(t)
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	ran := 0
 	ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
@@ -183,7 +183,7 @@ func TestCommitAndRollbackInsideUpdateAndViewAreRefusedAndItGoesOn(t *testing.T)
 
 func TestARawLoopAndIteratorSayThatTheirTransactionEnded(t *testing.T) {
 	db := bufferedStore(t)
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	for i := range 500 {
 		key := fmt.Appendf(nil, "%03d", i)

@@ -22,7 +22,7 @@ import (
 // change that holds the registry must not wait for the gate.
 func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
 	db := contendedStore(t)
-	if _, err := db.Keyspace("old"); err != nil {
+	if _, err := db.CreateKeyspace("old"); err != nil {
 		t.Fatal(err)
 	}
 	turn, err := db.section.BeginTurn(context.Background(), time.Hour)
@@ -34,7 +34,7 @@ func TestChangesOfTheRegistryAreNotHeldBackByTheGate(t *testing.T) {
 		name string
 		call func() error
 	}{
-		{"Keyspace", func() error { _, err := db.Keyspace("new"); return err }},
+		{"Keyspace", func() error { _, err := db.CreateKeyspace("new"); return err }},
 		{"DropKeyspace", func() error { return db.DropKeyspace("old") }},
 		{"DropAll", db.DropAll},
 	} {
@@ -391,7 +391,7 @@ func TestCloseInsideALoopEndsIt(t *testing.T) {
 					}
 					var from Typed = db
 					if keyspace {
-						if from, err = db.Keyspace("ks"); err != nil {
+						if from, err = db.CreateKeyspace("ks"); err != nil {
 							t.Fatal(err)
 						}
 					}

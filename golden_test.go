@@ -92,7 +92,7 @@ func (g *goldenStore) fill(t *testing.T, db *DB, clock *handClock) {
 	must(db.Put([]byte("in the log"), []byte("v")), db.Delete([]byte("plain/200")), db.DeleteRange(Range{[]byte("plain/210"), []byte("plain/220")}))
 	_, err = db.List("list").PushFront([]byte("newest"))
 	must(err)
-	ks, err := db.Keyspace("in the log")
+	ks, err := db.CreateKeyspace("in the log")
 	must(err)
 	must(ks.Put([]byte("k"), []byte("v")))
 	_, err = ks.Hash("h").SetTTL("f", []byte("v"), time.Hour)
@@ -130,7 +130,7 @@ func goldenKeyspaces(db *DB) error {
 	var errs []error
 	note := func(_ any, err error) { errs = append(errs, err) }
 	for _, name := range []string{"dropped", "kept"} {
-		ks, err := db.Keyspace(name)
+		ks, err := db.CreateKeyspace(name)
 		if err != nil {
 			return err
 		}

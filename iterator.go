@@ -155,7 +155,7 @@ func (it *Iterator) Close() error {
 
 // check reports whether the iterator may still be used.
 func (it *Iterator) check() bool {
-	if it.closed {
+	if it.closed || it.owner == nil {
 		if it.err != ErrTxDone { // it ended with its transaction
 			it.err = ErrClosed
 		}

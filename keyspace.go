@@ -19,8 +19,8 @@ import (
 // Keyspace is a named part of the store with keys of its own. No other keyspace
 // sees them, and DropKeyspace drops them together at a cost that does not depend
 // on their number. A Keyspace has the calls that DB has for the default keyspace,
-// which has no name. DB.Keyspace makes a Keyspace, which is safe for concurrent
-// use. Tx.In, Snapshot.In and Batch.In address it in a transaction, snapshot or
+// which has no name. DB.CreateKeyspace makes one and DB.Keyspace finds
+// it; both are safe for concurrent use. Tx.In, Snapshot.In and Batch.In address it in a transaction, snapshot or
 // batch.
 //
 // Keys may be as long as in the default keyspace. All keyspaces share durability,
@@ -39,7 +39,12 @@ var (
 var errForeign = errors.New("siltstone: the keyspace is another store's, or of an earlier opening of this one")
 
 // Name returns the name of the keyspace.
-func (ks *Keyspace) Name() string { return ks.space.Name }
+func (ks *Keyspace) Name() string {
+	if ks.space == nil {
+		return ""
+	}
+	return ks.space.Name
+}
 
 // Get returns a copy of the value of key, or ErrNotFound. If key holds a
 // collection the error is ErrWrongType.
@@ -86,11 +91,7 @@ func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, 
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
-func (ks *Keyspace) DeleteRange(r Range) error {
-	var b Batch
-	b.In(ks).DeleteRange(r)
-	return ks.db.Apply(&b, Default)
-}
+func (ks *Keyspace) DeleteRange(r Range) error { return ks.db.deleteRange(ks, r) }
 
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk, as DB.EstimateSize does.
@@ -100,6 +101,9 @@ func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimate
 // DB.Compact does. The elements of the collections in r count as overlapping
 // only if r is all keys.
 func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
+	if ks.db.unopened() {
+		return ErrClosed
+	}
 	if err := ks.space.Writable(); err != nil {
 		return err
 	}
@@ -110,17 +114,25 @@ func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
 	return ks.db.compact(ctx, lo, hi)
 }
 
-// Keyspace returns the keyspace called name. If it does not exist Keyspace makes
-// it; in a store that is open for reading the error is ErrNotFound. A name has 1 to
-// MaxKeyspaceName bytes, of any value; other names are ErrEmptyKey and
-// ErrKeyTooLarge.
+// Keyspace returns the keyspace called name, or ErrNotFound: a name that was
+// mistyped makes nothing. Names are 1 to MaxKeyspaceName bytes, any bytes;
+// ErrEmptyKey and ErrKeyTooLarge refuse others.
 //
-// Making a keyspace is a commit of its own. It is durable on return, whatever
-// Options.Durability says. A second call for the same name costs a look-up in a map
-// and returns the same Keyspace, so callers need not keep it.
-func (db *DB) Keyspace(name string) (*Keyspace, error) {
+// Asking again for one that is there costs a look-up in a map, so that a handle
+// need not be kept; all callers get the same.
+func (db *DB) Keyspace(name string) (*Keyspace, error) { return db.keyspace(name, false) }
+
+// CreateKeyspace returns the keyspace called name, and makes it if there is none.
+// Making one is a commit of its own, durable on return at any Options.Durability.
+// A store that is open for reading makes none: that is ErrReadOnly.
+func (db *DB) CreateKeyspace(name string) (*Keyspace, error) { return db.keyspace(name, true) }
+
+func (db *DB) keyspace(name string, create bool) (*Keyspace, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return nil, err
+	}
+	if db.unopened() {
+		return nil, ErrClosed
 	}
 	if err := db.life.ClosedErr(); err != nil {
 		return nil, err
@@ -131,8 +143,14 @@ func (db *DB) Keyspace(name string) (*Keyspace, error) {
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
 	space, err := db.findKeyspace(name)
-	if errors.Is(err, ErrNotFound) && !db.opts.ReadOnly {
+	switch {
+	case !errors.Is(err, ErrNotFound):
+	case create && !db.opts.ReadOnly:
 		space, err = db.makeKeyspace(name)
+	case create:
+		err = base.ErrReadOnlyStore
+	default:
+		err = base.Errorf(ErrNotFound, "there is no keyspace %s", base.Quote(name))
 	}
 	if err != nil {
 		return nil, err
@@ -142,6 +160,9 @@ func (db *DB) Keyspace(name string) (*Keyspace, error) {
 
 // Keyspaces returns the names of all named keyspaces, in bytewise order.
 func (db *DB) Keyspaces() ([]string, error) {
+	if db.unopened() {
+		return nil, ErrClosed
+	}
 	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed
@@ -168,6 +189,9 @@ func (db *DB) DropKeyspace(name string) error {
 	if err := keyspace.CheckName(name); err != nil {
 		return err
 	}
+	if db.unopened() {
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}
@@ -191,6 +215,9 @@ func (db *DB) DropKeyspace(name string) error {
 // keys, and durable on return. Collection ids and keyspace numbers are not used
 // again.
 func (db *DB) DropAll() error {
+	if db.unopened() {
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}

@@ -16,6 +16,12 @@ import (
 // are durable. It is never needed for durability; a checkpoint or a test may
 // want it.
 func (db *DB) Flush(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case db.unopened():
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}
@@ -47,6 +53,12 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 // compact merges every table that overlaps the rows [lo, hi) down to the last
 // level. Nil bounds are open.
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case db.unopened():
+		return ErrClosed
+	}
 	if db.opts.ReadOnly {
 		return base.ErrReadOnlyStore
 	}
@@ -70,6 +82,9 @@ func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if db.unopened() {
+		return 0, ErrClosed
+	}
 	rs, n := db.states.Pin()
 	if rs == nil {
 		return 0, ErrClosed
@@ -92,6 +107,17 @@ func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
 		}
 	}
 	return size, nil
+}
+
+// longCall begins a call that reads much or writes files beside the store's.
+func (db *DB) longCall(ctx context.Context) (context.Context, func(), error) {
+	switch {
+	case ctx == nil:
+		return nil, nil, errNilContext
+	case db.unopened():
+		return nil, nil, ErrClosed
+	}
+	return db.life.LongCall(ctx)
 }
 
 // Check reads the whole store and returns every fault it finds, joined; nil if
@@ -119,7 +145,7 @@ func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
 // Files that could not be removed are no fault, nor are the rows of collections that
 // have ended and wait to be freed. The call ends soon after its context has ended.
 func (db *DB) Check(ctx context.Context) error {
-	ctx, end, err := db.life.LongCall(ctx)
+	ctx, end, err := db.longCall(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,7 +191,7 @@ func (db *DB) pinForCheck() (check.Store, error) {
 // copy. A poisoned store is refused with ErrPoisoned: which of its last commits count
 // is decided when it is opened again.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
-	ctx, end, err := db.life.LongCall(ctx)
+	ctx, end, err := db.longCall(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package siltstone
 
 import (
 	"time"
-
-	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 )
 
 // Metrics are the figures of a store at one moment. Fields that are marked as
@@ -65,12 +63,15 @@ type LogMetrics struct {
 	Syncs    LatencyMetrics // of writing and syncing a group
 }
 
+// LatencyBuckets is how many buckets a LatencyMetrics has.
+const LatencyBuckets = 28
+
 // LatencyMetrics count durations. All fields but Max are counters. Buckets[i] counts
 // the durations below 2^i microseconds that no earlier bucket counts.
 type LatencyMetrics struct {
 	Count      int64
 	Total, Max time.Duration
-	Buckets    [commitlog.LatencyBuckets]int64
+	Buckets    [LatencyBuckets]int64
 }
 
 // Quantile returns a duration that the share q of all durations stay below; it is at

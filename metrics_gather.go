@@ -16,6 +16,9 @@ import (
 // table indexes, and costs about a millisecond for a thousand tables. After
 // Close it returns zeros.
 func (db *DB) Metrics() Metrics {
+	if db.unopened() {
+		return Metrics{}
+	}
 	rs, n := db.states.Pin()
 	if rs == nil {
 		return Metrics{}

@@ -68,7 +68,7 @@ func TestMetricsCountDroppedKeyspacesAmongTheDead(t *testing.T) {
 		"DropKeyspace": func(db *DB) error { return db.DropKeyspace("ks") },
 		"DropAll":      (*DB).DropAll,
 		"DropKeyspace with a range delete inside": func(db *DB) error {
-			ks, err := db.Keyspace("ks")
+			ks, err := db.CreateKeyspace("ks")
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func TestMetricsCountDroppedKeyspacesAmongTheDead(t *testing.T) {
 		},
 	} {
 		db := mustOpen(t, vfs.NewMem(), newHandClock())
-		ks, err := db.Keyspace("ks")
+		ks, err := db.CreateKeyspace("ks")
 		if err != nil {
 			t.Fatal(err)
 		}

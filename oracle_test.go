@@ -290,7 +290,7 @@ func readAll(db *DB) (stored, error) {
 		return s, err
 	}
 	for _, name := range names {
-		ks, err := db.Keyspace(name)
+		ks, err := db.CreateKeyspace(name)
 		if err != nil {
 			return s, err
 		}

@@ -33,7 +33,7 @@ func newKeyspaceStore(t testing.TB, seed uint64) *keyspaceStore {
 }
 
 func (k *keyspaceStore) keyspace() *Keyspace {
-	ks, err := k.s.db.Keyspace("typed")
+	ks, err := k.s.db.CreateKeyspace("typed")
 	k.s.done(err)
 	return ks
 }
@@ -99,7 +99,7 @@ func TestNumbersAreNeverUsedTwice(t *testing.T) {
 	seen := map[uint32]bool{}
 	for round := range 6 {
 		for i := range 16 + 3 {
-			ks, err := s.db.Keyspace(fmt.Sprint("ks", i))
+			ks, err := s.db.CreateKeyspace(fmt.Sprint("ks", i))
 			s.done(err)
 			if round > 0 && i == 0 || seen[ks.space.Number] || ks.space.Number == 0 {
 				if i > 0 || round == 0 {
@@ -130,7 +130,7 @@ func TestConcurrentMakersOfANameGetTheSameKeyspace(t *testing.T) {
 		for g := range got {
 			wg.Go(func() {
 				var err error
-				if got[g], err = db.Keyspace(fmt.Sprint("round", round)); err != nil {
+				if got[g], err = db.CreateKeyspace(fmt.Sprint("round", round)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -192,7 +192,7 @@ func writersRacingWithADropLeaveNoRow(t *testing.T) {
 	for round := range rounds {
 		var refused atomic.Int64
 		var wg sync.WaitGroup
-		ks, err := db.Keyspace("contested")
+		ks, err := db.CreateKeyspace("contested")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +275,7 @@ func TestCollectionBornAndEndedInOneTransactionLeavesNoElement(t *testing.T) {
 		"DeleteRange": func(tx *Tx) error { return tx.DeleteRange(Range{Lower: []byte("h"), Upper: []byte("i")}) },
 	} {
 		s := newTypedStore(t, 1)
-		ks, err := s.db.Keyspace("ks")
+		ks, err := s.db.CreateKeyspace("ks")
 		s.done(err)
 		s.done(s.db.Update(context.Background(), func(tx *Tx) error {
 			for _, in := range []*Tx{tx, tx.In(ks)} {
@@ -299,7 +299,7 @@ func TestDropAllLeavesNoRow(t *testing.T) { typedtest.InEveryForm(t, dropAllLeav
 
 func dropAllLeavesNoRow(t *testing.T) {
 	s := newTypedStore(t, 1)
-	ks, err := s.db.Keyspace("ks")
+	ks, err := s.db.CreateKeyspace("ks")
 	s.done(err)
 	for _, in := range []Typed{s.db, ks} {
 		s.done(typedtest.Populate(in)) // one expires
@@ -317,7 +317,7 @@ func dropAllLeavesNoRow(t *testing.T) {
 func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
-	ks, err := s.db.Keyspace("ks")
+	ks, err := s.db.CreateKeyspace("ks")
 	s.done(err)
 	want(t, 1)(ks.Set("s").Add("m"))
 	s.done(s.db.Delete([]byte("unrelated")))
@@ -339,7 +339,7 @@ func TestReaperOvertakenByADropDecidesAgain(t *testing.T) {
 func TestTypedEndInAKeyspaceNominatesThere(t *testing.T) {
 	typedtest.InRows(t)
 	s := newTypedStore(t, 1)
-	ks, err := s.db.Keyspace("ks")
+	ks, err := s.db.CreateKeyspace("ks")
 	s.done(err)
 	want(t, 1)(ks.Set("one-shot").Add("m"))
 	want(t, 1)(ks.Set("in a transaction").Add("m"))
@@ -370,7 +370,7 @@ func TestCheckFindsRegistryRowsThatAreWrongAndRowsOfNoKeyspace(t *testing.T) {
 		`is in no keyspace`: func(t collection.Txn) error { return t.Put([]byte{0x10, 0, 0, 0, 1, 7}, record.TypeString, 0, nil) },
 	} {
 		s := newTypedStore(t, 1)
-		ks, err := s.db.Keyspace("ks")
+		ks, err := s.db.CreateKeyspace("ks")
 		s.done(err)
 		s.done(ks.Put([]byte("k"), nil))
 		s.done(s.db.Check(context.Background()))
@@ -394,7 +394,7 @@ func TestDamagedRegistryRowIsCorruption(t *testing.T) {
 	s.done(err)
 	_, err = s.End(tt, tt.Put(keyenc.AppendRegistryRow(nil, "ks"), record.TypeNone, 0, []byte("x")))
 	s.done(err)
-	_, err = s.db.Keyspace("ks")
+	_, err = s.db.CreateKeyspace("ks")
 	if !errors.Is(err, ErrCorruption) || !strings.Contains(err.Error(), `"ks"`) {
 		t.Errorf("a damaged row is %v", err)
 	}
@@ -405,7 +405,7 @@ func TestDamagedRegistryRowIsCorruption(t *testing.T) {
 func TestReaderOfAKeyspaceThatIsBeingDroppedIsToldSo(t *testing.T) {
 	db := contendedStore(t)
 	for range 50 {
-		ks, err := db.Keyspace("ks")
+		ks, err := db.CreateKeyspace("ks")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -457,7 +457,7 @@ func TestRefusedDropChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,10 +473,10 @@ func TestRefusedDropChangesNothing(t *testing.T) {
 	if v, err := ks.Get([]byte("k")); string(v) != "v" || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
-	if again, err := db.Keyspace("ks"); again != ks || err != nil {
+	if again, err := db.CreateKeyspace("ks"); again != ks || err != nil {
 		t.Errorf("%v, %v", again, err)
 	}
-	if _, err := db.Keyspace("new"); !errors.Is(err, ErrPoisoned) {
+	if _, err := db.CreateKeyspace("new"); !errors.Is(err, ErrPoisoned) {
 		t.Errorf("a poisoned store makes a keyspace: %v", err)
 	}
 

@@ -346,7 +346,7 @@ func TestRepairNamesTheKeyspacesWhoseNamesWereLost(t *testing.T) {
 	mem, clock := vfs.NewMem(), newHandClock()
 	db := mustOpen(t, mem, clock)
 	for _, name := range []string{"first", "recovered-1", "third"} {
-		ks, err := db.Keyspace(name)
+		ks, err := db.CreateKeyspace(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func TestRepairNamesTheKeyspacesWhoseNamesWereLost(t *testing.T) {
 		t.Errorf("keyspaces %q, %v", names, err)
 	}
 	for name, value := range map[string]string{"recovered-1": "recovered-1", "recovered-1+": "first", "third": "third"} {
-		ks, err := db.Keyspace(name)
+		ks, err := db.CreateKeyspace(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,7 +399,7 @@ func TestRepairGivesOutNoNumberThatWasMet(t *testing.T) {
 	mem, clock := vfs.NewMem(), newHandClock()
 	db := mustOpen(t, mem, clock)
 	for range 40 { // more than one block of numbers
-		ks, err := db.Keyspace("dropped")
+		ks, err := db.CreateKeyspace("dropped")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,7 +407,7 @@ func TestRepairGivesOutNoNumberThatWasMet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	empty, err := db.Keyspace("empty")
+	empty, err := db.CreateKeyspace("empty")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,11 +425,11 @@ func TestRepairGivesOutNoNumberThatWasMet(t *testing.T) {
 	if report.Manifest == nil || len(report.Keyspaces) > 0 {
 		t.Errorf("the report says\n%v", report)
 	}
-	again, err := db.Keyspace("empty")
+	again, err := db.CreateKeyspace("empty")
 	if err != nil || again.space.Number != empty.space.Number {
 		t.Errorf("number %d became %d, %v", empty.space.Number, again.space.Number, err)
 	}
-	fresh, err := db.Keyspace("new")
+	fresh, err := db.CreateKeyspace("new")
 	if err != nil || fresh.space.Number <= 500 {
 		t.Errorf("a new one has number %d, %v", fresh.space.Number, err)
 	}

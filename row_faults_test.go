@@ -248,7 +248,7 @@ var rowFaults = []rowFault{
 func faultyStore(t testing.TB, mem vfs.FS, clock *handClock) (db *DB, prefixes [][]byte, shows string) {
 	t.Helper()
 	db = mustOpen(t, mem, clock, func(o *Options) { o.MemtableBytes = 256 << 10 })
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func faultLines(err error) []string {
 // and looks that all rows still agree.
 func goesOn(t testing.TB, db *DB, clock *handClock) {
 	t.Helper()
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,7 +387,7 @@ func TestRepairLeavesTheItemsOfAListInTheirOrder(t *testing.T) {
 		if db, err = Open("new", &o); err != nil {
 			t.Fatal(err)
 		}
-		ks, err := db.Keyspace("ks")
+		ks, err := db.CreateKeyspace("ks")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,6 +94,9 @@ func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
 func (db *DB) NewIter(o *IterOptions) (*Iterator, error) { return db.newIter(nil, o) }
 
 func (db *DB) newIter(ks *keyspace.Space, o *IterOptions) (*Iterator, error) {
+	if db.unopened() {
+		return nil, ErrClosed
+	}
 	rs := db.states.Hold()
 	if rs == nil {
 		return nil, ErrClosed

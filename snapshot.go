@@ -35,7 +35,7 @@ var _ Reader = (*Snapshot)(nil)
 
 // NewSnapshot returns a snapshot of the current state. The caller closes it.
 func (db *DB) NewSnapshot() (*Snapshot, error) {
-	if db.life.Closing() {
+	if db.unopened() || db.life.Closing() {
 		return nil, ErrClosed
 	}
 	state := &snapshotState{db: db, point: db.states.Points.Register()}
@@ -50,7 +50,10 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 // snapshot was made still shows its keys. A keyspace that was made since is empty.
 // If ks was dropped before the snapshot was made every read is ErrDropped.
 func (s *Snapshot) In(ks *Keyspace) *Snapshot {
-	if ks == nil {
+	switch {
+	case s.snapshotState == nil:
+		return s
+	case ks == nil:
 		return &s.first
 	}
 	return &Snapshot{snapshotState: s.snapshotState, ks: ks.space, foreign: ks.db != s.db}
@@ -59,7 +62,7 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 // Close releases the state. Later reads, and iterators that were made before, get
 // ErrClosed. Closing twice is no error.
 func (s *Snapshot) Close() {
-	if s.ended.Swap(true) {
+	if s.snapshotState == nil || s.ended.Swap(true) {
 		return
 	}
 	s.db.states.Points.Release(s.point)
@@ -90,7 +93,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 
 // alive returns the error that keeps the snapshot from being used.
 func (s *Snapshot) alive() error {
-	if s.ended.Load() {
+	if s.snapshotState == nil || s.ended.Load() {
 		return ErrClosed
 	}
 	if s.foreign {

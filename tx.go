@@ -74,8 +74,13 @@ var (
 // transaction began every call is ErrDropped. If ks belongs to another store every
 // call is an error.
 func (tx *Tx) In(ks *Keyspace) *Tx {
-	if ks == nil {
+	switch {
+	case tx.txState == nil:
+		return tx
+	case ks == nil:
 		return &tx.first
+	case ks.space == nil:
+		return &Tx{txState: tx.txState, in: txn.In{Txn: &tx.t}, refused: errForeign}
 	}
 	space := ks.space
 	i, found := slices.BinarySearchFunc(tx.named, space.Number, func(t *Tx, n uint32) int { return cmp.Compare(t.in.Space.Number, n) })
@@ -97,7 +102,7 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 // alive returns the error that keeps the transaction from being used.
 func (tx *Tx) alive() error {
 	switch {
-	case tx.done:
+	case tx.txState == nil, tx.done:
 		return ErrTxDone
 	case tx.t.Failed() != nil:
 		return tx.t.Failed()
@@ -289,25 +294,44 @@ func (o *txIters) iterClosed(it *Iterator) {
 }
 
 // Now returns the transaction's one clock reading.
-func (tx *Tx) Now() time.Time { return time.UnixMilli(tx.t.Now()) }
+func (tx *Tx) Now() time.Time {
+	if tx.txState == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(tx.t.Now())
+}
 
 // Context returns the context of the transaction. An Update that is given it is
 // ErrNested.
-func (tx *Tx) Context() context.Context { return tx.ctx }
+func (tx *Tx) Context() context.Context {
+	if tx.txState == nil {
+		return context.Background()
+	}
+	return tx.ctx
+}
 
 // Attempt returns the number of times that the closure of an Update has been run,
 // this one included.
-func (tx *Tx) Attempt() int { return tx.attempt }
+func (tx *Tx) Attempt() int {
+	if tx.txState == nil {
+		return 0
+	}
+	return tx.attempt
+}
 
 // SetDurability chooses the level the commit waits for. One that does not exist
 // fails the commit.
-func (tx *Tx) SetDurability(d Durability) { tx.durability = d }
+func (tx *Tx) SetDurability(d Durability) {
+	if tx.txState != nil {
+		tx.durability = d
+	}
+}
 
 // OnCommit has fn called once after the transaction has been committed and has
 // reached its durability level. No lock is held then, so fn may call the store. If
 // the transaction is rolled back or fails, fn is not called. A nil fn is none.
 func (tx *Tx) OnCommit(fn func()) {
-	if fn != nil {
+	if tx.txState != nil && fn != nil {
 		tx.hooks = append(tx.hooks, fn)
 	}
 }
@@ -320,7 +344,7 @@ func (tx *Tx) OnCommit(fn func()) {
 // when their closure returns nil.
 func (tx *Tx) Commit() error {
 	switch {
-	case tx.done:
+	case tx.txState == nil || tx.done:
 		return ErrTxDone
 	case tx.managed:
 		return ErrManaged
@@ -363,6 +387,9 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 // Inside Update or View it is ErrManaged, and the transaction goes on: they roll
 // back when their closure returns an error.
 func (tx *Tx) Rollback() error {
+	if tx.txState == nil {
+		return nil
+	}
 	if tx.managed && !tx.done {
 		return ErrManaged
 	}

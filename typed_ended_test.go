@@ -233,7 +233,7 @@ func TestCheckFindsNoFaultInACollectionOfAKeyspaceThatHasEnded(t *testing.T) {
 	typedtest.InRows(t)
 	db := mustOpen(t, vfs.NewMem(), newHandClock())
 	defer mustClose(t, db)
-	ks, err := db.Keyspace("k")
+	ks, err := db.CreateKeyspace("k")
 	if err != nil {
 		t.Fatal(err)
 	}

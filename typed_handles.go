@@ -6,6 +6,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -31,90 +32,90 @@ var (
 )
 
 // Keys returns the calls on all keys.
-func (db *DB) Keys() typed.Keys { return typed.NewKeys((*dbSource)(db)) }
+func (db *DB) Keys() typed.Keys { return handle.Keys((*dbSource)(db)) }
 
 // Key returns a handle of the key called name, whatever it holds.
-func (db *DB) Key(name string) typed.Key { return typed.NewKey((*dbSource)(db), name) }
+func (db *DB) Key(name string) typed.Key { return handle.Key((*dbSource)(db), name) }
 
 // String returns a handle of the string called name.
-func (db *DB) String(name string) typed.String { return typed.NewString((*dbSource)(db), name) }
+func (db *DB) String(name string) typed.String { return handle.String((*dbSource)(db), name) }
 
 // Hash returns a handle of the hash called name.
-func (db *DB) Hash(name string) typed.Hash { return typed.NewHash((*dbSource)(db), name) }
+func (db *DB) Hash(name string) typed.Hash { return handle.Hash((*dbSource)(db), name) }
 
 // Set returns a handle of the set called name.
-func (db *DB) Set(name string) typed.Set { return typed.NewSet((*dbSource)(db), name) }
+func (db *DB) Set(name string) typed.Set { return handle.Set((*dbSource)(db), name) }
 
 // ZSet returns a handle of the sorted set called name.
-func (db *DB) ZSet(name string) typed.ZSet { return typed.NewZSet((*dbSource)(db), name) }
+func (db *DB) ZSet(name string) typed.ZSet { return handle.ZSet((*dbSource)(db), name) }
 
 // List returns a handle of the list called name.
-func (db *DB) List(name string) typed.List { return typed.NewList((*dbSource)(db), name) }
+func (db *DB) List(name string) typed.List { return handle.List((*dbSource)(db), name) }
 
 // Keys returns the calls on all keys.
-func (tx *Tx) Keys() typed.Keys { return typed.NewKeys((*txSource)(tx)) }
+func (tx *Tx) Keys() typed.Keys { return handle.Keys((*txSource)(tx)) }
 
 // Key returns a handle of the key called name, whatever it holds.
-func (tx *Tx) Key(name string) typed.Key { return typed.NewKey((*txSource)(tx), name) }
+func (tx *Tx) Key(name string) typed.Key { return handle.Key((*txSource)(tx), name) }
 
 // String returns a handle of the string called name.
-func (tx *Tx) String(name string) typed.String { return typed.NewString((*txSource)(tx), name) }
+func (tx *Tx) String(name string) typed.String { return handle.String((*txSource)(tx), name) }
 
 // Hash returns a handle of the hash called name.
-func (tx *Tx) Hash(name string) typed.Hash { return typed.NewHash((*txSource)(tx), name) }
+func (tx *Tx) Hash(name string) typed.Hash { return handle.Hash((*txSource)(tx), name) }
 
 // Set returns a handle of the set called name.
-func (tx *Tx) Set(name string) typed.Set { return typed.NewSet((*txSource)(tx), name) }
+func (tx *Tx) Set(name string) typed.Set { return handle.Set((*txSource)(tx), name) }
 
 // ZSet returns a handle of the sorted set called name.
-func (tx *Tx) ZSet(name string) typed.ZSet { return typed.NewZSet((*txSource)(tx), name) }
+func (tx *Tx) ZSet(name string) typed.ZSet { return handle.ZSet((*txSource)(tx), name) }
 
 // List returns a handle of the list called name.
-func (tx *Tx) List(name string) typed.List { return typed.NewList((*txSource)(tx), name) }
+func (tx *Tx) List(name string) typed.List { return handle.List((*txSource)(tx), name) }
 
 // Keys returns the calls on all keys.
-func (s *Snapshot) Keys() typed.Keys { return typed.NewKeys((*snapSource)(s)) }
+func (s *Snapshot) Keys() typed.Keys { return handle.Keys((*snapSource)(s)) }
 
 // Key returns a handle of the key called name, whatever it holds.
-func (s *Snapshot) Key(name string) typed.Key { return typed.NewKey((*snapSource)(s), name) }
+func (s *Snapshot) Key(name string) typed.Key { return handle.Key((*snapSource)(s), name) }
 
 // String returns a handle of the string called name.
-func (s *Snapshot) String(name string) typed.String { return typed.NewString((*snapSource)(s), name) }
+func (s *Snapshot) String(name string) typed.String { return handle.String((*snapSource)(s), name) }
 
 // Hash returns a handle of the hash called name.
-func (s *Snapshot) Hash(name string) typed.Hash { return typed.NewHash((*snapSource)(s), name) }
+func (s *Snapshot) Hash(name string) typed.Hash { return handle.Hash((*snapSource)(s), name) }
 
 // Set returns a handle of the set called name.
-func (s *Snapshot) Set(name string) typed.Set { return typed.NewSet((*snapSource)(s), name) }
+func (s *Snapshot) Set(name string) typed.Set { return handle.Set((*snapSource)(s), name) }
 
 // ZSet returns a handle of the sorted set called name.
-func (s *Snapshot) ZSet(name string) typed.ZSet { return typed.NewZSet((*snapSource)(s), name) }
+func (s *Snapshot) ZSet(name string) typed.ZSet { return handle.ZSet((*snapSource)(s), name) }
 
 // List returns a handle of the list called name.
-func (s *Snapshot) List(name string) typed.List { return typed.NewList((*snapSource)(s), name) }
+func (s *Snapshot) List(name string) typed.List { return handle.List((*snapSource)(s), name) }
 
 // Keys returns the calls on all keys.
-func (ks *Keyspace) Keys() typed.Keys { return typed.NewKeys((*keyspaceSource)(ks)) }
+func (ks *Keyspace) Keys() typed.Keys { return handle.Keys((*keyspaceSource)(ks)) }
 
 // Key returns a handle of the key called name, whatever it holds.
-func (ks *Keyspace) Key(name string) typed.Key { return typed.NewKey((*keyspaceSource)(ks), name) }
+func (ks *Keyspace) Key(name string) typed.Key { return handle.Key((*keyspaceSource)(ks), name) }
 
 // String returns a handle of the string called name.
 func (ks *Keyspace) String(name string) typed.String {
-	return typed.NewString((*keyspaceSource)(ks), name)
+	return handle.String((*keyspaceSource)(ks), name)
 }
 
 // Hash returns a handle of the hash called name.
-func (ks *Keyspace) Hash(name string) typed.Hash { return typed.NewHash((*keyspaceSource)(ks), name) }
+func (ks *Keyspace) Hash(name string) typed.Hash { return handle.Hash((*keyspaceSource)(ks), name) }
 
 // Set returns a handle of the set called name.
-func (ks *Keyspace) Set(name string) typed.Set { return typed.NewSet((*keyspaceSource)(ks), name) }
+func (ks *Keyspace) Set(name string) typed.Set { return handle.Set((*keyspaceSource)(ks), name) }
 
 // ZSet returns a handle of the sorted set called name.
-func (ks *Keyspace) ZSet(name string) typed.ZSet { return typed.NewZSet((*keyspaceSource)(ks), name) }
+func (ks *Keyspace) ZSet(name string) typed.ZSet { return handle.ZSet((*keyspaceSource)(ks), name) }
 
 // List returns a handle of the list called name.
-func (ks *Keyspace) List(name string) typed.List { return typed.NewList((*keyspaceSource)(ks), name) }
+func (ks *Keyspace) List(name string) typed.List { return handle.List((*keyspaceSource)(ks), name) }
 
 // Expire sets the time to live of key, of any type; ErrNotFound if it does not
 // exist. A ttl that is not positive deletes the key. The value is written
@@ -175,6 +176,9 @@ func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { retu
 type dbSource DB
 
 func (s *dbSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	if (*DB)(s).unopened() {
+		return nil, ErrClosed
+	}
 	return begun(s.txns.BeginCall(nil, write, key, attempt))
 }
 
@@ -194,6 +198,9 @@ func begun(t *txn.Txn, err error) (collection.Txn, error) {
 type keyspaceSource Keyspace
 
 func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
+	if s.db.unopened() {
+		return nil, ErrClosed
+	}
 	return begun(s.db.txns.BeginCall(s.space, write, key, attempt))
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -433,13 +434,13 @@ func (s *typedStore) End(t collection.Txn, err error) (again bool, e error) {
 	return again, e
 }
 
-func (s *typedStore) Keys() typed.Keys                { return typed.NewKeys(s) }
-func (s *typedStore) Key(name string) typed.Key       { return typed.NewKey(s, name) }
-func (s *typedStore) String(name string) typed.String { return typed.NewString(s, name) }
-func (s *typedStore) Hash(name string) typed.Hash     { return typed.NewHash(s, name) }
-func (s *typedStore) Set(name string) typed.Set       { return typed.NewSet(s, name) }
-func (s *typedStore) ZSet(name string) typed.ZSet     { return typed.NewZSet(s, name) }
-func (s *typedStore) List(name string) typed.List     { return typed.NewList(s, name) }
+func (s *typedStore) Keys() typed.Keys                { return handle.Keys(s) }
+func (s *typedStore) Key(name string) typed.Key       { return handle.Key(s, name) }
+func (s *typedStore) String(name string) typed.String { return handle.String(s, name) }
+func (s *typedStore) Hash(name string) typed.Hash     { return handle.Hash(s, name) }
+func (s *typedStore) Set(name string) typed.Set       { return handle.Set(s, name) }
+func (s *typedStore) ZSet(name string) typed.ZSet     { return handle.ZSet(s, name) }
+func (s *typedStore) List(name string) typed.List     { return handle.List(s, name) }
 
 func (s *typedStore) Update(fn func(tx typedtest.API) error) error {
 	err := s.db.Update(context.Background(), func(tx *Tx) error { return fn(tx) })

@@ -20,13 +20,11 @@ type txKey struct{}
 // writers wait.
 const turnAfter = 4
 
-var errNoFunction = errors.New("siltstone: the function is nil")
-
 // View runs fn in a read-only transaction over one state. It never blocks, and runs
 // fn once. A panic in fn goes on up after the transaction was released.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if fn == nil {
-		return errNoFunction
+		return errNilFunction
 	}
 	tx, err := db.Begin(ctx, ReadOnly)
 	if err != nil {
@@ -53,11 +51,13 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // If fn returns an error or panics, Update rolls back; the panic goes on up. A write
 // inside fn that does not go through tx, and on which fn depends, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	if err := lifecycle.Refused(ctx); err != nil {
-		return err
-	}
-	if fn == nil {
-		return errNoFunction
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case fn == nil:
+		return errNilFunction
+	case db.unopened():
+		return ErrClosed
 	}
 	if ctx.Value(txKey{}) != nil {
 		return base.Errorf(ErrNested, "Update called with the context of a running Update; use its Tx")

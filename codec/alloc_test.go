@@ -9,9 +9,9 @@ import (
 	"github.com/siltstonedb/siltstone/codec"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
-	"github.com/siltstonedb/siltstone/typed"
 )
 
 // cannedTxn is an engine that allocates nothing: the same metadata for every key,
@@ -58,9 +58,9 @@ var (
 	cannedSet  = newCanned(record.TypeSet, nil)
 	cannedZSet = newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1))
 
-	hash  = typed.NewHash(cannedHash, "k")
-	set   = typed.NewSet(cannedSet, "k")
-	zset  = typed.NewZSet(cannedZSet, "k")
+	hash  = handle.Hash(cannedHash, "k")
+	set   = handle.Set(cannedSet, "k")
+	zset  = handle.ZSet(cannedZSet, "k")
 	blobs = codec.MapOf(hash, codec.Int64, codec.Raw)
 	texts = codec.MapOf(hash, codec.String, codec.Raw)
 	ids   = codec.SetOf(set, codec.Int64)

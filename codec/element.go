@@ -20,6 +20,7 @@ func (e *DecodeError) Error() string {
 	return fmt.Sprintf("siltstone: key %.64q, element %.64q: %v", e.Name, e.Element, e.Err)
 }
 
+// Unwrap returns what is wrong.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // elements are the fields or members of a key as values of T. What is made

@@ -80,7 +80,7 @@ func newReplayed(t testing.TB, seed uint64, features map[string]bool) *replayed 
 			FS: vfs.NewMem(), Clock: clock.Now, Durability: siltstone.Buffered, MemtableBytes: 64 << 10, MemoryLimit: 8 << 20,
 		})
 		if err == nil {
-			r.stamps[i], err = (*db).Keyspace("stamps")
+			r.stamps[i], err = (*db).CreateKeyspace("stamps")
 		}
 		if err == nil {
 			err = (*db).Update(bg, fillReplayed)

@@ -105,7 +105,7 @@ func TestHostileKeysStayText(t *testing.T) {
 
 func TestAKeyOfAKeyspaceIsExplainedAndNoKeyspaceIsMade(t *testing.T) {
 	db := open(t)
-	ks, err := db.Keyspace(`<i>`)
+	ks, err := db.CreateKeyspace(`<i>`)
 	if err != nil {
 		t.Fatal(err)
 	}

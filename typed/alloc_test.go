@@ -6,6 +6,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/typed"
@@ -112,175 +113,175 @@ var oneShots = []struct {
 	call func(src collection.Source, buf []byte) error
 }{
 	{"Key.Exists", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewKey(src, "k").Exists()
+		_, err := handle.Key(src, "k").Exists()
 		return err
 	}},
 	{"Key.TTL", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewKey(src, "k").TTL()
+		_, err := handle.Key(src, "k").TTL()
 		return err
 	}},
 	{"Key.Expire", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		return typed.NewKey(src, "k").Expire(time.Hour)
+		return handle.Key(src, "k").Expire(time.Hour)
 	}},
 	{"Key.Drop", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewKey(src, "k").Drop()
+		_, err := handle.Key(src, "k").Drop()
 		return err
 	}},
 	{"String.AppendGet", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewString(src, "k").AppendGet(buf[:0])
+		_, err := handle.String(src, "k").AppendGet(buf[:0])
 		return err
 	}},
 	{"String.Set", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
-		return typed.NewString(src, "k").Set(buf)
+		return handle.String(src, "k").Set(buf)
 	}},
 	{"String.Incr", newCanned(record.TypeString, []byte("41"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").Incr(1)
+		_, err := handle.String(src, "k").Incr(1)
 		return err
 	}},
 	{"Key.ExpireIf", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewKey(src, "k").ExpireIf(typed.NX, time.Unix(1e10, 0))
+		_, err := handle.Key(src, "k").ExpireIf(typed.NX, time.Unix(1e10, 0))
 		return err
 	}},
 	{"String.SetRange", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewString(src, "k").SetRange(3, buf)
+		_, err := handle.String(src, "k").SetRange(3, buf)
 		return err
 	}},
 	{"String.SetBit", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").SetBit(100, true)
+		_, err := handle.String(src, "k").SetBit(100, true)
 		return err
 	}},
 	{"String.Bit", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").Bit(9)
+		_, err := handle.String(src, "k").Bit(9)
 		return err
 	}},
 	{"String.BitCount", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").BitCount(typed.ByBits(1, -2))
+		_, err := handle.String(src, "k").BitCount(typed.ByBits(1, -2))
 		return err
 	}},
 	{"String.BitPos", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").BitPos(true, typed.BitRange{})
+		_, err := handle.String(src, "k").BitPos(true, typed.BitRange{})
 		return err
 	}},
 	{"String.BitOp", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewString(src, "k").BitOp(typed.BitXor, "a", "b")
+		_, err := handle.String(src, "k").BitOp(typed.BitXor, "a", "b")
 		return err
 	}},
 	{"Hash.Set, old", newCanned(record.TypeHash, nil, false), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").Set("f", buf)
+		_, err := handle.Hash(src, "k").Set("f", buf)
 		return err
 	}},
 	{"Hash.Set, new", newCanned(record.TypeHash, nil, true), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").Set("f", buf)
+		_, err := handle.Hash(src, "k").Set("f", buf)
 		return err
 	}},
 	{"Hash.AppendGet", newCanned(record.TypeHash, []byte("value"), false), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "f")
+		_, err := handle.Hash(src, "k").AppendGet(buf[:0], "f")
 		return err
 	}},
 	{"Hash.Len", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewHash(src, "k").Len()
+		_, err := handle.Hash(src, "k").Len()
 		return err
 	}},
 	{"Hash.Incr", newCanned(record.TypeHash, []byte("41"), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewHash(src, "k").Incr("f", 1)
+		_, err := handle.Hash(src, "k").Incr("f", 1)
 		return err
 	}},
 	{"Hash.Remove", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewHash(src, "k").Remove("f")
+		_, err := handle.Hash(src, "k").Remove("f")
 		return err
 	}},
 	{"Set.Add", newCanned(record.TypeSet, nil, true), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewSet(src, "k").Add("m", "n")
+		_, err := handle.Set(src, "k").Add("m", "n")
 		return err
 	}},
 	{"Set.Has", newCanned(record.TypeSet, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewSet(src, "k").Has("m")
+		_, err := handle.Set(src, "k").Has("m")
 		return err
 	}},
 	{"ZSet.Add", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		_, err := handle.ZSet(src, "k").Add("m", 2)
 		return err
 	}},
 	{"ZSet.Incr", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Incr("m", 2)
+		_, err := handle.ZSet(src, "k").Incr("m", 2)
 		return err
 	}},
 	{"ZSet.Score", newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Score("m")
+		_, err := handle.ZSet(src, "k").Score("m")
 		return err
 	}},
 	{"ZSet.Add, new and counted", newCannedCounted(true), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		_, err := handle.ZSet(src, "k").Add("m", 2)
 		return err
 	}},
 	{"ZSet.Add, old and counted", newCannedCounted(false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Add("m", 2)
+		_, err := handle.ZSet(src, "k").Add("m", 2)
 		return err
 	}},
 	{"ZSet.Remove, counted", newCannedCounted(false), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Remove("m")
+		_, err := handle.ZSet(src, "k").Remove("m")
 		return err
 	}},
 	{"List.PushBack", newCanned(record.TypeList, nil, false), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewList(src, "k").PushBack(buf)
+		_, err := handle.List(src, "k").PushBack(buf)
 		return err
 	}},
 	{"List.SetAt", newCanned(record.TypeList, nil, false), func(src collection.Source, buf []byte) error {
-		return typed.NewList(src, "k").SetAt(0, buf)
+		return handle.List(src, "k").SetAt(0, buf)
 	}},
 	{"Hash.Set, inline", newCannedInline(record.TypeHash), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").Set("i", buf)
+		_, err := handle.Hash(src, "k").Set("i", buf)
 		return err
 	}},
 	{"Hash.AppendGet, inline", newCannedInline(record.TypeHash), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").AppendGet(buf[:0], "d")
+		_, err := handle.Hash(src, "k").AppendGet(buf[:0], "d")
 		return err
 	}},
 	{"Hash.Incr, inline", newCannedInline(record.TypeHash), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewHash(src, "k").Incr("d", 1)
+		_, err := handle.Hash(src, "k").Incr("d", 1)
 		return err
 	}},
 	{"Hash.Remove, inline", newCannedInline(record.TypeHash), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewHash(src, "k").Remove("d")
+		_, err := handle.Hash(src, "k").Remove("d")
 		return err
 	}},
 	{"Set.Add, inline", newCannedInline(record.TypeSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewSet(src, "k").Add("m", "n")
+		_, err := handle.Set(src, "k").Add("m", "n")
 		return err
 	}},
 	{"Set.Has, inline", newCannedInline(record.TypeSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewSet(src, "k").Has("d")
+		_, err := handle.Set(src, "k").Has("d")
 		return err
 	}},
 	{"ZSet.Add, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Add("d", 2)
+		_, err := handle.ZSet(src, "k").Add("d", 2)
 		return err
 	}},
 	{"ZSet.Incr, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Incr("d", 2)
+		_, err := handle.ZSet(src, "k").Incr("d", 2)
 		return err
 	}},
 	{"ZSet.Score, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Score("d")
+		_, err := handle.ZSet(src, "k").Score("d")
 		return err
 	}},
 	{"ZSet.Rank, inline", newCannedInline(record.TypeZSet), func(src collection.Source, _ []byte) error {
-		_, err := typed.NewZSet(src, "k").Rank("d")
+		_, err := handle.ZSet(src, "k").Rank("d")
 		return err
 	}},
 	{"List.PushBack, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewList(src, "k").PushBack(buf)
+		_, err := handle.List(src, "k").PushBack(buf)
 		return err
 	}},
 	{"List.SetAt, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
-		return typed.NewList(src, "k").SetAt(3, buf)
+		return handle.List(src, "k").SetAt(3, buf)
 	}},
 	{"List.InsertAfter, inline", newCannedInline(record.TypeList), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewList(src, "k").InsertAfter(pivot, buf)
+		_, err := handle.List(src, "k").InsertAfter(pivot, buf)
 		return err
 	}},
 	{"Hash.Set, new and inline", newCanned(record.TypeNone, nil, true), func(src collection.Source, buf []byte) error {
-		_, err := typed.NewHash(src, "k").Set("f", buf)
+		_, err := handle.Hash(src, "k").Set("f", buf)
 		return err
 	}},
 }

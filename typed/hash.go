@@ -13,9 +13,6 @@ import (
 // for concurrent use if what it comes from is.
 type Hash struct{ Key }
 
-// NewHash returns a handle of the hash called name.
-func NewHash(src collection.Source, name string) Hash { return Hash{Key{src, name}} }
-
 // Field is a field of a hash with its value.
 type Field struct {
 	Name  string

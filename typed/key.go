@@ -17,9 +17,12 @@ type Key struct {
 	name string
 }
 
-// NewKey returns a handle of the key called name. Neither this nor the other
-// constructors look at the key or refuse a name: its first use does.
-func NewKey(src collection.Source, name string) Key { return Key{src, name} }
+// Handles are made by the store; a program that could make one would need the
+// engine's types.
+func init() {
+	collection.NewKey = func(src collection.Source, name string) Key { return Key{src, name} }
+	collection.NewKeys = func(src collection.Source) Keys { return Keys{src} }
+}
 
 // Name returns the name of the key.
 func (k Key) Name() string { return k.name }

@@ -14,9 +14,6 @@ import (
 // is.
 type Keys struct{ src collection.Source }
 
-// NewKeys returns a handle of the source's keys.
-func NewKeys(src collection.Source) Keys { return Keys{src} }
-
 // KeyOptions choose among keys. The zero value chooses all of them.
 type KeyOptions struct {
 	// Match is a glob: * any bytes, ? one, [abc] [a-z] [^a-z] one of a class, \

@@ -19,9 +19,6 @@ import (
 // BLMPOP have no counterpart]
 type List struct{ Key }
 
-// NewList returns a handle of the list called name.
-func NewList(src collection.Source, name string) List { return List{Key{src, name}} }
-
 // End is an end of a list.
 type End uint8
 

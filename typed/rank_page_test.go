@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
@@ -24,14 +25,14 @@ func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
 		}
 		tx := db.newTxn()
 		db.failIn = failIn
-		if _, err := typed.NewZSet(tx, "z").Add("new", 20.5); err == nil {
+		if _, err := handle.ZSet(tx, "z").Add("new", 20.5); err == nil {
 			break
 		} else if !errors.Is(err, errEngine) {
 			t.Fatal(err)
 		}
 		failed++
 		clear(tx.own)
-		must[bool](t)(typed.NewZSet(tx, "other").Add("new", 20.5))
+		must[bool](t)(handle.ZSet(tx, "other").Add("new", 20.5))
 		db.ended(tx)
 		tx.commit()
 		must[int](t)(0, db.check())
@@ -104,7 +105,7 @@ func TestMoveInsideABucketWritesNoPage(t *testing.T) {
 	}
 	for score, want := range map[float64]bool{20.5: false, 35: true} {
 		tx := db.newTxn()
-		must[bool](t)(typed.NewZSet(tx, "z").Add("20", score))
+		must[bool](t)(handle.ZSet(tx, "z").Add("20", score))
 		pages := 0
 		for row := range tx.own {
 			if _, tag, _, _ := keyenc.ParseCollectionRow([]byte(row)); tag == keyenc.TagBucket {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
@@ -272,7 +273,7 @@ func TestBodyOfASortedSetIsCheckedBeforeUse(t *testing.T) {
 	} {
 		c := newCanned(record.TypeZSet, keyenc.AppendScore(nil, 1), false)
 		c.meta = append(c.meta, body...)
-		if _, err := typed.NewZSet(c, "k").Score("m"); !errors.Is(err, want) {
+		if _, err := handle.ZSet(c, "k").Score("m"); !errors.Is(err, want) {
 			t.Errorf("%x: %v, want %v", body, err, want)
 		}
 	}

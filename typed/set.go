@@ -11,9 +11,6 @@ import (
 // use if what it comes from is.
 type Set struct{ Key }
 
-// NewSet returns a handle of the set called name.
-func NewSet(src collection.Source, name string) Set { return Set{Key{src, name}} }
-
 func (s Set) openOld(t collection.Txn) (collection.Collection, bool, error) {
 	return collection.OpenOld(t, s.name, record.TypeSet)
 }

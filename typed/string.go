@@ -14,9 +14,6 @@ import (
 // if what it comes from is.
 type String struct{ Key }
 
-// NewString returns a handle of the string called name.
-func NewString(src collection.Source, name string) String { return String{Key{src, name}} }
-
 // Get returns the value, which is yours, or ErrNotFound. [GET]
 func (s String) Get() ([]byte, error) { return s.AppendGet(nil) }
 

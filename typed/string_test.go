@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
@@ -52,7 +53,7 @@ func TestOffsetsThatAreTooLargeAllocateNoValue(t *testing.T) {
 			return err
 		},
 	} {
-		s := typed.NewString(newCanned(record.TypeString, []byte("value"), false), "k")
+		s := handle.String(newCanned(record.TypeString, []byte("value"), false), "k")
 		if err := call(s); !errors.Is(err, base.ErrValueTooLarge) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -12,12 +12,12 @@ import (
 type Type uint8
 
 const (
-	TypeNone   = Type(record.TypeNone) // nothing; in KeyOptions: any
-	TypeString = Type(record.TypeString)
-	TypeHash   = Type(record.TypeHash)
-	TypeSet    = Type(record.TypeSet)
-	TypeZSet   = Type(record.TypeZSet)
-	TypeList   = Type(record.TypeList)
+	TypeNone   Type = 0 // nothing; in KeyOptions: any
+	TypeString Type = 1
+	TypeHash   Type = 2
+	TypeSet    Type = 3
+	TypeZSet   Type = 4
+	TypeList   Type = 5
 )
 
 // String returns the name Redis has for the type: "string", "hash", "set",

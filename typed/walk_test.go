@@ -10,6 +10,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
@@ -127,7 +128,7 @@ func TestInterOfMillionMemberSetsNeedsNoMemoryForThem(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	n := 0
-	for _, err := range typed.NewSet(b, "1").Inter("2", "3") {
+	for _, err := range handle.Set(b, "1").Inter("2", "3") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +150,7 @@ func TestInterOfMillionMemberSetsNeedsNoMemoryForThem(t *testing.T) {
 func TestInterWithAMuchLargerSetLooksMembersUp(t *testing.T) {
 	b := &bigSets{}
 	b.db = newFake(t, 1)
-	for range typed.NewSet(b, "1").Inter("a") { // one in 49 numbers
+	for range handle.Set(b, "1").Inter("a") { // one in 49 numbers
 	}
 	if b.steps > bigSetLen/49+1 || b.peeks != (bigSetLen-1)/49 {
 		t.Errorf("%d steps, %d look-ups", b.steps, b.peeks)

@@ -14,9 +14,6 @@ import (
 // use if what it comes from is.
 type ZSet struct{ Key }
 
-// NewZSet returns a handle of the sorted set called name.
-func NewZSet(src collection.Source, name string) ZSet { return ZSet{Key{src, name}} }
-
 // Member is a member of a sorted set with its score.
 type Member struct {
 	Name  string

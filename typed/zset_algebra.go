@@ -131,7 +131,7 @@ func (z ZSet) StoreDiff(sources ...string) (int64, error) {
 // StoreUnion. Reverse matters to positions and limits only. [ZRANGESTORE]
 func (z ZSet) StoreRange(src string, r ZRange) (int64, error) {
 	return z.storeMembers(func(t collection.Txn, put func([]byte, float64) (bool, error)) error {
-		set, err := NewZSet(z.src, src).open(t)
+		set, err := ZSet{Key{z.src, src}}.open(t)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (z ZSet) popFrom(n int, r ZRange, others []string) (from string, popped []M
 		members, err := z.popIn(t, n, r)
 		for i := 0; err == nil && len(members) == 0 && i < len(others); i++ {
 			from = others[i]
-			members, err = NewZSet(z.src, from).popIn(t, n, r)
+			members, err = ZSet{Key{z.src, from}}.popIn(t, n, r)
 		}
 		return members, err
 	})

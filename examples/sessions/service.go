@@ -35,9 +35,9 @@ var defaults = settings{idle: 30 * time.Minute, requests: 100, window: 10 * time
 func newService(db *siltstone.DB, set settings) (*service, error) {
 	s := &service{db: db, settings: set}
 	var errs [3]error
-	s.sessions, errs[0] = db.Keyspace("sessions")
-	s.limits, errs[1] = db.Keyspace("limits")
-	s.board, errs[2] = db.Keyspace("board")
+	s.sessions, errs[0] = db.CreateKeyspace("sessions")
+	s.limits, errs[1] = db.CreateKeyspace("limits")
+	s.board, errs[2] = db.CreateKeyspace("board")
 	return s, errors.Join(errs[:]...)
 }
 

@@ -24,7 +24,7 @@ func (r *run) store(space int) store {
 // openSpaces asks for every keyspace, and makes those that are missing.
 func (r *run) openSpaces() {
 	for i := 1; i <= r.Keyspaces && r.err == nil; i++ {
-		ks, err := r.db.Keyspace(spaceName(i))
+		ks, err := r.db.CreateKeyspace(spaceName(i))
 		r.expect(err, nil, "Keyspace")
 		r.spaces[i] = ks
 	}

@@ -3,6 +3,7 @@ package base
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -93,6 +94,17 @@ func (e *CorruptionError) Unwrap() error { return e.Err }
 
 // Is makes every CorruptionError match ErrCorruption.
 func (e *CorruptionError) Is(target error) bool { return target == ErrCorruption }
+
+// As gives errors.As the error as another type with the same fields: the root
+// package has one, so that no exported type is an internal one.
+func (e *CorruptionError) As(target any) bool {
+	v := reflect.ValueOf(target).Elem()
+	if v.Kind() != reflect.Pointer || !reflect.TypeFor[*CorruptionError]().ConvertibleTo(v.Type()) {
+		return false
+	}
+	v.Set(reflect.ValueOf(e).Convert(v.Type()))
+	return true
+}
 
 // Corruptf returns a CorruptionError with a formatted reason. Offset −1 means
 // the file as a whole.

@@ -17,7 +17,7 @@ import (
 // directory. It reads what the compiler has exported, which the go command has in
 // its cache or makes: that is many times faster than to type-check their sources.
 func Importer(fset *token.FileSet, dir string, paths ...string) (types.Importer, error) {
-	cmd := exec.Command("go", append([]string{"list", "-export", "-f", "{{.ImportPath}}\t{{.Export}}", "--"}, paths...)...)
+	cmd := exec.Command("go", append([]string{"list", "-export", "-f", "{{.ImportPath}}\t{{.Export}}", "-deps", "--"}, paths...)...)
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

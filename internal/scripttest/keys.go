@@ -222,7 +222,7 @@ var keyspaceCommands = map[string]command{
 
 func keyspace(c *call) (string, error) {
 	name := cmp.Or(c.arg(1), c.words[0])
-	ks, err := c.db().Keyspace(c.words[0])
+	ks, err := c.db().CreateKeyspace(c.words[0])
 	if err == nil {
 		c.mayName(name)
 		c.name(name, ks, nil)

@@ -5,6 +5,7 @@ package typedtest
 
 import (
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -37,10 +38,10 @@ type handles struct{ src collection.Source }
 // Handles returns the handles of a source.
 func Handles(src collection.Source) API { return handles{src} }
 
-func (h handles) Keys() typed.Keys                { return typed.NewKeys(h.src) }
-func (h handles) Key(name string) typed.Key       { return typed.NewKey(h.src, name) }
-func (h handles) String(name string) typed.String { return typed.NewString(h.src, name) }
-func (h handles) Hash(name string) typed.Hash     { return typed.NewHash(h.src, name) }
-func (h handles) Set(name string) typed.Set       { return typed.NewSet(h.src, name) }
-func (h handles) ZSet(name string) typed.ZSet     { return typed.NewZSet(h.src, name) }
-func (h handles) List(name string) typed.List     { return typed.NewList(h.src, name) }
+func (h handles) Keys() typed.Keys                { return handle.Keys(h.src) }
+func (h handles) Key(name string) typed.Key       { return handle.Key(h.src, name) }
+func (h handles) String(name string) typed.String { return handle.String(h.src, name) }
+func (h handles) Hash(name string) typed.Hash     { return handle.Hash(h.src, name) }
+func (h handles) Set(name string) typed.Set       { return handle.Set(h.src, name) }
+func (h handles) ZSet(name string) typed.ZSet     { return handle.ZSet(h.src, name) }
+func (h handles) List(name string) typed.List     { return handle.List(h.src, name) }

@@ -1,0 +1,341 @@
+package siltstone
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/gosource"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/typed"
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+// userPackages are what a program over the store imports.
+var userPackages = []string{".", "typed", "codec", "vfs", "debughttp"}
+
+// The rules that docs/api.md states and that a test can hold.
+
+func TestNoExportedIdentifierHasAnInternalType(t *testing.T) {
+	paths := make([]string, len(userPackages))
+	for i, dir := range userPackages {
+		paths[i] = strings.TrimSuffix(modulePath+"/"+dir, "/.")
+	}
+	imports, err := gosource.Importer(token.NewFileSet(), ".", paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		pkg, err := imports.Import(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pkg.Scope().Names() {
+			if object := pkg.Scope().Lookup(name); object.Exported() {
+				seen := surface{t: t, of: pkg.Name() + "." + name}
+				seen.object(object)
+			}
+		}
+	}
+}
+
+// surface walks what an identifier shows to users.
+type surface struct {
+	t  *testing.T
+	of string
+}
+
+func (s surface) object(o types.Object) {
+	name, isType := o.(*types.TypeName)
+	if !isType {
+		s.typ(o.Type())
+		return
+	}
+	if name.IsAlias() {
+		s.t.Errorf("%s is an alias of %v", s.of, o.Type())
+	}
+	if named, ok := o.Type().(*types.Named); ok {
+		for p := range named.TypeParams().TypeParams() {
+			s.typ(p.Constraint())
+		}
+	}
+	if _, isInterface := o.Type().Underlying().(*types.Interface); !isInterface {
+		s.methods(types.NewPointer(o.Type()))
+	}
+	s.typ(o.Type().Underlying())
+}
+
+// methods walks those that are promoted too.
+func (s surface) methods(typ types.Type) {
+	set := types.NewMethodSet(typ)
+	for m := range set.Methods() {
+		if m.Obj().Exported() {
+			surface{s.t, s.of + "." + m.Obj().Name()}.typ(m.Type())
+		}
+	}
+}
+
+// typ refuses a type that is, or is made of, an internal one.
+func (s surface) typ(typ types.Type) {
+	switch typ := typ.(type) {
+	case *types.Named:
+		if p := typ.Obj().Pkg(); p != nil && strings.Contains(p.Path(), "/internal/") && strings.HasPrefix(p.Path(), modulePath) {
+			s.t.Errorf("%s shows %v", s.of, typ)
+		}
+		for arg := range typ.TypeArgs().Types() {
+			s.typ(arg)
+		}
+	case *types.Signature:
+		for v := range typ.Params().Variables() {
+			s.typ(v.Type())
+		}
+		for v := range typ.Results().Variables() {
+			s.typ(v.Type())
+		}
+	case *types.Struct:
+		for f := range typ.Fields() {
+			if f.Exported() {
+				s.typ(f.Type())
+			}
+		}
+	case *types.Interface:
+		for m := range typ.Methods() {
+			s.typ(m.Type())
+		}
+	case *types.Map:
+		s.typ(typ.Key())
+		s.typ(typ.Elem())
+	case interface{ Elem() types.Type }:
+		s.typ(typ.Elem())
+	}
+}
+
+func TestEveryExportedIdentifierIsDocumentedAndNoneIsOfSomethingInternal(t *testing.T) {
+	for _, dir := range userPackages {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := declarations{t: t, path: path, internal: internalNames(f)}
+			for _, decl := range f.Decls {
+				d.check(decl)
+			}
+		}
+	}
+}
+
+// internalNames returns the names under which a file imports internal packages.
+func internalNames(f *ast.File) (names []string) {
+	for _, spec := range f.Imports {
+		if path, _ := strconv.Unquote(spec.Path.Value); strings.Contains(path, "/internal/") {
+			names = append(names, path[strings.LastIndex(path, "/")+1:])
+		}
+	}
+	return names
+}
+
+// declarations looks at those of one file.
+type declarations struct {
+	t        *testing.T
+	path     string
+	internal []string
+}
+
+func (d declarations) documented(name string, docs ...*ast.CommentGroup) {
+	if ast.IsExported(name) && !slices.ContainsFunc(docs, func(c *ast.CommentGroup) bool { return c != nil }) {
+		d.t.Errorf("%s: %s has no documentation", d.path, name)
+	}
+}
+
+func (d declarations) check(decl ast.Decl) {
+	switch decl := decl.(type) {
+	case *ast.FuncDecl:
+		// String and Error say all by their names.
+		if decl.Recv == nil || ast.IsExported(receiver(decl)) && decl.Name.Name != "String" && decl.Name.Name != "Error" {
+			d.documented(decl.Name.Name, decl.Doc)
+		}
+	case *ast.GenDecl:
+		// A block of constants of one type is documented by the type.
+		typed := false
+		for _, spec := range decl.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				d.documented(spec.Name.Name, decl.Doc, spec.Doc)
+			case *ast.ValueSpec:
+				typed = typed || spec.Type != nil
+				for _, name := range spec.Names {
+					if typed && decl.Tok == token.CONST {
+						continue
+					}
+					d.documented(name.Name, decl.Doc, spec.Doc, spec.Comment)
+				}
+				if decl.Tok == token.CONST && ast.IsExported(spec.Names[0].Name) {
+					d.ownValues(spec)
+				}
+			}
+		}
+	}
+}
+
+// ownValues refuses a constant whose documentation would be a name that users
+// cannot look up.
+func (d declarations) ownValues(spec *ast.ValueSpec) {
+	for _, v := range spec.Values {
+		ast.Inspect(v, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(d.internal, x.Name) {
+					d.t.Errorf("%s: %s is %s.%s", d.path, spec.Names[0].Name, x.Name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// receiver returns the name of the type that a method is of.
+func receiver(f *ast.FuncDecl) string {
+	name := strings.TrimPrefix(types.ExprString(f.Recv.List[0].Type), "*")
+	name, _, _ = strings.Cut(name, "[")
+	return name
+}
+
+func TestThePublicLimitsAndNumbersAreThoseWithin(t *testing.T) {
+	for _, same := range []bool{
+		MaxKeyLen == base.MaxKeyLen, MaxValueLen == base.MaxValueLen, MaxKeyspaceName == keyspace.MaxNameLen,
+		typed.TypeString == typed.Type(record.TypeString), typed.TypeHash == typed.Type(record.TypeHash),
+		typed.TypeSet == typed.Type(record.TypeSet), typed.TypeZSet == typed.Type(record.TypeZSet),
+		typed.TypeList == typed.Type(record.TypeList), typed.TypeNone == typed.Type(record.TypeNone),
+	} {
+		if !same {
+			t.Error("a public constant differs from the one that the engine goes by")
+		}
+	}
+	var public *CorruptionError
+	if err := base.In(base.Corruptf("f", 7, "torn"), "there"); !errors.As(err, &public) || public.File != "f" || public.Offset != 7 || !errors.Is(public, ErrCorruption) {
+		t.Errorf("%v as a CorruptionError is %+v", err, public)
+	}
+	if other := new(*fs.PathError); errors.As(base.Corruptf("f", 7, "torn"), other) {
+		t.Error("a CorruptionError is another error")
+	}
+}
+
+// A misuse is an error, never a panic.
+func TestNoMethodPanicsOnZeroArgumentsOrZeroReceivers(t *testing.T) {
+	open := func() *DB {
+		db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := open()
+	defer db.Close()
+	// Each is made anew for every method: some of them end it.
+	receivers := map[string]func() any{
+		"DB": func() any { return open() }, "zero DB": func() any { return new(DB) },
+		"Keyspace":      func() any { return must(db.CreateKeyspace("ks")) },
+		"zero Keyspace": func() any { return new(Keyspace) },
+		"Tx":            func() any { return must(db.Begin(context.Background(), ReadWrite)) },
+		"zero Tx":       func() any { return new(Tx) },
+		"Snapshot":      func() any { return must(db.NewSnapshot()) },
+		"zero Snapshot": func() any { return new(Snapshot) },
+		"Iterator":      func() any { return must(db.NewIter(nil)) },
+		"zero Iterator": func() any { return new(Iterator) },
+		"zero Batch":    func() any { return new(Batch) },
+	}
+	for _, handle := range []any{typed.Keys{}, typed.Key{}, typed.String{}, typed.Hash{}, typed.Set{}, typed.ZSet{}, typed.List{}} {
+		receivers["zero "+reflect.TypeOf(handle).String()] = func() any { return handle }
+	}
+	for _, handle := range []any{db.Keys(), db.Key("k"), db.String("s"), db.Hash("h"), db.Set("set"), db.ZSet("z"), db.List("l")} {
+		receivers[reflect.TypeOf(handle).String()] = func() any { return handle }
+	}
+	for _, name := range slices.Sorted(maps.Keys(receivers)) {
+		for i, n := 0, 1; i < n; i++ {
+			of := receivers[name]()
+			typ := reflect.TypeOf(of)
+			if n = typ.NumMethod(); n == 0 {
+				break
+			}
+			if slices.Contains([]string{"Step", "CompactTables"}, typ.Method(i).Name) {
+				continue // of export_test.go
+			}
+			callWithZeros(t, name, typ.Method(i).Name, reflect.ValueOf(of).Method(i))
+			switch of := of.(type) {
+			case *Tx:
+				of.Rollback()
+			case *Snapshot:
+				of.Close()
+			case *Iterator:
+				of.Close()
+			case *DB:
+				of.Close()
+			}
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// callWithZeros calls a method with the zero value of each argument, and walks the
+// loop that it returns, if it does.
+func callWithZeros(t *testing.T, of, name string, method reflect.Value) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("%s.%s panics: %v", of, name, p)
+		}
+	}()
+	var args []reflect.Value
+	for i := range method.Type().NumIn() {
+		if i == method.Type().NumIn()-1 && method.Type().IsVariadic() {
+			break
+		}
+		args = append(args, reflect.Zero(method.Type().In(i)))
+	}
+	for _, result := range method.Call(args) {
+		if result.Kind() == reflect.Func && result.Type().CanSeq2() {
+			for range result.Seq2() {
+				break
+			}
+		}
+	}
+}
+
+func TestTheRulesOfTheAPIAreWrittenDown(t *testing.T) {
+	text, err := os.ReadFile("docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range []string{"Bytes and strings", "Absence", "Time to live", "Whose bytes", "Context", "Durability", "Names", "Errors", "Misuse"} {
+		if !strings.Contains(string(text), "## "+section+"\n") {
+			t.Errorf("docs/api.md says nothing of %s", section)
+		}
+	}
+}
