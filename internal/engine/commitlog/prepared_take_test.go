@@ -11,7 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-func newPrepared(t *testing.T, mem *vfs.Mem) *Prepared {
+func preparedIn(t *testing.T, mem *vfs.Mem) *Prepared {
 	t.Helper()
 	dir := storedir.Dir{FS: mem, Path: "db"}
 	if err := dir.Make(); err != nil {
@@ -31,7 +31,7 @@ func newPrepared(t *testing.T, mem *vfs.Mem) *Prepared {
 // the end of its Allocate.
 func TestLogsAreTakenWhileOthersAreMade(t *testing.T) {
 	mem := vfs.NewMem()
-	p := newPrepared(t, mem)
+	p := preparedIn(t, mem)
 	const logs = 60
 	var makers sync.WaitGroup
 	done := make(chan struct{})
@@ -89,7 +89,7 @@ func TestLogsAreTakenWhileOthersAreMade(t *testing.T) {
 
 func TestLogsAreRetiredOldestFirst(t *testing.T) {
 	mem := vfs.NewMem()
-	p := newPrepared(t, mem)
+	p := preparedIn(t, mem)
 	first, err := p.First()
 	if err != nil {
 		t.Fatal(err)
