@@ -71,7 +71,7 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	t := &Turn{turns: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: s.clock.Freeze(), goroutine: me}
 	t.timer = time.AfterFunc(d, func() {
 		t.overtaken.Store(true) // time goes on, and may overtake the attempt
-		t.end()
+		t.End()
 	})
 	s.mu.Lock()
 	select {
@@ -87,13 +87,8 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 // called when the attempt was published or has failed, in whatever way. Ending
 // twice is fine.
 func (t *Turn) End() {
-	t.timer.Stop()
-	t.end()
-}
-
-// end is End for the timer, which may run before BeginTurn has noted it.
-func (t *Turn) end() {
 	t.over.Do(func() {
+		t.timer.Stop()
 		close(t.done)
 		t.turns.now.CompareAndSwap(t, nil)
 		t.thaw()
