@@ -166,7 +166,7 @@ func apiScan(t *testing.T, s *testStore, a api) {
 		wantText(t, list(r, siltstone.Range{Lower: []byte("c")}), "c=3 \xff\xff=4")
 		wantText(t, list(r, siltstone.Prefix([]byte("b"))), "b=1 b\x00=2")
 		wantText(t, list(r, siltstone.Prefix([]byte("\xff"))), "\xff\xff=4")
-		wantText(t, list(r, rng("c", "b")), "[siltstone: lower bound is above upper bound]")
+		wantText(t, list(r, rng("c", "b")), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
 	})
 	for kv, err := range a.Scan(siltstone.Range{}) {
 		ok(t, err)
@@ -288,7 +288,7 @@ func apiKeyLengths(t *testing.T, s *testStore, a api) {
 		"Put": a.Put(long, nil), "Get": getErr, "Add": addErr, "Set": nameErr, "Delete": a.Delete(long),
 		"DeleteRange": a.DeleteRange(siltstone.Range{Lower: long}), "Expire": a.Expire(long, time.Second),
 	} {
-		if err == nil || !strings.Contains(err.Error(), siltstone.ErrKeyTooLarge.Error()) {
+		if !errors.Is(err, siltstone.ErrKeyTooLarge) {
 			t.Errorf("%s of %d bytes: %v", what, len(long), err)
 		}
 	}

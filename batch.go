@@ -14,15 +14,15 @@ import (
 )
 
 // Batch is an ordered list of changes that DB.Apply makes visible and durable
-// together or not at all. The zero Batch is ready. Its verbs return nothing:
-// the first mistake (an empty key, say) is kept, Err tells it, and Apply
-// refuses the batch with it.
+// together or not at all. The zero Batch is ready. Put, Delete and the like return
+// nothing: the Batch keeps the first mistake (an empty key, say), Err returns it, and
+// Apply refuses the batch with it.
 //
-// A Batch copies what it is given. It is not safe for concurrent use. Applying
-// it leaves it as it is: it may be applied again, or Reset and filled anew.
+// A Batch copies keys and values. It is not safe for concurrent use. Apply does not
+// change it: it may be applied again, or Reset and filled anew.
 //
 // In returns the same batch addressing another keyspace: there is one list of
-// operations, and Len, Ops, Reset and Apply are about all of it.
+// operations, and Len, Ops, Reset and Apply work on all of it.
 type Batch struct {
 	of *Batch          // the whole batch, of one that In returned; nil: this is it
 	ks *keyspace.Space // addressed by the verbs
@@ -36,8 +36,8 @@ type Batch struct {
 	err      error
 }
 
-// In returns the batch addressing ks; nil is the default keyspace. A keyspace
-// of another store than the one the batch is applied to is an error then.
+// In returns the batch addressing ks; nil is the default keyspace. If ks belongs to
+// another store than the one that the batch is applied to, Apply returns an error.
 func (b *Batch) In(ks *Keyspace) *Batch {
 	if ks == nil {
 		return &Batch{of: b.whole()}
@@ -67,7 +67,7 @@ func (b *Batch) touch(ks *keyspace.Space, db *DB) {
 	}
 }
 
-// OpKind says what an operation of a batch does.
+// OpKind is the kind of an operation of a batch.
 type OpKind uint8
 
 const (
@@ -94,8 +94,8 @@ func (b *Batch) Put(key, value []byte) { b.put(key, value, 0) }
 // PutTTL sets key to value for the time ttl, counted from Apply. A ttl that is
 // not positive is ErrBadTTL.
 func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
-	if ttl <= 0 {
-		b.fail(ErrBadTTL)
+	if err := base.CheckTTL(ttl); err != nil {
+		b.refuse("put", err)
 		return
 	}
 	b.put(key, value, commit.Milliseconds(ttl))
@@ -103,7 +103,7 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 }
 
 func (b *Batch) put(key, value []byte, ttl int64) {
-	if !b.check(key, len(value)) {
+	if !b.check("put", key, len(value)) {
 		return
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
@@ -114,9 +114,10 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 	b.count++
 }
 
-// Delete deletes key, whatever its type. Deleting what does not exist is fine.
+// Delete deletes key, whatever its type. Deleting a key that does not exist is no
+// error.
 func (b *Batch) Delete(key []byte) {
-	if !b.check(key, 0) {
+	if !b.check("delete", key, 0) {
 		return
 	}
 	prefix, b := b.ks.Prefix(), b.whole()
@@ -133,7 +134,7 @@ func (b *Batch) DeleteRange(r Range) {
 	}
 	lo, hi, err := r.deleteRows(ks.Prefix())
 	if err != nil {
-		b.fail(err)
+		b.refuse("range delete", err)
 		return
 	}
 	if bytes.Equal(lo, hi) {
@@ -145,21 +146,26 @@ func (b *Batch) DeleteRange(r Range) {
 }
 
 // check prepares an operation on key.
-func (b *Batch) check(key []byte, valueLen int) bool {
+func (b *Batch) check(op string, key []byte, valueLen int) bool {
 	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return false
 	}
 	if err := base.CheckKey(key); err != nil {
-		b.fail(err)
+		b.refuse(op, err)
 		return false
 	}
-	if valueLen > MaxValueLen {
-		b.fail(ErrValueTooLarge)
+	if err := base.CheckValue(valueLen); err != nil {
+		b.refuse(op, err)
 		return false
 	}
 	b.touch(ks, db)
 	return b.err == nil
+}
+
+// refuse keeps the mistake of the operation that would have come next.
+func (b *Batch) refuse(op string, err error) {
+	b.fail(base.In(err, "batch operation %d (%s)", b.whole().count+1, op))
 }
 
 func (b *Batch) fail(err error) {
@@ -175,7 +181,8 @@ func (b *Batch) Err() error { return b.whole().err }
 // Len returns the number of operations.
 func (b *Batch) Len() int { return b.whole().count }
 
-// Size returns the bytes the batch takes in memory and, about, in the log.
+// Size returns the bytes that the batch takes in memory; in the log it takes about
+// as many.
 func (b *Batch) Size() int { return len(b.whole().ops) }
 
 // Reset empties the batch and forgets its error; it keeps its memory.
@@ -227,11 +234,11 @@ func (db *DB) DeleteRange(r Range) error {
 	return db.Apply(&b, Default)
 }
 
-// Apply makes the changes of b visible and durable together, at level d. An
-// empty batch waits until all earlier commits have reached the level. A
-// batch that Err tells a mistake of is refused with it, and one that touches a
-// dropped keyspace with ErrDropped; then nothing is changed. A batch is applied
-// whole, whichever keyspace b addresses.
+// Apply makes the changes of b visible and durable together, at level d. With an
+// empty batch it waits until all earlier commits have reached the level. If Err has
+// an error Apply returns it, and if b has changes of a dropped keyspace ErrDropped;
+// then it changes nothing. It applies the whole batch, whichever keyspace b
+// addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
 	b = b.whole()
 	if err := b.Err(); err != nil {
@@ -242,12 +249,11 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 	}
 	c := commit.NewChange()
 	defer c.Free()
-	var now int64
 	if b.relative {
-		now = db.clock.Now()
+		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)
-	if err := c.Fill(b.ops, b.count, b.relative, now); err != nil {
+	if err := c.Fill(b.ops, b.count, b.relative, c.From); err != nil {
 		return err
 	}
 	return db.commit(c, d)

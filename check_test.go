@@ -302,7 +302,7 @@ func TestCheckCountsCollectionsAnew(t *testing.T) {
 	id := func(db *DB, name string) uint64 {
 		rs := db.states.Hold()
 		defer db.states.Drop(rs)
-		f, err := db.look(rs, nil, []byte(name), base.SeqMax, 0)
+		f, err := db.look(rs, nil, []byte(name), base.SeqMax, 0, readstate.WantValue)
 		if err != nil {
 			t.Fatal(err)
 		}

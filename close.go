@@ -11,24 +11,24 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// Close ends the store. It waits for calls in progress, not for what was left
-// open: iterators, snapshots and transactions end with ErrClosed, everything is
-// freed, and the error says what there was (and who opened it, with
-// Options.TrackOpen). Every commit that returned, at whatever level, is durable
-// afterwards. Closing twice is fine.
+// Close ends the store. It waits for calls in progress. It does not wait for open
+// iterators, snapshots and transactions: they end with ErrClosed, and the error of
+// Close counts them (with Options.TrackOpen it has the stacks of their opening).
+// Afterwards every commit that had returned is durable, whatever its level. Close may
+// be called again: each call returns when the store is closed, with the same result.
 //
 //  1. no more commits, workers joined
-//  2. what is in memory flushed to tables, so that the next Open has nothing to
-//     replay; the log ended and synced
+//  2. memtables flushed to tables, so that the next Open has nothing to replay; the
+//     log ended and synced
 //  3. an edit that says the store is clean
 //  4. files closed, lock released
 //
 // A store that was poisoned, or whose last flush fails, is only released: the
 // next Open recovers it.
-func (db *DB) Close() error {
-	if !db.section.Close() {
-		return nil
-	}
+func (db *DB) Close() error { return db.life.Close(db.close) }
+
+func (db *DB) close() error {
+	db.section.Close()
 	db.life.BeginClose()
 	db.stop()
 	db.life.AwaitLongCalls() // Check and Checkpoint end early
@@ -50,7 +50,7 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.handles.err())
 }
 
-// closeFiles flushes what is in memory and ends log and manifest cleanly.
+// closeFiles flushes the memtables and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
 	files, log := db.section.Files(), db.section.Log()
 	defer files.Close()

@@ -12,16 +12,16 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 )
 
-// ConflictError says what a transaction read that has changed since. It is
-// ErrConflict to errors.Is. Nothing of the transaction was applied; running it
-// again may succeed.
+// ConflictError names a key or range that a transaction read and that has changed
+// since. errors.Is takes it for ErrConflict. No write of the transaction was applied;
+// running it again may succeed.
 type ConflictError struct {
-	// Keyspace is the name of the keyspace it happened in; empty: the default one.
+	// Keyspace is the name of the keyspace of the conflict; empty: the default one.
 	Keyspace string
-	// Range is the key, as [key, key+0x00), or the range that changed. If it was an
-	// element of a collection, it is the collection's key.
+	// Range is the key, as [key, key+0x00), or the range that changed. For an element
+	// of a collection it is the collection's key.
 	Range Range
-	// Expired is set if what changed is that a key ran out of time.
+	// Expired is set if the key has expired since it was read.
 	Expired bool
 }
 
@@ -43,8 +43,9 @@ func (e *ConflictError) Error() string {
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // describe turns a conflict of rows into a ConflictError, which names keys of a
-// keyspace; other errors stay as they are. Rows of a collection are told by its
-// key, as of seq. It costs a look-up and is called outside the commit section.
+// keyspace; other errors stay as they are. A row of a collection is named by the
+// collection's key, as of seq. It costs a look-up and is called outside the commit
+// section.
 func (db *DB) describe(err error, spaces []*keyspace.Space, seq base.SeqNum) error {
 	var c *commit.Conflict
 	if !errors.As(err, &c) {

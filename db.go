@@ -63,20 +63,20 @@ func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
 		return dst, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
 	if t := record.Type(f.Attr.Type()); t != record.TypeString {
-		return dst, ErrWrongType
+		return dst, record.WrongType(key, t, record.TypeString)
 	}
 	return append(dst, f.Value...), nil
 }
 
 // look finds the live record of a user key. A clock of 0 is read when a record
 // needs it.
-func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base.SeqNum, now int64) (readstate.Found, error) {
+func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base.SeqNum, now int64, want readstate.Want) (readstate.Found, error) {
 	if err := base.CheckKey(key); err != nil {
 		return readstate.Found{}, err
 	}
@@ -85,7 +85,7 @@ func (db *DB) look(rs *readstate.State, ks *keyspace.Space, key []byte, seq base
 	}
 	var room [128]byte
 	row := keyenc.AppendKeyRow(room[:0], ks.Prefix(), key)
-	f, err := rs.Get(row, base.HashRow(row), seq)
+	f, err := rs.Look(row, base.HashRow(row), seq, want)
 	if err != nil {
 		return f, db.states.ReadError(err)
 	}
@@ -119,7 +119,7 @@ func (db *DB) stat(ks *keyspace.Space, key []byte) (base.Trailer, error) {
 		return base.Trailer{}, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	f, err := db.look(rs, ks, key, db.section.Visible(), 0)
+	f, err := db.look(rs, ks, key, db.section.Visible(), 0, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }
@@ -161,21 +161,27 @@ func (db *DB) PutTTL(key, value []byte, ttl time.Duration) error {
 }
 
 func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) error {
-	if ttl <= 0 {
-		return ErrBadTTL
+	if err := base.CheckTTL(ttl); err != nil {
+		return err
 	}
-	return db.putString(ks, key, value, commit.ExpiryAt(db.clock.Now(), commit.Milliseconds(ttl)))
+	return db.putString(ks, key, value, commit.Milliseconds(ttl))
 }
 
-func (db *DB) putString(ks *keyspace.Space, key, value []byte, expiry int64) error {
+// putString puts a string that lives for ttl milliseconds; 0 is for ever.
+func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error {
 	if err := base.CheckKey(key); err != nil {
 		return err
 	}
-	if len(value) > MaxValueLen {
-		return ErrValueTooLarge
+	if err := base.CheckValue(len(value)); err != nil {
+		return err
 	}
 	c := commit.NewChange()
 	defer c.Free()
+	expiry := int64(0)
+	if ttl != 0 {
+		c.From = db.clock.Now()
+		expiry = commit.ExpiryAt(c.From, ttl)
+	}
 	c.Put(ks, key, value, base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0), expiry)
 	return db.commit(c, Default)
 }
@@ -208,7 +214,7 @@ func (db *DB) Sync() error {
 // commit commits a change that read nothing, and waits until it has reached level d.
 func (db *DB) commit(c *commit.Change, d Durability) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	return db.section.Commit(c, db.level(d))
 }

@@ -33,10 +33,9 @@
 //
 // # Keyspaces
 //
-// DB.Keyspace makes parts of the store with keys of their own. They have the
-// calls that DB has; Tx.In, Batch.In and Snapshot.In reach them in one
-// transaction, and DropKeyspace ends one at a cost that does not depend on what
-// is in it.
+// DB.Keyspace makes parts of the store with keys of their own. A Keyspace has the
+// calls that DB has. Tx.In, Batch.In and Snapshot.In reach several keyspaces in one
+// transaction. DropKeyspace drops one at a cost that does not depend on its size.
 //
 // # Limits
 //
@@ -49,7 +48,7 @@
 //
 // Nothing has to be called now and then: space comes back by itself. Checkpoint
 // makes a copy while writers go on, Check reads everything and names each
-// fault, and Repair makes a new store of what can be read of a damaged one.
+// fault, and Repair makes a new store of the readable parts of a damaged one.
 // Metrics has figures, Options.Logger and Options.OnEvent tell of background
 // work, Explain tells how a key comes to its answer, and package debughttp shows
 // all of it on a page.
@@ -57,9 +56,9 @@
 // # Whose bytes
 //
 // Keys and values given to the store are copied; the caller may reuse them at
-// once. Get returns a copy that is the caller's. What an iterator or a loop
-// lends is valid until its next step; a slice kept longer may change under you,
-// but reading it never faults.
+// once. Get returns a copy, which belongs to the caller. A slice from an iterator or
+// a loop is valid until its next step. A slice that is kept longer may change, but
+// reading it never faults.
 //
 // # Errors
 //

@@ -5,9 +5,9 @@ import "github.com/siltstonedb/siltstone/internal/base"
 // The errors of the store, to be compared with errors.Is.
 //
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
-// ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrBadRange,
+// ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrTxTooLarge, ErrBadRange,
 // ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
-// ErrNoSpace, ErrTxDone, ErrNested, ErrDropped. Failures, after which
+// ErrNoSpace, ErrTxDone, ErrManaged, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
 var (
@@ -15,10 +15,13 @@ var (
 	ErrNotFound = base.ErrNotFound
 	// ErrWrongType: the key holds a value of another type.
 	ErrWrongType = base.ErrWrongType
-	// ErrConflict: what the transaction read has changed; run it again.
+	// ErrConflict: a key or range that the transaction read has changed; run it again.
 	ErrConflict = base.ErrConflict
 	// ErrTxDone: the transaction has been committed or rolled back.
 	ErrTxDone = base.ErrTxDone
+	// ErrManaged: Commit or Rollback inside an Update or View, which end their
+	// transaction themselves. The transaction goes on.
+	ErrManaged = base.ErrManaged
 	// ErrNested: a write inside an Update's closure, made outside its
 	// transaction, that the transaction itself depends on.
 	ErrNested = base.ErrNested
@@ -45,6 +48,9 @@ var (
 	ErrKeyTooLarge = base.ErrKeyTooLarge
 	// ErrValueTooLarge: a value has more than MaxValueLen bytes.
 	ErrValueTooLarge = base.ErrValueTooLarge
+	// ErrTxTooLarge: a write would take its transaction beyond Options.MaxTxBytes;
+	// the error names both sizes.
+	ErrTxTooLarge = base.ErrTxTooLarge
 	// ErrBadRange: a range's lower bound is above its upper bound.
 	ErrBadRange = base.ErrBadRange
 	// ErrBadTTL: a time to live is zero or negative.

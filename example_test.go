@@ -399,7 +399,7 @@ func ExampleDB_Close() {
 	fmt.Println(it.First(), errors.Is(it.Err(), siltstone.ErrClosed))
 	fmt.Println(errors.Is(db.Put([]byte("key"), nil), siltstone.ErrClosed))
 	// Output:
-	// siltstone: closed with 1 iterator(s) still open
+	// siltstone: closed with 1 iterator still open
 	// false true
 	// true
 }

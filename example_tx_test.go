@@ -368,8 +368,8 @@ func ExampleBatch_Err() {
 	fmt.Println(db.Apply(&b, siltstone.Default))
 	fmt.Println(db.Has([]byte("key")))
 	// Output:
-	// siltstone: empty key
-	// siltstone: empty key
+	// siltstone: batch operation 2 (put): empty key
+	// siltstone: batch operation 2 (put): empty key
 	// false <nil>
 }
 

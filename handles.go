@@ -3,7 +3,7 @@ package siltstone
 import (
 	"cmp"
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,8 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// holdKind is what can be left open: each keeps files and memory from being
-// freed.
+// holdKind is a kind of handle that keeps files and memory until it is closed.
 type holdKind uint8
 
 const (
@@ -28,8 +27,8 @@ func (k holdKind) String() string {
 	return [...]string{"iterator", "snapshot", "transaction"}[k]
 }
 
-// handles counts what is open and, if asked, remembers who opened it. Safe for
-// concurrent use.
+// handles counts open iterators, snapshots and transactions and, with track, keeps
+// the stack of each opening. Safe for concurrent use.
 type handles struct {
 	open [holdKinds]atomic.Int64
 
@@ -38,7 +37,7 @@ type handles struct {
 	tracked map[any]hold
 }
 
-// hold is one open thing that is tracked.
+// hold is one open handle that is tracked.
 type hold struct {
 	kind  holdKind
 	since time.Time
@@ -46,19 +45,49 @@ type hold struct {
 	stack string
 }
 
-// opened notes that what was opened; state is what it holds, or nil.
+// opened notes that the handle what was opened; state is the state it holds, or nil.
 func (h *handles) opened(k holdKind, what any, state *readstate.State) {
 	h.open[k].Add(1)
 	if !h.track {
 		return
 	}
-	o := hold{kind: k, since: time.Now(), state: state, stack: string(debug.Stack())}
+	o := hold{kind: k, since: time.Now(), state: state, stack: callerStack()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tracked == nil {
 		h.tracked = map[any]hold{}
 	}
 	h.tracked[what] = o
+}
+
+// callerStack is the goroutine's stack from the caller of the store on.
+func callerStack() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	var stack strings.Builder
+	for more, inside := true, true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); inside && ofStore(f) {
+			continue
+		}
+		inside = false
+		fmt.Fprintf(&stack, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return stack.String()
+}
+
+// ofStore reports whether a frame is one of the store's own.
+func ofStore(f runtime.Frame) bool {
+	rest, ok := strings.CutPrefix(f.Function, "github.com/siltstonedb/siltstone")
+	if !ok || strings.HasSuffix(f.File, "_test.go") {
+		return false
+	}
+	for _, pkg := range [...]string{".", "/typed.", "/codec.", "/internal/collection."} {
+		if strings.HasPrefix(rest, pkg) {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *handles) closed(k holdKind, what any) {
@@ -70,7 +99,7 @@ func (h *handles) closed(k holdKind, what any) {
 	}
 }
 
-// list returns what is tracked, oldest first.
+// list returns the tracked handles, oldest first.
 func (h *handles) list() []hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,7 +111,7 @@ func (h *handles) list() []hold {
 	return all
 }
 
-// metrics counts what is open at now.
+// metrics counts the handles that are open at now.
 func (h *handles) metrics(now time.Time) OpenMetrics {
 	m := OpenMetrics{
 		Iterators: h.open[holdIterator].Load(), Snapshots: h.open[holdSnapshot].Load(), Transactions: h.open[holdTransaction].Load(),
@@ -95,12 +124,20 @@ func (h *handles) metrics(now time.Time) OpenMetrics {
 	return m
 }
 
-// err returns an error that lists what is still open, or nil.
+// counted returns a number and its noun: "1 iterator", "2 iterators".
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// err returns an error that lists the handles that are still open, or nil.
 func (h *handles) err() error {
 	var parts []string
 	for k := range holdKinds {
 		if n := h.open[k].Load(); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %v(s)", n, k))
+			parts = append(parts, counted(n, k.String()))
 		}
 	}
 	if len(parts) == 0 {
@@ -117,9 +154,9 @@ func (h *handles) err() error {
 type OpenHandle struct {
 	Kind  string // "iterator", "snapshot" or "transaction"
 	Since time.Time
-	// PinnedBytes estimates what its closing would free: the tables and memtables
-	// that no other state in use has. Handles that share a state count it each. A
-	// snapshot holds no files, but keeps merges from dropping old versions.
+	// PinnedBytes estimates the bytes that closing it would free: the tables and
+	// memtables that no other state in use has. Handles that share a state count it
+	// each. A snapshot holds no files, but keeps merges from dropping old versions.
 	PinnedBytes int64
 	Stack       string // of the goroutine that opened it, at that moment
 }
@@ -129,9 +166,9 @@ func (h OpenHandle) String() string {
 	return fmt.Sprintf("%s since %s, pins %s\n%s", h.Kind, h.Since.UTC().Format(time.RFC3339), sizeText(h.PinnedBytes), h.Stack)
 }
 
-// OpenHandles returns what is open, oldest first, and who opened it. Without
-// Options.TrackOpen nobody remembers, and it returns nil: Metrics().Open has the
-// counts.
+// OpenHandles returns the open iterators, snapshots and transactions, oldest first,
+// with the stacks of their opening. Without Options.TrackOpen it returns nil:
+// Metrics().Open has the counts.
 func (db *DB) OpenHandles() []OpenHandle {
 	if !db.handles.track {
 		return nil

@@ -156,7 +156,9 @@ func (it *Iterator) Close() error {
 // check reports whether the iterator may still be used.
 func (it *Iterator) check() bool {
 	if it.closed {
-		it.err = ErrClosed
+		if it.err != ErrTxDone { // it ended with its transaction
+			it.err = ErrClosed
+		}
 		return false
 	}
 	if err := it.owner.alive(); err != nil {

@@ -160,15 +160,15 @@ func (db *DB) Keyspaces() ([]string, error) {
 // durable on return. Merges give the disk space back.
 //
 // Every call on a Keyspace that was dropped returns ErrDropped, and the commit of a
-// batch or transaction that addressed it is refused. Snapshots, transactions and iterators that
-// began before the drop still read its keys. A keyspace made later under the same
-// name is another one, and empty.
+// batch or transaction that addressed it is refused. Snapshots, transactions and
+// iterators that began before the drop still read its keys. A keyspace made later
+// under the same name is another one, and empty.
 func (db *DB) DropKeyspace(name string) error {
 	if err := keyspace.CheckName(name); err != nil {
 		return err
 	}
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()
@@ -191,7 +191,7 @@ func (db *DB) DropKeyspace(name string) error {
 // again.
 func (db *DB) DropAll() error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	db.spaces.Changing.Lock()
 	defer db.spaces.Changing.Unlock()

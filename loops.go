@@ -17,11 +17,11 @@ import (
 // calls step.
 
 const (
-	idleTick   = time.Second // how often compactors and the reaper look for work nobody announced
+	idleTick   = time.Second // how often compactors and the reaper look for work without a wake-up
 	retryAfter = time.Second // pause after a failed flush or compaction
 
-	// syncBehind is how many bytes of the log may lie unsynced in the operating
-	// system's hands: what is left is what a rotation has to wait for.
+	// syncBehind is how many bytes of the log may be written and not synced: a
+	// rotation waits until they are.
 	syncBehind = 8 << 20
 )
 
@@ -226,8 +226,8 @@ func (db *DB) step() error {
 	}
 }
 
-// removeObsolete removes table files that no version and no read state lists any
-// more.
+// removeObsolete removes table files that neither a version nor a read state lists
+// any more.
 func (db *DB) removeObsolete() {
 	for _, n := range db.states.Tables.TakeObsolete() {
 		db.remove(base.FileTable, n)

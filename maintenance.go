@@ -3,6 +3,7 @@ package siltstone
 import (
 	"context"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/check"
 	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
@@ -15,7 +16,7 @@ import (
 // want it.
 func (db *DB) Flush(ctx context.Context) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 // level. Nil bounds are open.
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 	if db.opts.ReadOnly {
-		return ErrReadOnly
+		return base.ErrReadOnlyStore
 	}
 	if db.life.Closing() {
 		return ErrClosed
@@ -156,9 +157,9 @@ func (db *DB) pinForCheck() (check.Store, error) {
 // its files are removed. The context can end the call until step 5.
 //
 // The tables of a store opened read-only are copied, not linked, for its files must
-// not be changed in any way. What its logs hold is written to tables of the copy. A
-// poisoned store is refused with ErrPoisoned: which of its last commits count is
-// decided when it is opened again.
+// not be changed in any way. The records of its logs are written to tables of the
+// copy. A poisoned store is refused with ErrPoisoned: which of its last commits count
+// is decided when it is opened again.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	ctx, end, err := db.life.LongCall(ctx)
 	if err != nil {
@@ -167,7 +168,7 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	defer end()
 	to, err := storedir.At(db.dir.FS, dir)
 	if err != nil {
-		return err
+		return base.In(err, "checkpoint to %q", dir)
 	}
 	c := checkpoint.Config{
 		From: db.dir, To: to,

@@ -128,7 +128,7 @@ type MemoryMetrics struct {
 	ReadAhead     int64 // lent to iterators
 	Spare         int64 // an emptied memtable and table writers, kept for the next flush
 	Iterators     int64 // the open ones themselves, without what they have read
-	Transactions  int64 // the open ones themselves, without their reads and writes
+	Transactions  int64 // the open ones, with their writes and without their reads
 }
 
 // Total returns the sum of the parts.
@@ -175,9 +175,11 @@ type DeadMetrics struct {
 	Reaped      int64 // counter: found dead
 }
 
-// TroubleMetrics are counters of events that an operator should look at.
+// TroubleMetrics are counters, but for Frozen and Poisoned, of events that an
+// operator should look at.
 type TroubleMetrics struct {
 	Corruptions, NoSpace, SlowSyncs int64
+	Frozen                          int    // damaged tables that merges leave alone, until Repair
 	Poisoned                        string // why nothing is written any more, or empty
 }
 

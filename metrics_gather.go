@@ -23,6 +23,7 @@ func (db *DB) Metrics() Metrics {
 	defer db.states.Unpin(rs, n)
 	var m Metrics
 	db.report.tally.into(&m)
+	m.Troubles.Frozen = db.work.Frozen()
 	m.Compactions.Running = db.work.Running()
 	m.Compactions.WriteAmplification = writeAmplification(m.Flushes.Bytes, m.Compactions.BytesOut)
 	m.Stalls.Delay = db.section.DelayPerMiB()
@@ -41,7 +42,7 @@ func (db *DB) Metrics() Metrics {
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Open = db.handles.metrics(time.Now())
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
-	m.Memory.Transactions = m.Open.Transactions * int64(unsafe.Sizeof(Tx{}))
+	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
 	for _, r := range db.set.Nominations.Undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)
 		lo, hi := keyenc.CollectionRange(keyspace.Prefix(r.Keyspace), r.First, r.Last)
@@ -51,7 +52,7 @@ func (db *DB) Metrics() Metrics {
 	return m
 }
 
-// measure fills in what the state knows.
+// measure fills in the figures of the state.
 func measure(rs *readstate.State, m *Metrics) {
 	m.Memtables = MemtableMetrics{Waiting: len(rs.Imms), Records: int64(rs.Mem.Len()), Bytes: rs.Mem.Bytes()}
 	for _, mem := range rs.Imms {

@@ -4,8 +4,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// tally counts what background work has done, from the events that tell of it.
-// Its lock is never held while anything else is taken. Safe for concurrent use.
+// tally counts the work that events report. No other lock is taken under its own.
+// Safe for concurrent use.
 type tally struct {
 	mu          invariants.Mutex
 	flushes     FlushMetrics

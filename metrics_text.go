@@ -29,7 +29,7 @@ func (m Metrics) String() string {
 	line("open", num(m.Open.Iterators, "iterators"), num(m.Open.Snapshots, "snapshots"), num(m.Open.Transactions, "transactions"), "oldest "+took(m.Open.Oldest))
 	line("dead", num(m.Dead.Collections, "collections"), sizeText(m.Dead.Bytes), num(m.Dead.Reaped, "reaped"))
 	t := m.Troubles
-	line("troubles", num(t.Corruptions, "corruptions"), num(t.NoSpace, "disk full"), num(t.SlowSyncs, "slow syncs"), cmp.Or(t.Poisoned, "writable"))
+	line("troubles", num(t.Corruptions, "corruptions"), num(t.NoSpace, "disk full"), num(t.SlowSyncs, "slow syncs"), num(int64(t.Frozen), "frozen tables"), cmp.Or(t.Poisoned, "writable"))
 	w.Flush()
 	return trimLines(b.String())
 }

@@ -28,18 +28,18 @@ import (
 	"github.com/siltstonedb/siltstone/wal"
 )
 
-// Open opens the store in dir, creating it if it does not exist. Nil options
-// are the defaults. After a crash it recovers by itself: what had been committed
-// is there, an unfinished commit at the log's end is dropped and reported as a
-// TornTail event. Damage that a crash cannot explain is ErrCorruption, naming
-// file and offset, and then nothing is deleted or changed. A directory that is
-// in use is ErrLocked.
+// Open opens the store in dir, and makes it if it does not exist. Nil options are the
+// defaults. After a crash Open recovers the store by itself: it brings back every
+// commit that was durable, drops an unfinished one at the end of the log, and reports
+// that as a TornTail event. If no crash can explain the damage the error is
+// ErrCorruption, which names file and offset, and Open changes nothing. If the
+// directory is in use the error is ErrLocked.
 //
-// The store is the directory that dir names now: it goes on with it when the process
-// changes its working directory.
+// The store keeps the directory that dir names now, also when the process changes its
+// working directory.
 //
-// A clean open costs a few syncs; after a crash, the replay of at most the logs
-// of the memtables that had not been flushed.
+// Opening a store that was closed costs a few syncs. After a crash Open also replays
+// the logs of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -47,16 +47,17 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	at, err := storedir.At(storedir.Watched(opts.FS), dir)
 	if err != nil {
-		return nil, err
+		return nil, base.In(err, "open %q", dir)
 	}
 	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
 	if err != nil {
-		return nil, err
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
-		return nil, errors.Join(err, storedir.Unlock(lock))
+		_ = storedir.Unlock(lock) // the first error is the one to tell
+		return nil, base.In(storedir.NoSpace(err), "open %q", dir)
 	}
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)
@@ -67,8 +68,8 @@ func Open(dir string, o *Options) (*DB, error) {
 	return db, nil
 }
 
-// abandon releases the files of a store that could not be opened. It writes
-// nothing: what the attempt left is the next one's to judge.
+// abandon releases the files of a store that could not be opened. It writes nothing:
+// the next Open judges the files that this one left.
 func (db *DB) abandon() {
 	db.states.Tables.Close()
 	if db.set != nil {
@@ -79,7 +80,7 @@ func (db *DB) abandon() {
 	}
 }
 
-// newDB returns a store without files: what can be made before they are read.
+// newDB returns a store without files: the parts that are made before files are read.
 func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
 	db.workers.init()
@@ -110,8 +111,8 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	return db
 }
 
-// assemble makes what stands on the set of tables, of the state that the manifest
-// says.
+// assemble makes the set of tables, of the manifest's state, and the parts that
+// need it.
 func (db *DB) assemble(s *manifest.State) {
 	db.set = manifest.OpenSet(db.dir.FS, db.dir.Path, s, db.clock, db.life)
 	db.set.Nominations.Added = func() { wake(db.workers.reap) }
@@ -124,7 +125,7 @@ func (db *DB) assemble(s *manifest.State) {
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
-		Level: db.level(Default), ReadOnly: o.ReadOnly,
+		Level: db.level(Default), ReadOnly: o.ReadOnly, MaxTxBytes: o.MaxTxBytes,
 	})
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
@@ -133,7 +134,8 @@ func (db *DB) assemble(s *manifest.State) {
 	}
 }
 
-// poisoned tells that writing has ended, and makes those who wait look again.
+// poisoned reports that writing has ended, and makes waiting callers and workers look
+// again.
 func (db *DB) poisoned(cause error) {
 	db.report.emit(Poisoned{Err: cause})
 	db.section.LookAgain()
@@ -141,8 +143,8 @@ func (db *DB) poisoned(cause error) {
 }
 
 // remove removes a file that nothing refers to. After a failed write of the manifest
-// it removes nothing. A failure to remove is no damage, and is told as what it is:
-// the file goes at the next Open.
+// it removes nothing. A failure to remove is no damage but an event of its own: the
+// next Open removes the file.
 func (db *DB) remove(t base.FileType, n base.FileNum) {
 	if db.life.Poisoned() {
 		return
@@ -158,7 +160,7 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 //  1. manifest read, damage refused; directory compared with it
 //  2. logs read and judged as a chain; until here nothing has been changed
 //  3. a new manifest published, unless the store was closed cleanly, with file
-//     numbers reserved for what follows; the records of the logs written to tables
+//     numbers reserved for new files; the records of the logs written to tables
 //  4. an edit adds those tables and retires the replayed logs
 //  5. only then a new log is activated
 //  6. files that nothing refers to are removed
@@ -303,7 +305,7 @@ func (db *DB) recoverReadOnly(r *recovery.Replay) error {
 	return nil
 }
 
-// replayConfig is what recovery needs to know of the store.
+// replayConfig returns the configuration of recovery.
 func (db *DB) replayConfig() recovery.Config {
 	return recovery.Config{
 		Dir: db.dir, State: db.set.State(), Clock: db.clock, MemtableBytes: db.opts.MemtableBytes,
@@ -316,7 +318,7 @@ func (db *DB) replayConfig() recovery.Config {
 	}
 }
 
-// replayOutput is how recovery makes tables.
+// replayOutput returns the functions by which recovery makes tables.
 func (db *DB) replayOutput() recovery.Output {
 	return recovery.Output{Job: db.replayJob, Env: db.work.Env(context.Background()), Discard: db.work.Discard}
 }
@@ -331,10 +333,9 @@ func (db *DB) replayJob(m *readstate.Mem, v *manifest.Version, nth int) compacti
 	return background.FlushJob(db.opts.tables(), &db.states.Points, m, v, at)
 }
 
-// removeUnreferenced removes what the recovered state does not refer to:
-// outputs of merges that never happened, retired logs, older manifests. It runs
-// before the workers start, and goes by what was listed before anything new was
-// created.
+// removeUnreferenced removes files that the recovered state does not refer to:
+// outputs of merges that no edit installed, retired logs, older manifests. It runs
+// before the workers start, and goes by a listing from before any new file was made.
 func (db *DB) removeUnreferenced(files storedir.Listing) {
 	live := map[base.FileNum]bool{}
 	for _, t := range db.set.State().Version.AllTables() {

@@ -1,8 +1,10 @@
 package siltstone
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/engine/background"
@@ -27,11 +29,17 @@ type Options struct {
 	// own for a while, beside the limit. A disk that is nearly full has the same
 	// effect. Zero: no limit.
 	MaxDiskBytes int64
-	// MemtableBytes is the size, indexes included, at which the memtable is flushed.
+	// MemtableBytes is the size, indexes included, at which the memtable is flushed;
+	// at most MemoryLimit.
 	// Larger means fewer, larger tables and a longer log to replay after a crash.
 	// Zero is an eighth of MemoryLimit, at most 64 MiB: under load there are up to
 	// three, one taking writes and two being flushed.
 	MemtableBytes int64
+	// MaxTxBytes bounds what a transaction of Update or Begin may hold of its writes,
+	// in memory and until it ends: a write beyond it is refused with ErrTxTooLarge.
+	// Zero is half of MemoryLimit, at least 64 MiB. A Batch is as large as its maker
+	// makes it, and has no bound.
+	MaxTxBytes int64
 	// MaxOpenFiles bounds the table files kept open. Zero is 256.
 	MaxOpenFiles int
 	// CompactionRate bounds the bytes that compactions write in a second. Zero: no
@@ -73,7 +81,7 @@ type Options struct {
 	tableFilters int   // bits per key
 }
 
-// Durability says what a commit survives once it has returned.
+// Durability is the kind of failure that a commit survives once it has returned.
 type Durability uint8
 
 const (
@@ -156,35 +164,50 @@ const (
 	defaultOpen    = 256
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
+	mostMemtable   = 1 << 30
+	leastTx        = 64 << 20              // of the default of MaxTxBytes
 	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
 
-// withDefaults returns a copy of o with every zero replaced, or an error that names
-// the field that makes no sense. A nil o is all defaults.
+// check returns an error that names the field which makes no sense, and what would.
+func (o *Options) check() error {
+	for _, f := range [...]struct {
+		name         string
+		v, least, at int64 // at most; zero is the default
+	}{
+		{"MemoryLimit", o.MemoryLimit, leastMemory, math.MaxInt64},
+		{"MaxDiskBytes", o.MaxDiskBytes, 0, math.MaxInt64},
+		{"MemtableBytes", o.MemtableBytes, 0, min(mostMemtable, cmp.Or(o.MemoryLimit, defaultMemory))},
+		{"MaxTxBytes", o.MaxTxBytes, 0, math.MaxInt64},
+		{"MaxOpenFiles", int64(o.MaxOpenFiles), 0, math.MaxInt64},
+		{"CompactionRate", o.CompactionRate, 0, math.MaxInt64},
+	} {
+		switch {
+		case f.v != 0 && f.v < f.least:
+			return fmt.Errorf("siltstone: option %s: %d is below the least, %d", f.name, f.v, f.least)
+		case f.v > f.at:
+			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
+		}
+	}
+	if o.Durability > Buffered {
+		return fmt.Errorf("siltstone: option Durability: there is no %v", o.Durability)
+	}
+	if o.Compression > None {
+		return fmt.Errorf("siltstone: option Compression: there is no %v", o.Compression)
+	}
+	return nil
+}
+
+// withDefaults returns a copy of o with every zero replaced, or the error of check.
+// A nil o is all defaults.
 func (o *Options) withDefaults() (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o
 	}
-	bad := func(field string, v any) (Options, error) {
-		return c, fmt.Errorf("siltstone: option %s: %v makes no sense", field, v)
-	}
-	switch {
-	case c.Durability > Buffered:
-		return bad("Durability", c.Durability)
-	case c.MemoryLimit < 0 || c.MemoryLimit > 0 && c.MemoryLimit < leastMemory:
-		return bad("MemoryLimit", c.MemoryLimit)
-	case c.MaxDiskBytes < 0:
-		return bad("MaxDiskBytes", c.MaxDiskBytes)
-	case c.MemtableBytes < 0 || c.MemtableBytes > 1<<30:
-		return bad("MemtableBytes", c.MemtableBytes)
-	case c.MaxOpenFiles < 0:
-		return bad("MaxOpenFiles", c.MaxOpenFiles)
-	case c.CompactionRate < 0:
-		return bad("CompactionRate", c.CompactionRate)
-	case c.Compression > None:
-		return bad("Compression", c.Compression)
+	if err := c.check(); err != nil {
+		return c, err
 	}
 	if c.Durability == Default {
 		c.Durability = Sync
@@ -197,6 +220,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.MemtableBytes = max(c.MemtableBytes, leastMemtable); o != nil && o.MemtableBytes > 0 && o.blockSize > 0 {
 		c.MemtableBytes = o.MemtableBytes // a test's extreme
+	}
+	if c.MaxTxBytes == 0 {
+		c.MaxTxBytes = max(c.MemoryLimit/2, leastTx)
 	}
 	if c.MaxOpenFiles == 0 {
 		c.MaxOpenFiles = defaultOpen

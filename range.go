@@ -28,8 +28,8 @@ func (r Range) rows(prefix []byte) (lo, hi []byte, err error) {
 	return lo, hi, err
 }
 
-// deleteRows is rows for a range delete. All keys go with all that hangs on
-// them: then nobody has to find out which collections were among them.
+// deleteRows is rows for a range delete. The range of all keys includes the elements
+// of all collections, so no collection has to be found among the keys.
 func (r Range) deleteRows(prefix []byte) (lo, hi []byte, err error) {
 	lo, hi, err = r.rows(prefix)
 	if err == nil && len(r.Lower) == 0 && r.Upper == nil {
@@ -41,10 +41,10 @@ func (r Range) deleteRows(prefix []byte) (lo, hi []byte, err error) {
 // appendRows is rows with the bounds cut from buf, which it returns grown.
 func (r Range) appendRows(buf, prefix []byte) (lo, hi, grown []byte, err error) {
 	if r.Upper != nil && bytes.Compare(r.Lower, r.Upper) > 0 {
-		return nil, nil, buf, ErrBadRange
+		return nil, nil, buf, base.Errorf(ErrBadRange, "range from %s to %s: lower bound is above upper bound", base.Quote(string(r.Lower)), base.Quote(string(r.Upper)))
 	}
-	if len(r.Lower) > MaxKeyLen || len(r.Upper) > MaxKeyLen {
-		return nil, nil, buf, ErrKeyTooLarge
+	if n := max(len(r.Lower), len(r.Upper)); n > MaxKeyLen {
+		return nil, nil, buf, base.In(base.KeyTooLarge(n), "bound of a range")
 	}
 	buf = keyenc.AppendKeyRow(buf[:0], prefix, r.Lower)
 	n := len(buf)

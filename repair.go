@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/repair"
@@ -48,11 +49,11 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 	opts.OnEvent, opts.Logger = nil, nil
 	from, err := storedir.At(opts.FS, src)
 	if err != nil {
-		return RepairReport{}, err
+		return RepairReport{}, base.In(err, "repair %q", src)
 	}
 	to, err := storedir.At(opts.FS, dst)
 	if err != nil {
-		return RepairReport{}, err
+		return RepairReport{}, base.In(err, "repair to %q", dst)
 	}
 	if err := to.MustBeAbsent(); err != nil {
 		return RepairReport{}, err

@@ -10,8 +10,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// report counts events and hands them to those who asked, one at a time. It is safe
-// for concurrent use.
+// report counts events and hands them to Options.OnEvent and Options.Logger, one at a
+// time. It is safe for concurrent use.
 type report struct {
 	mu    invariants.Mutex // held while an event is handed over
 	tally tally
@@ -55,8 +55,8 @@ func (r *report) corruption(err error) {
 	}
 }
 
-// level is how loud an event is: routine work is for those who look for it,
-// what a person should know of is a warning, what needs one is an error.
+// level is how loud an event is: routine work is at Debug, an event that an operator
+// should know of is a warning, one that needs an operator is an error.
 func level(e Event) slog.Level {
 	switch e := e.(type) {
 	case FlushEnd:

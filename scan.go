@@ -9,16 +9,16 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// KV is one item of a loop. Its slices are borrowed until the loop's next step.
-// Value is nil for keys that hold a collection.
+// KV is one item of a loop. Its slices are valid until the loop's next step. Value is
+// nil for keys that hold a collection.
 type KV struct {
 	Key, Value []byte
 	Type       typed.Type
 }
 
-// Reader is what can be read from: a *DB, *Keyspace, *Tx or *Snapshot.
+// Reader has the methods for reading that *DB, *Keyspace, *Tx and *Snapshot share.
 type Reader interface {
-	// Get returns the value of key, a copy that is the caller's, or ErrNotFound.
+	// Get returns a copy of the value of key, or ErrNotFound.
 	Get(key []byte) ([]byte, error)
 	// AppendGet appends the value of key to dst.
 	AppendGet(dst, key []byte) ([]byte, error)
@@ -34,10 +34,11 @@ type Reader interface {
 	NewIter(o *IterOptions) (*Iterator, error)
 }
 
-// Writer is what can be written to: a *DB, *Keyspace or *Tx. All but Expire and Persist are
-// blind: they read nothing and never conflict.
+// Writer has the methods for writing that *DB, *Keyspace and *Tx share. All but
+// Expire and Persist are blind: they read nothing and never conflict.
 type Writer interface {
-	// Put sets key to value, whatever was there, and clears a time to live.
+	// Put sets key to value. It overwrites a value of any type and clears a time to
+	// live.
 	Put(key, value []byte) error
 	// PutTTL sets key to value for a time.
 	PutTTL(key, value []byte, ttl time.Duration) error

@@ -77,13 +77,13 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer s.db.states.Unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
-	if record.Type(f.Attr.Type()) != record.TypeString {
-		return dst, ErrWrongType
+	if t := record.Type(f.Attr.Type()); t != record.TypeString {
+		return dst, record.WrongType(key, t, record.TypeString)
 	}
 	return append(dst, f.Value...), nil
 }
@@ -116,7 +116,7 @@ func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
 		return base.Trailer{}, err
 	}
 	defer s.db.states.Unpin(rs, n)
-	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now)
+	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Mode says what a transaction begun with Begin may do.
+// Mode is the kind of a transaction that Begin begins.
 type Mode uint8
 
 const (
@@ -58,6 +58,7 @@ type txState struct {
 	hooks      []func()
 	iters      []*Iterator
 	attempt    int
+	managed    bool // Update or View ends it
 	done       bool
 }
 
@@ -120,13 +121,13 @@ func (tx *Tx) row(dst, key []byte) ([]byte, error) {
 	return keyenc.AppendKeyRow(dst, tx.ks().Prefix(), key), nil
 }
 
-func (tx *Tx) look(key []byte) (readstate.Found, error) {
+func (tx *Tx) look(key []byte, want readstate.Want) (readstate.Found, error) {
 	var room [128]byte
 	row, err := tx.row(room[:0], key)
 	if err != nil {
 		return readstate.Found{}, err
 	}
-	f, err := tx.t.Look(row)
+	f, err := tx.t.Look(row, want)
 	if err == nil && !f.OK {
 		err = ErrNotFound
 	}
@@ -135,7 +136,7 @@ func (tx *Tx) look(key []byte) (readstate.Found, error) {
 
 // stat finds the live record of key and returns its trailer.
 func (tx *Tx) stat(key []byte) (base.Trailer, error) {
-	f, err := tx.look(key)
+	f, err := tx.look(key, readstate.WantKey)
 	f.Loan.Return()
 	return f.Trailer, err
 }
@@ -145,13 +146,13 @@ func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
 func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
-	f, err := tx.look(key)
+	f, err := tx.look(key, readstate.WantValue)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err
 	}
-	if record.Type(f.Attr.Type()) != record.TypeString {
-		return dst, ErrWrongType
+	if t := record.Type(f.Attr.Type()); t != record.TypeString {
+		return dst, record.WrongType(key, t, record.TypeString)
 	}
 	return append(dst, f.Value...), nil
 }
@@ -181,8 +182,8 @@ func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
 // PutTTL sets key to value for the time ttl, counted from the transaction's
 // clock.
 func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
-	if ttl <= 0 {
-		return ErrBadTTL
+	if err := base.CheckTTL(ttl); err != nil {
+		return err
 	}
 	return tx.put(key, value, commit.ExpiryAt(tx.t.Now(), commit.Milliseconds(ttl)))
 }
@@ -193,8 +194,11 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	if err != nil {
 		return err
 	}
-	if len(value) > MaxValueLen {
-		return ErrValueTooLarge
+	if err := base.CheckValue(len(value)); err != nil {
+		return err
+	}
+	if !tx.t.Writes() {
+		return readOnlyTx("Put")
 	}
 	tx.t.DropUnborn(row)
 	return tx.t.Put(row, record.TypeString, expiry, value)
@@ -206,6 +210,9 @@ func (tx *Tx) Delete(key []byte) error {
 	row, err := tx.row(room[:0], key)
 	if err != nil {
 		return err
+	}
+	if !tx.t.Writes() {
+		return readOnlyTx("Delete")
 	}
 	tx.t.DropUnborn(row)
 	return tx.t.Delete(row)
@@ -221,8 +228,16 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if err != nil {
 		return err
 	}
+	if !tx.t.Writes() {
+		return readOnlyTx("DeleteRange")
+	}
 	tx.t.DropUnbornIn(lo, hi)
 	return tx.t.DeleteRange(lo, hi)
+}
+
+// readOnlyTx refuses a call in a transaction that only reads.
+func readOnlyTx(call string) error {
+	return base.Errorf(ErrReadOnly, "%s in a read-only transaction", call)
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
@@ -296,9 +311,14 @@ func (tx *Tx) OnCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
 // the transaction read has changed the error is a *ConflictError, which is
 // ErrConflict. Either way the transaction has ended. Commit returns when the writes,
 // and everything that the transaction read, have reached the durability level.
+// Inside Update or View it is ErrManaged, and the transaction goes on: they commit
+// when their closure returns nil.
 func (tx *Tx) Commit() error {
-	if tx.done {
+	switch {
+	case tx.done:
 		return ErrTxDone
+	case tx.managed:
+		return ErrManaged
 	}
 	err := tx.commit(nil)
 	if err == nil {
@@ -312,10 +332,15 @@ func (tx *Tx) Commit() error {
 // commit ends the transaction. turn is that of the attempt, if others wait for it.
 func (tx *Tx) commit(turn *commit.Turn) error {
 	defer tx.end()
-	if err := tx.ctx.Err(); err != nil && tx.t.Failed() == nil {
-		return err
+	if tx.t.Failed() == nil {
+		if err := tx.ctx.Err(); err != nil {
+			return err
+		}
+		if err := tx.db.life.ClosedErr(); err != nil {
+			return err
+		}
 	}
-	return tx.db.describe(tx.t.Commit(tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())
+	return tx.db.describe(tx.t.Commit(tx.ctx, tx.db.level(tx.durability), turn), tx.spaces(), tx.t.Seq())
 }
 
 // spaces returns the named keyspaces the transaction was asked to address.
@@ -327,7 +352,17 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 }
 
 // Rollback ends the transaction without a trace. After Commit it does nothing.
-func (tx *Tx) Rollback() {
+// Inside Update or View it is ErrManaged, and the transaction goes on: they roll
+// back when their closure returns an error.
+func (tx *Tx) Rollback() error {
+	if tx.managed && !tx.done {
+		return ErrManaged
+	}
+	tx.rollback()
+	return nil
+}
+
+func (tx *Tx) rollback() {
 	if !tx.done {
 		tx.end()
 	}

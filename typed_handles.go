@@ -3,14 +3,16 @@ package siltstone
 import (
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// Typed is what typed values are reached through: a *DB or *Keyspace, where each
-// call is a transaction of its own; a *Tx; or a *Snapshot, which can only be
-// read. The handles are values, cheap, and valid as long as what they come from.
+// Typed has the methods that return handles of typed values. On a *DB or *Keyspace
+// each call of a handle is a transaction of its own; on a *Tx it is part of the
+// transaction; on a *Snapshot it can only read. Handles are values and cheap to make.
+// A handle is valid as long as the DB, Keyspace, Tx or Snapshot that returned it.
 type Typed interface {
 	Keys() typed.Keys
 	Key(name string) typed.Key
@@ -149,7 +151,7 @@ func (tx *Tx) Persist(key []byte) error {
 	return tx.Key(string(key)).ExpireAt(time.Time{})
 }
 
-// txSource is a transaction as the source of its handles: it is its own.
+// txSource is a transaction as the source of its handles.
 type txSource Tx
 
 func (s *txSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
@@ -158,7 +160,7 @@ func (s *txSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 		return nil, err
 	}
 	if write && !tx.t.Writes() {
-		return nil, ErrReadOnly
+		return nil, readOnlyTx("a call that writes")
 	}
 	if tx.ks() == nil {
 		return &tx.t, nil
@@ -204,7 +206,7 @@ type snapSource Snapshot
 
 func (s *snapSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
 	if write {
-		return nil, ErrReadOnly
+		return nil, base.Errorf(ErrReadOnly, "a call that writes on a snapshot")
 	}
 	rs, n, err := (*Snapshot)(s).pin()
 	if err != nil {

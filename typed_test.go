@@ -99,7 +99,7 @@ func TestLoopWhoseBodyEndsTheTransactionSaysSo(t *testing.T) {
 		s.done(typedtest.PopulateLoops(s))
 		for name, end := range map[string]func(tx *Tx){
 			"Commit":   func(tx *Tx) { s.done(tx.Commit()) },
-			"Rollback": (*Tx).Rollback,
+			"Rollback": func(tx *Tx) { s.done(tx.Rollback()) },
 		} {
 			for _, mode := range []Mode{ReadOnly, ReadWrite} {
 				for _, loop := range typedtest.Loops() {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 )
 
@@ -24,7 +25,8 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	tx.managed = true
+	defer tx.rollback()
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -45,7 +47,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // inside fn that does not go through tx, and on which fn depends, is ErrNested.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Value(txKey{}) != nil {
-		return ErrNested
+		return base.Errorf(ErrNested, "Update called with the context of a running Update; use its Tx")
 	}
 	var allowance commit.Allowance
 	var longest time.Duration
@@ -97,13 +99,10 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 	if err != nil {
 		return nil, err
 	}
-	tx.attempt = a.number
-	defer tx.Rollback()
+	tx.attempt, tx.managed = a.number, true
+	defer tx.rollback()
 	if err := fn(tx); err != nil {
 		return nil, err
-	}
-	if tx.done {
-		return nil, ErrTxDone
 	}
 	if err := tx.commit(turn); err != nil {
 		if errors.Is(err, ErrConflict) {
@@ -123,7 +122,7 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 		return nil, err
 	}
 	if mode == ReadWrite && db.opts.ReadOnly {
-		return nil, ErrReadOnly
+		return nil, base.ErrReadOnlyStore
 	}
 	state := &txState{db: db, attempt: 1}
 	tx := &state.first

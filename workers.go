@@ -25,7 +25,7 @@ func (w *workers) init() {
 	}
 }
 
-// wake wakes whoever reads from c, now or when it next does.
+// wake wakes the goroutine that reads from c, now or when it next reads.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -37,10 +37,10 @@ func (w *workers) wakeFlush() { wake(w.flush); wake(w.keep) }
 
 func (w *workers) wakeKeep() { wake(w.keep) }
 
-// wakeAfterMerge makes everybody look who may have work after a merge or flush.
+// wakeAfterMerge wakes the workers that may have work after a merge or flush.
 func (w *workers) wakeAfterMerge() { wake(w.compact); wake(w.keep) }
 
-// wakeAll makes everybody look again, after a failure for instance.
+// wakeAll makes the workers look again, after a failure for instance.
 func (w *workers) wakeAll() {
 	for _, c := range []chan struct{}{w.flush, w.compact, w.keep, w.reap} {
 		wake(c)

@@ -83,6 +83,18 @@ type Compaction struct {
 	Span   Span       // that holds every input and every output
 }
 
+// Takes reports whether a table is among the inputs.
+func (c *Compaction) Takes(num base.FileNum) bool {
+	for _, in := range c.Inputs {
+		for _, t := range in.Tables {
+			if t.Num == num {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Bytes returns the size of all inputs.
 func (c *Compaction) Bytes() (n uint64) {
 	for _, in := range c.Inputs {
@@ -148,6 +160,10 @@ type Input struct {
 	Busy   []*Compaction // running, flushes included
 	Idle   bool          // the store has had nothing to do for a while
 	Manual *KeyRange     // to be brought down to the last level, without garbage
+
+	// Frozen are tables that cannot be read: they stay where they are, and what lies
+	// above them with them.
+	Frozen map[base.FileNum]bool
 
 	// ReadCredit is how many bytes could have been merged in the time that range
 	// reads have lost to there being many runs. Who carries out a compaction that

@@ -72,6 +72,9 @@ func newPicker(v *manifest.Version, in Input) *picker {
 		p.last = last.Tables
 		p.young--
 	}
+	for num := range in.Frozen {
+		p.busy[num] = true
+	}
 	for _, c := range in.Busy {
 		if c.Kind == KindFlush && c.Level == 0 {
 			continue // becomes the newest run: in nobody's way

@@ -52,9 +52,49 @@ func (p *picker) runs() *Compaction {
 func (p *picker) collapse(i, j int, number uint8, why Reason) *Compaction {
 	if number >= lastLevel || p.much() {
 		oldest := p.young - 1
-		return p.best(oldest, p.all[oldest].Tables, why, nil)
+		c := p.best(oldest, p.all[oldest].Tables, why, nil)
+		if c != nil || len(p.in.Frozen) == 0 {
+			return c
+		}
+	}
+	if len(p.in.Frozen) > 0 {
+		return p.around(i, j, min(number, lastLevel-1), why)
 	}
 	return p.whole(i, j, number, why)
+}
+
+// around merges the longest stretch of the runs [i, j) that has no frozen table into
+// one: of the given level if it reaches to the oldest of them, else of theirs, since
+// levels rise with age.
+func (p *picker) around(i, j int, number uint8, why Reason) *Compaction {
+	from, to := i, i
+	for a := i; a < j; a++ {
+		b := a
+		for b < j && !p.frozen(b) {
+			b++
+		}
+		if b-a > to-from {
+			from, to = a, b
+		}
+		a = max(a, b)
+	}
+	if to-from < 2 {
+		return nil
+	}
+	if to < j {
+		number = p.all[to-1].Level
+	}
+	return p.whole(from, to, number, why)
+}
+
+// frozen reports whether run i has a frozen table.
+func (p *picker) frozen(i int) bool {
+	for _, t := range p.all[i].Tables {
+		if p.in.Frozen[t.Num] {
+			return true
+		}
+	}
+	return false
 }
 
 // much reports whether the young runs are large beside the last level.

@@ -27,14 +27,15 @@ type Nominations struct {
 	Added func()
 }
 
-// verdict is what was decided, dead or alive, and the memtable that has it.
+// verdict names collections about which was decided, and the memtable that holds the
+// decision.
 type verdict struct {
 	mem base.FileNum // its log
 	ids []IDRange
 }
 
-// Add hands over what merges nominated, or what a transaction has ended: a crash
-// may lose that hint, and then a merge finds it.
+// Add adds collections that merges nominated or that a transaction has ended. A crash
+// may lose the nomination of a transaction; then a merge nominates again.
 func (n *Nominations) Add(r []IDRange) {
 	if len(r) == 0 {
 		return
@@ -69,15 +70,15 @@ func (n *Nominations) Take(most uint64) (ids []IDRange) {
 	return ids
 }
 
-// GiveBack returns what was not decided.
+// GiveBack returns collections that were taken and not decided about.
 func (n *Nominations) GiveBack(ids []IDRange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pending, n.deciding = slices.Concat(ids, n.pending), nil
 }
 
-// Decided says that the verdict about what was taken is in the memtable whose log
-// is mem.
+// Decided says that the verdict about the collections that were taken is in the
+// memtable whose log is mem.
 func (n *Nominations) Decided(mem base.FileNum) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -85,9 +86,10 @@ func (n *Nominations) Decided(mem base.FileNum) {
 	n.deciding = nil
 }
 
-// settles returns what the verdicts settle that are in the memtable whose log is mem,
-// which is being flushed: not what was nominated since, by that flush or before it,
-// for the verdict about that comes later or is in a later memtable.
+// settles returns the collections that the verdicts in the memtable whose log is mem,
+// which is being flushed, settle. Collections that were nominated since, by that flush
+// or before it, are not settled: the verdict about them comes later or is in a later
+// memtable.
 func (n *Nominations) settles(mem base.FileNum, nominated []IDRange) (settled []IDRange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

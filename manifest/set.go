@@ -241,9 +241,9 @@ func (m *Set) NewFileNum() (base.FileNum, error) {
 }
 
 // NewID hands out a collection id, from blocks reserved like file numbers. Ids are
-// never reused; what is left of a block when the store closes is lost. A caller
-// who needs a new block waits for a sync, and so does everybody else who creates
-// a collection meanwhile; so each block is twice as large as the one before.
+// never reused; the rest of a block is lost when the store closes. A call that needs
+// a new block waits for a sync, and all calls that create a collection meanwhile wait
+// with it. So each block is twice as large as the one before.
 func (m *Set) NewID() (uint64, error) {
 	m.ids.Lock()
 	defer m.ids.Unlock()

@@ -54,7 +54,7 @@ const (
 	flagContinues blockFlags = 1 << 4 // the next block begins with the last key of this one
 	flagPacked    blockFlags = 1 << 5 // values are compressed
 	flagPaged     blockFlags = 1 << 6 // values stand in pages
-	flagsKnown    blockFlags = 1<<7 - 1
+	flagAlone     blockFlags = 1 << 7 // one large record: see head.go
 
 	flagsNotPlain = flagExpiry | flagTombstone | flagVersions
 )
@@ -78,8 +78,35 @@ var (
 // keeps pointing into it. Packed values stay packed. After it no access to b can
 // leave payload, whatever its bytes.
 func decodeBlock(b *block, payload []byte) error {
+	end, stored, err := decodeHeader(b, payload)
+	if err != nil {
+		return err
+	}
+	if end > uint64(len(payload)) || padded(end+stored) != uint64(len(payload)) || end+uint64(b.rawValues) >= 1<<31 {
+		return errBlockSize
+	}
+	if err := b.decodeKeys(); err != nil {
+		return err
+	}
+	area := payload[end : end+stored]
+	if b.flags&flagAlone != 0 {
+		if len(area) < checksumLen {
+			return errBlockValues
+		}
+		area = area[checksumLen:] // that of the head, which decodeHead asks for
+	}
+	if err := b.placeValues(area, uint64(b.keys.n)); err != nil {
+		return err
+	}
+	return b.checkRecords()
+}
+
+// decodeHeader decodes the header of payload, which may lack the values, into b. It
+// returns where the columns end, possibly behind the payload's end, and how many
+// bytes of values are stored behind them.
+func decodeHeader(b *block, payload []byte) (end, stored uint64, err error) {
 	if len(payload) < blockHeaderLen || uint64(len(payload)) >= 1<<31 {
-		return errBlockHeader
+		return 0, 0, errBlockHeader
 	}
 	le := binary.LittleEndian
 	n, prefixLen := uint64(le.Uint32(payload)), uint64(le.Uint32(payload[4:]))
@@ -91,28 +118,24 @@ func decodeBlock(b *block, payload []byte) error {
 	}}
 	b.seqBase = base.SeqNum(le.Uint64(payload[16:]))
 	b.rawValues = le.Uint32(payload[24:])
-	stored := uint64(le.Uint32(payload[28:]))
+	stored = uint64(le.Uint32(payload[28:]))
 	b.compression, b.flags, b.attr = Compression(payload[32]), blockFlags(payload[33]), base.Attr(payload[34])
 	b.seqWidth, b.valueWidth, b.attrWidth = payload[37], payload[38], payload[39]
 	if n == 0 || n > uint64(len(payload))/8 || prefixLen > base.MaxRowKeyLen || le.Uint32(payload[8:]) > base.MaxRowKeyLen ||
-		!widthsValid(payload[35], payload[36]) || !b.widthsValid() || b.flags&^flagsKnown != 0 || !b.compression.known() ||
-		(b.compression != NoCompression) != (b.flags&flagPacked != 0) {
-		return errBlockHeader
+		!widthsValid(payload[35], payload[36]) || !b.widthsValid() || !b.compression.known() ||
+		(b.compression != NoCompression) != (b.flags&flagPacked != 0) ||
+		b.flags&flagAlone != 0 && (n != 1 || b.flags&flagPaged != 0) {
+		return 0, 0, errBlockHeader
 	}
 	b.keys.n, b.keys.prefixLen = int(n), int(prefixLen)
+	return b.place(n, prefixLen), stored, nil
+}
 
-	end := b.place(n, prefixLen)
-	if end > uint64(len(payload)) || padded(end+stored) != uint64(len(payload)) || end+uint64(b.rawValues) >= 1<<31 {
-		return errBlockSize
-	}
-	b.keys.p8 = uint64s(payload[uint64(b.tagOff)+padded(n):][:8*n])
-	if err := b.keys.check(); err != nil {
-		return err
-	}
-	if err := b.placeValues(payload[end:end+stored], n); err != nil {
-		return err
-	}
-	return b.checkRecords()
+// decodeKeys points at the keys' columns, which lie within the block.
+func (b *block) decodeKeys() error {
+	n := uint64(b.keys.n)
+	b.keys.p8 = uint64s(b.keys.data[uint64(b.tagOff)+padded(n):][:8*n])
+	return b.keys.check()
 }
 
 func (b *block) widthsValid() bool {

@@ -33,6 +33,7 @@ type blockWriter struct {
 	valueEnds []uint32
 
 	flags          blockFlags
+	head           int // its bytes, if the block is one large record
 	minSeq, maxSeq base.SeqNum
 	attrsDiffer    bool
 	valuesDiffer   bool
@@ -107,6 +108,11 @@ func (w *blockWriter) finish(dst []byte, p *packer) (out, apart []byte, err erro
 	}
 	dst = w.appendColumns(dst, len(values))
 	columnsEnd := len(dst)
+	if w.len() == 1 && w.size() >= aloneFrom {
+		w.flags |= flagAlone
+		w.head = columnsEnd - start
+		dst = append(dst, make([]byte, checksumLen)...) // whose place the Writer fills in
+	}
 	paged := w.pages(p)
 	compression := NoCompression
 	if paged {

@@ -22,7 +22,7 @@ import (
 type footer struct {
 	lengths [4]int64 // by section − sectionRangeDeletes
 	id      uint64
-	paged   bool // the values of a data block stand in pages
+	parted  bool // a data block has pages, or one large record
 }
 
 // section names a kind of block. The numbers take part in checksums and are
@@ -36,11 +36,12 @@ const (
 	sectionIndex        section = 4
 	sectionProperties   section = 5
 	sectionFooter       section = 6
+	sectionHead         section = 7 // of a data block with one large record
 )
 
 const (
 	plainVersion  = 1
-	formatVersion = 2 // values may stand in pages
+	formatVersion = 2 // values may stand in pages, or behind a head of their own
 	footerLen     = 64
 	checksumLen   = 8
 	footerSummed  = 48 // bytes under the footer's checksum
@@ -111,7 +112,7 @@ func appendFooter(dst []byte, f footer, offset int64) []byte {
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, f.id)
 	version := uint32(plainVersion)
-	if f.paged {
+	if f.parted {
 		version = formatVersion
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, version)
@@ -136,7 +137,7 @@ func decodeFooter(b []byte, size int64) (f footer, err error) {
 	if v < plainVersion || v > formatVersion {
 		return f, fmt.Errorf("table format %d: %w", v, base.ErrFormatTooNew)
 	}
-	f.paged = v > plainVersion
+	f.parted = v > plainVersion
 	if binary.LittleEndian.Uint32(b[44:]) != 0 {
 		return f, fmt.Errorf("reserved bytes of the footer are not zero")
 	}

@@ -138,8 +138,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 func (x *index) check(dataEnd uint64) error {
 	last := uint64(0)
 	for i, end := range x.ends {
-		if end < last+blockHeaderLen+checksumLen || end > dataEnd || end%alignment != 0 ||
-			x.blockFlags(i)&^flagsKnown != 0 || x.maxSeq(i) > base.SeqMax {
+		if end < last+blockHeaderLen+checksumLen || end > dataEnd || end%alignment != 0 || x.maxSeq(i) > base.SeqMax {
 			return errIndexBlocks
 		}
 		last = end
@@ -167,6 +166,9 @@ func (w *indexWriter) reset() {
 // add appends the entry of a block that ends at offset end, with last key last;
 // next is the first key of the block behind it, nil if there is none.
 func (w *indexWriter) add(last, next []byte, end int64, maxSeq base.SeqNum, flags blockFlags) {
+	if flags&flagAlone != 0 {
+		next = nil // the separator tells the record's key
+	}
 	w.keys = appendSeparator(w.keys, last, next)
 	w.keyEnds = append(w.keyEnds, uint32(len(w.keys)))
 	w.ends = append(w.ends, uint64(end))

@@ -15,6 +15,10 @@ type IterOptions struct {
 	// reads far ahead, uses blocks that are cached but adds none, and keeps one
 	// block in memory of its own, which the next one overwrites.
 	Cold bool
+	// Lower and Upper are the keys that are asked for, [Lower, Upper); nil is open.
+	// Blocks without any of them are not read, as far as the index tells. Keys
+	// outside may be met all the same.
+	Lower, Upper []byte
 }
 
 // Iter walks the records of a table in internal order, forward and backward at
@@ -69,7 +73,11 @@ func (it *Iter) Err() error { return it.err }
 func (it *Iter) Close() error {
 	it.drop()
 	it.takeBack()
-	it.r = nil
+	it.window.forget()
+	if it.own.keys.data != nil {
+		it.own.columns = columns{} // it points into what was just let go
+	}
+	it.r, it.o = nil, IterOptions{}
 	return it.err
 }
 

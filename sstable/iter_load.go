@@ -121,6 +121,13 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		it.enter(b, number)
 		return true
 	}
+	if r.outside(&bounds{it.o.Lower, it.o.Upper}, number, backward) {
+		it.drop()
+		return false
+	}
+	if it.o.KeysOnly && r.index.alone(number) {
+		return it.loadHead(number)
+	}
 	offset, length := r.index.handle(number)
 	if it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
 		return it.loadOwn(number, seek, backward)
@@ -161,6 +168,17 @@ func (it *Iter) cached(number int, mark bool) *block {
 		return b
 	}
 	return nil
+}
+
+// loadHead reads what block number, one large record, has beside the value.
+func (it *Iter) loadHead(number int) bool {
+	it.block = nil
+	buf, err := it.r.readHead(&it.own, number, it.ownBuf)
+	if it.ownBuf = buf; err != nil {
+		return it.fail(err)
+	}
+	it.enter(&it.own, number)
+	return true
 }
 
 // loadOwn reads block number into the iterator's own memory.

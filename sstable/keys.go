@@ -243,6 +243,9 @@ func (k *keyColumns) copyRest(dst []byte, i, n int) {
 	copy(dst, from[:n])
 }
 
+// keyLen returns the length of key i.
+func (k *keyColumns) keyLen(i int) int { return k.prefixLen + k.tailLen(i) }
+
 // appendKey appends key i to dst.
 func (k *keyColumns) appendKey(dst []byte, i int) []byte {
 	tail := k.tailLen(i)

@@ -12,7 +12,24 @@ import (
 // not take. The zero Loan is ready; a look-up that needs no memory of its own
 // leaves it as it is. Whoever has copied the value may Return it, so that the next
 // read need not allocate; not to do so is no mistake.
-type Loan struct{ block *loanedBlock }
+type Loan struct {
+	Want  Want
+	block *loanedBlock
+}
+
+// Want is what a point read wants of the value.
+type Want uint8
+
+const (
+	WantValue Want = iota // all of it
+	WantSmall             // nothing if it is large, which is then not read
+	WantKey               // nothing
+)
+
+// skips reports whether the value of a record is not to be read.
+func (l *Loan) skips(alone bool) bool {
+	return l != nil && (l.Want == WantKey || l.Want == WantSmall && alone)
+}
 
 // loanedBlock is a data block with its bytes, or one page of its values.
 type loanedBlock struct {

@@ -172,7 +172,7 @@ func (r *Reader) Close() {
 // range tombstones are not looked at: the caller asks RangeDeletes first. The
 // value is lent: it points into a block, must not be changed, and never faults.
 // Given a loan, what the cache does not want is read into that, and the value is
-// good until the loan is returned.
+// good until the loan is returned. A loan may say that the value is not wanted.
 //
 // A hit in the cache allocates nothing. Of a block with pages a full cache holds
 // the keys alone: then one page is read. A key that is absent costs one line of the
@@ -210,6 +210,12 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 				}
 				return nil, t, false, nil
 			}
+		}
+		if l.skips(r.index.alone(i)) {
+			if t = b.trailer(at); b.Leased() {
+				b.EndLease()
+			}
+			return nil, t, true, nil
 		}
 		if l == nil || b.values != nil && (l.block == nil || b != &l.block.block) {
 			value, t = b.value(at), b.trailer(at)
@@ -304,6 +310,12 @@ func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
 	if l == nil || i >= len(r.slots) {
 		return r.fetch(i, fetchOptions{hot: true})
 	}
+	if r.index.alone(i) && l.skips(true) {
+		b := l.take()
+		var err error
+		b.sealed, err = r.readHead(&b.block, i, b.sealed)
+		return &b.block, err
+	}
 	_, length := r.index.handle(i)
 	if r.o.Cache.Room(length) {
 		return r.fetch(i, fetchOptions{hot: true, lease: true})
@@ -395,6 +407,9 @@ func (r *Reader) decode(b *block, sealed []byte, i int) error {
 	payload, err := unseal(sealed, r.id, offset, sectionData)
 	if err == nil {
 		err = decodeBlock(b, payload)
+	}
+	if err == nil && b.flags&flagAlone != 0 {
+		_, err = unsealHead(payload, b.keysLen(), r.id, offset)
 	}
 	if err == nil && b.flags != r.index.blockFlags(i) {
 		err = fmt.Errorf("block has flags %#x, the index says %#x", b.flags, r.index.blockFlags(i))

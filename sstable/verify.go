@@ -111,7 +111,7 @@ func (v *verification) checkBlock(i int, sealed []byte) error {
 		}
 	}
 	var maxSeq base.SeqNum
-	flags := b.flags & (flagPacked | flagPaged | flagContinues)
+	flags := b.flags & (flagPacked | flagPaged | flagContinues | flagAlone)
 	if flags&flagContinues != 0 || i > 0 && r.index.continues(i-1) {
 		flags |= flagVersions
 	}
@@ -126,7 +126,7 @@ func (v *verification) checkBlock(i int, sealed []byte) error {
 	if flags != b.flags || maxSeq != r.index.maxSeq(i) {
 		return r.corrupt(offset, errVerifyFlags)
 	}
-	if bytes.Compare(v.last, r.index.keys.appendKey(nil, i)) > 0 {
+	if c := bytes.Compare(v.last, r.index.keys.appendKey(nil, i)); c > 0 || c < 0 && r.index.alone(i) {
 		return r.corrupt(offset, errVerifySeparator)
 	}
 	return nil

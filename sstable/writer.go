@@ -65,7 +65,7 @@ type Writer struct {
 
 	block    blockWriter
 	packer   packer
-	paged    bool // a block's values stand in pages
+	parted   bool // a block has pages, or one large record
 	index    indexWriter
 	hashes   []uint64 // of each distinct key
 	words    []uint64 // of the last table's filter, for the next one's
@@ -99,7 +99,7 @@ func (w *Writer) Reset(sink Sink, o WriterOptions) {
 	w.digest.Reset()
 	w.block.reset()
 	w.packer.reset(w.o.Compression, w.o.BlockSize)
-	w.paged = false
+	w.parted = false
 	w.index.reset()
 	w.hashes = w.hashes[:0]
 	w.rangeDeletes = w.rangeDeletes[:0]
@@ -223,7 +223,7 @@ func (w *Writer) Finish() (base.TableProperties, error) {
 			return base.TableProperties{}, err
 		}
 	}
-	f := footer{id: w.o.ID, paged: w.paged}
+	f := footer{id: w.o.ID, parted: w.parted}
 	write := func(s section, encode func(dst []byte) []byte) {
 		start := len(w.buf)
 		offset := w.offset + int64(start)
@@ -280,13 +280,17 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	if err != nil {
 		return w.fail(err)
 	}
+	if b.flags&flagAlone != 0 {
+		head := buf[start : start+b.head]
+		binary.LittleEndian.PutUint64(buf[start+b.head:], checksum(head, w.o.ID, offset, sectionHead))
+	}
 	if w.buf = buf; apart == nil {
 		w.buf = seal(buf, start, w.o.ID, offset, sectionData)
 	} else if err := w.sealApart(start, offset, apart); err != nil {
 		return err
 	}
 	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
-	w.paged = w.paged || b.flags&flagPaged != 0
+	w.parted = w.parted || b.flags&(flagPaged|flagAlone) != 0
 	b.reset()
 	if len(w.buf) >= writeSize {
 		return w.flush()

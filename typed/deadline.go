@@ -71,8 +71,8 @@ func expireElements(k Key, typ record.Type, deadline time.Time, cond Cond, membe
 	if err != nil {
 		return 0, err
 	}
-	if cond.excludes(NX | XX | GT | LT) {
-		return 0, base.ErrSyntax
+	if err := cond.check(NX | XX | GT | LT); err != nil {
+		return 0, err
 	}
 	return collection.Update(k.src, k.name, func(t collection.Txn) (n int, err error) {
 		c, found, err := foundToWrite(t, k, typ, members)
@@ -99,7 +99,7 @@ func checkLengths(t collection.Txn, c *collection.Collection, at int64, cond Con
 		}
 		sc.Val = value[:0]
 		if err == nil && cond.allows(had, at) && len(value) > base.MaxValueLen-record.DeadlineLen {
-			return base.ErrValueTooLarge
+			return collection.VolatileTooLarge(len(value))
 		}
 	}
 	return nil
@@ -151,11 +151,11 @@ func setDeadlines(t collection.Txn, c *collection.Collection, members []string, 
 // checkElementTTL refuses a time to live that is no time, or that a record cannot
 // hold together with the value.
 func checkElementTTL(ttl time.Duration, value []byte) error {
-	if ttl <= 0 {
-		return base.ErrBadTTL
+	if err := base.CheckTTL(ttl); err != nil {
+		return err
 	}
 	if len(value) > base.MaxValueLen-record.DeadlineLen {
-		return base.ErrValueTooLarge
+		return collection.VolatileTooLarge(len(value))
 	}
 	return nil
 }

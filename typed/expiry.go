@@ -32,7 +32,7 @@ func deadlineAt(at time.Time) (int64, error) {
 	case at.IsZero():
 		return 0, nil
 	case at.Unix() >= collection.MaxExpiry/1000:
-		return 0, base.ErrBadTTL
+		return 0, base.Errorf(base.ErrBadTTL, "deadline in the year %d is beyond what a record holds", at.Year())
 	case at.Unix() < 0:
 		return 1, nil
 	}

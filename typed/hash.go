@@ -280,7 +280,7 @@ func change[T any](h Hash, field string, compute func(sc *collection.Scratch, ol
 			return v, err
 		}
 		if v, err = compute(sc, old); err != nil {
-			return v, c.Refused(t, err)
+			return v, c.Refused(t, base.In(err, "key %s, field %s", base.Quote(h.name), base.Quote(field)))
 		}
 		if err := c.Create(t); err != nil {
 			return v, err

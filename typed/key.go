@@ -108,8 +108,8 @@ func (k Key) ExpireAt(deadline time.Time) error {
 // LT; other pairs, and CH, are ErrSyntax. [PEXPIREAT NX XX GT LT]
 func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 	at, err := deadlineAt(deadline)
-	if err == nil && c.excludes(NX|XX|GT|LT) {
-		err = base.ErrSyntax
+	if err == nil {
+		err = c.check(NX | XX | GT | LT)
 	}
 	if err != nil {
 		return false, err
@@ -220,7 +220,7 @@ func (k Key) copyTo(t collection.Txn, to string, replace bool) (bool, error) {
 		return false, err
 	}
 	if to == k.name {
-		return false, base.ErrSyntax
+		return false, base.Errorf(base.ErrSyntax, "key %s cannot be copied to its own name", base.Quote(k.name))
 	}
 	old, err := k.peek(t)
 	if err != nil {

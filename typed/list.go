@@ -40,7 +40,7 @@ func (e End) String() string {
 
 func checkEnd(e End) error {
 	if e > Back {
-		return base.ErrSyntax
+		return base.Errorf(base.ErrSyntax, "a list has no End %d", e)
 	}
 	return nil
 }

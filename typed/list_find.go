@@ -80,8 +80,13 @@ func (l List) PosMany(value []byte, o PosOptions) ([]int64, error) {
 }
 
 func (l List) positions(t collection.Txn, value []byte, o PosOptions) (at []int64, err error) {
-	if o.Count < 0 || o.MaxLen < 0 || o.Rank == math.MinInt64 {
-		return nil, base.ErrOutOfRange
+	switch {
+	case o.Count < 0:
+		return nil, outOfRange("PosOptions: Count", o.Count)
+	case o.MaxLen < 0:
+		return nil, outOfRange("PosOptions: MaxLen", o.MaxLen)
+	case o.Rank == math.MinInt64:
+		return nil, outOfRange("PosOptions: Rank", o.Rank)
 	}
 	c, found, err := l.openOld(t)
 	if !found {

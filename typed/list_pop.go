@@ -38,7 +38,7 @@ func (l List) popOne(end End) ([]byte, error) {
 func (l List) popMany(n int, end End) ([][]byte, error) {
 	return collection.Update(l.src, l.name, func(t collection.Txn) ([][]byte, error) {
 		if n < 0 {
-			return nil, base.ErrOutOfRange
+			return nil, outOfRange("count", n)
 		}
 		c, found, err := l.openOld(t)
 		if !found || n == 0 {
@@ -63,7 +63,7 @@ func (l List) PopAny(end End, n int, others ...string) (name string, values [][]
 			return popped{}, err
 		}
 		if n < 0 {
-			return popped{}, base.ErrOutOfRange
+			return popped{}, outOfRange("count", n)
 		}
 		for _, name := range others {
 			if err := collection.CheckName(name); err != nil {
@@ -103,8 +103,8 @@ func (l List) MoveTo(dst string, from, to End) ([]byte, error) {
 		key = l.name
 	}
 	return collection.Update(l.src, key, func(t collection.Txn) ([]byte, error) {
-		if checkEnd(from) != nil || checkEnd(to) != nil {
-			return nil, base.ErrSyntax
+		if err := checkEnd(max(from, to)); err != nil {
+			return nil, err
 		}
 		if err := collection.CheckName(dst); err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ func (l List) SetAt(i int64, value []byte) error {
 		}
 		at, inside := within(i, c.Count())
 		if !inside {
-			return false, base.ErrOutOfRange
+			return false, base.Errorf(base.ErrOutOfRange, "list %s has %d items, none at %d", base.Quote(l.name), c.Count(), i)
 		}
 		return true, c.SetItem(t, at, value)
 	})

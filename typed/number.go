@@ -161,3 +161,13 @@ func vanishes(s string) bool {
 // maxFractionLen bounds the text of a number: the largest float64 has 309 digits
 // before the point, and there are 17 behind it.
 const maxFractionLen = 512
+
+// outOfRange refuses a number that what cannot be.
+func outOfRange[T int | int64](what string, n T) error {
+	return base.Errorf(base.ErrOutOfRange, "%s %d is out of range", what, n)
+}
+
+// errNoSources refuses a call that puts sources together and was given none.
+func errNoSources(name string) error {
+	return base.Errorf(base.ErrSyntax, "key %s cannot be made of no sources", base.Quote(name))
+}

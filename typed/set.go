@@ -3,7 +3,6 @@ package typed
 import (
 	"iter"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -128,7 +127,7 @@ func (s Set) Random(n int) ([]string, error) {
 func (s Set) Pop(n int) ([]string, error) {
 	return collection.Update(s.src, s.name, func(t collection.Txn) ([]string, error) {
 		if n < 0 {
-			return nil, base.ErrOutOfRange
+			return nil, outOfRange("count", n)
 		}
 		c, found, err := collection.OpenOldToWrite(t, s.name, record.TypeSet)
 		if !found || n == 0 {

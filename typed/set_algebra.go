@@ -3,7 +3,6 @@ package typed
 import (
 	"iter"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
@@ -28,7 +27,7 @@ func (s Set) Inter(others ...string) iter.Seq2[string, error] {
 // most; 0 is no limit, a negative one is ErrOutOfRange. [SINTERCARD]
 func (s Set) InterLen(limit int64, others ...string) (n int64, err error) {
 	if limit < 0 {
-		return 0, base.ErrOutOfRange
+		return 0, outOfRange("limit", limit)
 	}
 	return collection.View(s.src, func(t collection.Txn) (n int64, err error) {
 		sources := append([]string{s.name}, others...)
@@ -87,7 +86,7 @@ func (s Set) store(op setOp, sources []string) (int64, error) {
 			return 0, err
 		}
 		if len(sources) == 0 {
-			return 0, base.ErrSyntax
+			return 0, errNoSources(s.name)
 		}
 		return collection.Replace(t, s.name, record.TypeSet, func(result *collection.Collection) error {
 			return combine(t, op, sources, func(m []byte) (bool, error) {

@@ -45,7 +45,7 @@ func (s String) load(t collection.Txn, dst []byte) ([]byte, base.Trailer, error)
 		return dst, trailer, err
 	}
 	if typ := record.Type(trailer.Attr.Type()); typ != record.TypeString {
-		return dst, trailer, collection.WrongType(t, s.row(t), typ)
+		return dst, trailer, collection.WrongType(t, s.row(t), typ, record.TypeString)
 	}
 	return v, trailer, nil
 }
@@ -114,11 +114,14 @@ func (o *SetOptions) check() (at int64, err error) {
 			expiries++
 		}
 	}
-	if expiries > 1 || o.Cond.excludes(NX|XX) {
-		return 0, base.ErrSyntax
+	if expiries > 1 {
+		return 0, base.Errorf(base.ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another")
+	}
+	if err := o.Cond.check(NX | XX); err != nil {
+		return 0, err
 	}
 	if o.TTL < 0 {
-		return 0, base.ErrBadTTL
+		return 0, base.CheckTTL(o.TTL)
 	}
 	return deadlineAt(o.At)
 }
@@ -170,7 +173,7 @@ func (s String) Append(value []byte) (n int64, err error) {
 			return 0, err
 		}
 		if len(value) > base.MaxValueLen-len(old) {
-			return 0, base.ErrValueTooLarge
+			return 0, base.ValueTooLarge(int64(len(old)) + int64(len(value)))
 		}
 		sc := t.Scratch()
 		v := append(old, value...)
@@ -209,7 +212,7 @@ func (s String) Range(start, stop int64) ([]byte, error) {
 // be. Cost: the whole value is written anew. [SETRANGE]
 func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
 	if offset < 0 {
-		return 0, base.ErrOutOfRange
+		return 0, outOfRange("offset", offset)
 	}
 	return collection.Update(s.src, s.name, func(t collection.Txn) (int64, error) {
 		v, expiry, _, err := s.loadScratch(t)
@@ -217,7 +220,7 @@ func (s String) SetRange(offset int64, value []byte) (n int64, err error) {
 			return int64(len(v)), err
 		}
 		if offset > base.MaxValueLen-int64(len(value)) {
-			return 0, base.ErrValueTooLarge
+			return 0, base.Errorf(base.ErrValueTooLarge, "%d bytes at offset %d: the limit of a value is %d bytes", len(value), offset, base.MaxValueLen)
 		}
 		v = padded(t, v, int(offset)+len(value))
 		copy(v[offset:], value)
@@ -263,11 +266,11 @@ func (s String) Incr(by int64) (int64, error) {
 		}
 		if found {
 			if sum, err = parseInt(old); err != nil {
-				return 0, err
+				return 0, base.In(err, "key %s", base.Quote(s.name))
 			}
 		}
 		if sum, err = addInt(sum, by); err != nil {
-			return 0, err
+			return 0, base.In(err, "key %s", base.Quote(s.name))
 		}
 		sc := t.Scratch()
 		sc.Out = appendInt(sc.Out[:0], sum)
@@ -290,7 +293,7 @@ func (s String) IncrFloat(by float64) (float64, error) {
 		sc := t.Scratch()
 		text, sum, err := addFraction(sc.Out[:0], old, by)
 		if err != nil {
-			return 0, err
+			return 0, base.In(err, "key %s", base.Quote(s.name))
 		}
 		sc.Out = text[:0]
 		return sum, t.Put(s.row(t), record.TypeString, expiry, text)

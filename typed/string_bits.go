@@ -70,9 +70,9 @@ func (r BitRange) openEnd() bool { return r.unit == wholeValue || r.unit == from
 func (s String) SetBit(offset int64, bit bool) (old bool, err error) {
 	switch {
 	case offset < 0:
-		return false, base.ErrOutOfRange
+		return false, outOfRange("offset", offset)
 	case offset >= 8*base.MaxValueLen:
-		return false, base.ErrValueTooLarge
+		return false, base.Errorf(base.ErrValueTooLarge, "bit offset %d, a value has at most %d bytes", offset, base.MaxValueLen)
 	}
 	return collection.Update(s.src, s.name, func(t collection.Txn) (bool, error) {
 		v, expiry, _, err := s.loadScratch(t)
@@ -96,7 +96,7 @@ func (s String) SetBit(offset int64, bit bool) (old bool, err error) {
 // none. ErrOutOfRange if offset is negative. [GETBIT]
 func (s String) Bit(offset int64) (bool, error) {
 	if offset < 0 {
-		return false, base.ErrOutOfRange
+		return false, outOfRange("offset", offset)
 	}
 	return collection.View(s.src, func(t collection.Txn) (bool, error) {
 		v, _, _, err := s.loadScratch(t)
@@ -205,8 +205,13 @@ const (
 // ErrSyntax without sources, with several for BitNot, and for an unknown op;
 // ErrWrongType if a source is no string. [BITOP]
 func (s String) BitOp(op BitOp, sources ...string) (n int64, err error) {
-	if op < BitAnd || op > BitNot || len(sources) == 0 || op == BitNot && len(sources) > 1 {
-		return 0, base.ErrSyntax
+	switch {
+	case op < BitAnd || op > BitNot:
+		return 0, base.Errorf(base.ErrSyntax, "there is no BitOp %d", op)
+	case len(sources) == 0:
+		return 0, errNoSources(s.name)
+	case op == BitNot && len(sources) > 1:
+		return 0, base.Errorf(base.ErrSyntax, "BitNot takes one source, not %d", len(sources))
 	}
 	key := ""
 	if len(sources) == 1 && sources[0] == s.name {

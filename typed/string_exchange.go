@@ -35,8 +35,8 @@ func (s String) GetDel() ([]byte, error) {
 // if there is no value, ErrBadTTL if ttl is 0 or less. Cost: the value is written
 // anew. Get leaves the time to live as it is. [GETEX PX PERSIST]
 func (s String) GetExpire(ttl time.Duration) ([]byte, error) {
-	if ttl <= 0 {
-		return nil, base.ErrBadTTL
+	if err := base.CheckTTL(ttl); err != nil {
+		return nil, err
 	}
 	return collection.Update(s.src, s.name, func(t collection.Txn) ([]byte, error) {
 		return s.getExpire(t, deadlineIn(t.Now(), ttl))

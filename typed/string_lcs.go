@@ -83,7 +83,7 @@ func (s String) lcs(t collection.Txn, other string, trace bool) (lcsTable, error
 		return lcsTable{}, err
 	}
 	if int64(len(a))*int64(len(b)) > maxLCSCells {
-		return lcsTable{}, base.ErrValueTooLarge
+		return lcsTable{}, base.Errorf(base.ErrValueTooLarge, "values of %d and %d bytes: the product of their lengths is above %d", len(a), len(b), maxLCSCells)
 	}
 	return newLCS(a, b, trace), nil
 }

@@ -1,6 +1,12 @@
 package typed
 
-import "github.com/siltstonedb/siltstone/internal/record"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/record"
+)
 
 // Type says what a key holds. The numbers are those on disk.
 type Type uint8
@@ -31,8 +37,32 @@ const (
 	CH                  // count changed members too, not only added ones
 )
 
-// excludes reports whether c has a bit outside allowed or a contradiction.
-func (c Cond) excludes(allowed Cond) bool {
-	both := func(a, b Cond) bool { return c&a != 0 && c&b != 0 }
-	return c&^allowed != 0 || both(NX, XX|GT|LT) || both(GT, LT)
+// String returns the conditions as they are written, "NX|CH".
+func (c Cond) String() string {
+	var names []string
+	for i, name := range [...]string{"NX", "XX", "GT", "LT", "CH"} {
+		if c&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	if rest := c &^ (NX | XX | GT | LT | CH); rest != 0 || c == 0 {
+		names = append(names, fmt.Sprintf("Cond(%d)", uint8(rest)))
+	}
+	return strings.Join(names, "|")
+}
+
+// check refuses a condition outside allowed, and a contradiction.
+func (c Cond) check(allowed Cond) error {
+	if rest := c &^ allowed; rest != 0 {
+		return base.Errorf(base.ErrSyntax, "the call takes no condition %v", rest)
+	}
+	first := NX
+	others := c & (XX | GT | LT)
+	if c&NX == 0 {
+		first, others = GT, c&LT
+	}
+	if c&first != 0 && others != 0 {
+		return base.Errorf(base.ErrSyntax, "the conditions %v and %v contradict each other", first, others)
+	}
+	return nil
 }

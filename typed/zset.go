@@ -52,8 +52,8 @@ func (z ZSet) Add(member string, score float64) (added bool, err error) {
 // changed. NX with XX, GT or LT, and GT with LT, are ErrSyntax; a NaN among the
 // scores is ErrNaN, and nothing is added. [ZADD]
 func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
-	if c.excludes(NX | XX | GT | LT | CH) {
-		return 0, base.ErrSyntax
+	if err := c.check(NX | XX | GT | LT | CH); err != nil {
+		return 0, err
 	}
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := checkScored(members); err != nil {
@@ -82,7 +82,7 @@ func checkScored(members []Member) error {
 			return err
 		}
 		if math.IsNaN(m.Score) {
-			return base.ErrNaN
+			return base.Errorf(base.ErrNaN, "the score of member %s is not a number (NaN)", base.Quote(m.Name))
 		}
 	}
 	return nil
@@ -122,8 +122,8 @@ func (z ZSet) Incr(member string, by float64) (float64, error) {
 // XX only changes one, GT and LT change a score only upwards or downwards. It
 // reports whether it did; otherwise the sum is 0. [ZADD INCR]
 func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool, err error) {
-	if c.excludes(NX | XX | GT | LT) {
-		return 0, false, base.ErrSyntax
+	if err := c.check(NX | XX | GT | LT); err != nil {
+		return 0, false, err
 	}
 	sum, err = collection.Update(z.src, z.name, func(t collection.Txn) (float64, error) {
 		done = false
@@ -143,7 +143,7 @@ func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool,
 		case !exists && c&XX != 0, exists && c&NX != 0:
 			return 0, set.Keep(t)
 		case math.IsNaN(sum): // before the two are compared, as in Redis
-			return 0, set.Refused(t, base.ErrNaN)
+			return 0, set.Refused(t, base.Errorf(base.ErrNaN, "key %s: the score of member %s would not be a number (NaN)", base.Quote(z.name), base.Quote(member)))
 		case exists && !c.scores(old.Score, sum):
 			return 0, set.Keep(t)
 		case !exists:

@@ -28,11 +28,13 @@ type ZOptions struct {
 }
 
 func (o *ZOptions) check(sources int) error {
-	if o.Aggregate > Max || o.Weights != nil && len(o.Weights) != sources {
-		return base.ErrSyntax
-	}
-	if slices.ContainsFunc(o.Weights, math.IsNaN) {
-		return base.ErrNaN
+	switch {
+	case o.Aggregate > Max:
+		return base.Errorf(base.ErrSyntax, "ZOptions: there is no aggregate %d", o.Aggregate)
+	case o.Weights != nil && len(o.Weights) != sources:
+		return base.Errorf(base.ErrSyntax, "ZOptions: %d weights for %d sources", len(o.Weights), sources)
+	case slices.ContainsFunc(o.Weights, math.IsNaN):
+		return base.Errorf(base.ErrNaN, "ZOptions: a weight is not a number (NaN)")
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func (z ZSet) Diff(others ...string) ([]Member, error) {
 func (z ZSet) InterLen(limit int64, others ...string) (int64, error) {
 	return collection.View(z.src, func(t collection.Txn) (n int64, err error) {
 		if limit < 0 {
-			return 0, base.ErrOutOfRange
+			return 0, outOfRange("limit", limit)
 		}
 		err = combineScored(t, opInter, ZOptions{}, append([]string{z.name}, others...), func([]byte, float64) (bool, error) {
 			n++
@@ -153,7 +155,7 @@ func (z ZSet) combined(op setOp, o ZOptions, others []string) ([]Member, error) 
 
 func (z ZSet) store(op setOp, o ZOptions, sources []string) (int64, error) {
 	if len(sources) == 0 {
-		return 0, base.ErrSyntax
+		return 0, errNoSources(z.name)
 	}
 	return z.storeMembers(func(t collection.Txn, put func([]byte, float64) (bool, error)) error {
 		return combineScored(t, op, o, sources, put)

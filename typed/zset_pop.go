@@ -1,7 +1,6 @@
 package typed
 
 import (
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
@@ -47,7 +46,7 @@ func (z ZSet) popFrom(n int, r ZRange, others []string) (from string, popped []M
 
 func (z ZSet) popIn(t collection.Txn, n int, r ZRange) ([]Member, error) {
 	if n < 0 {
-		return nil, base.ErrOutOfRange
+		return nil, outOfRange("count", n)
 	}
 	set, found, err := z.openOldToWrite(t)
 	if !found || n == 0 {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 )
 
@@ -26,7 +25,7 @@ func (z ZSet) Random(n int) ([]Member, error) {
 			return nil, err
 		}
 		if n < -maxRepeated {
-			return nil, base.ErrOutOfRange
+			return nil, outOfRange("count", n)
 		}
 		live, err := set.Live(t)
 		if err != nil || live == 0 {

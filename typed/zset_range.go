@@ -73,19 +73,19 @@ func (r *ZRange) check() error {
 	switch r.by {
 	case byRank:
 		if r.limited || r.openMin || r.openMax {
-			return base.ErrSyntax
+			return base.Errorf(base.ErrSyntax, "ZRange: ByRank takes no Limit, OpenMin or OpenMax")
 		}
 	case byScore:
 		if math.IsNaN(r.low) || math.IsNaN(r.high) {
-			return base.ErrNaN
+			return base.Errorf(base.ErrNaN, "ZRange: a bound of ByScore is not a number (NaN)")
 		}
 	case byLex:
 		if r.openMax && r.noMax {
-			return base.ErrSyntax
+			return base.Errorf(base.ErrSyntax, "ZRange: OpenMax of a range without an upper bound")
 		}
 		return collection.CheckMembers([]string{r.min, r.max})
 	default:
-		return base.ErrSyntax
+		return base.Errorf(base.ErrSyntax, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex")
 	}
 	return nil
 }

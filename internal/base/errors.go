@@ -3,6 +3,8 @@ package base
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // The sentinels of the store. The root package re-exports them; compare with
@@ -12,7 +14,8 @@ var (
 	ErrWrongType     = errors.New("siltstone: key holds another type")
 	ErrConflict      = errors.New("siltstone: transaction conflict")
 	ErrTxDone        = errors.New("siltstone: transaction has ended")
-	ErrNested        = errors.New("siltstone: write from inside an Update that it conflicts with")
+	ErrManaged       = errors.New("siltstone: Update and View end their transaction themselves")
+	ErrNested        = errors.New("siltstone: write from inside an Update that it conflicts with, which does not use its Tx")
 	ErrClosed        = errors.New("siltstone: closed")
 	ErrReadOnly      = errors.New("siltstone: read-only")
 	ErrLocked        = errors.New("siltstone: directory is in use")
@@ -20,10 +23,11 @@ var (
 	ErrIndeterminate = errors.New("siltstone: outcome unknown until the store is reopened")
 	ErrPoisoned      = errors.New("siltstone: store no longer accepts writes after a failure")
 	ErrNoSpace       = errors.New("siltstone: no space")
-	ErrFormatTooNew  = errors.New("siltstone: format is newer than this version reads")
+	ErrFormatTooNew  = errors.New("siltstone: format is newer than this version reads, upgrade to one that reads it")
 	ErrEmptyKey      = errors.New("siltstone: empty key")
 	ErrKeyTooLarge   = errors.New("siltstone: key too large")
 	ErrValueTooLarge = errors.New("siltstone: value too large")
+	ErrTxTooLarge    = errors.New("siltstone: transaction too large")
 	ErrBadRange      = errors.New("siltstone: lower bound is above upper bound")
 	ErrBadTTL        = errors.New("siltstone: time to live is not positive")
 	ErrNotNumber     = errors.New("siltstone: value is not a number")
@@ -33,6 +37,42 @@ var (
 	ErrDropped       = errors.New("siltstone: keyspace has been dropped")
 	ErrSyntax        = errors.New("siltstone: options contradict each other")
 )
+
+// ErrReadOnlyStore is ErrReadOnly of every call that writes to a store that was
+// opened for reading.
+var ErrReadOnlyStore = Errorf(ErrReadOnly, "the store was opened read-only")
+
+// detailed is an error of the kind of a sentinel, with a text that says what it is
+// about.
+type detailed struct {
+	text string
+	kind error
+}
+
+func (e *detailed) Error() string { return e.text }
+func (e *detailed) Unwrap() error { return e.kind }
+
+// Errorf returns an error of the kind of a sentinel whose text, which replaces the
+// sentinel's, says what it is about.
+func Errorf(kind error, format string, args ...any) error {
+	return &detailed{prefix + fmt.Sprintf(format, args...), kind}
+}
+
+// Quote is the beginning of a name of the user's in quotes, for a text. It does not
+// keep the name, which may be borrowed.
+func Quote(name string) string { return strconv.Quote(name[:min(len(name), 64)]) }
+
+// prefix begins the text of every error of the store.
+const prefix = "siltstone: "
+
+// In returns err with the place it is about in front: "siltstone: place: text". A
+// nil err stays nil.
+func In(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &detailed{prefix + fmt.Sprintf(format, args...) + ": " + strings.ReplaceAll(err.Error(), prefix, ""), err}
+}
 
 // CorruptionError says where damage was found. It is ErrCorruption to
 // errors.Is.

@@ -7,12 +7,11 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// storeClock is the store's one clock, in milliseconds since 1970. It never
-// goes back: not when the wall clock does, and not across a restart, since log
-// frames and version edits carry the readings they relied on and recovery
-// starts at the largest found. While the wall is behind, the clock advances by
-// elapsed time until the wall catches up, so that time to live keeps running.
-// Safe for concurrent use.
+// Clock is the store's one clock, in milliseconds since 1970. It never goes back: not
+// when the wall clock does, and not across a restart, since log frames and version
+// edits carry the readings they relied on and recovery starts at the largest found.
+// While the wall is behind, the clock advances by elapsed time until the wall catches
+// up, so that time to live keeps running. Safe for concurrent use.
 type Clock struct {
 	wall func() time.Time
 
@@ -30,7 +29,7 @@ func New(wall func() time.Time) *Clock {
 	return &Clock{wall: wall, start: wall()}
 }
 
-// advance makes the clock show at least reading from now on.
+// Advance makes the clock show at least reading from now on.
 func (c *Clock) Advance(reading int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +39,7 @@ func (c *Clock) Advance(reading int64) {
 	c.last = max(c.last, reading)
 }
 
-// now returns the current reading.
+// Now returns the current reading. The func of New is called with the lock held.
 func (c *Clock) Now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,14 +62,14 @@ func (c *Clock) Now() int64 {
 	return c.last
 }
 
-// shown returns the largest reading handed out so far.
+// Shown returns the largest reading handed out so far.
 func (c *Clock) Shown() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last
 }
 
-// freeze lets time stand still until the returned func is called. Freezes nest.
+// Freeze lets time stand still until the returned func is called. Freezes nest.
 func (c *Clock) Freeze() (thaw func()) {
 	c.Now()
 	c.mu.Lock()

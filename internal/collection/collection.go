@@ -65,7 +65,7 @@ func Open(t Txn, name string, typ record.Type) (c Collection, err error) {
 	}
 	sc.Val = value[:0]
 	if rowType := record.Type(trailer.Attr.Type()); rowType != typ {
-		err := WrongType(t, sc.Key, rowType)
+		err := WrongType(t, sc.Key, rowType, typ)
 		c.ghost = errors.Is(err, base.ErrNotFound)
 		return c, AbsentOK(err)
 	}

@@ -132,6 +132,11 @@ func (c *Collection) Load(t Txn, field string) (value []byte, deadline int64, er
 	return nil, 0, err
 }
 
+// VolatileTooLarge refuses a value of n bytes for an element with a deadline.
+func VolatileTooLarge(n int) error {
+	return base.Errorf(base.ErrValueTooLarge, "value of %d bytes, the limit beside a deadline is %d", n, base.MaxValueLen-record.DeadlineLen)
+}
+
 // Put writes the row of an element and what its deadline needs; had is the
 // deadline of the row that it replaces, 0 for none. The caller accounts for a new
 // element, and keeps or saves.
@@ -145,7 +150,7 @@ func (c *Collection) Put(t Txn, member string, value []byte, had, deadline int64
 		return c.putRow(t, c.Element(t, member), record.TypeNone, value)
 	}
 	if len(value) > base.MaxValueLen-record.DeadlineLen {
-		return base.ErrValueTooLarge
+		return VolatileTooLarge(len(value))
 	}
 	if err := c.moveOut(t); err != nil { // no deadline is inline
 		return err

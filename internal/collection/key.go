@@ -51,15 +51,15 @@ func KeyExists(t Txn, row []byte) (bool, error) {
 	return err == nil, AbsentOK(err)
 }
 
-// WrongType is the error of a call that met a row of type typ and wants another:
-// ErrNotFound if it is of a collection whose elements are all due.
-func WrongType(t Txn, row []byte, typ record.Type) error {
+// WrongType is the error of a call that met a row of type typ and wants a key of
+// another: ErrNotFound if it is of a collection whose elements are all due.
+func WrongType(t Txn, row []byte, typ, wants record.Type) error {
 	if typ.IsCollection() {
 		if _, err := PeekKey(t, row); err != nil {
 			return err
 		}
 	}
-	return base.ErrWrongType
+	return record.WrongType(row[len(t.Prefix())+1:], typ, wants)
 }
 
 // KeyTest tells a walk of keys which collections are there: one whose elements are

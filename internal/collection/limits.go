@@ -10,13 +10,16 @@ func CheckName(name string) error {
 	if name == "" {
 		return base.ErrEmptyKey
 	}
-	return CheckMember(name)
+	if len(name) > base.MaxKeyLen {
+		return base.KeyTooLarge(len(name))
+	}
+	return nil
 }
 
 // CheckMember is for fields and members, which may be empty.
 func CheckMember(member string) error {
 	if len(member) > base.MaxKeyLen {
-		return base.ErrKeyTooLarge
+		return base.Errorf(base.ErrKeyTooLarge, "field or member has %d bytes, the limit is %d", len(member), base.MaxKeyLen)
 	}
 	return nil
 }
@@ -30,12 +33,7 @@ func CheckMembers(members []string) error {
 	return nil
 }
 
-func CheckValue(value []byte) error {
-	if len(value) > base.MaxValueLen {
-		return base.ErrValueTooLarge
-	}
-	return nil
-}
+func CheckValue(value []byte) error { return base.CheckValue(len(value)) }
 
 // AbsentOK turns ErrNotFound into nil.
 func AbsentOK(err error) error {

@@ -30,7 +30,7 @@ func (c *Collection) PushItems(t Txn, values [][]byte, end Side) error {
 // canGrow refuses n more items at an end before any of them is written.
 func (c *Collection) canGrow(n uint64, end Side) error {
 	if c.exists && end == front && c.list.First/stride < n || c.exists && end == back && ^c.list.End/stride < n {
-		return base.ErrOverflow
+		return base.Errorf(base.ErrOverflow, "list %s has no place for %d more at this end", base.Quote(c.name), n)
 	}
 	return nil
 }

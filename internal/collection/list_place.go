@@ -114,7 +114,7 @@ func (c *Collection) windowAround(t Txn, at uint64) (w listWindow, err error) {
 		return w, err
 	}
 	if w.bits == 64 {
-		return w, base.ErrOverflow
+		return w, base.Errorf(base.ErrOverflow, "list %s has no place between two of its items", base.Quote(c.name))
 	}
 	return w, nil
 }

@@ -45,7 +45,8 @@ type Txn interface {
 	Get(dst, row []byte) (value []byte, t base.Trailer, err error)
 	// Peek is Get without the value.
 	Peek(row []byte) (t base.Trailer, err error)
-	// Head is Get of the first n bytes of the value, or of all if it is shorter.
+	// Head is Get of the first n bytes of the value, or of all if it is shorter. Of a
+	// large string's row, which has no metadata, there may be none.
 	Head(dst, row []byte, n int) (value []byte, t base.Trailer, err error)
 	// Until says that the transaction rests on what it read of row, which stops
 	// being true at the deadline: a commit after that loses, unless the row is its

@@ -18,11 +18,17 @@ type Sources interface {
 	Open(i int) (Iterator, error)
 }
 
+// Shutter is what Sources may be, too: Shut is called when the iterator over the
+// source that was opened last has been closed.
+type Shutter interface{ Shut() }
+
 // Concat walks disjoint sources one behind the other. At most one is open at a
 // time, none before the first move. It is reusable (Init) and not safe for
 // concurrent use.
 type Concat struct {
 	sources Sources
+	lower   []byte // of what is asked for; nil is open
+	upper   []byte
 	it      Iterator // over source at; nil if none is open
 	at      int
 	aimed   int // source that the next SeekGE opens, +1; 0: not known
@@ -32,10 +38,30 @@ type Concat struct {
 // Init makes c the concatenation of s, positioned nowhere. Nothing is opened.
 func (c *Concat) Init(s Sources) { *c = Concat{sources: s} }
 
+// Within says that only entries in [lower, upper) are asked for; nil is open.
+// Sources without any are not opened, so fewer files are. Entries outside may be met
+// all the same.
+func (c *Concat) Within(lower, upper []byte) { c.lower, c.upper = lower, upper }
+
+// above reports whether source i, and so each one behind it, lies above the bounds.
+func (c *Concat) above(i int) bool {
+	if c.upper == nil {
+		return false
+	}
+	smallest, _ := c.sources.Bounds(i)
+	return bytes.Compare(smallest, c.upper) >= 0
+}
+
+// below reports whether source i, and so each one before it, lies below the bounds.
+func (c *Concat) below(i int) bool {
+	_, largest := c.sources.Bounds(i)
+	return bytes.Compare(largest, c.lower) < 0
+}
+
 // Aim implements Aimer. It opens the source that SeekGE will look into.
 func (c *Concat) Aim(key []byte) {
 	i := c.search(key)
-	if c.aimed = i + 1; i == c.sources.Len() || !c.open(i) {
+	if c.aimed = i + 1; i == c.sources.Len() || c.above(i) || !c.open(i) {
 		return
 	}
 	if it, ok := c.it.(Aimer); ok {
@@ -63,7 +89,7 @@ func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
 		i = c.search(key)
 	}
 	c.err, c.aimed = nil, 0
-	if i == c.sources.Len() || !c.open(i) {
+	if i == c.sources.Len() || c.above(i) || !c.open(i) {
 		return nil
 	}
 	if e := c.it.SeekGE(key, seq); e != nil || c.failed() {
@@ -78,7 +104,7 @@ func (c *Concat) SeekLT(key []byte) *Entry {
 	i := c.search(key)
 	if i < c.sources.Len() {
 		if smallest, _ := c.sources.Bounds(i); bytes.Compare(smallest, key) < 0 {
-			if !c.open(i) {
+			if c.below(i) || !c.open(i) {
 				return nil
 			}
 			if e := c.it.SeekLT(key); e != nil || c.failed() {
@@ -133,7 +159,7 @@ func (c *Concat) search(key []byte) int {
 
 // forward returns the first entry of source i or of the next that has one.
 func (c *Concat) forward(i int) *Entry {
-	for ; i < c.sources.Len() && c.open(i); i++ {
+	for ; i < c.sources.Len() && !c.above(i) && c.open(i); i++ {
 		if e := c.it.First(); e != nil || c.failed() {
 			return e
 		}
@@ -144,7 +170,7 @@ func (c *Concat) forward(i int) *Entry {
 // backward returns the last entry of source i or of the nearest before it that
 // has one.
 func (c *Concat) backward(i int) *Entry {
-	for ; i >= 0 && c.open(i); i-- {
+	for ; i >= 0 && !c.below(i) && c.open(i); i-- {
 		if e := c.it.Last(); e != nil || c.failed() {
 			return e
 		}
@@ -183,4 +209,7 @@ func (c *Concat) shut() {
 		c.err = err
 	}
 	c.it = nil
+	if s, ok := c.sources.(Shutter); ok {
+		s.Shut()
+	}
 }

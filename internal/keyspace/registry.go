@@ -12,7 +12,7 @@ import (
 // their numbers, which are never used twice. The zero Registry is ready. It is
 // safe for concurrent use.
 type Registry struct {
-	// Changing is held by whoever makes or drops a keyspace, across the commit.
+	// Changing is held by a caller that makes or drops a keyspace, across its commit.
 	Changing invariants.Mutex
 
 	mu   invariants.RWMutex

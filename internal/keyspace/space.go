@@ -30,7 +30,7 @@ type Space struct {
 	// constant
 	Name   string
 	Number uint32
-	Handle any // what users hold of it, made with it
+	Handle any // the Keyspace that users call, made with it
 	prefix []byte
 }
 
@@ -92,7 +92,7 @@ func Prefix(n uint32) []byte {
 	return keyenc.AppendKeyspacePrefix(nil, n)
 }
 
-// Number is the reverse of Prefix. It is 0 for what is no prefix.
+// Number is the reverse of Prefix. It is 0 for bytes that are no prefix.
 func Number(prefix []byte) uint32 {
 	if len(prefix) != 5 {
 		return 0
@@ -100,13 +100,13 @@ func Number(prefix []byte) uint32 {
 	return uint32(prefix[1])<<24 | uint32(prefix[2])<<16 | uint32(prefix[3])<<8 | uint32(prefix[4])
 }
 
-// CheckName refuses what no keyspace can be called.
+// CheckName returns an error for a name that no keyspace can have.
 func CheckName(name string) error {
 	switch {
 	case name == "":
-		return base.ErrEmptyKey
+		return base.Errorf(base.ErrEmptyKey, "empty name of a keyspace")
 	case len(name) > MaxNameLen:
-		return base.ErrKeyTooLarge
+		return base.Errorf(base.ErrKeyTooLarge, "name of a keyspace has %d bytes, the limit is %d", len(name), MaxNameLen)
 	}
 	return nil
 }

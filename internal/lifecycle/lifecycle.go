@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,9 @@ type State struct {
 	cause error // of the first failure
 
 	long invariants.RWMutex // held shared by long calls
+
+	once   sync.Once // of Close
+	result error     // of the one that closed
 
 	poisoned atomic.Bool
 	closing  atomic.Bool
@@ -54,6 +58,13 @@ func (s *State) ClosedErr() error {
 		return base.ErrClosed
 	}
 	return nil
+}
+
+// Close runs do in the first call. Every call waits until do has ended and returns its
+// error, so after any of them the store is closed.
+func (s *State) Close(do func() error) error {
+	s.once.Do(func() { s.result = do() })
+	return s.result
 }
 
 // BeginClose says that Close has begun: Closing is true from now on. The context

@@ -98,6 +98,9 @@ func (s *Set) Points() []Point { return s.points }
 // Intervals returns what scans consumed. They belong to the set.
 func (s *Set) Intervals() []Interval { return s.intervals }
 
+// Len returns how many points and intervals there are.
+func (s *Set) Len() int { return len(s.points) + len(s.intervals) }
+
 // Expiry returns the earliest expiry of a live row that was read, and the row;
 // 0 if none expires.
 func (s *Set) Expiry() (int64, []byte) { return s.expiry, s.expires }

@@ -1,5 +1,7 @@
 package record
 
+import "github.com/siltstonedb/siltstone/internal/base"
+
 // Type is the type of the value a key holds. The numbers are on disk and
 // frozen. Element rows, system rows and tombstones have TypeNone; an element with
 // a time to live has TypeVolatile, which no key has.
@@ -21,6 +23,19 @@ func (t Type) IsCollection() bool { return t >= TypeHash && t <= TypeList }
 
 // Known reports whether this version writes t.
 func (t Type) Known() bool { return t <= TypeVolatile }
+
+// WrongType refuses a call that wants a key of one type and found another.
+func WrongType(key []byte, holds, wants Type) error {
+	return base.Errorf(base.ErrWrongType, "key %s holds a %s, not a %s", base.Quote(string(key)), holds.name(), wants.name())
+}
+
+// name is String in words.
+func (t Type) name() string {
+	if t == TypeZSet {
+		return "sorted set"
+	}
+	return t.String()
+}
 
 func (t Type) String() string {
 	switch t {

@@ -36,7 +36,7 @@ var openCommands = map[string]command{
 	"walk":      {"STEP...", walk},
 	"begin":     {"NAME [readonly]", begin},
 	"commit":    {"[LEVEL]", commit},
-	"rollback":  {"", func(c *call) (string, error) { on[*siltstone.Tx](c).Rollback(); return "", nil }},
+	"rollback":  {"", func(c *call) (string, error) { return "", on[*siltstone.Tx](c).Rollback() }},
 	"now":       {"", now},
 	"snapshot":  {"NAME", snapshot},
 }
@@ -186,7 +186,7 @@ func begin(c *call) (string, error) {
 	c.mayName(c.words[0])
 	tx, err := c.db().Begin(background, mode)
 	if err == nil {
-		c.name(c.words[0], tx, tx.Rollback)
+		c.name(c.words[0], tx, func() { _ = tx.Rollback() })
 	}
 	return silent(err)
 }

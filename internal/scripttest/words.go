@@ -127,6 +127,12 @@ func showError(err error) string {
 		return "not found"
 	}
 	text := "error: " + plain(err.Error())
+	for _, n := range named {
+		// A text that says what the error is about may leave out what kind it is.
+		if kind := plain(n.Error()); errors.Is(err, n) && !strings.Contains(text, kind) {
+			text += " (" + kind + ")"
+		}
+	}
 	if doubt := misnamed(err); doubt != "" {
 		text += "\n" + doubt
 	}
@@ -135,20 +141,18 @@ func showError(err error) string {
 
 // named are the errors that callers compare with.
 var named = []error{
-	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
+	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrManaged, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
 	siltstone.ErrLocked, siltstone.ErrCorruption, siltstone.ErrIndeterminate, siltstone.ErrPoisoned, siltstone.ErrNoSpace, siltstone.ErrConflict,
 	siltstone.ErrFormatTooNew, siltstone.ErrEmptyKey, siltstone.ErrKeyTooLarge, siltstone.ErrValueTooLarge, siltstone.ErrBadRange, siltstone.ErrBadTTL,
 	siltstone.ErrNotNumber, siltstone.ErrOverflow, siltstone.ErrNaN, siltstone.ErrOutOfRange, siltstone.ErrDropped, siltstone.ErrSyntax,
 }
 
-// misnamed says in what the text of an error and errors.Is disagree.
+// misnamed says what the text of an error claims that errors.Is does not.
 func misnamed(err error) string {
 	parts := strings.Split(strings.ReplaceAll(plain(err.Error()), "\n", ": "), ": ")
 	for _, n := range named {
 		name := plain(n.Error())
 		switch is := errors.Is(err, n); {
-		case is && !strings.Contains(plain(err.Error()), name):
-			return fmt.Sprintf("which is %q, and does not say so", name)
 		case !is && slices.Contains(parts, name):
 			return fmt.Sprintf("which is not %q, and says so", name)
 		}

@@ -19,17 +19,20 @@ type Dir struct {
 	Path string
 }
 
-// At returns the directory that path means now: for good, whatever the process's
-// working directory becomes.
+// At returns the directory that path means now. It stays the same when the process
+// changes its working directory.
 func At(fsys vfs.FS, path string) (Dir, error) {
+	if path == "" {
+		return Dir{}, fmt.Errorf("no directory is named: %w", fs.ErrNotExist)
+	}
 	abs, err := vfs.Abs(fsys, path)
 	if err != nil {
-		return Dir{}, fmt.Errorf("siltstone: %s: %w", path, err)
+		return Dir{}, err
 	}
 	return Dir{fsys, abs}, nil
 }
 
-// Listing is what a store's directory holds, numbers ascending.
+// Listing is the files of a store's directory, by ascending numbers.
 type Listing struct {
 	Logs, Tables, Manifests []base.FileNum
 	Temps                   []string // names of files that a crash left half made
@@ -78,7 +81,7 @@ func (d Dir) Create(t base.FileType, n base.FileNum) (vfs.File, error) {
 	return f, NoSpace(err)
 }
 
-// Make makes the directory and what is missing above it, one directory at a time,
+// Make makes the directory and missing ones above it, one directory at a time,
 // each with a durable name before anything is made in it. The name of one that
 // exists is made durable too: a start that was killed may have just made it.
 func (d Dir) Make() error {

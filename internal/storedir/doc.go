@@ -8,6 +8,6 @@
 //	  000002.wal      …
 //	  000003.sst      …
 //
-// It imports vfs and internal/base and knows nothing of what the files hold. A
+// The package imports vfs and internal/base. It does not read the files. A
 // Dir is a value without state; a Partial belongs to one goroutine.
 package storedir

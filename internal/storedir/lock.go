@@ -10,7 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-// Use says what a directory is opened for.
+// Use is the purpose for which a directory is opened.
 type Use struct {
 	ReadOnly  bool
 	MustExist bool // a missing store is an error, as with ReadOnly
@@ -18,11 +18,11 @@ type Use struct {
 
 // Lock makes the directory, unless the use forbids that, and takes its lock.
 // Readers share the lock and do without it, with a nil Closer, on a medium that
-// has no lock file. A lock that somebody else holds is ErrLocked.
+// has no lock file. If another process holds the lock the error is ErrLocked.
 func (d Dir) Lock(u Use) (io.Closer, error) {
 	_, err := d.FS.Stat(d.Name(base.FileCurrent, 0))
 	if err != nil && (u.MustExist || u.ReadOnly) {
-		return nil, fmt.Errorf("siltstone: no store in %s: %w", d.Path, err)
+		return nil, fmt.Errorf("there is no store: %w", err)
 	}
 	if err != nil {
 		if err := d.Make(); err != nil {

@@ -20,10 +20,10 @@ import (
 //  3. renamed to dst, the name synced
 //
 // A power cut leaves all of dst or nothing there, and at most a directory that
-// ends in ".partial", which is nobody's and may be removed. It belongs to one
+// ends in ".partial", which no store uses and which may be removed. It belongs to one
 // goroutine.
 type Partial struct {
-	Dir             // where it is made; after Publish, dst
+	Dir             // being written; dst after Publish
 	target Dir      // dst
 	made   []string // files in it, as far as they were noted
 }
@@ -91,8 +91,8 @@ func (p *Partial) Publish() error {
 	return p.FS.SyncDir(path.Dir(p.Path))
 }
 
-// Discard removes what was made, as far as it can. It goes by what the directory
-// lists: a failed call may have made more than was noted.
+// Discard removes the directory and its files, as far as it can. It goes by the
+// directory's listing: a failed call may have made files that were not noted.
 func (p *Partial) Discard() {
 	names, err := p.FS.List(p.Path)
 	if err != nil {

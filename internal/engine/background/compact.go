@@ -90,6 +90,9 @@ func (w *Work) CompactStep(ctx context.Context, manual *compaction.KeyRange) (di
 	err = w.carryOut(ctx, c, rs, &r)
 	r.Duration, r.Err = time.Since(begin), err
 	w.hooks.Compacted(r)
+	if manual == nil && err != nil && w.freeze(c, err) {
+		return true, nil // it was told before: there may be other work
+	}
 	return err == nil, err
 }
 
@@ -106,10 +109,10 @@ func (w *Work) loadRangeDeletes() error {
 }
 
 // pick decides what to compact, holds the state it is in, and enters it among those
-// that run. rs is nil if the store is closed. Pick runs without a lock: what it
-// decided counts unless a merge has begun or ended since before the state was held.
-// In the other order a merge could end in between: its inputs would be in the state,
-// and nobody would say that they are gone.
+// that run. rs is nil if the store is closed. Pick runs without a lock: its decision
+// counts unless a merge has begun or ended since before the state was held. In the
+// other order a merge could end in between: its inputs would be in the state, and
+// nothing would tell that they are gone.
 func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *readstate.State) {
 	for !w.isStopping() {
 		a := w.active()
@@ -120,6 +123,7 @@ func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *reads
 		in := w.input(a)
 		if manual == nil {
 			in.ReadCredit = w.readCredit(rs.Version)
+			in.Frozen = w.thaw(rs.Version)
 		}
 		if w.nothingToDo(rs.Version, in, manual) {
 			return nil, rs
@@ -139,7 +143,7 @@ func choose(rs *readstate.State, in compaction.Input, manual *compaction.KeyRang
 	in.Manual, in.RangeDeletes, in.Bytes = manual, known.RangeDeletes, known.Bytes
 	c := compaction.Pick(rs.Version, in)
 	if c != nil && manual != nil && c.Kind == compaction.KindMerge && c.Reason != compaction.ReasonManual {
-		return nil // what was asked for is done
+		return nil // the manual compaction is done
 	}
 	return c
 }
@@ -155,8 +159,8 @@ func (w *Work) nothingToDo(v *manifest.Version, in compaction.Input, manual *com
 		time.Since(w.settled.at) < lookAgain && !compaction.RelievesReaders(v, in)
 }
 
-// enter enters what was picked, nil being nothing, among those that run. It returns
-// false if that has changed since.
+// enter enters c, nil being nothing, among the merges that run. It returns false if
+// a merge has begun or ended since c was picked.
 func (w *Work) enter(c *compaction.Compaction, v *manifest.Version, in compaction.Input, manual *compaction.KeyRange, changes uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -180,7 +184,7 @@ func (w *Work) enter(c *compaction.Compaction, v *manifest.Version, in compactio
 const debtRuns = 14
 
 // InDebt reports whether a second compactor should help: merges are behind, or
-// nobody else needs the core.
+// the store is idle.
 func (w *Work) InDebt() bool {
 	w.mu.Lock()
 	idle, _ := w.idleLocked()

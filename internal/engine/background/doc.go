@@ -1,5 +1,5 @@
-// Package background is what a store does by itself, as steps that a goroutine of
-// the root, or a test without goroutines, calls:
+// Package background is the work that a store does by itself, in steps. A goroutine
+// of the root calls them, or a test that has no goroutines:
 //
 //	FlushStep        oldest full memtable ──► tables           makes room for writers
 //	CompactStep      runs of tables ──► fewer, without garbage  Pick decides, merge acts
@@ -7,9 +7,9 @@
 //	FlushIdle        memtable with tombstones of an idle store ──► tables
 //	CountWaste       garbage ──► reserved in the budget
 //
-// Whatever changes the set of tables goes through one order: tables written and
+// Every change of the set of tables has one order: tables written and
 // synced, directory synced, edit appended and synced, read state published, inputs
-// removed once nobody reads them. A decision is a value (compaction.Compaction)
+// removed once no state lists them. A decision is a value (compaction.Compaction)
 // that Pick returns; this package carries it out.
 //
 // Lock: Work.mu guards which merges run. It is held for a few instructions: no I/O

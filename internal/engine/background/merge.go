@@ -13,7 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// carryOut does what was picked.
+// carryOut carries out a compaction.
 func (w *Work) carryOut(ctx context.Context, c *compaction.Compaction, rs *readstate.State, r *CompactionResult) error {
 	edit := &manifest.Edit{}
 	for _, in := range c.Inputs {

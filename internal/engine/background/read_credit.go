@@ -6,10 +6,9 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// Range reads pay for every source that they merge; rows.Loss counts what that
-// costs them, in bytes that could have been merged in the same time. The credit is
-// spent on merging the sources, once readers have lost as much time as that takes
-// and not before.
+// Range reads lose time to every source that they merge; rows.Loss counts the loss in
+// bytes that could have been merged in the same time. The credit is spent on merging
+// the sources, once readers have lost as much time as that takes and not before.
 //
 //	rows.Iter ──► rows.Loss.Runs ────────────► Pick: fewer runs
 //	          └─► readstate.Mem.Lost ──► flush ──┘
@@ -48,7 +47,7 @@ type memReaders struct {
 	upon   int64 // bytes of the tables it is then merged with
 	filled int64 // bytes
 	room   int64 // bytes
-	idle   bool  // nobody writes
+	idle   bool  // there are no writes
 }
 
 // decide returns whether the memtable's readers have paid for its flush and the
@@ -82,7 +81,7 @@ func (w *Work) FlushForReaders() error {
 	return nil
 }
 
-// tableExtra, and an eighth more than the records, is about what a table takes.
+// A table takes about tableExtra and an eighth more than its records.
 const tableExtra = 1 << 10
 
 // memReaders returns the memtable and what is known of its readers: nothing if they

@@ -6,16 +6,16 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// Blocks that were evicted, readers that were closed and memtables that nobody needs
-// any more are garbage until the runtime has collected it. The runtime decides when:
-// a library does not make the host process collect. Until then garbage is counted in
+// Blocks that were evicted, readers that were closed and memtables that no state lists
+// are garbage until the runtime has collected them. The runtime decides when that is:
+// a library does not make its host process collect. Until then garbage is counted in
 // the budget, so that the cache gives way to it.
 
 // WasteShare is the part of MemoryLimit that is left to garbage from the start.
 const WasteShare = 8
 
-// maxWasteShare is the part of MemoryLimit that garbage may take from the cache: a
-// cache that gave way without bound would throw away blocks, which is garbage, too.
+// maxWasteShare is the part of MemoryLimit that garbage may take from the cache.
+// Without a bound the cache would evict blocks for it, and those are garbage, too.
 const maxWasteShare = 4
 
 // waste is the garbage that is counted in the budget.

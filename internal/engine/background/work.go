@@ -28,6 +28,7 @@ type Work struct {
 	lastSeq  base.SeqNum // at the last look, to tell an idle store
 	since    time.Time   // when it last changed
 	settled  settled
+	frozen   frozen
 
 	// Writers keeps the memory of table writers.
 	Writers compaction.Writers
@@ -47,7 +48,7 @@ type settled struct {
 	at      time.Time
 }
 
-// Config is what Work stands on.
+// Config is the parts of the store and the settings that Work uses.
 type Config struct {
 	Section *commit.Section
 	States  *readstate.States
@@ -71,7 +72,8 @@ type TableConfig struct {
 	Compression           sstable.Compression
 }
 
-// Hooks are what Work tells those above. They are called with no lock held.
+// Hooks report to the packages above. They are called with no lock of the package
+// held.
 type Hooks struct {
 	Flushed   func(FlushResult)
 	Compacted func(CompactionResult)
@@ -103,8 +105,8 @@ func (c TableConfig) Writer(level uint8) sstable.WriterOptions {
 	return o
 }
 
-// Stop makes those who wait for a merge stop, and returns when none runs any more,
-// those of callers of Compact included.
+// Stop ends the waits for a merge, and returns when no merge runs any more, those of
+// callers of Compact included.
 func (w *Work) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,14 +130,14 @@ func (w *Work) Running() int {
 	return len(w.running)
 }
 
-// beginLocked enters c among those that run.
+// beginLocked enters c among the merges that run.
 func (w *Work) beginLocked(c *compaction.Compaction) {
 	w.running = append(slices.Clip(w.running), c) // Pick may still be looking at the old one
 	w.changes++
 }
 
-// end takes c from those that run. Its version was published before, so that
-// whoever looks at both never sees it in neither.
+// end takes c from the merges that run. Its version was published before: a look at
+// both finds c in one of them at least.
 func (w *Work) end(c *compaction.Compaction) {
 	w.mu.Lock()
 	w.running = slices.DeleteFunc(slices.Clone(w.running), func(r *compaction.Compaction) bool { return r == c })
@@ -148,7 +150,7 @@ func (w *Work) end(c *compaction.Compaction) {
 // idleAfter is how long a store has had no writes when it counts as idle.
 const idleAfter = 500 * time.Millisecond
 
-// idleLocked reports whether nobody has written for a while, and for how long.
+// idleLocked reports whether there was no write for a while, and for how long.
 func (w *Work) idleLocked() (idle bool, since time.Duration) {
 	if seq := w.cfg.Section.Visible(); seq != w.lastSeq {
 		w.lastSeq, w.since = seq, time.Now()
@@ -157,16 +159,16 @@ func (w *Work) idleLocked() (idle bool, since time.Duration) {
 	return w.cfg.Manual || since >= idleAfter, since
 }
 
-// activity is what runs at a moment. It is noted before a version is looked at: what
-// ended before that is in the version, and what ends later shows in the number of
-// changes.
+// activity is the merges that run at a moment. It is noted before a version is looked
+// at: a merge that ended before is in the version, and one that ends later shows in
+// the number of changes.
 type activity struct {
 	running []*compaction.Compaction
 	changes uint64
 	idle    bool
 }
 
-// active returns what runs now.
+// active returns the present activity.
 func (w *Work) active() (a activity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,8 +177,8 @@ func (w *Work) active() (a activity) {
 	return a
 }
 
-// input gathers what Pick knows beside the version. It is called after the version
-// was pinned: a reader who registered before a tombstone in it was written must be
+// input returns the input of Pick beside the version. It is called after the version
+// was pinned: a reader that registered before a tombstone in it was written must be
 // among the read points.
 func (w *Work) input(a activity) compaction.Input {
 	points, now := w.cfg.States.Points.Capture()

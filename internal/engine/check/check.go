@@ -29,12 +29,12 @@ type Store struct {
 // Pin returns the store as it is now. The caller releases it. A closed store is
 // ErrClosed.
 //
-// The nominations belong to the moment at which the tables were held. Whatever has
-// element rows in a state is named by a record of that state, or is nominated as
-// long as that is the current state: an edit drops the last record and nominates
-// in one step, under the set's lock, and a nomination is settled only by an edit
-// whose tables hold the tombstone over the rows. Asked for later, the nominations
-// would lack those that were settled since, whose rows the view still shows.
+// The nominations belong to the moment at which the tables were held. A collection
+// that has element rows in a state is named by a record of that state, or is nominated
+// as long as that is the current state: an edit drops the last record and nominates in
+// one step, under the set's lock, and only an edit whose tables hold the tombstone over
+// the rows settles a nomination. At a later moment collections that were settled since
+// would be missing, though the view still shows their rows.
 func Pin(set *manifest.Set, src *rows.Source, points *readstate.Points, dir storedir.Dir, logs func() []base.FileNum) (Store, error) {
 	s := Store{Rows: src, Set: set, Dir: dir, Logs: logs}
 	set.Pinned(func(now *manifest.State) {

@@ -19,7 +19,7 @@ import (
 // Collection is a collection of a keyspace.
 type Collection struct {
 	Prefix string // of the keyspace's rows
-	ID     uint64 // 0: what was found is in no collection
+	ID     uint64 // 0: the row is in no collection
 }
 
 // Collections calls found for every collection whose rows do not agree, with the

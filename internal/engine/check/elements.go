@@ -13,7 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// elementCount is what was seen of one collection's rows.
+// elementCount counts the rows of one collection.
 type elementCount struct {
 	prefix                  []byte
 	id                      uint64
@@ -27,7 +27,7 @@ type elementCount struct {
 	bad                     []byte // a row that says nothing sensible; nil: none
 }
 
-// add counts a row: name is what stands in its key behind the tag.
+// add counts a row: name is the part of its key behind the tag.
 func (e *elementCount) add(tag byte, name, value []byte, t base.Trailer) {
 	switch tag {
 	case keyenc.TagOwner:
@@ -87,7 +87,7 @@ func hashMember(member, score []byte, deadline int64) uint64 {
 	return hashPair(member, score) + uint64(deadline)*0x9E3779B97F4A7C15*xxhash.Sum64(member)
 }
 
-// judge compares what was seen of a collection with its metadata.
+// judge compares the rows of a collection with its metadata.
 func (c *checker) judge(e *elementCount, named map[Collection]bool) error {
 	if e.prefix == nil {
 		return nil
@@ -159,8 +159,8 @@ func (e *elementCount) compare(typ record.Type, m record.Meta) error {
 
 // listSpans reports whether items, as many as the metadata counts, stand where
 // its body says: without gaps from the first index to one stride before the end,
-// or with gaps somewhere between the two. What a later version says typed calls
-// refuse.
+// or with gaps somewhere between the two. Typed calls refuse the body of a later
+// version, so it is no fault.
 func listSpans(m record.Meta, e *elementCount) bool {
 	b, err := record.DecodeListBounds(m.Body, m.Count)
 	switch {
@@ -172,8 +172,8 @@ func listSpans(m record.Meta, e *elementCount) bool {
 	return e.first == b.First && e.last == b.End-keyenc.ItemStride
 }
 
-// timers looks for the timers of a collection, without which nobody would look
-// after its end, or that of its elements.
+// timers looks for the timers of a collection. Without them the reaper would not find
+// its expired elements, nor the collection once it has expired.
 func (c *checker) timers(e *elementCount, expiry, nextDue int64) error {
 	for _, at := range [...]int64{expiry, nextDue} {
 		if at == 0 {

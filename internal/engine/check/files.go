@@ -48,7 +48,7 @@ func (c *checker) version() error {
 	return nil
 }
 
-// tables verifies each table file, and that it is what the manifest says of it.
+// tables verifies each table file, and compares it with the manifest.
 func (c *checker) tables() error {
 	var errs []error
 	for i := range c.View.State.Runs {
@@ -89,8 +89,8 @@ func (c *checker) logs() error {
 	return errors.Join(errs...)
 }
 
-// again reads the log in use once more after a fault: what was read first may
-// have been older than what was read behind it. Damage stays where it is.
+// again reads the log in use once more after a fault: bytes that were read first may
+// have been older than those that were read behind them. Damage stays where it is.
 func (c *checker) again(n base.FileNum, err error) error {
 	var first, second *base.CorruptionError
 	if _, again := c.log(n, false); errors.As(err, &first) && errors.As(again, &second) && first.Offset == second.Offset {

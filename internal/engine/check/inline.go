@@ -8,7 +8,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// inlineFault says what is wrong with an inline collection, whose elements are the
+// inlineFault returns the fault of an inline collection, whose elements are the
 // body of its metadata; nil for other records.
 func inlineFault(row []byte, attr base.Attr, value []byte) error {
 	typ := record.Type(attr.Type())

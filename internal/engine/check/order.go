@@ -41,7 +41,7 @@ func (c *checker) sources(keysOnly bool) []place {
 	runs := make([]readstate.RunIter, len(rs.Runs))
 	for i := range rs.Runs {
 		r := &rs.Runs[i]
-		ps = append(ps, place{it: runs[i].Init(r, &sstable.Iter{}, keysOnly), run: r})
+		ps = append(ps, place{it: runs[i].Init(r, &sstable.Iter{}, sstable.IterOptions{KeysOnly: keysOnly}), run: r})
 	}
 	return ps
 }

@@ -18,10 +18,10 @@ type rankCount struct {
 }
 
 // ranks compares the counted order of a sorted set, if it has one, with its score
-// rows: every entry of a bucket page counts what lies between its boundary and
-// the next, and every entry above it what the page below does. It costs another
-// walk of the order. Pages that the body does not speak of are no fault: a version
-// that does not know them leaves them behind, and who counts next deletes them.
+// rows: every entry of a bucket page counts the members between its boundary and the
+// next, and every entry above it the members of the page below. It costs another walk
+// of the order. Pages that the body does not name are no fault: a version that does
+// not know them leaves them behind, and the next call that counts deletes them.
 func (c *checker) ranks(e *elementCount, m record.Meta) error {
 	r, err := record.DecodeRanks(m.Body)
 	if errors.Is(err, base.ErrFormatTooNew) || err == nil && r.Levels == 0 {

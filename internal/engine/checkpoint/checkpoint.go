@@ -23,7 +23,7 @@ type Config struct {
 	Clock    *clock.Clock
 	Life     *lifecycle.State
 
-	// Flush writes what is in memory to tables; nil in a store that is open for
+	// Flush writes the memtables to tables; nil in a store that is open for
 	// reading. Such a store has LastSeq, the largest sequence that it replayed, and
 	// Job, which is as in recovery.Output.
 	Flush   func(context.Context) error
@@ -37,7 +37,7 @@ func (c *Config) readOnly() bool { return c.Flush == nil }
 
 // Run makes c.To a store with the state after one commit made at or after the call.
 // When it returns without an error the copy is durable; after an error, also when
-// ctx ends, what was made is removed.
+// ctx ends, the files of the copy are removed.
 //
 //  1. memory flushed to tables
 //  2. the version pinned: none of its files is unlinked while it is being linked
@@ -147,7 +147,7 @@ func (c *checkpoint) publish() error {
 	return c.partial.Publish()
 }
 
-// memtables writes what a store that is open for reading replayed into memory to
+// memtables writes the memtables of a store that is open for reading to
 // tables of the copy.
 func (c *checkpoint) memtables() error {
 	out := recovery.Output{

@@ -6,8 +6,8 @@
 //	dst.NNNN.partial ──Publish──► dst
 //
 // Writers, flushes and merges go on meanwhile: the held State keeps the files of its
-// Version. A store that is open for reading is not flushed: what its logs hold is
-// written to tables of the copy.
+// Version. A store that is open for reading is not flushed: the records of its logs
+// are written to tables of the copy.
 //
 // Locks: the set's, while the state is held, and under it those of States. The
 // package imports engine/recovery, which writes memtables to tables,

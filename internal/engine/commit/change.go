@@ -1,8 +1,9 @@
 package commit
 
 import (
+	"context"
 	"sync"
-	"time"
+	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
@@ -14,16 +15,16 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// Change is one commit on its way into the store: the encoded operations, and
-// what the commit section needs of each, found before the section is entered. It
+// Change is one commit on its way into the store: the encoded operations, and of each
+// its place and its hash, which are found before the commit section is entered. It
 // belongs to one goroutine.
 type Change struct {
 	payload []byte // record.Ops, as the log takes them
 	ops     []op   // where they stand in payload
 	bytes   int64  // of keys and values
-	owned   bool   // nobody will change payload: log and memtable may point into it
+	owned   bool   // payload will not change any more: log and memtable may point into it
 
-	table      *memtable.Table // the operations in order, if somebody made it already
+	table      *memtable.Table // the operations in order, if the transaction has made it
 	tableFirst base.SeqNum     // the sequence of the first of them there
 
 	Reads   *readset.Set      // what a transaction read; nil for blind writes
@@ -33,12 +34,20 @@ type Change struct {
 	Drops   []*keyspace.Space // keyspaces it drops
 	Removed uint64            // elements that collections lose by it
 	Urgent  bool              // the store's own commit: never throttled nor held back
+	Ctx     context.Context   // if set, its end ends the wait for somebody's turn
+	waited  int               // for how many turns it has waited
+
+	// The clock readings that its deadlines count from; 0: they are fixed, or there
+	// are none. A change that has to wait counts from the end of the wait: the
+	// deadlines of its puts are moved, or, if a call has derived more from the
+	// reading, the call runs again.
+	From, CallFrom int64
 
 	// Entered, if set, is called inside the section once the change has happened,
 	// with the log of the memtable it went to.
 	Entered func(mem base.FileNum)
-	// What ends once the change is visible, before its caller waits for its
-	// durability: the lock, which is then nil, and, if EndTurn is set, the turn.
+	// Once the change is visible, before its caller waits for its durability, Lock is
+	// unlocked and set to nil, and the turn is ended if EndTurn is set.
 	Lock    *invariants.Mutex
 	EndTurn bool
 }
@@ -83,6 +92,17 @@ func (c *Change) Free() {
 
 // Len returns the number of operations.
 func (c *Change) Len() int { return len(c.ops) }
+
+// opSize is what an operation takes beside its bytes in the payload.
+const opSize = int64(unsafe.Sizeof(op{}))
+
+// Size returns the bytes of the operations, and Memory those that the change holds
+// for them, with room to grow.
+func (c *Change) Size() int64   { return int64(len(c.payload)) + opSize*int64(len(c.ops)) }
+func (c *Change) Memory() int64 { return int64(cap(c.payload)) + opSize*int64(cap(c.ops)) }
+
+// SizeOf returns about what AddOp adds to the Size of a change.
+func SizeOf(o record.Op) int64 { return int64(len(o.Key)+len(o.Value)) + opSize }
 
 // Op returns operation i. Its slices point into the payload.
 func (c *Change) Op(i int) record.Op {
@@ -207,7 +227,7 @@ func (c *Change) Fill(ops []byte, count int, relative bool, now int64) error {
 	return nil
 }
 
-// index finds every op of a complete payload that somebody else encoded.
+// index finds every op of a complete payload that a Batch encoded.
 func (c *Change) index() error {
 	c.ops, c.bytes = c.ops[:0], 0
 	for at := 0; at < len(c.payload); {
@@ -225,7 +245,7 @@ func (c *Change) index() error {
 	return nil
 }
 
-// Own says that nobody will change the payload any more.
+// Own says that the payload will not change any more.
 func (c *Change) Own() { c.owned = len(c.payload) >= referenceFrom }
 
 // UseTable says that t holds the operations in order, the first at sequence first.
@@ -290,25 +310,6 @@ func (c *Change) sealedTable() *memtable.Table {
 	b := memtable.NewBuilder(memtable.Footprint(len(c.ops), c.bytes), len(c.ops))
 	c.InsertInto(b, 0, 0, c.owned)
 	return b.Table()
-}
-
-// ExpiryAt returns now plus ttl in milliseconds, bounded to what a record can
-// hold.
-func ExpiryAt(now, ttl int64) int64 {
-	const most = 1 << 61
-	if ttl > most-now {
-		return most
-	}
-	return now + ttl
-}
-
-// Milliseconds rounds a time to live up to milliseconds.
-func Milliseconds(ttl time.Duration) int64 {
-	ms := ttl.Milliseconds()
-	if time.Duration(ms)*time.Millisecond < ttl {
-		ms++
-	}
-	return ms
 }
 
 // IsRangeDelete reports whether operation i is one.

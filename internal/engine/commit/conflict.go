@@ -11,7 +11,7 @@ import (
 // [Lo, Hi). It is ErrConflict to errors.Is. Nothing of the change was applied.
 type Conflict struct {
 	Lo, Hi  []byte
-	Expired bool // what changed is that the row Lo ran out of time
+	Expired bool // the row Lo has expired
 }
 
 func (e *Conflict) Error() string { return base.ErrConflict.Error() }

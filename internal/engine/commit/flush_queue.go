@@ -23,7 +23,7 @@ type flushQueue struct {
 const maxUnflushed = 2
 
 // Flushed says that a flush has ended, with err if it failed. While flushes fail, a
-// write that needs one is refused and does not wait for what may never come.
+// write that needs one is refused: it might wait for ever.
 func (s *Section) Flushed(err error) {
 	s.flushes.mu.Lock()
 	defer s.flushes.mu.Unlock()
@@ -31,7 +31,7 @@ func (s *Section) Flushed(err error) {
 	s.flushes.done.Broadcast()
 }
 
-// EndWaiting sends everybody who waits for a flush away with ErrClosed.
+// EndWaiting ends every wait for a flush with ErrClosed.
 func (s *Section) EndWaiting() {
 	s.flushes.mu.Lock()
 	defer s.flushes.mu.Unlock()
@@ -39,7 +39,7 @@ func (s *Section) EndWaiting() {
 	s.flushes.done.Broadcast()
 }
 
-// LookAgain makes everybody who waits for a flush look again: the store may have
+// LookAgain makes every caller that waits for a flush look again: the store may have
 // been poisoned.
 func (s *Section) LookAgain() {
 	s.flushes.mu.Lock()
@@ -56,8 +56,8 @@ func (s *Section) Unflushed() int {
 }
 
 // behind reports whether so much waits to be flushed that a rotation has to wait,
-// or a change with a table of its own, of the given bytes: it may fill what is left
-// of two memtables' room.
+// or a change with a table of its own, of the given bytes: all unflushed tables
+// together may take the room of two memtables.
 func (s *Section) behind(own int64) bool {
 	rs := s.states.Current.Load()
 	if rs == nil || len(rs.Imms) == 0 {
@@ -107,8 +107,8 @@ func (s *Section) awaitFlushes(own int64) error {
 	}
 }
 
-// Flush sets what the memtable holds aside and waits until it has been flushed. It
-// fails with the error of a flush that fails.
+// Flush sets the memtable aside, unless it is empty, and waits until it has been
+// flushed. If a flush fails Flush returns its error.
 func (s *Section) Flush(ctx context.Context) error {
 	if mem := s.Mem(); !mem.Empty() {
 		if err := s.Rotate(mem); err != nil {

@@ -25,7 +25,7 @@ type Recycler struct {
 	most    int64        // bytes of chunks that are kept
 }
 
-// New returns an empty memtable table that takes its chunks from what is kept.
+// New returns an empty memtable table that takes its chunks from those that are kept.
 func (r *Recycler) New() *memtable.Table { return r.chunks.New(int(r.most)) }
 
 // Spent takes the table of a memtable that no read state lists any more, but for a
@@ -88,8 +88,8 @@ func (r *Recycler) Drop() {
 	r.blocks.Waste(wasted)
 }
 
-// settleLocked makes the reserved part of the budget what is held. Chunks that are
-// taken in between are counted until then.
+// settleLocked reserves in the budget as many bytes as are kept. Chunks that are taken
+// between two calls stay reserved until the second.
 func (r *Recycler) settleLocked() {
 	held := r.bytesLocked()
 	if more := held - r.reserved; more > 0 {

@@ -5,9 +5,9 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// Rotate replaces the full memtable and its log by new ones. full is what the
-// caller saw: if somebody else was quicker there is nothing to do. It waits while
-// too many memtables are unflushed.
+// Rotate replaces the full memtable and its log by new ones. full is the memtable that
+// the caller saw: if another caller has replaced it there is nothing to do. Rotate
+// waits while too many memtables are unflushed.
 func (s *Section) Rotate(full *readstate.Mem) error {
 	s.rotating.Lock()
 	defer s.rotating.Unlock()
@@ -28,8 +28,8 @@ func (s *Section) Rotate(full *readstate.Mem) error {
 	return nil
 }
 
-// rotateTo does it, inside the commit section. It reports false if the log that
-// was prepared has been taken by somebody else.
+// rotateTo rotates to empty, inside the commit section. It reports false if the log
+// that was prepared has been taken by a change with a table of its own.
 func (s *Section) rotateTo(full *readstate.Mem, empty *memtable.Table) (done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,10 +24,11 @@ type Section struct {
 	reserved int64          // of the memory budget, for mem: see reserveLocked
 	lastSeq  base.SeqNum
 	closed   bool
+	watches  []*watch // of large sets of reads that are being validated
 
 	visible atomic.Uint64 // largest sequence readers may see
 
-	rotating invariants.Mutex // held by the one who rotates
+	rotating invariants.Mutex // held by a caller that rotates
 	flushes  flushQueue
 	owed     atomic.Int64 // nanoseconds of delay that writers have not slept yet
 	refused  atomic.Bool  // a write was refused for want of space and none admitted since
@@ -46,7 +47,7 @@ type Section struct {
 	hooks  Hooks
 }
 
-// Config is what a Section stands on.
+// Config is the parts of the store and the settings that a Section uses.
 type Config struct {
 	States        *readstate.States
 	Clock         *clock.Clock
@@ -55,10 +56,10 @@ type Config struct {
 	Files         *commitlog.Prepared
 	MemtableBytes int64
 	MaxDiskBytes  int64 // 0: no limit
-	Manual        bool  // there are no workers: whoever waits for a flush makes it
+	Manual        bool  // there are no workers: a caller that waits for a flush makes it
 }
 
-// Hooks are what a Section tells the packages above. They must not commit: Stalled,
+// Hooks report to the packages above. They must not commit: Stalled,
 // Resumed and Flush are called with rotating held. Rotated is called inside the
 // commit section, too, so it must not block.
 type Hooks struct {
@@ -103,14 +104,11 @@ func (s *Section) startLocked(last base.SeqNum) {
 	s.visible.Store(uint64(last))
 }
 
-// Close ends committing: later commits are ErrClosed. It reports whether this call
-// did it.
-func (s *Section) Close() bool {
+// Close ends committing: later commits are ErrClosed.
+func (s *Section) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.closed
 	s.closed = true
-	return first
 }
 
 // Visible returns the largest sequence that readers may see.
@@ -168,7 +166,8 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	return s.Wait(pos, level)
 }
 
-// published ends what others wait for until the change is visible.
+// published releases the key lock and the turn: others wait for them until the change
+// is visible, and not until it is durable.
 func (c *Change) published() {
 	if c.Lock != nil {
 		c.Lock.Unlock()
@@ -182,22 +181,24 @@ func (c *Change) published() {
 // enter brings the change into the commit section, removing one obstacle after the
 // other, and returns its position in the log.
 func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
-	var checked base.SeqNum
+	var v validation
 	if c.Reads != nil {
-		if checked, err = s.validate(c, c.Reads.Seq); err != nil {
+		v.checked = c.Reads.Seq
+		if c.Reads.Len() >= watchFrom {
+			v.watch = s.beginWatch(c.Reads)
+			defer s.endWatch(v.watch)
+		}
+		if err = s.validate(c, &v); err != nil {
 			return 0, err
 		}
 	}
-	var sealed *memtable.Table
-	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
-		sealed = c.sealedTable()
+	if !c.Urgent && !s.cfg.Manual && s.throttle(c.bytes) {
+		c.postpone(s.clock.Now())
 	}
-	if !c.Urgent && !s.cfg.Manual {
-		s.throttle(c.bytes)
-	}
+	sealed := s.sealedOf(c)
 	for {
 		s.mu.Lock()
-		o, err := s.obstacleLocked(c, sealed, checked)
+		o, err := s.obstacleLocked(c, sealed, &v)
 		if o == none && err == nil {
 			pos = s.insertLocked(c, sealed)
 			s.mu.Unlock()
@@ -220,15 +221,28 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		case logShort:
 			err = s.extend(c)
 		case readsUnchecked:
-			checked, err = s.validate(c, checked)
+			err = s.validate(c, &v)
 		}
 		if err != nil {
 			return 0, s.refuse(err)
 		}
+		if now := s.clock.Now(); c.late(now) {
+			return 0, ErrStateChanged
+		} else if c.postpone(now) {
+			sealed = s.sealedOf(c)
+		}
 	}
 }
 
-// obstacle is what keeps a change from being inserted right now.
+// sealedOf returns a table of the change's own if it needs one.
+func (s *Section) sealedOf(c *Change) *memtable.Table {
+	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
+		return c.sealedTable()
+	}
+	return nil
+}
+
+// obstacle is a reason why a change cannot be inserted right now.
 type obstacle uint8
 
 const (
@@ -243,9 +257,9 @@ const (
 
 var errRevalidate = errors.New("records have left memory")
 
-// obstacleLocked returns what keeps the change from being inserted, or the error
-// that refuses it.
-func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base.SeqNum) (obstacle, error) {
+// obstacleLocked returns the first obstacle to the change, or the error that refuses
+// it.
+func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validation) (obstacle, error) {
 	if s.closed {
 		return none, base.ErrClosed
 	}
@@ -273,7 +287,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base
 		return logShort, nil
 	}
 	if c.Reads != nil {
-		if err := s.revalidateLocked(c, checked); err == errRevalidate {
+		if err := s.revalidateLocked(c, v); err == errRevalidate {
 			return readsUnchecked, nil
 		} else if err != nil {
 			return none, err
@@ -288,7 +302,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, checked base
 // insertLocked is the heart of the commit section: it cannot fail.
 func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog.Position) {
 	for _, ks := range c.Drops {
-		ks.End(s.lastSeq + 1) // before anybody can see it
+		ks.End(s.lastSeq + 1) // before the drop is visible
 	}
 	switch {
 	case len(c.ops) == 0:
@@ -299,8 +313,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		if invariants.Enabled {
 			invariants.Check(s.mem.MaxSeq() <= s.lastSeq, "memtable holds sequence %d, the last one is %d", s.mem.MaxSeq(), s.lastSeq)
 		}
-		// The frame carries the largest clock reading anybody has seen, because the
-		// change may rest on it: a blind put that follows a read of an expired key does.
+		// The frame carries the largest clock reading that any caller has seen, because
+		// the change may rest on it: a blind put that follows a read of an expired key
+		// does.
 		pos = s.log.Append(s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
 		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
 		s.mem.Tombstones += c.tombstones()
@@ -308,6 +323,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		if s.reserved < s.cfg.MemtableBytes {
 			s.reserveLocked()
 		}
+	}
+	for _, w := range s.watches {
+		w.noteLocked(c)
 	}
 	if c.Entered != nil {
 		c.Entered(s.mem.Log)
@@ -335,8 +353,8 @@ func (s *Section) publishLocked(n int) {
 }
 
 // insertSealedLocked links the change's own table between the current memtable and
-// a new one. Each gets a log of its own: what a flush retires is exactly what it
-// holds.
+// a new one. Each gets a log of its own, so that the flush of a memtable retires
+// exactly the log that holds its records.
 func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlog.Position {
 	first := s.lastSeq + 1
 	sealed.Rebase(first - c.tableFirst) // wraps round to get below a transaction's own numbers

@@ -10,16 +10,16 @@ import (
 	"github.com/siltstonedb/siltstone/internal/storedir"
 )
 
-// A write that is refused for want of disk space has changed nothing. What deletes
-// goes on beyond the limit, because it brings space back; so do flushes and merges.
+// A write that is refused for want of disk space has changed nothing. Changes that
+// delete go on beyond the limit, because they free space; so do flushes and merges.
 
 const (
 	// deleteReserve is how much of the log's reserved space is left to changes that
 	// delete, so that they need not ask a full disk for more.
 	deleteReserve = 32 << 10
 
-	// What a disk that is filling up keeps free for merges: a share of the tables,
-	// within bounds.
+	// The room that is kept free for merges on a disk that is filling up: a share of
+	// the tables, within bounds.
 	mergeShare = 8
 	maxMerge   = 128 << 20
 	minMerge   = 1 << 20
@@ -53,7 +53,7 @@ func (s *Section) overLimit(c *Change, n int64) error {
 	return fmt.Errorf("%w: %d bytes are used of MaxDiskBytes %d", base.ErrNoSpace, used, limit)
 }
 
-// headroom is what must stay free on a disk for flushes and merges to go on when
+// headroom is the room that flushes and merges need on a disk to go on when
 // there is that much in memory and in tables. It is a pure function.
 func headroom(unflushed, tables int64) int64 {
 	return unflushed + min(max(tables/mergeShare, minMerge), maxMerge)
@@ -72,7 +72,7 @@ func (s *Section) diskFull(c *Change, n int64) error {
 	return nil
 }
 
-// keptFree is headroom for what there is now.
+// keptFree is headroom for the present memtables and tables.
 func (s *Section) keptFree() int64 {
 	unflushed := int64(0)
 	if rs := s.states.Current.Load(); rs != nil {

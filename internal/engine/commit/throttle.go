@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Writers are slowed smoothly while flushes or merges are behind, so that nobody
+// Writers are slowed smoothly while flushes or merges are behind, so that no writer
 // has to be stopped dead: a write is delayed by its bytes times a price, and the
 // price rises with the debt.
 
@@ -32,11 +32,11 @@ const (
 	fillFactor = 1.19 // from lowPrice to topPrice in 31 steps
 )
 
-// delayPerByte is the price of a byte at a debt: the dearer of what the runs and
-// what the memtables ask. Runs cost nothing up to slowRuns; memtables nothing
-// until as many as may be are waiting, for then the one that takes writes must
-// last until one of them has been flushed. From there on each step costs the
-// same factor more, up to topPrice. It is a pure function.
+// delayPerByte is the price of a byte at a debt: the higher of the prices for runs
+// and for memtables. Runs cost nothing up to slowRuns; memtables nothing until as
+// many as may be are waiting, for then the one that takes writes must last until one
+// of them has been flushed. From there on each step costs the same factor more, up to
+// topPrice. It is a pure function.
 func delayPerByte(d debt) time.Duration {
 	price := rising(d.runs-slowRuns, runFactor)
 	if d.full >= maxUnflushed {
@@ -75,17 +75,19 @@ const (
 	maxSleep = 10 * time.Millisecond
 )
 
-// throttle delays a writer of n bytes by what they cost now.
-func (s *Section) throttle(n int64) {
+// throttle delays a writer of n bytes by their present price, and reports whether it
+// did.
+func (s *Section) throttle(n int64) bool {
 	price := delayPerByte(s.debt())
 	if price == 0 {
-		return
+		return false
 	}
 	owed := s.owed.Add(int64(price) * n)
 	if owed < int64(minSleep) {
-		return
+		return false
 	}
 	sleep := min(owed, int64(maxSleep))
 	s.owed.Add(-sleep)
 	time.Sleep(time.Duration(sleep))
+	return true
 }

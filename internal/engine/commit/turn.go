@@ -18,7 +18,7 @@ import (
 // that the attempt cannot lose to time. The store's own commits never wait. Turns
 // are safe for concurrent use.
 type Turns struct {
-	token chan struct{} // holds one while somebody has a turn
+	token chan struct{} // holds one while an attempt has a turn
 	now   atomic.Pointer[Turn]
 }
 
@@ -32,7 +32,7 @@ type Turn struct {
 
 	over      sync.Once
 	done      chan struct{} // closed once it is over
-	overtaken atomic.Bool   // somebody was let through, or may have been
+	overtaken atomic.Bool   // another commit was let through, or may have been
 }
 
 // Allowance is how long the attempts of one Update may make others wait. The zero
@@ -51,10 +51,11 @@ func (a *Allowance) Next(longest time.Duration) time.Duration {
 	return a.last
 }
 
-// BeginTurn waits until nobody else has a turn and begins one of duration d: inside
-// the commit section, so that a commit that was let in before has taken its
-// sequence when the attempt begins. It is ErrNested in the goroutine of the attempt
-// that has its turn now, which would wait for itself; ErrClosed once the store ends.
+// BeginTurn waits until no other attempt has a turn and begins one of duration d. The
+// turn begins inside the commit section, so that a commit that was let in before has
+// taken its sequence when the attempt begins. In the goroutine of the attempt that has
+// its turn now, which would wait for itself, BeginTurn returns ErrNested; once the
+// store ends, ErrClosed.
 func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error) {
 	g := &s.Turns
 	me := goroutineID()
@@ -71,7 +72,7 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	t := &Turn{turns: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: s.clock.Freeze(), goroutine: me}
 	t.timer = time.AfterFunc(d, func() {
 		t.overtaken.Store(true) // time goes on, and may overtake the attempt
-		t.End()
+		t.end()
 	})
 	s.mu.Lock()
 	select {
@@ -83,22 +84,28 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	return t, nil
 }
 
-// End ends the turn: whoever waits goes on, and the next one has its turn. It is
-// called when the attempt was published or has failed, in whatever way. Ending
-// twice is fine.
+// End ends the turn: waiting commits go on, and the next attempt has its turn. It is
+// called when the attempt was published or has failed. Ending twice is no error.
 func (t *Turn) End() {
+	t.timer.Stop()
+	t.end()
+}
+
+func (t *Turn) end() {
 	t.over.Do(func() {
-		t.timer.Stop()
-		close(t.done)
+		t.thaw() // before anybody who waits goes on, and looks at the time
 		t.turns.now.CompareAndSwap(t, nil)
-		t.thaw()
+		close(t.done)
 		<-t.turns.token
 	})
 }
 
 // Undisturbed reports whether a conflict of this attempt can only have been caused
-// by its own closure: nobody was let through.
+// by its own closure: no other commit was let through.
 func (t *Turn) Undisturbed() bool { return !t.overtaken.Load() }
+
+// Free reports whether nobody has a turn.
+func (g *Turns) Free() bool { return g.now.Load() == nil }
 
 // holdsBack reports whether the change has to wait for somebody's turn to end. It
 // is asked inside the commit section.
@@ -107,14 +114,17 @@ func (g *Turns) holdsBack(c *Change) bool {
 	if t == nil || t == c.Turn {
 		return false
 	}
-	if c.Urgent || !time.Now().Before(t.until) {
+	if c.Urgent || c.waited >= mostTurns || !time.Now().Before(t.until) {
 		t.overtaken.Store(true)
 		return false
 	}
 	return true
 }
 
-// wait waits until the turn is over. A commit from the goroutine of the attempt
+// mostTurns is for how many turns, one after the other, a change waits.
+const mostTurns = 8
+
+// wait waits until the turn is over, or the change's context ends. A commit from the goroutine of the attempt
 // itself is not made to wait for itself: it goes on with the turn, alone. t is nil
 // if the turn ended meanwhile.
 func (t *Turn) wait(c *Change, quit <-chan struct{}) error {
@@ -125,9 +135,16 @@ func (t *Turn) wait(c *Change, quit <-chan struct{}) error {
 		c.Turn = t
 		return nil
 	}
+	c.waited++
+	var canceled <-chan struct{}
+	if c.Ctx != nil {
+		canceled = c.Ctx.Done()
+	}
 	select {
 	case <-t.done:
 		return nil
+	case <-canceled:
+		return c.Ctx.Err()
 	case <-quit:
 		return base.ErrClosed
 	}

@@ -9,14 +9,44 @@ import (
 	"github.com/siltstonedb/siltstone/sstable"
 )
 
-// validate is the outer phase of a commit's validation: it asks whether anything
-// in the read set has changed between the sequence since and the sequence visible
-// now, which it returns. It may read tables; it holds no lock. Sources whose
-// largest sequence is not above since are not asked.
-func (s *Section) validate(c *Change, since base.SeqNum) (checked base.SeqNum, err error) {
-	if c.State != nil {
-		return c.Reads.Seq, nil // the state it read answers for what came before
+// validation is how far the reads of a change have been validated.
+type validation struct {
+	checked base.SeqNum // up to here nothing has changed them
+	watch   *watch      // of many reads: asks for what has entered since; nil: none
+	lost    int         // how often the watch has lost some of it
+}
+
+// mostLost is how often a watch may lose count before the validation goes on without.
+const mostLost = 2
+
+// validate is the outer phase of a commit's validation. It may take long; it holds
+// no lock.
+func (s *Section) validate(c *Change, v *validation) (err error) {
+	if c.State != nil && v.watch == nil {
+		return nil // the state it read answers for what came before
 	}
+	for {
+		if v.watch == nil || !v.watch.begun {
+			if v.checked, err = s.validateSince(c, v.checked); err != nil || v.watch == nil {
+				return err
+			}
+			v.watch.begun = true
+		}
+		if complete, err := s.ask(v.watch); err != nil || complete {
+			return err
+		}
+		v.watch.begun = false
+		if v.lost++; v.lost == mostLost {
+			s.endWatch(v.watch)
+			v.watch = nil
+		}
+	}
+}
+
+// validateSince asks whether anything in the read set has changed between the
+// sequence since and the sequence visible now, which it returns. It may read tables.
+// Sources whose largest sequence is not above since are not asked.
+func (s *Section) validateSince(c *Change, since base.SeqNum) (checked base.SeqNum, err error) {
 	rs, n := s.states.Pin()
 	if rs == nil {
 		return 0, base.ErrClosed
@@ -41,11 +71,12 @@ func (s *Section) validate(c *Change, since base.SeqNum) (checked base.SeqNum, e
 	return checked, nil
 }
 
-// revalidateLocked is the inner phase, inside the commit section: what has changed
-// since the outer one is in memory, unless a flush has moved it, and then the outer
-// phase is due again (errRevalidate). The commit's clock is compared with the
-// earliest expiry read.
-func (s *Section) revalidateLocked(c *Change, checked base.SeqNum) error {
+// revalidateLocked is the inner phase, inside the commit section: records that came
+// since the outer one are in memory. If a flush has moved them the outer phase is due
+// again (errRevalidate). For many reads the watch has the records that entered. The
+// commit's clock is compared with the earliest expiry read.
+func (s *Section) revalidateLocked(c *Change, v *validation) error {
+	checked := v.checked
 	if expiry, row := c.Reads.Expiry(); expiry != 0 && expiry <= s.clock.Now() {
 		return &Conflict{Lo: bytes.Clone(row), Expired: true}
 	}
@@ -53,6 +84,8 @@ func (s *Section) revalidateLocked(c *Change, checked base.SeqNum) error {
 	switch {
 	case c.State != nil && rs != c.State:
 		return ErrStateChanged
+	case v.watch != nil:
+		return v.watch.conflictLocked()
 	case s.lastSeq == checked:
 		return nil
 	case rs == nil:
@@ -111,7 +144,9 @@ func changedInTable(t *readstate.Table, s *readset.Set, since base.SeqNum) error
 		if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > since {
 			return pointConflict(p.Row)
 		}
-		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, nil)
+		l := sstable.Loan{Want: sstable.WantKey}
+		_, tr, ok, err := r.Get(p.Row, p.Hash, base.SeqMax, &l)
+		l.Return()
 		if err != nil {
 			return err
 		}
@@ -140,7 +175,7 @@ func intervalInTable(t *readstate.Table, i *readset.Interval, since base.SeqNum)
 	if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {
 		return rangeConflict(i.Lo, hi)
 	}
-	it := r.NewIter(sstable.IterOptions{KeysOnly: true})
+	it := r.NewIter(sstable.IterOptions{KeysOnly: true, Lower: i.Lo, Upper: hi})
 	defer it.Close()
 	for e := it.SeekGE(i.Lo, base.SeqMax); e != nil; e = it.Next() {
 		if hi != nil && bytes.Compare(e.Key, hi) >= 0 {

@@ -2,9 +2,8 @@ package commitlog
 
 import "time"
 
-// SyncBehind makes what has been written durable, and keeps nobody from appending
-// and writing meanwhile: a rotation has less to wait for. Its failure is the
-// log's.
+// SyncBehind makes the written frames durable. Commits append and write meanwhile, and
+// a rotation has less to wait for. A failure of SyncBehind is a failure of the log.
 func (l *Log) SyncBehind() error {
 	begin := time.Now()
 	did, err := l.syncWritten()
@@ -14,9 +13,9 @@ func (l *Log) SyncBehind() error {
 	return err
 }
 
-// syncWritten syncs the file that takes frames, if there is anything to sync. A
-// file's failure may be told to one of several who sync it, and only once; so
-// nobody else does until the outcome is known to all.
+// syncWritten syncs the file that takes frames, if there is anything to sync. The
+// operating system may tell a file's failure once, to one of several callers that sync
+// it. So no other caller syncs until all know the outcome.
 func (l *Log) syncWritten() (did bool, err error) {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()

@@ -2,8 +2,8 @@ package commitlog
 
 import "github.com/siltstonedb/siltstone/wal"
 
-// group is what one frame will hold. Payloads are copied into buffers of one size,
-// which are used again: none ever grows, so that nothing is copied twice. Large
+// group is the contents of one frame to be. Payloads are copied into buffers of one
+// size, which are used again: none ever grows, so that nothing is copied twice. Large
 // payloads are referenced, in order, between the parts of the buffers.
 type group struct {
 	frame  wal.Frame
@@ -13,7 +13,7 @@ type group struct {
 	full   [][]byte // buffers before buf
 	size   int64
 	end    Position // position behind the group's last byte
-	synced int64    // bytes of the file that somebody else than the leader made durable
+	synced int64    // bytes of the file that SyncBehind made durable
 }
 
 // reference adds payload as a piece of its own.
@@ -22,7 +22,7 @@ func (g *group) reference(payload []byte) {
 	g.pieces = append(g.pieces, payload)
 }
 
-// closePiece makes what buf holds behind the last piece a piece.
+// closePiece makes the bytes of buf behind the last piece a piece.
 func (g *group) closePiece() {
 	if len(g.buf) > g.cut {
 		g.pieces = append(g.pieces, g.buf[g.cut:len(g.buf):len(g.buf)])

@@ -1,13 +1,21 @@
 // Package commitlog turns concurrent commits into groups, and groups into log
-// frames: one buffer that everybody appends to, one caller at a time that
-// writes and syncs it for all who wait.
+// frames: one buffer to which all commits append, and one caller at a time that
+// writes and syncs it for all that wait.
 //
 //	committers ──append──► pending group ──the leader──► frame ──► log file
 //	     │                                                  │
 //	     └──────────────── wait by position ◄───────────────┘
 //
 // It knows nothing of stores, memtables or keys, and starts no goroutine: the
-// leader is always one of the callers who wait.
+// leader is always one of the callers that wait. Prepared makes the log files ahead.
+//
+// Locks, in the order in which they are taken:
+//
+//	Log.syncing      held while a file is synced, ended or begun
+//	Log.alloc        held while a file is extended or closed
+//	Log.mu           held for a few instructions
+//	Prepared.making  held while files are made, across NewFileNum of the manifest's set
+//	Prepared.mu      held for a few instructions
 package commitlog
 
 import (
@@ -24,7 +32,7 @@ import (
 // grows across log files.
 type Position int64
 
-// Segment is one log file as the root hands it over: created, its name durable,
+// Segment is one log file as Prepared makes it: created, its name durable,
 // without a header. The log writes the header when the segment is activated.
 type Segment struct {
 	Number   base.FileNum
@@ -39,10 +47,10 @@ type Segment struct {
 
 const (
 	// gatherLimit is how many bytes Buffered commits leave in memory before they
-	// call for somebody to write them out, or one of them does.
+	// call a worker to write them out, or, without a worker, one of them does.
 	gatherLimit = 64 << 10
-	// leadLimit is how many bytes they leave to somebody who was called and has
-	// not begun.
+	// leadLimit is how many bytes they leave to a worker that was called and has not
+	// begun.
 	leadLimit = 256 << 10
 	// backlogLimit is how many bytes may wait in memory, while a predecessor is
 	// synced for instance, before even Buffered commits wait.
@@ -70,8 +78,8 @@ type Log struct {
 	appended Position
 	written  Position // in the file: survives the process
 	durable  Position // synced: survives power loss
-	busy     bool     // somebody leads
-	called   bool     // crowded was called for what is pending
+	busy     bool     // a caller leads
+	called   bool     // crowded was called for the pending group
 	waiting  waitList
 	spares   [][]byte // emptied group buffers
 	err      error    // first failure; final
@@ -100,8 +108,8 @@ type segment struct {
 }
 
 // New returns a log that will begin with segment first; see Activate.
-// gathering, if not nil, is called inside Append each time the first bytes
-// gather that nobody may be waiting for: the store arranges for WriteOut soon.
+// gathering, if not nil, is called inside Append each time the first bytes of a group
+// gather. No caller may be waiting for them, so the store arranges for WriteOut soon.
 func New(dbid uint64, first Segment, gathering func()) *Log {
 	l := &Log{dbid: dbid, gathering: gathering}
 	invariants.SetRank(&l.syncing, invariants.LogSync)
@@ -114,9 +122,9 @@ func New(dbid uint64, first Segment, gathering func()) *Log {
 // synced, with no lock held. It is called before Activate.
 func (l *Log) OnSync(fn func(time.Duration)) { l.synced = fn }
 
-// OnCrowd has fn called, with no lock held, when so much has gathered that it
-// should be written out: whoever is called does it by WriteOut, and commits need
-// not. Without it a commit does it. It is called before Activate.
+// OnCrowd has fn called, with no lock held, when so much has gathered that it should be
+// written out. fn wakes a worker, which calls WriteOut; without fn a commit writes.
+// OnCrowd is called before Activate.
 func (l *Log) OnCrowd(fn func()) { l.crowded = fn }
 
 // Activate writes and syncs the first segment's header, which names what comes
@@ -178,8 +186,8 @@ func (l *Log) Extend(n int64) error {
 
 // Append adds the payload of one commit, count operations from sequence first
 // on, to the pending group and returns the position behind it. It copies the
-// payload unless keep says that nobody will change it. It cannot fail: Room was
-// asked before, in the same commit section.
+// payload unless keep says that it will not change any more. It cannot fail: Room was
+// called before, in the same commit section.
 func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
 	l.mu.Lock()
 	s := l.segs[len(l.segs)-1]
@@ -213,8 +221,8 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 }
 
 // Rotate makes next the segment that takes appends. The leader finishes the
-// current one, syncs it and only then writes next's header, whatever anybody
-// waits for.
+// current one, syncs it and only then writes next's header, at whatever level callers
+// wait.
 func (l *Log) Rotate(next Segment) {
 	l.mu.Lock()
 	l.segs = append(l.segs, &segment{Segment: next, end: wal.HeaderSize})
@@ -395,7 +403,8 @@ func (l *Log) fail(err error) error {
 	return l.err
 }
 
-// ErrClosed is what Wait ends with for what the log never took, after Close.
+// ErrClosed is the error of Wait, after Close, for a position that the log never
+// reached.
 var ErrClosed = errors.New("log is closed")
 
 var errNotEnded = errors.New("log was not ended")

@@ -390,3 +390,20 @@ func TestManyCommittersAtEveryLevelLoseNothing(t *testing.T) {
 		t.Errorf("%d of %d commits are in the logs", len(seen), workers*each)
 	}
 }
+
+func TestWhatALogTookBeforeItWasClosedHasReachedEveryLevel(t *testing.T) {
+	s := new(sink)
+	l := newLog(t, s)
+	pos := l.Append(1, 1, 0, []byte("payload"), false)
+	if _, err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range []Level{Gathered, Written, Durable} {
+		if err := l.Wait(pos, level); err != nil {
+			t.Errorf("level %d: %v", level, err)
+		}
+		if err := l.Wait(pos+1, level); err != ErrClosed {
+			t.Errorf("level %d, of what it never took: %v", level, err)
+		}
+	}
+}

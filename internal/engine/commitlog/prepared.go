@@ -104,10 +104,10 @@ func (p *Prepared) Make(n int, size int64) error {
 		case err != nil:
 			return err
 		case have > 0 && first.Reserved < roomFor(size):
-			if err := storedir.NoSpace(first.Allocate(roomFor(size))); err != nil {
+			err := storedir.NoSpace(first.Allocate(roomFor(size)))
+			if there := p.reserved(first.Number, roomFor(size), err == nil); there && err != nil {
 				return err
 			}
-			p.reserved(first.Number, roomFor(size))
 		case have >= n:
 			return nil
 		default:
@@ -136,13 +136,17 @@ func (p *Prepared) first() (have int, s Segment, err error) {
 	return len(p.made), s, nil
 }
 
-// reserved notes the space that a prepared log has, if it was not taken meanwhile.
-func (p *Prepared) reserved(n base.FileNum, bytes int64) {
+// reserved notes the space that a prepared log has, if it has it. It reports false if
+// the log was taken meanwhile: then it may be closed, and an error of its file means
+// nothing.
+func (p *Prepared) reserved(n base.FileNum, bytes int64, has bool) (there bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.IndexFunc(p.made, func(s Segment) bool { return s.Number == n }); i >= 0 {
+	i := slices.IndexFunc(p.made, func(s Segment) bool { return s.Number == n })
+	if i >= 0 && has {
 		p.made[i].Reserved = max(p.made[i].Reserved, bytes)
 	}
+	return i >= 0
 }
 
 // create creates a log file and makes its name durable.

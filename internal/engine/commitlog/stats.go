@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stats is what a log has done since New, and what it holds in memory.
+// Stats counts the work of a log since New, and the bytes that it holds in memory.
 type Stats struct {
 	Commits    int64
 	Operations int64 // in them

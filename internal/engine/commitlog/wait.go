@@ -9,17 +9,17 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-// goal is what a caller waits for: everything up to pos written, or synced, and
-// every segment before number first ended and closed.
+// goal is the state of the log that a caller waits for: everything up to pos written,
+// or synced, and every segment before number first ended and closed.
 type goal struct {
 	pos   Position
 	sync  bool
 	first base.FileNum
 }
 
-// waiter is one caller of Wait who has to. Whoever wakes it has filled in the
-// outcome before, so that it returns without the log's lock: as many callers as
-// shared a sync would meet there.
+// waiter is one caller of Wait that has to wait. The leader fills in the outcome before
+// it wakes the waiter, so that this returns without the log's lock: else all callers
+// that shared a sync would meet there.
 type waiter struct {
 	goal goal
 	next *waiter
@@ -31,8 +31,8 @@ type waiter struct {
 
 var waiterPool = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
 
-// waitList is waiters in the order in which they came. Log.mu guards it, but
-// anybody may ask for its size.
+// waitList is waiters in the order in which they came. Log.mu guards it, but its size
+// may be asked for without the lock.
 type waitList struct {
 	first, last *waiter
 	count       atomic.Int32
@@ -61,7 +61,7 @@ func (q *waitList) pop() *waiter {
 	return w
 }
 
-// Level says what a caller of Wait waits for.
+// Level is the durability that a caller of Wait waits for.
 type Level uint8
 
 const (
@@ -79,6 +79,9 @@ func (l *Log) Wait(pos Position, level Level) error {
 		wait, call := l.crowdLocked()
 		if !wait {
 			err := l.err
+			if err == ErrClosed && l.reached(goal{pos: pos}) {
+				err = nil // the log was closed meanwhile, with this in it
+			}
 			l.mu.Unlock()
 			if call {
 				l.crowded()
@@ -97,8 +100,8 @@ func (l *Log) EndBefore(n base.FileNum) error {
 	return l.waitLocked(goal{first: n})
 }
 
-// crowdLocked decides whether a commit that need only be in memory waits for what
-// has gathered to be written, or calls for somebody to do it.
+// crowdLocked decides whether a commit that need only be in memory waits until the
+// gathered bytes have been written, or calls a worker to write them.
 func (l *Log) crowdLocked() (wait, call bool) {
 	left := l.appended - l.written
 	switch {
@@ -113,7 +116,7 @@ func (l *Log) crowdLocked() (wait, call bool) {
 	return false, call
 }
 
-// WriteOut writes what has gathered, without syncing it.
+// WriteOut writes the gathered bytes, without syncing them.
 func (l *Log) WriteOut() error { return l.Wait(l.Appended(), Written) }
 
 func (l *Log) reached(g goal) bool {
@@ -123,7 +126,7 @@ func (l *Log) reached(g goal) bool {
 	return l.written >= g.pos && l.segs[0].Number >= g.first
 }
 
-// outcome returns what a wait for g ends with, if it has ended.
+// outcome returns the result of a wait for g, if the wait has ended.
 func (l *Log) outcome(g goal) (err error, ended bool) {
 	if l.reached(g) {
 		return nil, true
@@ -156,7 +159,7 @@ func (l *Log) waitLocked(g goal) error {
 
 // leadLocked writes groups, oldest segment first, until g has been reached or
 // the log has failed, and hands the lead over. It is called with mu held and
-// releases it: nobody is woken under it.
+// releases it: no waiter is woken under it.
 func (l *Log) leadLocked(g goal) error {
 	var done *waiter
 	err, ended := l.outcome(g)
@@ -179,10 +182,9 @@ func (l *Log) leadLocked(g goal) error {
 	return err
 }
 
-// settleLocked waits a moment, a fraction of a sync, for the callers who were
-// there when the last group was done to come back with their next commits, so
-// that a sync carries all of them and not every other half. It releases mu
-// meanwhile: those who come need it.
+// settleLocked waits a moment, a fraction of a sync, until the callers of the last
+// group are back with their next commits, so that a sync carries all of them and not
+// every other half. It releases mu meanwhile: the callers need it.
 func (l *Log) settleLocked() {
 	want := l.callers
 	if want < 3 || l.waiting.size()+1 >= want {
@@ -200,7 +202,7 @@ func (l *Log) settleLocked() {
 // settleShare is the part of a sync that the leader waits for others at most.
 const settleShare = 8
 
-// takeDoneLocked takes everybody whose wait is over out of the list, with the
+// takeDoneLocked takes the waiters whose wait is over out of the list, with the
 // outcome, and returns them chained.
 func (l *Log) takeDoneLocked() (done *waiter) {
 	before := l.waiting.size()
@@ -220,8 +222,8 @@ func (l *Log) takeDoneLocked() (done *waiter) {
 	return done
 }
 
-// handOverLocked makes the first of those who still wait the leader, and returns
-// it to be woken; nil if nobody waits.
+// handOverLocked makes the first waiter that is left the leader, and returns it to be
+// woken; nil if there is none.
 func (l *Log) handOverLocked() *waiter {
 	l.busy = l.waiting.first != nil
 	if !l.busy {

@@ -1,16 +1,16 @@
-// Package readstate is what reads stand on: the memtables and tables of one
-// moment, published whole.
+// Package readstate holds the memtables and tables of one moment, which reads use, and
+// publishes them whole.
 //
 //	States ──current──► State{Mem, Imms, Version, Runs}     immutable
 //	   │                   ▲ pinned by a call, held by an iterator or transaction
-//	   └──alive: every State that somebody still uses
+//	   └──alive: every State that is in use
 //	Tables ──► table handles, by the number of States that list them
 //	Points ──► the (sequence, clock) pairs that no merge may drop
 //
-// A reader pins the current State, then loads the visible sequence. What was
-// visible is in the pinned State, or was committed after the pin. A State ends
-// when it is not the current one and nobody uses it: then its memtables go back to
-// be filled again, and tables that no State lists are removed.
+// A reader pins the current State, then loads the visible sequence. Every record up to
+// that sequence is in the pinned State, or was committed after the pin. A State ends
+// when it is neither the current one nor in use: then its memtables go back to be
+// filled again, and tables that no State lists are removed.
 //
 // Locks, in the order in which they are taken: States.mu, then Tables.mu;
 // State.olderMu, then Table.opening, which is held while a file is opened, then

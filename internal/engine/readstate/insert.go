@@ -13,7 +13,7 @@ type RecordSink interface {
 }
 
 // Insert adds the record that operation o makes at seq; hash is that of its row.
-// An owned value, which nobody will change, may be referenced instead of copied.
+// An owned value, which will not change any more, may be referenced instead of copied.
 func Insert(t RecordSink, hash uint64, o record.Op, seq base.SeqNum, owned bool) {
 	tr := base.Trailer{Seq: seq, Expiry: o.Expiry, Attr: o.Attr}
 	switch {

@@ -6,14 +6,14 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// Known answers what is known of the tables of a State without any I/O: of those
-// whose readers are open. It is not safe for concurrent use.
+// Known answers questions about the tables of a State without any I/O: about the
+// tables whose readers are open. It is not safe for concurrent use.
 type Known struct {
 	state   *State
 	handles map[base.FileNum]*Table // made when first needed
 }
 
-// Known returns what is known of the state's tables.
+// Known returns a Known of the state's tables.
 func (rs *State) Known() *Known { return &Known{state: rs} }
 
 // Handle returns the handle of a table of the state.

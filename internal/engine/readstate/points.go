@@ -8,11 +8,10 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// Points is the list of registered read points: the (sequence, clock) pairs
-// of open snapshots and read-write transactions. What a registered point can
-// see, no merge may drop. Choosing a point and registering it is one step, and
-// so is capturing the list; a merge pins its inputs first and captures second.
-// Safe for concurrent use.
+// Points is the list of registered read points: the (sequence, clock) pairs of open
+// snapshots and transactions. What a registered point can see, no merge may drop.
+// Choosing a point and registering it is one step, and so is capturing the list; a
+// merge pins its inputs first and captures second. Safe for concurrent use.
 type Points struct {
 	Visible func() base.SeqNum // the store's largest published sequence; constant after Open
 	Clock   *clock.Clock       // constant after Open

@@ -37,7 +37,7 @@ func (r *Run) prepare() {
 	}
 }
 
-// Search returns the index of the first table that may hold key or larger ones.
+// search returns the index of the first table that may hold key or larger ones.
 func (r *Run) search(key []byte) int {
 	lo, hi := 0, len(r.Tables)
 	if r.last8 != nil && base.CommonPrefix(key, r.Tables[0].Smallest) >= r.skip {

@@ -7,18 +7,19 @@ import (
 
 // RunIter is the tables of a run as the sources of an iterator.Concat.
 type RunIter struct {
-	run      *Run
-	table    *sstable.Iter // reused for one table after the other
-	keysOnly bool
-	cold     bool
-	concat   iterator.Concat
+	run     *Run
+	table   *sstable.Iter // reused for one table after the other
+	options sstable.IterOptions
+	concat  iterator.Concat
+	own     *OpenTable // of the table the walk is in, if nobody else uses that
 }
 
 // Init makes s an iterator over a run, with t reused for one table after the other,
 // and returns it.
-func (s *RunIter) Init(r *Run, t *sstable.Iter, keysOnly bool) iterator.Iterator {
-	s.run, s.table, s.keysOnly, s.cold = r, t, keysOnly, false
+func (s *RunIter) Init(r *Run, t *sstable.Iter, o sstable.IterOptions) iterator.Iterator {
+	s.run, s.table, s.options = r, t, o
 	s.concat.Init(s)
+	s.concat.Within(o.Lower, o.Upper)
 	return &s.concat
 }
 
@@ -26,7 +27,10 @@ func (s *RunIter) Init(r *Run, t *sstable.Iter, keysOnly bool) iterator.Iterator
 func (s *RunIter) Table() *sstable.Iter { return s.table }
 
 // Forget lets go of the run.
-func (s *RunIter) Forget() { s.run = nil }
+func (s *RunIter) Forget() {
+	s.run, s.options = nil, sstable.IterOptions{}
+	s.concat.Within(nil, nil)
+}
 
 // Len implements iterator.Sources.
 func (s *RunIter) Len() int { return len(s.run.Tables) }
@@ -39,18 +43,27 @@ func (s *RunIter) Bounds(i int) (smallest, largest []byte) {
 
 // Open implements iterator.Sources.
 func (s *RunIter) Open(i int) (iterator.Iterator, error) {
-	r, err := s.run.Tables[i].Get()
+	r, own, err := s.run.Tables[i].walk()
 	if err != nil {
 		return nil, err
 	}
-	s.table.Init(r, sstable.IterOptions{KeysOnly: s.keysOnly, Cold: s.cold})
+	s.own = own
+	s.table.Init(r, s.options)
 	return s.table, nil
+}
+
+// Shut implements iterator.Shutter.
+func (s *RunIter) Shut() {
+	if s.own != nil {
+		s.own.close()
+		s.own = nil
+	}
 }
 
 // NewMergeIter returns an iterator over a run for a merge, which reads it once from
 // end to end: its blocks are not kept in the cache.
 func NewMergeIter(run *Run) iterator.Iterator {
-	it := &RunIter{run: run, table: &sstable.Iter{}, cold: true}
+	it := &RunIter{run: run, table: &sstable.Iter{}, options: sstable.IterOptions{Cold: true}}
 	it.concat.Init(it)
 	return &it.concat
 }

@@ -37,7 +37,7 @@ type State struct {
 	ended   atomic.Bool  // its tables have been released
 
 	olderMu invariants.Mutex
-	older   atomic.Pointer[[]rangedel.Run] // see olderDeletes
+	older   atomic.Pointer[[]rangedel.Run] // see OlderDeletes
 }
 
 func newState() *State {
@@ -56,9 +56,9 @@ type Mem struct {
 	Reserved int64 // of the memory budget, once it is sealed
 	Usual    bool  // made by a rotation: its table may be used again
 
-	refs int // read states that list it; guarded by states.mu
+	refs int // read states that list it; guarded by States.mu
 
-	Lost atomic.Int64 // what range reads have lost to its being there, in bytes of merging
+	Lost atomic.Int64 // the loss of range reads to it, in bytes of merging
 
 	Tombstones int // deletes and range deletes in it; guarded by the commit section
 }
@@ -102,12 +102,15 @@ func (r *Run) deletes() (run rangedel.Run, err error) {
 		if t.RangeDeletes == 0 {
 			continue
 		}
-		rd, err := t.Get()
+		rd, own, err := t.walk()
 		if err != nil {
 			return nil, err
 		}
 		if l := rd.RangeDeletes(); !l.Empty() {
 			run = append(run, l)
+		}
+		if own != nil {
+			own.close()
 		}
 	}
 	return run, nil
@@ -126,12 +129,33 @@ type Found struct {
 // each source before its index or filter: whatever it covers is older, for
 // sources are in order of age. Expiry is the caller's business.
 func (rs *State) Get(row []byte, hash uint64, seq base.SeqNum) (f Found, err error) {
-	if done := rs.Mem.lookup(row, hash, seq, &f); done {
-		return f, nil
+	return rs.Look(row, hash, seq, WantValue)
+}
+
+// Want is what a look-up wants of the value. What is in memory comes with its value
+// whatever is wanted.
+type Want = sstable.Want
+
+const (
+	WantValue = sstable.WantValue
+	WantSmall = sstable.WantSmall
+	WantKey   = sstable.WantKey
+)
+
+// Look is Get for callers who may not want the value.
+func (rs *State) Look(row []byte, hash uint64, seq base.SeqNum, want Want) (f Found, err error) {
+	f.Loan.Want = want
+	err = rs.find(row, hash, seq, &f)
+	return f, err
+}
+
+func (rs *State) find(row []byte, hash uint64, seq base.SeqNum, f *Found) error {
+	if done := rs.Mem.lookup(row, hash, seq, f); done {
+		return nil
 	}
 	for _, m := range rs.Imms {
-		if done := m.lookup(row, hash, seq, &f); done {
-			return f, nil
+		if done := m.lookup(row, hash, seq, f); done {
+			return nil
 		}
 	}
 	for i := range rs.Runs {
@@ -145,12 +169,12 @@ func (rs *State) Get(row []byte, hash uint64, seq base.SeqNum) (f Found, err err
 		} else if t = r.Find(row); t == nil {
 			continue
 		}
-		done, err := t.lookup(row, hash, seq, &f)
+		done, err := t.lookup(row, hash, seq, f)
 		if done || err != nil {
-			return f, err
+			return err
 		}
 	}
-	return f, nil
+	return nil
 }
 
 func (m *Mem) lookup(row []byte, hash uint64, seq base.SeqNum, f *Found) (done bool) {

@@ -59,8 +59,8 @@ func (s *States) Hold() *State {
 	return rs
 }
 
-// HoldTables is Hold for those who need the tables alone: the memtables of the
-// moment are not kept for them.
+// HoldTables is Hold for callers that need the tables alone: it does not keep the
+// memtables of the moment.
 func (s *States) HoldTables() *State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *States) Drop(rs *State) {
 	}
 }
 
-// tryEnd releases the tables of a retired state that nobody uses any more.
+// tryEnd releases the tables of a retired state that is not in use any more.
 func (s *States) tryEnd(rs *State) {
 	if rs.Holders.Load() != 0 || !rs.Calls.Zero() || rs.Holders.Load() != 0 {
 		return
@@ -145,7 +145,7 @@ func (rs *State) EachMem(f func(*Mem)) {
 	}
 }
 
-// Trim closes table files beyond the limit as soon as nobody can be using them.
+// Trim closes table files beyond the limit as soon as no read state can use them.
 // The current state may be, so it is replaced by one like it.
 func (s *States) Trim() {
 	s.mu.Lock()
@@ -188,8 +188,8 @@ func (s *States) ReadError(err error) error {
 	return err
 }
 
-// MemtableBytes returns what the memtables hold that any state in use lists: an
-// iterator left open keeps those of its beginning.
+// MemtableBytes returns the bytes of the memtables that states in use list: an open
+// iterator keeps those of its beginning.
 func (s *States) MemtableBytes() (sum int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

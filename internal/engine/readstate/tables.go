@@ -46,7 +46,7 @@ type Table struct {
 	reader  atomic.Pointer[OpenTable]
 	opening invariants.Mutex // held while the reader is opened
 
-	refs int // read states that list it; guarded by tableCache.mu
+	refs int // read states that list it; guarded by Tables.mu
 }
 
 // OpenTable is a table's reader and its file.
@@ -115,9 +115,9 @@ func (c *Tables) acquire(v *manifest.Version) (runs []Run, maxSeq base.SeqNum) {
 // changes only the record.
 func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID }
 
-// release counts one read state less. live is the newest version: a table that
-// nobody lists and live does not hold is obsolete. Readers retired while the
-// read state was alive may be closed now.
+// release counts one read state less. A table that no read state lists any more is
+// obsolete: the current state would list it if a version had it. Readers that were
+// retired while the read state was alive may be closed now.
 func (c *Tables) release(rs *State) {
 	c.mu.Lock()
 	var closing []*OpenTable
@@ -183,6 +183,29 @@ func (t *Table) Get() (*sstable.Reader, error) {
 		return o.Reader, nil
 	}
 	return t.open()
+}
+
+// walk returns a reader for a walk, which goes on to other tables. Where as many
+// files are open as may be, it is one that nobody else has: own, which the caller
+// closes. One that all share could not be closed before the walk's state ends, and a
+// walk may meet every table of the store.
+func (t *Table) walk() (r *sstable.Reader, own *OpenTable, err error) {
+	if t.reader.Load() == nil && t.cache.crowded() {
+		if own, err = t.cache.openFile(t.Table); err != nil {
+			return nil, nil, err
+		}
+		return own.Reader, own, nil
+	}
+	r, err = t.Get()
+	return r, nil, err
+}
+
+// crowded reports whether as many files are open as may be, those counted that wait
+// for read states to end.
+func (c *Tables) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && c.open+len(c.retired) >= c.limit
 }
 
 func (t *Table) open() (*sstable.Reader, error) {

@@ -2,7 +2,7 @@
 // those that are. A nomination is a suspicion: a typed call that ended a collection,
 // a merge that dropped a metadata row, and a timer that is due all nominate. Only the
 // reaper decides, in a validated transaction at the newest sequence. It asks the
-// owner row who owns the collection, and that key's newest row whether it still
+// owner row which key owns the collection, and that key's newest row whether it still
 // does:
 //
 //	no owner row                              → dead already
@@ -11,8 +11,8 @@
 //
 // The commit that records the verdict also deletes the timer that asked for it.
 // Exception: if the collection is alive and has due elements, the reaper purges them
-// and the timer moves to the next deadline. What becomes of a nomination stands in
-// manifest.Nominations.
+// and the timer moves to the next deadline. manifest.Nominations draws the way of a
+// nomination.
 //
 // One goroutine at a time calls Step. The package holds no lock; it imports txn,
 // rows and readstate, and below them internal/collection and manifest.
@@ -20,6 +20,7 @@ package reaper
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 
@@ -145,7 +146,7 @@ func (r *Reaper) decide(ids []manifest.IDRange, timers []timer) error {
 	}
 	c.Urgent = true
 	c.Entered = r.Nominations.Decided
-	if err := t.Commit(r.Level, nil); err != nil {
+	if err := t.Commit(context.Background(), r.Level, nil); err != nil {
 		return err
 	}
 	if reaped > 0 {
@@ -181,7 +182,7 @@ func judgeAll(t *txn.Txn, ids []manifest.IDRange, timers []timer) (dead []manife
 	return dead, nil
 }
 
-// finding is what is true of a collection that has an owner row.
+// finding is the state of a collection that has an owner row.
 type finding struct {
 	row     []byte // key row of the owner; nil: no owner row, dead already
 	alive   bool   // that row carries the id and has not expired
@@ -199,7 +200,7 @@ func inspect(t *txn.Txn, number uint32, id uint64) (v finding, err error) {
 	if err != nil {
 		return v, err
 	}
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantValue)
 	if err != nil {
 		return v, err
 	}
@@ -208,7 +209,7 @@ func inspect(t *txn.Txn, number uint32, id uint64) (v finding, err error) {
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut
 	v.alive, v.expired = carries && f.OK, carries && !f.OK
 	if v.alive {
-		// Metadata that is damaged is left to those who open it.
+		// Damaged metadata is reported by the next call that opens it.
 		m, _ := record.DecodeMeta(f.Value)
 		v.due = m.NextDue
 	}
@@ -230,9 +231,9 @@ func judge(t *txn.Txn, number uint32, id uint64) (dead bool, err error) {
 	return true, nil
 }
 
-// purge removes what is due from collections that live, in transactions of a
+// purge removes due elements from collections that live, in transactions of a
 // thousand elements each. A purge that loses to a writer leaves the rest to it:
-// writers purge what they write to, and the timer is still there.
+// a writer purges its collection, and the timer is still there.
 func (r *Reaper) purge(due []timer) error {
 	var errs []error
 	for _, d := range due {
@@ -263,7 +264,7 @@ func (r *Reaper) purgeSome(d timer) (more bool, err error) {
 		return false, err
 	}
 	c.Urgent = true
-	if err := t.Commit(r.Level, nil); err != nil {
+	if err := t.Commit(context.Background(), r.Level, nil); err != nil {
 		return false, err
 	}
 	return more, nil

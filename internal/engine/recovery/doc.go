@@ -6,7 +6,7 @@
 //	  └──Tables─────► Loader ──► memtable ──► table     a store that is written to
 //	                              └── let go of before the next one is filled
 //
-// Judge comes first: what it refuses leaves the directory as it was. The logs are
+// Judge comes first: after its refusal the directory is as it was. The logs are
 // then read a second time, so that memory holds one memtable, however long the
 // logs are. Loader is for repair, too, which judges by other rules.
 //

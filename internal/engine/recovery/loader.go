@@ -23,16 +23,16 @@ type Loader struct {
 	ops []record.Op
 }
 
-// keepFrom is the payload size from which memtables reference what was read
-// instead of copying it.
+// keepFrom is the payload size from which memtables reference the bytes that were read
+// instead of copying them.
 const keepFrom = 1 << 20
 
-// usualRecord is about what a record takes of a memtable, with a small value.
+// usualRecord is about the bytes that a record with a small value takes of a memtable.
 const usualRecord = 256
 
 // Frame inserts the operations of one commit group. The whole frame is decoded
 // before any of it counts: after an error that is ErrCorruption the Loader is as it
-// was. An owned payload, which nobody will change, may be referenced.
+// was. An owned payload, which will not change any more, may be referenced.
 func (l *Loader) Frame(f wal.Frame, payload []byte, owned bool) error {
 	var size int64
 	var err error

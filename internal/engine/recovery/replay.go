@@ -16,7 +16,7 @@ import (
 	"github.com/siltstonedb/siltstone/wal"
 )
 
-// Config is what a Replay needs to know.
+// Config is the settings of a Replay.
 type Config struct {
 	Dir           storedir.Dir
 	State         *manifest.State // as it was found
@@ -123,7 +123,7 @@ func (r *Replay) Empty() bool { return len(r.logs) == 0 }
 
 // Judge reads every log and judges them as a chain. A torn end is fine in a log
 // without a successor; everything else that is missing is damage. Only the clock
-// and LastSeq remember what was read.
+// and LastSeq keep something of the logs.
 func (r *Replay) Judge() error {
 	if r.Empty() {
 		return nil

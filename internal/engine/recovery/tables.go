@@ -17,8 +17,8 @@ type Output struct {
 }
 
 // Tables writes the records of all logs to tables, memtable by memtable, and makes
-// them durable. It returns the edit that adds them, which nobody has applied yet.
-// After an error what it made stays behind, named by nothing.
+// them durable. It returns the edit that adds them, which the caller is to apply.
+// After an error the tables stay behind, and no manifest names them.
 func (r *Replay) Tables(o Output) (*manifest.Edit, error) {
 	edit := &manifest.Edit{}
 	nth := 0

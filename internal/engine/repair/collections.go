@@ -27,7 +27,7 @@ func mendCollections(ctx context.Context, s *check.Store, b *batch, done *Mended
 	if err != nil {
 		return err
 	}
-	// What is in one record cannot be mended from others; it is left as it is.
+	// A fault within one record cannot be mended from others; the record stays.
 	done.Collections = append(done.Collections, inline...)
 	mended := map[check.Collection]bool{}
 	for _, f := range faults {
@@ -147,7 +147,7 @@ func (m *collectionRepair) timer(at int64) error {
 	return m.put(keyenc.AppendTimerRow(nil, at, m.id), record.TypeNone, m.prefix)
 }
 
-// drop deletes what is left of a collection without elements or metadata.
+// drop deletes the last rows of a collection without elements or metadata.
 func (m *collectionRepair) drop(lo, hi []byte) error {
 	if m.row != nil {
 		if err := m.delete(m.row); err != nil {

@@ -1,4 +1,4 @@
-// Package repair makes a whole store out of what is left of a damaged one.
+// Package repair makes a whole store out of the readable parts of a damaged one.
 //
 //	Salvage   manifest ─ which files count ─┐
 //	          tables ── blocks that verify ─┤ Merging, each record once ──► one run
@@ -6,7 +6,7 @@
 //	Mend      keyspaces without a name ──► named
 //	          collections ──► follow the elements that are left of them
 //
-// The caller opens what Salvage made as a store, has it mended and checked, and
+// The caller opens the directory of Salvage as a store, has it mended and checked, and
 // then publishes it: no call leads up from here. The damaged store is only read.
 //
 // The package takes no lock. It imports engine/check, whose faults it mends,

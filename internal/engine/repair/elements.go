@@ -13,7 +13,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// memberScore is what is left of a member of a sorted set.
+// memberScore is the remains of a member of a sorted set.
 type memberScore struct {
 	score    uint64
 	deadline int64 // 0: none
@@ -23,11 +23,11 @@ type memberScore struct {
 }
 
 // elementsOf goes over the rows in [lo, hi): it counts the elements and makes the
-// rows that go by them agree. What an element row says counts.
+// rows that go by them agree. Of two rows that disagree the element row counts.
 //
 //	element   stays, unless it is malformed
-//	score     goes if the member says otherwise; is put where it is missing, and
-//	          gives its member back if that is what is missing
+//	score     goes if the member has another one; is put where it is missing, and
+//	          gives its member back if the element row is missing
 //	bucket    goes: the order is not counted any more
 //	due       goes if no element has that deadline; is put where it is missing
 //	item      stays where it is

@@ -8,14 +8,14 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Mended is what Mend found, and what became of it.
+// Mended is the faults that Mend found and mended.
 type Mended struct {
 	Keyspaces   []error // faults of the names of keyspaces
 	Collections []error // whose rows did not agree
 }
 
-// Mend makes the keyspaces and collections of an open store whole. Nobody else
-// writes to it. It calls pin for the store as it is, once before each of the two
+// Mend makes the keyspaces and collections of an open store whole. There is no other
+// writer. It calls pin for the store as it is, once before each of the two
 // parts, and commit for the operations of a part of the work, which it uses again.
 func Mend(ctx context.Context, pin func() (check.Store, error), commit func(ops []record.Op) error) (Mended, error) {
 	var done Mended
@@ -63,7 +63,7 @@ func (b *batch) deleteRange(lo, hi []byte) error {
 	return b.add(record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
 }
 
-// flush commits what was gathered.
+// flush commits the gathered operations.
 func (b *batch) flush() error {
 	if len(b.ops) == 0 {
 		return nil

@@ -145,7 +145,7 @@ func (r *salvage) openTables(files storedir.Listing) error {
 	return nil
 }
 
-// reportTables adds what was found of the tables to the report, once they were read to
+// reportTables adds the findings on the tables to the report, once they were read to
 // their ends.
 func (r *salvage) reportTables() {
 	for _, t := range r.tables {
@@ -159,7 +159,7 @@ func (r *salvage) reportTables() {
 	}
 }
 
-// readLogs replays into memory what verifies of the logs that count.
+// readLogs replays into memory the commits that verify, of the logs that count.
 func (r *salvage) readLogs(numbers []base.FileNum) error {
 	to := &recovery.Loader{MemtableBytes: r.MemtableBytes, Full: func(m *readstate.Mem) error {
 		r.mems = append(r.mems, m)

@@ -8,14 +8,15 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 )
 
-// Report says what Salvage found of a damaged store, as far as it came.
+// Report is the findings of Salvage on a damaged store; after an error, those until
+// then.
 type Report struct {
 	Manifest error // why the manifest could not be used; nil: it could
 	Current  error // why CURRENT did not lead to it; nil: it did
 	Files    []File
 }
 
-// File is what was found of one table or log.
+// File is the finding on one table or log.
 type File struct {
 	Name    string
 	Kept    int64 // records or, of a log, operations that were read

@@ -11,7 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/sstable"
 )
 
-// Config is what Salvage needs to know.
+// Config is the settings of Salvage.
 type Config struct {
 	From          storedir.Dir // kept from writers by the caller
 	MemtableBytes int64
@@ -20,9 +20,9 @@ type Config struct {
 	NewTable      func(storedir.Dir, base.FileNum) (compaction.NewTable, error)
 }
 
-// Salvage makes to, and writes what can be read of the store in c.From to it: one
-// run of tables, a manifest and CURRENT. What keyspaces and collections lost is for
-// Mend. The report says what was read, also after an error; then the caller
+// Salvage makes to, and writes to it the records of c.From that can be read: one run
+// of tables, a manifest and CURRENT. Mend then makes keyspaces and collections whole.
+// The report lists the files that were read, also after an error; then the caller
 // discards to.
 //
 //  1. source opened and its logs loaded into memory, reading only

@@ -5,13 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// Range reads pay for every source that they merge. Their price is counted in
+// Range reads lose time to every source that they merge. The loss is counted in
 // bytes that could have been merged in the same time. It is spent on merging the
 // sources, once readers have lost as much time as that takes and not before. See
 // compaction.Input.ReadCredit.
 //
-//	rowIter ──► readLoss.runs ──────────► Pick: fewer runs
-//	        └─► memState.lost ──► flush ──┘
+//	Iter ──► Loss.Runs ───────────────────────► Pick: fewer runs
+//	     └─► readstate.Mem.Lost ──► flush ──┘
 //
 // A state that is no longer the current one earns nothing, nor does a read point
 // older than the newest table: merging may not drop the versions that it reads.
@@ -25,8 +25,8 @@ const (
 	memStepPrice = 8   // of a step within a memtable
 )
 
-// Loss is what range reads have lost to many runs, less what was spent on
-// merging for them. Safe for concurrent use.
+// Loss is the bytes of merging that range reads have lost to many runs, less those
+// that were spent on merging for them. Safe for concurrent use.
 type Loss struct {
 	Runs atomic.Int64 // bytes of merging
 	Wake func()       // called when the sum may be worth a merge; must not block
@@ -56,15 +56,14 @@ func (it *Iter) noteStep() {
 	}
 }
 
-// noteStride counts a step within a memtable.
+// noteMemoryStep counts a step within a memtable.
 func (it *Iter) noteMemoryStep() {
 	if it.cost.memSteps++; it.cost.memSteps >= CountEvery {
 		it.countCost()
 	}
 }
 
-// countCost adds what the walk has cost since it was last counted to what
-// readers have lost.
+// countCost adds the cost of the walk, since it was last counted, to the loss.
 func (it *Iter) countCost() {
 	c, rs := it.cost, it.State
 	it.cost = readCost{}
@@ -84,8 +83,8 @@ func (it *Iter) countCost() {
 	}
 }
 
-// add adds n to a sum of what readers have lost. Each time it has grown by an
-// eighth or so a worker looks what that pays for.
+// add adds n to a loss. Each time the sum has grown by about an eighth a worker is
+// woken, which looks whether it pays for a merge.
 func (l *Loss) add(sum *atomic.Int64, n int64) {
 	now := sum.Add(n)
 	if worthALook(now-n, now) {
@@ -107,7 +106,7 @@ func worthALook(from, to int64) bool {
 	return from>>digits != to>>digits
 }
 
-// lost returns what a walk lost to there being more than one run, and to the
+// lost returns the loss of a walk to runs, if there is more than one, and to the
 // memtable: as one source more, and, if it is the only one, for its slower steps.
 // A memtable that waits to be flushed costs nothing here: it will be. It is a pure
 // function.
@@ -128,5 +127,5 @@ func (c readCost) lost(runs int, mem bool) (byRuns, byMem int64) {
 	return byRuns, byMem + int64(c.memSteps)*memStepPrice
 }
 
-// Spend takes n bytes of merging off what readers have lost.
+// Spend takes n bytes of merging off the loss.
 func (l *Loss) Spend(n int64) { l.Runs.Add(-n) }

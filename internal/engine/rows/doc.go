@@ -6,8 +6,8 @@
 //	  ▼
 //	Iter = Merging(own writes, memtables, runs)   every version of every key
 //	         − versions that the View does not see
-//	         − tombstones, and what range tombstones cover
-//	         − what has expired at View.Now
+//	         − tombstones, and records under range tombstones
+//	         − records that have expired at View.Now
 //	         + the read set of the transaction that walks, if there is one
 //
 // Inside a block, or the leaf of a memtable, in which no other source has a say,

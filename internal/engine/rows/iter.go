@@ -19,7 +19,7 @@ import (
 // and not expired. It is the one place where visibility is decided for ranges;
 // iterators, loops, typed values and conflict checks stand on it.
 //
-// Bounds and keys are row keys. What it lends is valid until the next move. Not
+// Bounds and keys are row keys. Its slices are valid until the next move. Not
 // safe for concurrent use.
 type Iter struct {
 	src *Source
@@ -60,9 +60,9 @@ type row struct {
 	kept    []byte // behind value, where a move would overwrite it
 }
 
-// walk is what an Iter has passed and not noted in the read set.
+// walk is the stretch that an Iter has passed and not noted in the read set.
 type walk struct {
-	Reads *readset.Set // of the transaction that walks; nil if nobody asks
+	Reads *readset.Set // of the transaction that walks; nil if there is none
 	from  []byte       // where the walk began
 	walks bool
 }
@@ -94,7 +94,7 @@ func (v *View) visible(s base.SeqNum) bool {
 	return s <= v.Seq || s > OwnBase && s <= v.OwnSeq
 }
 
-// Source is what the iterators of one store share.
+// Source is shared by the iterators of one store.
 type Source struct {
 	States *readstate.States
 	Loss   Loss
@@ -145,6 +145,7 @@ func (it *Iter) Refresh(v View) {
 // open makes the children, newest source first: own writes, memtables, runs.
 func (it *Iter) open() {
 	rs, keysOnly := it.State, it.keysOnly
+	o := sstable.IterOptions{KeysOnly: keysOnly, Lower: it.lower, Upper: it.upper}
 	mems := 1 + len(rs.Imms)
 	it.children = it.children[:0]
 	it.mems = grow(it.mems, mems+1)
@@ -165,7 +166,7 @@ func (it *Iter) open() {
 	}
 	it.firstRun = len(it.children)
 	for i := range rs.Runs {
-		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], keysOnly))
+		it.children = append(it.children, it.runs[i].Init(&rs.Runs[i], &it.tables[i], o))
 	}
 	it.merge.Init(it.children)
 }

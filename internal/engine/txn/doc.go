@@ -1,13 +1,13 @@
 // Package txn runs one transaction over rows: reads at one point of one state,
-// writes in a buffer of its own, and the set of what was read.
+// writes in a buffer of its own, and the set of its reads.
 //
 //	        ┌ own writes: buffer, and its index beyond a few
 //	Get ────┤                                            │ read set: points, intervals,
 //	        └ readstate.State at View.Seq                │ earliest expiry
 //	Commit ─► commit.Change{Reads, …} ─► commit.Section
 //
-// Two kinds of callers stand on it. A long-lived transaction registers its read
-// point, so that no merge drops what it can see. A call on a typed value pins the
+// There are two kinds of transactions. A long-lived one registers its read point, so
+// that no merge drops a version that it can see. A call on a typed value pins the
 // current state and demands that it is still the current one at its commit; a call
 // that has lost a few times to a changing state runs as a registered transaction,
 // and at last while other writers wait.

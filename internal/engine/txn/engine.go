@@ -25,6 +25,8 @@ import (
 type Engine struct {
 	// Conflicts counts commits that were refused because reads had changed.
 	Conflicts atomic.Int64
+	// Held is about what the transactions hold of their writes, in bytes.
+	Held atomic.Int64
 
 	locks keyLocks
 
@@ -37,9 +39,10 @@ type Engine struct {
 	life     *lifecycle.State
 	level    commitlog.Level // of calls
 	readOnly bool
+	maxBytes int64 // of writes that a long-lived transaction may hold; 0: no limit
 }
 
-// Config is what an Engine stands on.
+// Config is the parts of the store and the settings that an Engine uses.
 type Config struct {
 	Section  *commit.Section
 	States   *readstate.States
@@ -49,13 +52,15 @@ type Config struct {
 	Life     *lifecycle.State
 	Level    commitlog.Level // that calls wait for
 	ReadOnly bool
+
+	MaxTxBytes int64 // that a long-lived transaction may hold of its writes; 0: no limit
 }
 
 // New returns the engine of a store.
 func New(c Config) *Engine {
 	e := &Engine{
 		section: c.Section, states: c.States, rows: c.Rows, clock: c.Clock, set: c.Set,
-		life: c.Life, level: c.Level, readOnly: c.ReadOnly,
+		life: c.Life, level: c.Level, readOnly: c.ReadOnly, maxBytes: c.MaxTxBytes,
 	}
 	for i := range e.locks.stripes {
 		invariants.SetRank(&e.locks.stripes[i].Mutex, invariants.KeyLock)
@@ -99,12 +104,12 @@ const (
 // EndCall ends it.
 func (e *Engine) BeginCall(ks *keyspace.Space, write bool, key string, attempt int) (*Txn, error) {
 	if write && e.readOnly {
-		return nil, base.ErrReadOnly
+		return nil, base.ErrReadOnlyStore
 	}
 	t := pool.Get().(*Txn)
 	if write && attempt > turnAfter {
 		allowance := min(100*time.Millisecond<<min(attempt-turnAfter-1, 10), time.Minute)
-		turn, err := e.section.BeginTurn(e.life.Context(), allowance)
+		turn, err := e.section.BeginTurn(context.Background(), allowance)
 		if err != nil {
 			pool.Put(t)
 			return nil, err
@@ -163,7 +168,7 @@ func (e *Engine) EndCall(t *Txn, err error) (again bool, _ error) {
 		err = t.err
 	}
 	if err == nil && wrote {
-		err = t.Commit(e.level, t.turn)
+		err = t.Commit(context.Background(), e.level, t.turn)
 		again = commit.IsConflict(err)
 	}
 	writes := t.writes
@@ -172,8 +177,8 @@ func (e *Engine) EndCall(t *Txn, err error) (again bool, _ error) {
 	case again:
 		return true, e.life.ClosedErr()
 	case err == nil && writes && !wrote:
-		// A write that found nothing to do rests on what it saw, as an empty commit
-		// does: that must be as durable as the write would have been.
+		// A write that found nothing to do answers by what it read, as an empty commit
+		// does: those records must be as durable as the write would have been.
 		err = e.section.Wait(e.section.Log().Appended(), e.level)
 	}
 	return false, err

@@ -9,9 +9,9 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// frozen is a transaction as it stood when a loop began: reads see what was written
-// before that moment and nothing of what the loop's body writes. It cannot write,
-// and lives as long as the transaction.
+// frozen is a transaction as it stood when a loop began: reads see the writes from
+// before that moment and none of the loop's body. It cannot write, and lives as long
+// as the transaction.
 type frozen struct {
 	*Txn
 	space   *keyspace.Space
@@ -21,8 +21,9 @@ type frozen struct {
 
 // Frozen implements collection.Txn.
 func (t *Txn) Frozen(sc *collection.Scratch) collection.Txn {
+	t.hold()
 	if t.ofCall {
-		return t // nobody else can use it
+		return t // no body of a loop can write through it
 	}
 	return t.frozenIn(t.ks, sc)
 }
@@ -45,12 +46,12 @@ func (f *frozen) Dead(uint64)                                  {}
 func (f *frozen) Removed(uint64)                               {}
 
 // look is Txn.Look at the moment the loop began.
-func (f *frozen) look(row []byte) (readstate.Found, error) {
+func (f *frozen) look(row []byte, want readstate.Want) (readstate.Found, error) {
 	if f.err != nil {
 		return readstate.Found{}, f.err
 	}
 	hash := base.HashRow(row)
-	r, own, err := find(&f.view, row, hash)
+	r, own, err := find(&f.view, row, hash, want)
 	if err != nil {
 		return r, f.fail(f.engine.states.ReadError(err))
 	}
@@ -66,20 +67,20 @@ func (f *frozen) look(row []byte) (readstate.Found, error) {
 
 // Get implements collection.Txn.
 func (f *frozen) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, readstate.WantValue)
 	return appendFound(&r, dst, len(r.Value), err)
 }
 
 // Peek implements collection.Txn.
 func (f *frozen) Peek(row []byte) (base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, readstate.WantKey)
 	_, trailer, err := appendFound(&r, nil, 0, err)
 	return trailer, err
 }
 
 // Head implements collection.Txn.
 func (f *frozen) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
-	r, err := f.look(row)
+	r, err := f.look(row, wantHead(row))
 	return appendFound(&r, dst, n, err)
 }
 
@@ -99,8 +100,8 @@ func (f *frozen) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Curso
 	return f.scan(f.view, lo, hi, o)
 }
 
-// appendFound appends the first n bytes of the value to dst, and gives back what the
-// value was lent from. Without a live record it is ErrNotFound.
+// appendFound appends the first n bytes of the value to dst, and returns the loan of
+// the value. Without a live record it is ErrNotFound.
 func appendFound(f *readstate.Found, dst []byte, n int, err error) ([]byte, base.Trailer, error) {
 	defer f.Loan.Return()
 	if err == nil && !f.OK {
@@ -114,16 +115,16 @@ func appendFound(f *readstate.Found, dst []byte, n int, err error) ([]byte, base
 
 // find looks a row up as the view shows it, expired or not; own says that it is the
 // transaction's own write.
-func find(v *rows.View, row []byte, hash uint64) (f readstate.Found, own bool, err error) {
+func find(v *rows.View, row []byte, hash uint64, want readstate.Want) (f readstate.Found, own bool, err error) {
 	if f, own = ownWriteOf(v, row, hash); own {
 		return f, true, nil
 	}
-	f, err = v.State.Get(row, hash, v.Seq)
+	f, err = v.State.Look(row, hash, v.Seq, want)
 	return f, false, err
 }
 
-// ownWriteOf returns what the transaction's own writes that the view shows say of
-// row, if they say anything.
+// ownWriteOf returns the answer about row of the transaction's own writes, as far as
+// the view shows them, if they have one.
 func ownWriteOf(v *rows.View, row []byte, hash uint64) (f readstate.Found, ok bool) {
 	if v.Own == nil {
 		return f, false

@@ -8,12 +8,13 @@ import (
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
 // Look finds the live record of row: own writes first, then the state. The caller
-// returns the loan once it has copied the value.
-func (t *Txn) Look(row []byte) (readstate.Found, error) {
+// returns the loan once it has copied the value. It may not be wanted.
+func (t *Txn) Look(row []byte, want readstate.Want) (readstate.Found, error) {
 	if t.err != nil {
 		return readstate.Found{}, t.err
 	}
@@ -22,7 +23,7 @@ func (t *Txn) Look(row []byte) (readstate.Found, error) {
 		f.OK = f.OK && !t.expired(f.Trailer)
 		return f, nil
 	}
-	f, err := t.view.State.Get(row, hash, t.view.Seq)
+	f, err := t.view.State.Look(row, hash, t.view.Seq, want)
 	if err != nil {
 		return f, t.fail(t.engine.states.ReadError(err))
 	}
@@ -36,10 +37,10 @@ func (t *Txn) Look(row []byte) (readstate.Found, error) {
 	return f, nil
 }
 
-func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.Now()) }
+func (t *Txn) expired(tr base.Trailer) bool { return tr.Expiry != 0 && tr.Expired(t.now()) }
 
-// ownWrite returns what the transaction's own writes say of row, if they say
-// anything.
+// ownWrite returns the answer about row of the transaction's own writes, if they have
+// one.
 func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 	c := t.change
 	if c == nil {
@@ -76,7 +77,7 @@ func (t *Txn) index() *memtable.Table {
 		t.view.Own = memtable.New(bufferLimit)
 		t.view.OwnSeq = rows.OwnBase
 	}
-	// The payload may grow and move, but what the table points to stays as it is.
+	// The payload may grow and move, but the bytes that the table points to stay.
 	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)
 	t.view.OwnSeq = rows.OwnBase + base.SeqNum(t.change.Len())
 	return t.view.Own
@@ -84,21 +85,30 @@ func (t *Txn) index() *memtable.Table {
 
 // Get implements collection.Txn.
 func (t *Txn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantValue)
 	return appendFound(&f, dst, len(f.Value), err)
 }
 
 // Peek implements collection.Txn.
 func (t *Txn) Peek(row []byte) (base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, readstate.WantKey)
 	_, trailer, err := appendFound(&f, nil, 0, err)
 	return trailer, err
 }
 
 // Head implements collection.Txn.
 func (t *Txn) Head(dst, row []byte, n int) ([]byte, base.Trailer, error) {
-	f, err := t.Look(row)
+	f, err := t.Look(row, wantHead(row))
 	return appendFound(&f, dst, n, err)
+}
+
+// wantHead returns what Head wants of a row: metadata is never large, while the value
+// of an element, which begins with its deadline, may be.
+func wantHead(row []byte) readstate.Want {
+	if _, rest, ok := keyenc.KeyspaceOf(row); ok && rest[0] == keyenc.SpaceKeys {
+		return readstate.WantSmall
+	}
+	return readstate.WantValue
 }
 
 // Until implements collection.Txn.
@@ -113,7 +123,7 @@ func (t *Txn) Until(row []byte, deadline int64) {
 
 // View returns the view with all own writes so far.
 func (t *Txn) View() rows.View {
-	t.Now()
+	t.now()
 	if t.Changed() {
 		t.index()
 	}
@@ -148,13 +158,7 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 	if t.err != nil {
 		return nil, t.err
 	}
-	if t.pinned {
-		// A loop may take as long as its body likes: hold the state, so that Close
-		// need not wait for it.
-		t.view.State.Holders.Add(1)
-		t.engine.states.Unpin(t.view.State, t.stripe)
-		t.pinned, t.held = false, true
-	}
+	t.hold()
 	c := &cursor{t: t, reverse: o.Reverse}
 	c.lo, c.hi = append(c.bounds[:0:32], lo...), bytes.Clone(hi)
 	it, err := rows.New(t.engine.rows, v, c.lo, c.hi, o.KeysOnly)
@@ -167,6 +171,16 @@ func (t *Txn) scan(v rows.View, lo, hi []byte, o collection.ScanOptions) (collec
 	c.it = it
 	t.cursors = append(t.cursors, c)
 	return c, nil
+}
+
+// hold makes a pinned state a held one. A loop may take as long as its body likes,
+// which may close the store: Close does not wait for held states.
+func (t *Txn) hold() {
+	if t.pinned {
+		t.view.State.Holders.Add(1)
+		t.engine.states.Unpin(t.view.State, t.stripe)
+		t.pinned, t.holds = false, true
+	}
 }
 
 // cursor adapts a rows.Iter to collection.Cursor.
@@ -211,10 +225,10 @@ func (c *cursor) Value() []byte         { return c.it.Value() }
 func (c *cursor) Trailer() base.Trailer { return c.it.Trailer() }
 func (c *cursor) Err() error            { return c.err }
 
-// Head implements collection.Cursor. What the walk shows it rests on already.
+// Head implements collection.Cursor. It adds no read: the walk has read the row.
 func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
 	key := c.it.Key()
-	f, _, err := find(&c.it.View, key, base.HashRow(key))
+	f, _, err := find(&c.it.View, key, base.HashRow(key), readstate.WantValue)
 	if err != nil {
 		err = c.t.fail(c.t.engine.states.ReadError(err))
 	}

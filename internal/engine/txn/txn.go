@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,10 +26,12 @@ type Txn struct {
 	view   rows.View
 	writes bool
 	ofCall bool               // of a call on a typed value, which nobody else can use
+	asked  bool               // for the time
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure
 
 	change *commit.Change     // own writes, in order; nil while there are none
+	held   int64              // of them, in bytes, as far as the engine knows
 	reads  readset.Set        // only if it writes
 	fresh  []uint64           // collection ids it allocated
 	dead   []manifest.IDRange // collections it ended
@@ -42,7 +45,7 @@ type Txn struct {
 	point  *readstate.Point // registered, for transactions that live long
 	stripe int              // pinned, for calls
 	pinned bool
-	held   bool              // held with Hold (must be dropped), no read point registered
+	holds  bool              // held with Hold (must be dropped), no read point registered
 	lock   *invariants.Mutex // of its key, held by a call that writes
 	turn   *commit.Turn      // of a call that others wait for
 }
@@ -74,8 +77,13 @@ func (t *Txn) Uint64() uint64 { return rand.Uint64() }
 // Scratch implements collection.Txn.
 func (t *Txn) Scratch() *collection.Scratch { return &t.scratch }
 
-// Now implements collection.Txn.
+// Now implements collection.Txn. A call that asks may give a time to live.
 func (t *Txn) Now() int64 {
+	t.asked = true
+	return t.now()
+}
+
+func (t *Txn) now() int64 {
 	if t.view.Now == 0 {
 		t.view.Now = t.engine.clock.Now()
 		t.reads.Clock = t.view.Now
@@ -93,12 +101,15 @@ func (t *Txn) State() *readstate.State { return t.view.State }
 func (t *Txn) Writes() bool { return t.writes }
 
 // Err implements collection.Txn: the first failure of the transaction, or ErrTxDone
-// once it has ended.
+// once it has ended, or ErrClosed once the store has.
 func (t *Txn) Err() error {
-	if t.view.State == nil {
+	switch {
+	case t.view.State == nil:
 		return base.ErrTxDone
+	case t.err != nil:
+		return t.err
 	}
-	return t.err
+	return t.engine.life.ClosedErr()
 }
 
 // Address notes that the transaction addresses a named keyspace.
@@ -109,7 +120,7 @@ func (t *Txn) Changed() bool { return t.change != nil && t.change.Len() > 0 }
 
 // begin makes a pooled or new transaction ready.
 func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base.SeqNum, now int64, write bool) {
-	t.engine, t.ks, t.writes, t.ofCall, t.err = e, ks, write, true, nil
+	t.engine, t.ks, t.writes, t.ofCall, t.asked, t.err = e, ks, write, true, false, nil
 	t.spaces = t.spaces[:0]
 	if ks != nil {
 		t.spaces = append(t.spaces, ks)
@@ -131,8 +142,9 @@ func (t *Txn) fail(err error) error {
 func (t *Txn) Failed() error { return t.err }
 
 // Commit validates the reads and applies the writes; it returns when both have
-// reached the level. turn is that of the attempt, if others wait for it.
-func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
+// reached the level. turn is that of the attempt, if others wait for it. The end of
+// ctx ends a wait for others, not one for durability.
+func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Turn) error {
 	if t.err != nil {
 		return t.err
 	}
@@ -141,7 +153,7 @@ func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
 	}
 	c := t.change
 	if c == nil || c.Len() == 0 && c.Entered == nil {
-		// What was read must be as durable as if it had been written here.
+		// The records that were read must be as durable as if they were written here.
 		return t.engine.section.Wait(t.pos, level)
 	}
 	if invariants.Enabled {
@@ -157,7 +169,10 @@ func (t *Txn) Commit(level commitlog.Level, turn *commit.Turn) error {
 		}
 	}
 	c.Spaces = append(c.Spaces, t.spaces...)
-	c.Turn, c.EndTurn = turn, turn != nil
+	c.Ctx, c.Turn, c.EndTurn = ctx, turn, turn != nil
+	if t.ofCall && t.asked {
+		c.CallFrom = t.view.Now
+	}
 	c.Lock, t.lock = t.lock, nil
 	c.Own()
 	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {
@@ -186,6 +201,7 @@ func (t *Txn) End() {
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
 	t.view.Own = nil
+	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {
 		t.engine.states.Points.Release(t.point)
@@ -196,9 +212,9 @@ func (t *Txn) End() {
 		states.Unpin(rs, t.stripe)
 		t.pinned = false
 	}
-	if t.held {
+	if t.holds {
 		states.Drop(rs)
-		t.held = false
+		t.holds = false
 	}
 	if t.lock != nil {
 		t.lock.Unlock()

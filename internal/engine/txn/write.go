@@ -2,6 +2,7 @@ package txn
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -34,10 +35,42 @@ func (t *Txn) DeleteRange(lo, hi []byte) error {
 
 func (t *Txn) write(o record.Op) error {
 	c, err := t.Buffer()
-	if err == nil {
-		c.AddOp(o)
+	if err != nil {
+		return err
 	}
-	return err
+	if most := t.engine.maxBytes; most > 0 && !t.ofCall {
+		if n := c.Size() + commit.SizeOf(o); n > most {
+			return fmt.Errorf("%w: it would hold %d bytes of writes, Options.MaxTxBytes is %d", base.ErrTxTooLarge, n, most)
+		}
+	}
+	c.AddOp(o)
+	n := c.Memory()
+	if t.view.Own != nil {
+		n += t.view.Own.Bytes()
+	}
+	if n-t.held >= tellFrom {
+		t.tellHeld(n)
+	}
+	return nil
+}
+
+// tellFrom is by how much a transaction grows before it tells the engine: small ones
+// touch nothing that others do.
+const tellFrom = 64 << 10
+
+// tellHeld says that the transaction holds n bytes, in the memory budget too.
+func (t *Txn) tellHeld(n int64) {
+	d := n - t.held
+	if d == 0 {
+		return
+	}
+	t.held = n
+	t.engine.Held.Add(d)
+	if budget := t.engine.states.Tables.Cache(); d > 0 {
+		budget.Reserve(d)
+	} else {
+		budget.Release(-d)
+	}
 }
 
 // Buffer returns the change that the writes go to.
@@ -46,7 +79,7 @@ func (t *Txn) Buffer() (*commit.Change, error) {
 	case t.err != nil:
 		return nil, t.err
 	case !t.writes:
-		return nil, base.ErrReadOnly
+		return nil, base.Errorf(base.ErrReadOnly, "write in a read-only transaction")
 	}
 	if t.change == nil {
 		t.change = commit.NewChange()

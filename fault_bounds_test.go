@@ -1,0 +1,289 @@
+package siltstone_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
+)
+
+func TestAWalkKeepsToMaxOpenFiles(t *testing.T) {
+	const limit, keys = 16, 4000
+	mem := vfs.NewMem()
+	o := siltstone.Options{FS: mem, MemoryLimit: 64 << 20, MaxOpenFiles: limit, Compression: siltstone.None}
+	o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 4 << 10, ManualWork: true})
+	db, err := siltstone.Open("db", &o)
+	ok(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	for i := range keys {
+		ok(t, db.Put(fmt.Appendf(nil, "%08d", i), fmt.Appendf(nil, "%0100d", i)))
+		if i%500 == 0 {
+			ok(t, db.DeleteRange(siltstone.Prefix(fmt.Appendf(nil, "%08d-", i))))
+		}
+	}
+	ok(t, db.Compact(bg, siltstone.Range{}))
+	tables := db.Metrics().Tables.Count
+	if tables < 4*limit {
+		t.Fatalf("%d tables show nothing", tables)
+	}
+	open := func() (n int) {
+		for _, name := range mem.OpenFiles() {
+			if strings.HasSuffix(name, ".sst") {
+				n++
+			}
+		}
+		return n
+	}
+	for _, walk := range []func(siltstone.Range) iter.Seq2[siltstone.KV, error]{db.Scan, db.ScanBack} {
+		seen, most := 0, 0
+		for _, err := range walk(siltstone.Range{}) {
+			ok(t, err)
+			if seen++; seen%50 == 0 {
+				ok(t, db.Step())
+				most = max(most, open())
+			}
+		}
+		if seen != keys {
+			t.Errorf("the walk finds %d keys of %d", seen, keys)
+		}
+		if most > limit+2 {
+			t.Errorf("%d of %d tables were open at once, the limit is %d", most, tables, limit)
+		}
+	}
+	ok(t, db.Step())
+	if n := open(); n > limit {
+		t.Errorf("%d tables are open afterwards", n)
+	}
+}
+
+// TestATransactionThatIsTooLargeIsRefused fills a transaction up to the limit, and
+// looks at what the store says that it holds meanwhile.
+func TestATransactionThatIsTooLargeIsRefused(t *testing.T) {
+	const limit = 4 << 20
+	s := newStore(t, func(o *siltstone.Options) { o.MaxTxBytes = limit })
+	before := s.DB.Metrics().Memory
+	value := make([]byte, 1000)
+	ok(t, s.DB.Update(bg, func(tx *siltstone.Tx) error {
+		n, err := 0, error(nil)
+		for ; err == nil; n++ {
+			if err = tx.Put(fmt.Appendf(nil, "%08d", n), value); err == nil && n == 3000 {
+				_, err = tx.Set("s").Add("member")
+			}
+		}
+		if !errors.Is(err, siltstone.ErrTxTooLarge) || !strings.Contains(err.Error(), fmt.Sprint(limit)) {
+			t.Errorf("after %d puts: %v", n, err)
+		}
+		if n*len(value) < limit*3/4 {
+			t.Errorf("%d puts of %d bytes are too large already", n, len(value))
+		}
+		now := s.DB.Metrics().Memory
+		if d := now.Transactions - before.Transactions; d < limit {
+			t.Errorf("the metrics say that a transaction of %d bytes holds %d", limit, d)
+		}
+		if _, err := tx.Hash("h").Remove("f"); err != nil {
+			t.Error(err)
+		}
+		return nil // what was refused has changed nothing: the rest commits
+	}))
+	if now := s.DB.Metrics().Memory; now.Transactions != before.Transactions {
+		t.Errorf("%d bytes of transactions, %d before", now.Transactions, before.Transactions)
+	}
+	if yes, err := s.DB.Has([]byte("00003000")); err != nil || !yes {
+		t.Errorf("the puts before the refusal: %v, %v", yes, err)
+	}
+}
+
+func TestAMemtableLargerThanTheMemoryIsRefused(t *testing.T) {
+	for _, o := range []siltstone.Options{
+		{MemoryLimit: 8 << 20, MemtableBytes: 8<<20 + 1},
+		{MemtableBytes: 512 << 20},
+	} {
+		o.FS = vfs.NewMem()
+		if db, err := siltstone.Open("db", &o); err == nil || !strings.Contains(err.Error(), "MemtableBytes") {
+			t.Errorf("a memtable of %d bytes in %d: %v, %v", o.MemtableBytes, o.MemoryLimit, db, err)
+		}
+	}
+}
+
+// TestADamagedTableFreezesItsRangeOnly damages a table of the last level, or one
+// above it, and writes on: all but what needs that table is merged, and only one
+// merge fails.
+func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
+	for _, last := range []bool{true, false} {
+		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
+		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.None, OnEvent: func(e siltstone.Event) {
+			if e, ok := e.(siltstone.CompactionEnd); ok && e.Err != nil {
+				failed++
+			}
+		}}
+		o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 16 << 10, RunLimit: 3, ManualWork: true})
+		db, err := siltstone.Open("db", &o)
+		ok(t, err)
+		round := 0
+		load := func() {
+			for i := range 300 {
+				ok(t, db.Put(fmt.Appendf(nil, "%06d", (i*7919+round*31)%20000), make([]byte, 100)))
+			}
+			round++
+			ok(t, db.Flush(bg))
+		}
+		for range 20 {
+			load()
+		}
+		if last {
+			ok(t, db.Compact(bg, siltstone.Range{}))
+		}
+		names, err := f.List("db")
+		ok(t, err)
+		names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".sst") })
+		name := "db/" + names[len(names)-1]
+		if last {
+			name = "db/" + names[len(names)/2]
+		}
+		f.Inject(vfstest.Fault{Match: func(op vfstest.Op) bool {
+			return op.Kind == vfstest.Read && op.Name == name && op.Off < 8<<10
+		}, Effect: vfstest.Damaged, Times: vfstest.Forever})
+		for range 40 {
+			load()
+			if db.Step() != nil { // what cannot be done is set aside
+				ok(t, db.Step())
+			}
+		}
+		m := db.Metrics()
+		t.Logf("last level %v: %d runs, %d merges, %d failed, %d frozen", last, len(m.Runs), m.Compactions.Merges, failed, m.Troubles.Frozen)
+		if len(m.Runs) > 12 {
+			t.Errorf("last level %v: %d runs", last, len(m.Runs))
+		}
+		if m.Troubles.Frozen != 1 || failed != 1 {
+			t.Errorf("last level %v: %d tables are frozen, %d merges failed", last, m.Troubles.Frozen, failed)
+		}
+		if err := db.Compact(bg, siltstone.Range{}); !errors.Is(err, siltstone.ErrCorruption) {
+			t.Errorf("last level %v: Compact of a damaged store says %v", last, err)
+		}
+		f.Clear()
+		_ = db.Close()
+	}
+}
+
+// readCount is a file system that counts the bytes that are read.
+func readCount() (vfs.FS, *atomic.Int64) {
+	f, read := vfstest.NewFaults(vfs.NewMem()), new(atomic.Int64)
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Read {
+			read.Add(int64(op.Len))
+		}
+	})
+	return f, read
+}
+
+// openStill opens a store that does nothing by itself.
+func openStill(t *testing.T, fs vfs.FS, o siltstone.Options) *siltstone.DB {
+	t.Helper()
+	o.FS = fs
+	o.Extreme(siltstone.Extremes{ManualWork: true})
+	db, err := siltstone.Open("db", &o)
+	ok(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// TestAValueNextDoorIsNotRead asks for what lies beside large values, and for their
+// keys alone. A short separator parts some of the keys, and none others.
+func TestAValueNextDoorIsNotRead(t *testing.T) {
+	const large = 8 << 20
+	o := siltstone.Options{MemoryLimit: 8 << 20}
+	fs, read := readCount()
+	db := openStill(t, fs, o)
+	value := incompressible(large)
+	for _, key := range []string{"b0001", "b0002", "b0003", "d"} {
+		ok(t, db.Put([]byte(key+"-"), []byte("small")))
+		ok(t, db.Put([]byte(key), value))
+	}
+	_, err := db.Hash("h").Set("f", value)
+	ok(t, err)
+	ok(t, db.Compact(bg, siltstone.Range{}))
+	ok(t, db.Close())
+	db = openStill(t, fs, o)
+	scan := func(lo, hi string) func() any {
+		return func() any {
+			n, r := 0, siltstone.Range{Lower: []byte(lo), Upper: []byte(hi)}
+			for _, err := range db.Scan(r) {
+				ok(t, err)
+				n++
+			}
+			for _, err := range db.ScanBack(r) {
+				ok(t, err)
+				n++
+			}
+			return n
+		}
+	}
+	key := []byte("b0002")
+	has := func(s interface{ Has([]byte) (bool, error) }) bool {
+		yes, err := s.Has(key)
+		ok(t, err)
+		return yes
+	}
+	for _, c := range []struct {
+		what string
+		want any
+		ask  func() any
+	}{
+		{"an empty scan", 0, scan("a", "b")},
+		{"an empty scan up to a value", 0, scan("b0002-\x00", "b0003")},
+		{"a scan between values", 2, scan("b0001\x00", "b0002")},
+		{"a scan behind a value", 2, scan("d\x00", "d-\x00")},
+		{"a walk of all keys", 9, func() any { return keysOf(t, db) }},
+		{"Has", true, func() any { return has(db) }},
+		{"TTL", siltstone.NoTTL, func() any { d, err := db.TTL(key); ok(t, err); return d }},
+		{"Has in a snapshot", true, func() any {
+			s, err := db.NewSnapshot()
+			ok(t, err)
+			defer s.Close()
+			return has(s)
+		}},
+		{"Has in a transaction", true, func() any {
+			found := false
+			ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+				found = has(tx)
+				return db.Put([]byte("a"), nil) // so that the commit asks for the key again
+			}))
+			return found
+		}},
+		{"Exists", 2, func() any { n, err := db.Keys().Exists("b0002", "h"); ok(t, err); return n }},
+		{"the look for timers", nil, func() any { ok(t, db.Step()); return nil }},
+	} {
+		before := read.Load()
+		if got := c.ask(); got != c.want {
+			t.Errorf("%s finds %v, want %v", c.what, got, c.want)
+		}
+		if n := read.Load() - before; n > large/4 {
+			t.Errorf("%s reads %d bytes", c.what, n)
+		}
+	}
+	got, err := db.Get(key)
+	ok(t, err)
+	if string(got) != string(value) {
+		t.Error("the value is another one")
+	}
+	ok(t, db.Check(bg))
+}
+
+// keysOf returns how many keys a walk of keys alone finds.
+func keysOf(t *testing.T, db *siltstone.DB) (n int) {
+	t.Helper()
+	it, err := db.NewIter(&siltstone.IterOptions{KeysOnly: true})
+	ok(t, err)
+	for more := it.First(); more; more = it.Next() {
+		n++
+	}
+	ok(t, it.Close())
+	return n
+}
