@@ -113,7 +113,7 @@ func TestTheLadderFindsEachObstacle(t *testing.T) {
 			r := newRung(t, c.limit)
 			c.set(t, r)
 			r.s.mu.Lock()
-			got, err := r.s.obstacleLocked(r.c, r.sealed, r.checked)
+			got, err := r.s.obstacleLocked(r.c, r.sealed, &validation{checked: r.checked})
 			r.s.mu.Unlock()
 			if got != c.want || !errors.Is(err, c.err) {
 				t.Errorf("obstacle %d, %v, want %d, %v", got, err, c.want, c.err)
