@@ -159,7 +159,7 @@ func TestReadsBesideAFullCacheAllocateNothing(t *testing.T) {
 	}
 	defer tx.Rollback()
 	db.clock.advance(2 * time.Minute)
-	defer db.FillMemory()()
+	defer siltstone.FillMemory(db.DB)()
 	for name, call := range map[string]func(){
 		"Set.Has":      func() { wantValue(t, true)(db.Set("s").Has("1234")) },
 		"Key.Exists":   func() { wantValue(t, true)(db.Key("s").Exists()) },

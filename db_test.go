@@ -313,7 +313,7 @@ func TestScanLoopsInBothDirectionsAndBreaksOut(t *testing.T) {
 	wantText(t, list(s, rng("b", "d")), "b=2 c=3")
 	wantText(t, listBack(s, rng("b", "d")), "c=3 b=2")
 	wantText(t, list(s, rng("b", "b")), "")
-	wantText(t, list(s, rng("d", "b")), "[siltstone: lower bound is above upper bound]")
+	wantText(t, list(s, rng("d", "b")), `[siltstone: range from "d" to "b": lower bound is above upper bound]`)
 	for kv, err := range s.Scan(siltstone.Range{}) {
 		ok(t, err)
 		ok(t, s.Delete(kv.Key)) // the loop does not see it

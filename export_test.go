@@ -38,7 +38,7 @@ func (db *DB) CompactTables() error {
 }
 
 // FillMemory leaves the cache no room until release is called.
-func (db *DB) FillMemory() (release func()) {
+func FillMemory(db *DB) (release func()) {
 	limit := db.opts.MemoryLimit
 	db.states.Tables.Cache().Reserve(limit)
 	return func() { db.states.Tables.Cache().Release(limit) }

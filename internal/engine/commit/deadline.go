@@ -8,16 +8,20 @@ import (
 // farthest is the latest deadline there is.
 const farthest = 1 << 61
 
-// ExpiryAt returns now plus ttl in milliseconds, bounded to what a record can
-// hold.
+// ExpiryAt returns now plus ttl in milliseconds, bounded to what a record can hold;
+// 0, which is never, for a ttl of 0.
 func ExpiryAt(now, ttl int64) int64 {
+	if ttl == 0 {
+		return 0
+	}
 	if ttl > farthest-now {
 		return farthest
 	}
 	return now + ttl
 }
 
-// Milliseconds rounds a time to live up to milliseconds.
+// Milliseconds rounds a time to live up to milliseconds. The largest one means that
+// there is none: 0.
 func Milliseconds(ttl time.Duration) int64 {
 	if ttl == math.MaxInt64 {
 		return 0
