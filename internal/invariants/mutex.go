@@ -176,3 +176,8 @@ func NotUnder(r Rank, what string) {
 		}
 	}
 }
+
+// below reports whether a lock of rank r may be taken under one of rank held.
+func (r Rank) below(held Rank) bool {
+	return held != Leaf && (r == Leaf || r > held)
+}

@@ -62,8 +62,3 @@ var rules = [ranks]struct {
 }
 
 func (r Rank) String() string { return rules[r].name }
-
-// below reports whether a lock of rank r may be taken under one of rank held.
-func (r Rank) below(held Rank) bool {
-	return held != Leaf && (r == Leaf || r > held)
-}

@@ -1,0 +1,10 @@
+// Package lifecycle is how a store ends: by Close, or for writers by a failure
+// after which nothing may be written any more.
+//
+//	open ──BeginClose──► closing      Context is done, ClosedErr is ErrClosed
+//	open ──Poison──────► poisoned     reads go on, writers get PoisonErr
+//
+// Locks: long is taken before any other lock of the store, shared, by long calls;
+// Close waits for it. mu guards the cause of a failure. It is taken last and held for
+// a few instructions. The package imports internal/base alone.
+package lifecycle
