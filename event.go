@@ -85,10 +85,6 @@ const SlowSyncAfter = 100 * time.Millisecond
 // next merges free the space.
 type Reaped struct{ Collections int64 }
 
-// ClockJump: the clock is more than a day ahead of the last reading the store
-// relied on. Keys with a time to live may expire early because of it.
-type ClockJump struct{ Ahead time.Duration }
-
 func (e FlushEnd) String() string {
 	if e.Err != nil {
 		return fmt.Sprintf("flush failed: %v", e.Err)
@@ -140,7 +136,6 @@ func (e SlowSync) String() string { return "slow sync of the log: " + e.Duration
 func (e Reaped) String() string {
 	return fmt.Sprintf("elements of %d ended collections deleted", e.Collections)
 }
-func (e ClockJump) String() string { return "clock jumped ahead by " + e.Ahead.String() }
 
 // LogValue is the event as attributes.
 func (e FlushEnd) LogValue() slog.Value {
@@ -193,9 +188,6 @@ func (e Reaped) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int64("collections", e.Collections))
 }
 
-// LogValue is the event as attributes.
-func (e ClockJump) LogValue() slog.Value { return slog.GroupValue(slog.Duration("ahead", e.Ahead)) }
-
 func (FlushEnd) event()      {}
 func (CompactionEnd) event() {}
 func (StallBegin) event()    {}
@@ -208,4 +200,3 @@ func (Poisoned) event()      {}
 func (NoSpace) event()       {}
 func (SlowSync) event()      {}
 func (Reaped) event()        {}
-func (ClockJump) event()     {}

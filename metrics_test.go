@@ -245,7 +245,7 @@ var every = []Event{
 	StallBegin{Reason: "memtables wait to be flushed"}, StallEnd{Duration: time.Second},
 	TornTail{File: "000001.wal", Offset: 100, Bytes: 7}, Recovered{Logs: 1, Records: 10},
 	Corruption{Err: ErrCorruption}, Poisoned{Err: ErrNoSpace}, NoSpace{Err: ErrNoSpace},
-	SlowSync{Duration: 150 * time.Millisecond}, Reaped{Collections: 3}, ClockJump{Ahead: 48 * time.Hour},
+	SlowSync{Duration: 150 * time.Millisecond}, Reaped{Collections: 3},
 	RemoveFailed{File: "000007.sst", Err: errors.New("input/output error")},
 }
 

@@ -67,7 +67,7 @@ func level(e Event) slog.Level {
 		return slog.LevelDebug
 	case Recovered:
 		return slog.LevelInfo
-	case StallBegin, StallEnd, TornTail, SlowSync, ClockJump, RemoveFailed:
+	case StallBegin, StallEnd, TornTail, SlowSync, RemoveFailed:
 		return slog.LevelWarn
 	}
 	return slog.LevelError // Corruption, Poisoned, NoSpace
