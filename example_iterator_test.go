@@ -289,14 +289,14 @@ func ExampleReader() {
 	// Output: 3 4
 }
 
-func ExampleDB_Keyspace() {
+func ExampleDB_CreateKeyspace() {
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer db.Close()
 
-	tenant, err := db.Keyspace("tenant-1")
+	tenant, err := db.CreateKeyspace("tenant-1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func ExampleDB_DropKeyspace() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	session, err := db.Keyspace("sessions")
+	session, err := db.CreateKeyspace("sessions")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func ExampleDB_DropKeyspace() {
 	// The old handle writes nowhere. The same name is another keyspace.
 	err = session.Put([]byte("k"), []byte("late"))
 	fmt.Println(errors.Is(err, siltstone.ErrDropped))
-	again, err := db.Keyspace("sessions")
+	again, err := db.CreateKeyspace("sessions")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -362,7 +362,7 @@ func ExampleBatch_In() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	audit, err := db.Keyspace("audit")
+	audit, err := db.CreateKeyspace("audit")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -386,7 +386,7 @@ func ExampleSnapshot_In() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	ks, err := db.Keyspace("ks")
+	ks, err := db.CreateKeyspace("ks")
 	if err != nil {
 		log.Fatal(err)
 	}

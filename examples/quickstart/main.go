@@ -50,5 +50,5 @@ func run() error {
 		}
 		fmt.Printf("%s is a %v\n", kv.Key, kv.Type)
 	}
-	return db.Close() // the deferred one does nothing then
+	return db.Close() // the deferred one returns the same again
 }
