@@ -222,8 +222,8 @@ func TestContextAndCloseWakeThoseWhoWaitForATurn(t *testing.T) {
 				}
 				if how == "context" {
 					cancel()
-				} else if err := inTheEnd(t, db.Close); err != nil {
-					t.Error(err)
+				} else if err := inTheEnd(t, db.Close); err != nil && !strings.Contains(err.Error(), "still open") {
+					t.Error(err) // the Update it woke may not have ended yet
 				}
 				if err := awaited(t, ended); !errors.Is(err, want) {
 					t.Errorf("%v, want %v", err, want)

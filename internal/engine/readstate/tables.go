@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -121,6 +121,7 @@ func sameFile(a, b *manifest.Table) bool { return a.Num == b.Num && a.ID == b.ID
 func (c *Tables) release(rs *State) {
 	c.mu.Lock()
 	var closing []*OpenTable
+	var obsolete []base.FileNum
 	for _, rv := range rs.Runs {
 		for _, t := range rv.Tables {
 			if invariants.Enabled {
@@ -131,7 +132,7 @@ func (c *Tables) release(rs *State) {
 			}
 			delete(c.tables, t.Num)
 			c.bytes.Add(-int64(t.Size))
-			c.obsolete = append(c.obsolete, t.Num)
+			obsolete = append(obsolete, t.Num)
 			if o := t.reader.Swap(nil); o != nil {
 				c.open--
 				closing = append(closing, o)
@@ -153,6 +154,13 @@ func (c *Tables) release(rs *State) {
 	for _, o := range closing {
 		o.close()
 	}
+	if len(obsolete) == 0 {
+		return
+	}
+	// Only now may they be removed: some systems keep a file that is open.
+	c.mu.Lock()
+	c.obsolete = append(c.obsolete, obsolete...)
+	c.mu.Unlock()
 }
 
 // TakeObsolete returns the numbers of the table files to be removed, and
@@ -281,10 +289,24 @@ func (c *Tables) trim(alive map[*State]struct{}) (n int) {
 		if oldest == nil {
 			break
 		}
-		c.retired = append(c.retired, retiredReader{OpenTable: oldest.reader.Swap(nil), holders: maps.Clone(alive)})
+		c.retired = append(c.retired, retiredReader{OpenTable: oldest.reader.Swap(nil), holders: listing(alive, oldest)})
 		c.open--
 	}
 	return n
+}
+
+// listing returns the read states that list t. No other can be using its reader, and
+// to wait for one would keep the file open when it is to be removed.
+func listing(alive map[*State]struct{}, t *Table) map[*State]struct{} {
+	holders := map[*State]struct{}{}
+	for rs := range alive {
+		for _, r := range rs.Runs {
+			if slices.Contains(r.Tables, t) {
+				holders[rs] = struct{}{}
+			}
+		}
+	}
+	return holders
 }
 
 // Forget closes every reader that is open, in a test that has replaced files under
