@@ -193,3 +193,12 @@ func wantValue[T comparable](t *testing.T, wanted T) func(T, error) {
 		}
 	}
 }
+
+func TestABigValueIsCopiedNoMoreThanItMust(t *testing.T) {
+	n := 64 << 20
+	if testing.Short() {
+		n = 16 << 20
+	}
+	b := &bigValue{t: t, value: incompressible(n), cached: true}
+	b.live()
+}

@@ -380,15 +380,6 @@ func (b *bigValue) live() {
 	ok(t, db.Close())
 }
 
-func TestABigValueIsCopiedNoMoreThanItMust(t *testing.T) {
-	n := 64 << 20
-	if testing.Short() {
-		n = 16 << 20
-	}
-	b := &bigValue{t: t, value: incompressible(n), cached: true}
-	b.live()
-}
-
 // TestTheLargestValueFitsABoundOfMemory holds a value of 1 GiB, the largest there
 // is, and looks at the most memory the process ever had: the caller's value, what
 // each step above costs, and what the runtime has not given back yet.
