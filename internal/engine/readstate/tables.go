@@ -35,6 +35,7 @@ type Tables struct {
 	closed   bool           // no reader is opened any more
 	obsolete []base.FileNum // in no version, listed by no read state: to be removed
 	retired  []retiredReader
+	ended    []*OpenTable // in use no more: to be closed before obsolete is removed
 }
 
 // Table is the handle of one table file. It stays the same object as long as
@@ -150,27 +151,23 @@ func (c *Tables) release(rs *State) {
 	}
 	clear(c.retired[len(kept):])
 	c.retired = kept
-	c.mu.Unlock()
-	for _, o := range closing {
-		o.close()
-	}
-	if len(obsolete) == 0 {
-		return
-	}
-	// Only now may they be removed: some systems keep a file that is open.
-	c.mu.Lock()
+	// A commit may be the caller, with its lock held: TakeObsolete closes them.
+	c.ended = append(c.ended, closing...)
 	c.obsolete = append(c.obsolete, obsolete...)
 	c.mu.Unlock()
 }
 
-// TakeObsolete returns the numbers of the table files to be removed, and
-// forgets them.
+// TakeObsolete closes the readers that nobody uses any more, returns the numbers of
+// the table files to be removed, and forgets them.
 func (c *Tables) TakeObsolete() []base.FileNum {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	o := c.obsolete
-	c.obsolete = nil
-	return o
+	ended, obsolete := c.ended, c.obsolete
+	c.ended, c.obsolete = nil, nil
+	c.mu.Unlock()
+	for _, o := range ended {
+		o.close()
+	}
+	return obsolete
 }
 
 func (o *OpenTable) close() {
@@ -334,7 +331,10 @@ func (c *Tables) Close() {
 	for _, r := range c.retired {
 		r.close()
 	}
-	c.retired, c.open, c.closed = nil, 0, true
+	for _, o := range c.ended {
+		o.close()
+	}
+	c.retired, c.ended, c.open, c.closed = nil, nil, 0, true
 }
 
 func (t *Table) String() string { return fmt.Sprintf("%06d", uint64(t.Num)) }
