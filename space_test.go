@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -239,8 +240,10 @@ func TestGarbageIsCountedInTheBudgetUntilACollection(t *testing.T) {
 	}
 }
 
-// What the budget counts stays inside it while a store many times as large is
-// loaded and read. go run ./harness/budget measures the heap.
+// What a store holds stays inside the budget, less the eighth that is left to garbage,
+// while a store many times as large is loaded and read. Garbage comes on top, as
+// MemoryLimit says: it is there until the runtime collects it, whatever the cache gives
+// up. go run ./harness/budget measures the heap.
 func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 	keys := tier(50_000, 200_000, 200_000)
 	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: Buffered})
@@ -252,7 +255,7 @@ func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 	look := func(i int) {
 		if i%1000 == 0 {
 			m := db.states.Tables.Cache().Metrics()
-			most = max(most, m.Reserved+m.Bytes)
+			most = max(most, m.Reserved-m.Waste+m.Bytes)
 		}
 	}
 	var k [16]byte
@@ -288,8 +291,8 @@ func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 		}
 		look(i)
 	}
-	if most > leastMemory {
-		t.Errorf("the budget of %d bytes counted %d", leastMemory, most)
+	if room := int64(leastMemory - leastMemory/background.WasteShare); most > room {
+		t.Errorf("the budget of %d bytes counted %d", room, most)
 	}
 }
 

@@ -23,9 +23,10 @@ type Cache struct {
 
 	mu        invariants.Mutex
 	limit     int64
-	reserved  int64 // what is lent included
+	reserved  int64 // what is lent and what is waste included
 	lent      int64
 	rowBytes  int64 // of them those that rows hold
+	counted   int64 // of them those that are waste
 	probation queue
 	main      queue
 	evictions int64
@@ -68,11 +69,20 @@ const wasteSteps = 16
 // TakeWaste begins to count waste anew.
 func (c *Cache) TakeWaste() int64 { return c.waste.Swap(0) }
 
+// CountWaste reserves n bytes for waste, in place of what was reserved for it before.
+func (c *Cache) CountWaste(n int64) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.reserved += n - c.counted
+	c.counted = n
+	c.shrink(c.limit-c.reserved, false)
+}
+
 // Metrics is what a cache has seen and holds. Bytes are of blocks, Reserved of
 // what is held elsewhere. Hits is what readers reported: they may sample.
 type Metrics struct {
 	Limit, Reserved         int64
-	Lent, Rows              int64 // parts of Reserved
+	Lent, Rows, Waste       int64 // parts of Reserved
 	Bytes                   int64
 	Blocks                  int64
 	Hits, Misses, Evictions int64
@@ -88,6 +98,7 @@ func (c *Cache) Metrics() Metrics {
 		Reserved:  c.reserved,
 		Lent:      c.lent,
 		Rows:      c.rowBytes,
+		Waste:     c.counted,
 		Bytes:     c.probation.bytes + c.main.bytes,
 		Blocks:    c.probation.count + c.main.count,
 		Hits:      c.hits.Load(),

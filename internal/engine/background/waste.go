@@ -18,32 +18,26 @@ const WasteShare = 8
 // Without a bound the cache would evict blocks for it, and those are garbage, too.
 const maxWasteShare = 4
 
-// waste is the garbage that is counted in the budget.
+// waste remembers when garbage was counted.
 type waste struct {
-	mu      invariants.Mutex
-	counted int64  // reserved in the budget
-	cycles  uint64 // collections when it was counted last
+	mu     invariants.Mutex
+	cycles uint64 // collections when it was counted last
 }
 
 // CountWaste counts garbage in the budget, or no longer if a collection has taken
 // it.
 func (w *Work) CountWaste() {
-	x := &w.waste
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	var want int64
-	if cycles := collections(); cycles != x.cycles {
-		x.cycles = cycles
-		w.cfg.States.Tables.Cache().TakeWaste()
+	w.waste.mu.Lock()
+	defer w.waste.mu.Unlock()
+	budget := w.cfg.States.Tables.Cache()
+	var waste int64
+	if cycles := collections(); cycles != w.waste.cycles {
+		w.waste.cycles = cycles
+		budget.TakeWaste()
 	} else {
-		want = min(w.cfg.States.Tables.Cache().Waste(0), w.cfg.MemoryLimit/maxWasteShare)
+		waste = min(budget.Waste(0), w.cfg.MemoryLimit/maxWasteShare)
 	}
-	if more := want - x.counted; more > 0 {
-		w.cfg.States.Tables.Cache().Reserve(more)
-	} else {
-		w.cfg.States.Tables.Cache().Release(-more)
-	}
-	x.counted = want
+	budget.CountWaste(waste)
 }
 
 // collections returns how often the runtime has collected garbage.
