@@ -16,6 +16,14 @@ import (
 // are durable. It is never needed for durability; a checkpoint or a test may
 // want it.
 func (db *DB) Flush(ctx context.Context) error {
+	if err := db.mayWork(ctx); err != nil {
+		return err
+	}
+	return db.section.Flush(ctx)
+}
+
+// mayWork returns why a call that writes tables cannot begin, or nil.
+func (db *DB) mayWork(ctx context.Context) error {
 	switch {
 	case ctx == nil:
 		return errNilContext
@@ -31,7 +39,7 @@ func (db *DB) Flush(ctx context.Context) error {
 	if db.life.Closing() {
 		return ErrClosed
 	}
-	return db.section.Flush(ctx)
+	return nil
 }
 
 // Compact merges every table that overlaps r down to the last level. It leaves no
@@ -53,20 +61,8 @@ func (db *DB) Compact(ctx context.Context, r Range) error {
 // compact merges every table that overlaps the rows [lo, hi) down to the last
 // level. Nil bounds are open.
 func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
-	switch {
-	case ctx == nil:
-		return errNilContext
-	case db.unopened():
-		return ErrClosed
-	}
-	if db.opts.ReadOnly {
-		return base.ErrReadOnlyStore
-	}
-	if err := lifecycle.Refused(ctx); err != nil {
+	if err := db.mayWork(ctx); err != nil {
 		return err
-	}
-	if db.life.Closing() {
-		return ErrClosed
 	}
 	return db.work.Compact(ctx, lo, hi)
 }
