@@ -86,6 +86,8 @@ func FuzzManifest(f *testing.F) {
 	f.Add(data)
 	f.Add(data[:len(data)-3])
 	f.Add(data[:130])
+	f.Add(append(data[:len(data):len(data)], make([]byte, 300)...))
+	f.Add(append(data[:len(data)-3:len(data)-3], make([]byte, 300)...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, i, err := manifest.Read(bytes.NewReader(data), int64(len(data)), manifestNumber)
@@ -95,7 +97,9 @@ func FuzzManifest(f *testing.F) {
 			}
 			return
 		}
-		if i.End+i.Torn != int64(len(data)) || i.Edits < 1 {
+		// Behind the last edit, whole or torn, only reserved space may follow.
+		end := i.End + i.Torn
+		if i.Edits < 1 || end > int64(len(data)) || len(bytes.Trim(data[end:], "\x00")) != 0 {
 			t.Fatalf("%+v of %d bytes", i, len(data))
 		}
 		if err := s.Version.Check(); err != nil {

@@ -17,7 +17,7 @@ type Info struct {
 	Number base.FileNum
 	Edits  int   // records, the snapshot included
 	End    int64 // behind the last whole edit
-	Torn   int64 // bytes behind End: an edit that was never acted upon
+	Torn   int64 // bytes behind End, up to the last that is not zero: an edit that was never acted upon
 
 	ordinal base.SeqNum // of the last frame
 	first   int64       // behind the first record
