@@ -10,7 +10,7 @@
 //	Poison         fills memory that is given back, so that a late reader sees it
 //	Check          says what must be true
 //
-// What is wrong goes to Fail, which panics; a test may replace it. A lock without a
+// What is wrong is a panic; OnFailure, in a test, takes its place. A lock without a
 // rank is a leaf: nothing is taken under it. The order itself is the table of ranks,
 // in ranks.go.
 //

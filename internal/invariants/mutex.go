@@ -2,10 +2,7 @@
 
 package invariants
 
-import (
-	"runtime"
-	"sync"
-)
+import "sync"
 
 // Mutex is a sync.Mutex that knows its rank and who holds it.
 type Mutex struct {
@@ -70,31 +67,23 @@ type holding struct {
 	rank Rank
 }
 
-// held is what each goroutine holds, by its number, in stripes that are guarded by
-// locks of their own.
-var held [64]struct {
+// held is what each goroutine holds, by what goroutine returns, in stripes that are
+// guarded by locks of their own.
+var held [64]stripe
+
+// stripe is what a part of the goroutines hold.
+type stripe struct {
 	mu sync.Mutex
 	by map[uint64][]holding
 }
 
-// goroutine returns the number of the calling goroutine, from the first line of its
-// stack: "goroutine 42 [running]:".
-func goroutine() (n uint64) {
-	var b [40]byte
-	s := b[:runtime.Stack(b[:], false)]
-	for _, c := range s[len("goroutine "):] {
-		if c < '0' || c > '9' {
-			break
-		}
-		n = 10*n + uint64(c-'0')
-	}
-	return n
-}
+// stripeOf returns where the locks of goroutine g are noted. Addresses end in zeros.
+func stripeOf(g uint64) *stripe { return &held[(g^g>>9)%uint64(len(held))] }
 
 // begin notes that the goroutine takes a lock.
 func begin(m any, r Rank) {
 	g := goroutine()
-	h := &held[g%uint64(len(held))]
+	h := stripeOf(g)
 	h.mu.Lock()
 	before := h.by[g]
 	h.mu.Unlock()
@@ -114,7 +103,7 @@ func begin(m any, r Rank) {
 // end notes that the goroutine gives a lock back.
 func end(m any, r Rank) {
 	g := goroutine()
-	h := &held[g%uint64(len(held))]
+	h := stripeOf(g)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	mine := h.by[g]
@@ -134,7 +123,7 @@ func end(m any, r Rank) {
 // mine returns the ranks that the goroutine holds.
 func mine() (ranks []Rank) {
 	g := goroutine()
-	h := &held[g%uint64(len(held))]
+	h := stripeOf(g)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, o := range h.by[g] {
@@ -153,7 +142,7 @@ func Outside(what string) (back func()) {
 		}
 	}
 	g := goroutine()
-	h := &held[g%uint64(len(held))]
+	h := stripeOf(g)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	aside := h.by[g]
