@@ -405,3 +405,44 @@ func TestTableOfALargeBatchIsNoSpare(t *testing.T) {
 		t.Error("the batch's table is kept as a spare")
 	}
 }
+
+// TestAMergeThatDoesNotFitGivesWayToOneThatDoes leaves less room on the disk than the
+// first merge that is picked needs: only one that takes all tombstones frees enough.
+func TestAMergeThatDoesNotFitGivesWayToOneThatDoes(t *testing.T) {
+	mem := vfs.NewMem()
+	mem.SetCapacity(1 << 30)
+	db, err := Open("db", &Options{FS: mem, Compression: None, Durability: Buffered, manualWork: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 4000
+	value := make([]byte, 1000)
+	do := func(err error) {
+		if t.Helper(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := func(i int) []byte { return fmt.Appendf(nil, "key%06d", i) }
+	for half := range 2 {
+		for i := range n {
+			do(db.Put(key(half*n+i), value))
+		}
+		do(db.Compact(t.Context(), Range{}))
+	}
+	for i := range n / 4 {
+		do(db.Delete(key(4 * i)))
+	}
+	do(db.Flush(t.Context()))
+	do(db.DeleteRange(Range{key(1), key(2*n - 1)})) // neither table is covered whole
+	do(db.Flush(t.Context()))
+	mem.SetCapacity(1<<30 - mem.Free("db") + n*500)
+	for range 20 {
+		if err := db.step(); err != nil && !errors.Is(err, ErrNoSpace) {
+			t.Fatal(err)
+		}
+	}
+	if m := db.Metrics(); m.Disk.Tables > n*100 || m.Compactions.Failed == 0 {
+		t.Errorf("%d bytes of tables, %d merges failed", m.Disk.Tables, m.Compactions.Failed)
+	}
+	mustClose(t, db)
+}

@@ -2,6 +2,7 @@ package compaction
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -95,6 +96,25 @@ func (c *Compaction) Takes(num base.FileNum) bool {
 	return false
 }
 
+// Within reports whether all inputs are among the listed tables.
+func (c *Compaction) Within(listed map[base.FileNum]bool) bool {
+	for _, in := range c.Inputs {
+		for _, t := range in.Tables {
+			if !listed[t.Num] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// SameInputs reports whether c and d take the same tables.
+func (c *Compaction) SameInputs(d *Compaction) bool {
+	return slices.EqualFunc(c.Inputs, d.Inputs, func(a, b RunInput) bool {
+		return slices.EqualFunc(a.Tables, b.Tables, func(t, u *manifest.Table) bool { return t.Num == u.Num })
+	})
+}
+
 // Bytes returns the size of all inputs.
 func (c *Compaction) Bytes() (n uint64) {
 	for _, in := range c.Inputs {
@@ -164,6 +184,9 @@ type Input struct {
 	// Frozen are tables that cannot be read: they stay where they are, and what lies
 	// above them with them.
 	Frozen map[base.FileNum]bool
+	// TooLarge are merges that the disk had no room for: none with the same inputs is
+	// picked.
+	TooLarge []*Compaction
 
 	// ReadCredit is how many bytes could have been merged in the time that range
 	// reads have lost to there being many runs. Who carries out a compaction that

@@ -1,6 +1,8 @@
 package compaction
 
 import (
+	"slices"
+
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
@@ -133,7 +135,7 @@ func (p *picker) down(i int, s Span, why Reason) *Compaction {
 		s = s.join(hull(ts))
 		c.Inputs = append(c.Inputs, RunInput{Age: r.Age, Level: r.Level, Tables: ts})
 	}
-	if c.Span = s; len(c.Inputs) == 0 || !p.clear(s) {
+	if c.Span = s; len(c.Inputs) == 0 || !p.clear(s) || p.tooLarge(c) {
 		return nil
 	}
 	return c
@@ -152,10 +154,15 @@ func (p *picker) whole(i, j int, level uint8, why Reason) *Compaction {
 		c.Span = c.Span.join(hull(r.Tables))
 		c.Inputs = append(c.Inputs, RunInput{Age: r.Age, Level: r.Level, Tables: r.Tables})
 	}
-	if !p.clear(c.Span) {
+	if !p.clear(c.Span) || p.tooLarge(c) {
 		return nil
 	}
 	return c
+}
+
+// tooLarge reports whether the disk had no room for c.
+func (p *picker) tooLarge(c *Compaction) bool {
+	return slices.ContainsFunc(p.in.TooLarge, c.SameInputs)
 }
 
 // manual brings the asked-for range down, then cleans what lies there.

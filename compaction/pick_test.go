@@ -32,7 +32,7 @@ var (
 
 // parsePick reads runs, "L0 #9: 31[a-k]:8M:del=100 …", and facts: "idle",
 // "reads 24M" (what they have paid for), "now 50", "oldest 7@40" (read point), "manual a-c", "busy 31 a-k",
-// "flush a-c", "config runs=2 tiers=1".
+// "large 31,1" (there was no room for it), "flush a-c", "config runs=2 tiers=1".
 //
 // A table has a size (8M) and behind colons: n= puts (1000), del= tombstones,
 // seq=from-to (its run's number), exp=count@from-to, meta= rows, coll= bytes,
@@ -42,7 +42,7 @@ func parsePick(t *testing.T, lines []string) *pickCase {
 	c := &pickCase{ranges: map[base.FileNum]*rangedel.List{}}
 	c.in = Input{OldestReadSeq: base.SeqMax, OldestReadClock: 1 << 50, Now: 1000}
 	tables := map[base.FileNum]*manifest.Table{}
-	var busy []string
+	var merges [][]string
 	for _, line := range lines {
 		if m := runLine.FindStringSubmatch(line); m != nil {
 			r := manifest.Run{Age: uint64(number(t, m[2])), Level: uint8(number(t, m[1]))}
@@ -71,22 +71,30 @@ func parsePick(t *testing.T, lines []string) *pickCase {
 		case "flush":
 			lo, hi, _ := strings.Cut(f[1], "-")
 			c.flush = &Span{Lo: []byte(lo), Hi: []byte(hi)}
-		case "busy":
-			busy = append(busy, line)
+		case "busy", "large":
+			merges = append(merges, f)
 		case "config":
 			c.parseConfig(t, f[1:])
 		default:
 			t.Fatalf("bad line %q", line)
 		}
 	}
-	for _, line := range busy {
-		f := strings.Fields(line)
-		lo, hi, _ := strings.Cut(f[2], "-")
-		b := &Compaction{Kind: KindMerge, Level: lastLevel, Span: Span{Lo: []byte(lo), Hi: []byte(hi)}}
+	for _, f := range merges {
+		m := &Compaction{Kind: KindMerge, Level: lastLevel}
 		for _, n := range strings.Split(f[1], ",") {
-			b.Inputs = append(b.Inputs, RunInput{Tables: []*manifest.Table{tables[base.FileNum(number(t, n))]}})
+			table, last := tables[base.FileNum(number(t, n))], len(m.Inputs)-1
+			if last < 0 || m.Inputs[last].Age != table.Run {
+				m.Inputs, last = append(m.Inputs, RunInput{Age: table.Run}), last+1
+			}
+			m.Inputs[last].Tables = append(m.Inputs[last].Tables, table)
 		}
-		c.in.Busy = append(c.in.Busy, b)
+		if f[0] == "large" {
+			c.in.TooLarge = append(c.in.TooLarge, m)
+			continue
+		}
+		lo, hi, _ := strings.Cut(f[2], "-")
+		m.Span = Span{Lo: []byte(lo), Hi: []byte(hi)}
+		c.in.Busy = append(c.in.Busy, m)
 	}
 	c.in.RangeDeletes = func(table *manifest.Table) *rangedel.List { return c.ranges[table.Num] }
 	if err := c.check(); err != nil {

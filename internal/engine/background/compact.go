@@ -7,6 +7,7 @@ import (
 	"github.com/siltstonedb/siltstone/compaction"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -86,14 +87,15 @@ func (w *Work) CompactStep(ctx context.Context, manual *compaction.KeyRange) (di
 		return false, nil
 	}
 	defer w.end(c)
-	begin := time.Now()
+	begin, free := time.Now(), w.cfg.Dir.Free()
 	r := CompactionResult{Kind: c.Kind.String(), Reason: c.Reason.String(), ToLevel: int(c.Level)}
 	for _, in := range c.Inputs {
 		r.From = append(r.From, len(in.Tables))
 	}
-	err = w.carryOut(ctx, c, rs, &r)
+	err = storedir.NoSpace(w.carryOut(ctx, c, rs, &r))
 	r.Duration, r.Err = time.Since(begin), err
 	w.hooks.Compacted(r)
+	w.noteRoom(c, free, err)
 	if manual == nil && err != nil && w.freeze(c, err) {
 		return true, nil // it was told before: there may be other work
 	}
@@ -128,6 +130,7 @@ func (w *Work) pick(manual *compaction.KeyRange) (*compaction.Compaction, *reads
 		if manual == nil {
 			in.ReadCredit = w.readCredit(rs.Version)
 			in.Frozen = w.thaw(rs.Version)
+			in.TooLarge = w.stillTooLarge(rs.Version)
 		}
 		if w.nothingToDo(rs.Version, in, manual) {
 			return nil, rs

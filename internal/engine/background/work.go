@@ -29,6 +29,7 @@ type Work struct {
 	since    time.Time   // when it last changed
 	settled  settled
 	frozen   frozen
+	tooLarge []tooLarge
 
 	// Writers keeps the memory of table writers.
 	Writers compaction.Writers
