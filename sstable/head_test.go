@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/iterator"
 )
 
 // TestADamagedHeadTellsNoKey damages the head of a large record byte by byte, and its
@@ -33,6 +34,57 @@ func TestADamagedHeadTellsNoKey(t *testing.T) {
 		}
 		if err := r.Verify(nothing); err != nil {
 			t.Errorf("%v: %v", kind, err)
+		}
+	}
+}
+
+// TestWalksWithinBoundsMissNothing walks a table whose every third record is a large
+// one, within all bounds and in both directions: records outside may be met, and none
+// inside is missed.
+func TestWalksWithinBoundsMissNothing(t *testing.T) {
+	large := string(make([]byte, aloneFrom))
+	var recs []rec
+	var probes [][]byte
+	for i := range 9 {
+		key, value := string(rune('b'+2*i)), "small"
+		if i%3 == 2 {
+			value = large
+		}
+		recs = append(recs, put(key, base.SeqNum(i+1), value))
+		probes = append(probes, []byte(key), []byte{key[0] + 1})
+	}
+	file, _ := build(t, WriterOptions{BlockSize: 64, Compression: NoCompression}, recs)
+	r := mustOpen(t, file, ReaderOptions{})
+	for i, lower := range probes {
+		for _, upper := range probes[i:] {
+			var want []byte
+			for _, rec := range recs {
+				if rec.key >= string(lower) && rec.key < string(upper) {
+					want = append(want, rec.key[0])
+				}
+			}
+			backwards := slices.Clone(want)
+			slices.Reverse(backwards)
+			it := r.NewIter(IterOptions{Lower: lower, Upper: upper, KeysOnly: len(want)%2 == 0})
+			met := func(e *iterator.Entry, next func() *iterator.Entry) (keys []byte) {
+				for ; e != nil; e = next() {
+					if bytes.Compare(e.Key, lower) >= 0 && bytes.Compare(e.Key, upper) < 0 {
+						keys = append(keys, e.Key[0])
+					}
+				}
+				return keys
+			}
+			for name, got := range map[string][2][]byte{
+				"SeekGE": {met(it.SeekGE(lower, base.SeqMax), it.Next), want},
+				"First":  {met(it.First(), it.Next), want},
+				"SeekLT": {met(it.SeekLT(upper), it.Prev), backwards},
+				"behind": {met(it.SeekLT([]byte("zz")), it.Prev), backwards},
+				"Last":   {met(it.Last(), it.Prev), backwards},
+			} {
+				if !bytes.Equal(got[0], got[1]) {
+					t.Errorf("%s in [%s, %s): %q, want %q", name, lower, upper, got[0], got[1])
+				}
+			}
 		}
 	}
 }

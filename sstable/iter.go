@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -89,12 +90,15 @@ func (it *Iter) First() *iterator.Entry {
 	return it.at(0)
 }
 
-// Last moves to the last record.
+// Last moves to the last record below IterOptions.Upper.
 func (it *Iter) Last() *iterator.Entry {
-	if it.r == nil || !it.seek(it.r.index.blocks()-1) {
+	switch {
+	case it.r == nil:
 		return nil
+	case it.o.Upper != nil:
+		return it.SeekLT(it.o.Upper)
 	}
-	return it.atLast()
+	return it.seekLast(it.r.index.blocks() - 1)
 }
 
 // Aim implements iterator.Aimer.
@@ -128,14 +132,20 @@ func (it *Iter) SeekGE(key []byte, seq base.SeqNum) *iterator.Entry {
 	}
 }
 
-// SeekLT moves to the last record whose key is below key.
+// SeekLT moves to the last record whose key is below key and IterOptions.Upper.
 func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 	if it.r == nil {
 		return nil
 	}
+	if it.o.Upper != nil && bytes.Compare(key, it.o.Upper) > 0 {
+		key = it.o.Upper
+	}
 	number := it.r.index.search(key)
 	if number == it.r.index.blocks() {
-		return it.Last()
+		return it.seekLast(number - 1)
+	}
+	if it.r.index.alone(number) {
+		return it.seekLast(number - 1) // the record's key is the separator: not below key
 	}
 	it.r.ask(number)
 	if !it.seek(number) {
@@ -146,6 +156,18 @@ func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 		return it.at(i - 1)
 	}
 	if !it.step(number-1, true) {
+		return nil
+	}
+	return it.atLast()
+}
+
+// seekLast moves to the last record of block number, from where a walk goes back.
+func (it *Iter) seekLast(number int) *iterator.Entry {
+	it.err, it.ahead, it.aimed = nil, 0, 0
+	if number >= 0 {
+		it.r.ask(number)
+	}
+	if !it.load(number, true, true) {
 		return nil
 	}
 	return it.atLast()
