@@ -18,8 +18,8 @@ const (
 	// delete, so that they need not ask a full disk for more.
 	deleteReserve = 32 << 10
 
-	// The room that is kept free for merges on a disk that is filling up: a share of
-	// the tables, within bounds.
+	// The room that is kept free for merges on a disk that is filling up: the young
+	// tables and a share of the last level, within bounds.
 	mergeShare = 8
 	maxMerge   = 128 << 20
 	minMerge   = 1 << 20
@@ -53,10 +53,11 @@ func (s *Section) overLimit(c *Change, n int64) error {
 	return fmt.Errorf("%w: %d bytes are used of MaxDiskBytes %d", base.ErrNoSpace, used, limit)
 }
 
-// headroom is the room that flushes and merges need on a disk to go on when
-// there is that much in memory and in tables. It is a pure function.
-func headroom(unflushed, tables int64) int64 {
-	return unflushed + min(max(tables/mergeShare, minMerge), maxMerge)
+// headroom is the room that flushes and merges need on a disk to go on when there
+// is that much in memory, in young tables and in the last level: a merge into the
+// last level writes what it brings down once more. It is a pure function.
+func headroom(unflushed, young, last int64) int64 {
+	return unflushed + min(max(young+last/mergeShare, minMerge), maxMerge)
 }
 
 // diskFull returns the error of a change of n bytes for which the file system has
@@ -74,11 +75,14 @@ func (s *Section) diskFull(c *Change, n int64) error {
 
 // keptFree is headroom for the present memtables and tables.
 func (s *Section) keptFree() int64 {
-	unflushed := int64(0)
-	if rs := s.states.Current.Load(); rs != nil {
-		rs.EachMem(func(m *readstate.Mem) { unflushed += m.Filled() })
+	rs := s.states.Current.Load()
+	if rs == nil {
+		return headroom(0, 0, s.states.Tables.FileBytes())
 	}
-	return headroom(unflushed, s.states.Tables.FileBytes())
+	unflushed := int64(0)
+	rs.EachMem(func(m *readstate.Mem) { unflushed += m.Filled() })
+	young := rs.YoungBytes(maxMerge)
+	return headroom(unflushed, young, s.states.Tables.FileBytes()-young)
 }
 
 // MergeRoom returns how many bytes may be written by a merge that need not be: one

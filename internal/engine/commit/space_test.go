@@ -8,13 +8,15 @@ import (
 )
 
 func TestHeadroomIsWhatFlushesAndMergesNeed(t *testing.T) {
-	for _, c := range []struct{ unflushed, tables, want int64 }{
-		{0, 0, minMerge},
-		{5 << 20, 80 << 20, 15 << 20},
-		{64 << 20, 100 << 30, 64<<20 + maxMerge},
+	for _, c := range []struct{ unflushed, young, last, want int64 }{
+		{0, 0, 0, minMerge},
+		{5 << 20, 0, 80 << 20, 15 << 20},
+		{5 << 20, 7 << 20, 80 << 20, 22 << 20},
+		{64 << 20, 0, 100 << 30, 64<<20 + maxMerge},
+		{64 << 20, 2 << 30, 0, 64<<20 + maxMerge},
 	} {
-		if got := headroom(c.unflushed, c.tables); got != c.want {
-			t.Errorf("headroom(%d, %d) = %d, want %d", c.unflushed, c.tables, got, c.want)
+		if got := headroom(c.unflushed, c.young, c.last); got != c.want {
+			t.Errorf("headroom(%d, %d, %d) = %d, want %d", c.unflushed, c.young, c.last, got, c.want)
 		}
 	}
 }

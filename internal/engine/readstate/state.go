@@ -66,6 +66,22 @@ type Mem struct {
 // Idle reports whether no call is in progress on the state.
 func (rs *State) Idle() bool { return rs.Calls.Zero() }
 
+// YoungBytes returns the size of the tables above the last level, or a sum that has
+// reached enough.
+func (rs *State) YoungBytes(enough int64) (sum int64) {
+	for _, r := range rs.Version.Runs {
+		if r.Level == manifest.LastLevel {
+			break
+		}
+		for _, t := range r.Tables {
+			if sum += int64(t.Size); sum >= enough {
+				return sum
+			}
+		}
+	}
+	return sum
+}
+
 // OlderDeletes returns every range tombstone of the state but those of its newest
 // memtable, which may still get more, source by source. They are found once and
 // kept. They are not joined: most sources are those of the state before.
