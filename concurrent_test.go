@@ -3,6 +3,7 @@ package siltstone_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -357,4 +358,86 @@ func TestCloseUnderFire(t *testing.T) {
 		ok(t, db.Close())
 	}
 	await(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// TestEndsOfARangeAreFoundBesideWriters has a writer that deletes long stretches key
+// by key and puts a key back now and then, and readers that ask for both ends of the
+// range in snapshots: they are what the writer's own list says.
+func TestEndsOfARangeAreFoundBesideWriters(t *testing.T) {
+	const keys = 4000
+	rounds := 12
+	if testing.Short() {
+		rounds = 2
+	}
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.Buffered})
+	ok(t, err)
+	defer db.Close()
+	var mu sync.Mutex // state and store are one while it is held
+	var state [keys]bool
+	key := func(i int) []byte { return fmt.Appendf(nil, "q%05d", i) }
+	var end atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer end.Store(true)
+		rng := rand.New(rand.NewPCG(1, 2))
+		for range rounds {
+			for i := range keys {
+				mu.Lock()
+				ok(t, db.Put(key(i), nil))
+				state[i] = true
+				mu.Unlock()
+			}
+			order := rng.IntN(3)
+			for n := range keys {
+				i := []int{n, keys - 1 - n, rng.IntN(keys)}[order]
+				mu.Lock()
+				ok(t, db.Delete(key(i)))
+				state[i] = false
+				if rng.IntN(50) == 0 {
+					i = rng.IntN(keys)
+					ok(t, db.Put(key(i), nil))
+					state[i] = true
+				}
+				mu.Unlock()
+			}
+		}
+	})
+	for range 3 {
+		wg.Go(func() {
+			for !end.Load() {
+				mu.Lock()
+				snap, err := db.NewSnapshot()
+				now := state
+				mu.Unlock()
+				ok(t, err)
+				checkEnds(t, snap, now[:], key)
+				snap.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// checkEnds compares the first and the last key of a snapshot with what is there.
+func checkEnds(t *testing.T, snap *siltstone.Snapshot, state []bool, key func(int) []byte) {
+	first, last := "", ""
+	for i, there := range state {
+		if there {
+			if last = string(key(i)); first == "" {
+				first = last
+			}
+		}
+	}
+	whole := siltstone.Prefix([]byte("q"))
+	for name, loop := range map[string]iter.Seq2[siltstone.KV, error]{first: snap.Scan(whole), last: snap.ScanBack(whole)} {
+		got := ""
+		for kv, err := range loop {
+			ok(t, err)
+			got = string(kv.Key)
+			break
+		}
+		if got != name {
+			t.Errorf("an end is %q, want %q", got, name)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -451,5 +452,43 @@ func TestWhatIsNewerIsSeenRightBehindASeek(t *testing.T) {
 		if !it.SeekGE([]byte(c[0])) || !it.Next() || string(it.Key()) != c[1] || string(it.Value()) != c[2] {
 			t.Errorf("behind %s stands %s with %s, want %s with %s", c[0], it.Key(), it.Value(), c[1], c[2])
 		}
+	}
+}
+
+// TestTheHeadOfAQueueIsBehindAGap has much go through a queue: looks at its head pass
+// what was popped once, not each time.
+func TestTheHeadOfAQueueIsBehindAGap(t *testing.T) {
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const depth, through = 100, 20_000
+	key := func(i int) []byte { return fmt.Appendf(nil, "q%07d", i) }
+	far := 0
+	for i := range through {
+		if err := db.Put(key(i), nil); err != nil {
+			t.Fatal(err)
+		}
+		if i < depth {
+			continue
+		}
+		for kv, err := range db.Scan(Prefix([]byte("q"))) {
+			if err != nil || !bytes.Equal(kv.Key, key(i-depth)) {
+				t.Fatalf("the head is %q, %v", kv.Key, err)
+			}
+			break
+		}
+		start := keyenc.AppendKeyRow(nil, nil, []byte("q"))
+		head := keyenc.AppendKeyRow(nil, nil, key(max(0, i-depth-600)))
+		if end := db.states.Gaps.End(start, db.section.Visible(), false); bytes.Compare(end, head) < 0 {
+			far++
+		}
+		if err := db.Delete(key(i - depth)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if far > 1000 { // it has to begin, and again when it was in nobody's use
+		t.Errorf("at %d of %d looks more than 600 popped keys lay before the head", far, through)
 	}
 }

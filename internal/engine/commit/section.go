@@ -79,6 +79,7 @@ func New(c Config, h Hooks) *Section {
 	invariants.SetRank(&s.flushes.mu, invariants.FlushQueue)
 	invariants.SetRank(&s.Recycler.mu, invariants.Recycler)
 	s.flushes.done.L = &s.flushes.mu
+	s.states.Gaps.Settled = s.LastSeq
 	s.Turns.token = make(chan struct{}, 1)
 	s.Recycler.section, s.Recycler.blocks, s.Recycler.most = s, c.States.Tables.Cache(), c.MemtableBytes
 	return s
@@ -309,6 +310,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 	for _, ks := range c.Drops {
 		ks.End(s.lastSeq + 1) // before the drop is visible
 	}
+	if s.states.Gaps.Noting() {
+		s.noteGapsLocked(c)
+	}
 	switch {
 	case len(c.ops) == 0:
 		pos = s.log.Appended()
@@ -336,6 +340,18 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		c.Entered(s.mem.Log)
 	}
 	return pos
+}
+
+// noteGapsLocked notes which keys the change puts, before it is visible.
+func (s *Section) noteGapsLocked(c *Change) {
+	g := &s.states.Gaps
+	g.Begin(s.lastSeq + base.SeqNum(len(c.ops)))
+	defer g.Done()
+	for i := range c.ops {
+		if o := &c.ops[i]; o.attr.Kind() == base.KindPut {
+			g.PutLocked(c.payload[o.key : o.key+int(o.keyLen)])
+		}
+	}
 }
 
 // tombstones returns how many deletes and range deletes the change holds.

@@ -6,6 +6,7 @@
 //	   └──alive: every State that is in use
 //	Tables ──► table handles, by the number of States that list them
 //	Points ──► the (sequence, clock) pairs that no merge may drop
+//	Gaps ──► stretches of keys in which walks have met tombstones only
 //
 // A reader pins the current State, then loads the visible sequence. Every record up to
 // that sequence is in the pinned State, or was committed after the pin. A State ends
@@ -14,7 +15,7 @@
 //
 // Locks, in the order in which they are taken: States.mu, then Tables.mu;
 // State.olderMu, then Table.opening, which is held while a file is opened, then
-// Tables.mu; Points.mu, then the clock's. Get takes none of them once its tables are
+// Tables.mu; Points.mu, then the clock's; Gaps.mu, with nothing under it. Get takes none of them once its tables are
 // open.
 //
 // The package imports engine/commitlog for positions in the log, and manifest,

@@ -14,6 +14,7 @@ type States struct {
 	Current atomic.Pointer[State] // nil after Close
 	Tables  *Tables
 	Points  Points     // the registered read points
+	Gaps    Gaps       // what walks have found empty
 	Drained func()     // called when a state has ended: there may be files to remove
 	Spent   func(*Mem) // called when the last state that lists a memtable has ended
 

@@ -13,6 +13,9 @@
 // Inside a block, or the leaf of a memtable, in which no other source has a say,
 // an Iter walks that source alone (a block run).
 //
+// A long stretch of deleted rows is passed once: it becomes a gap (readstate.Gaps),
+// and later walks go on at its end.
+//
 // An Iter belongs to one goroutine and takes no lock of its own; Source is safe
 // for concurrent use. The package imports readstate, and below it
 // internal/iterator, internal/readset, internal/rangedel, memtable and sstable.

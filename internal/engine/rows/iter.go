@@ -27,6 +27,7 @@ type Iter struct {
 	lower, upper []byte // [lower, upper); nil is open
 	upper8       uint64 // keys with smaller first bytes are below upper
 	keysOnly     bool
+	blind        bool // gaps are not looked at, and none is made
 
 	row
 	err error
@@ -37,6 +38,7 @@ type Iter struct {
 	backward bool            // merge stands before the row, unless in a block run
 	sought   bool            // no move forward since the walk began
 
+	dead    deadRun
 	block   blockRun
 	refused int // rows before it is worth asking for a block run again
 	sole    int // rows of a memtable in a row
@@ -267,13 +269,12 @@ func (it *Iter) First() bool { return it.SeekGE(it.lower) }
 
 // Last moves to the last row.
 func (it *Iter) Last() bool {
-	it.begin(it.upper, true)
-	if it.upper == nil {
-		it.entry = it.merge.Last()
-	} else {
-		it.entry = it.merge.SeekLT(it.upper)
+	if it.upper != nil {
+		return it.SeekLT(it.upper)
 	}
-	return it.settleBackward()
+	it.begin(nil, true)
+	it.entry = it.merge.Last()
+	return it.settleBackward(nil)
 }
 
 // SeekGE moves to the first row at or after key.
@@ -284,10 +285,12 @@ func (it *Iter) SeekGE(key []byte) bool {
 	it.begin(key, false)
 	if key == nil {
 		it.entry = it.merge.First()
+	} else if to := it.gapEnd(key, false); to != nil {
+		return it.findBeyond(key, to, false)
 	} else {
 		it.entry = it.merge.SeekGE(key, base.SeqMax)
 	}
-	return it.settleForward()
+	return it.settleForward(key)
 }
 
 // SeekLT moves to the last row before key.
@@ -296,8 +299,11 @@ func (it *Iter) SeekLT(key []byte) bool {
 		key = it.upper
 	}
 	it.begin(key, true)
+	if to := it.gapEnd(key, true); to != nil {
+		return it.findBeyond(key, to, true)
+	}
 	it.entry = it.merge.SeekLT(key)
-	return it.settleBackward()
+	return it.settleBackward(key)
 }
 
 // keepKey makes the key of an entry that merge is about to leave the row's.
@@ -338,7 +344,7 @@ func (it *Iter) nextRow() bool {
 		}
 		it.nextKey()
 	}
-	return it.settleForward()
+	return it.settleForward(nil)
 }
 
 // Prev moves to the previous row; it must stand on one.
@@ -359,7 +365,7 @@ func (it *Iter) prevRow() bool {
 	case on:
 		it.entry = it.merge.Prev()
 	}
-	return it.settleBackward()
+	return it.settleBackward(nil)
 }
 
 // manyVersions is how many versions of one key are stepped over before a seek
@@ -383,82 +389,4 @@ func (it *Iter) skipVersions() {
 		}
 		it.entry = it.merge.Next()
 	}
-}
-
-// settleForward finds the row at or after the entry merge stands on, which is
-// the newest version of its key, or an invisible one before it.
-func (it *Iter) settleForward() bool {
-	it.valid = false
-	for e := it.entry; e != nil; e = it.entry {
-		if base.Prefix8(e.Key, 0) >= it.upper8 && it.upper != nil && bytes.Compare(e.Key, it.upper) >= 0 {
-			return false
-		}
-		if !it.visible(e.Seq) {
-			it.entry = it.merge.Next()
-			continue
-		}
-		it.keepKey(e)
-		if it.live(e.Trailer) {
-			it.trailer, it.value, it.valid = e.Trailer, e.Value, true
-			it.enterBlock(e)
-			return true
-		}
-		it.nextKey()
-	}
-	return it.ended()
-}
-
-// settleBackward finds the row at or before the entry merge stands on, which is
-// the oldest version of its key. It leaves merge before the row.
-func (it *Iter) settleBackward() bool {
-	it.valid = false
-	for e := it.entry; e != nil; {
-		if bytes.Compare(e.Key, it.lower) < 0 {
-			return false
-		}
-		if it.enterBlock(e) {
-			it.key, it.trailer, it.value, it.valid = e.Key, e.Trailer, e.Value, true
-			return true
-		}
-		it.keepKey(e)
-		seen := false
-		for same := true; same; same = e != nil && !it.merge.Other() && bytes.Equal(e.Key, it.key) {
-			if it.visible(e.Seq) {
-				it.trailer, it.value, seen = e.Trailer, e.Value, true
-				if !e.Lasting {
-					it.kept = append(it.kept[:0], e.Value...)
-					it.value = it.kept
-				}
-			}
-			e = it.merge.Prev()
-		}
-		it.entry = e
-		if seen && it.live(it.trailer) {
-			it.valid = true
-			return true
-		}
-	}
-	return it.ended()
-}
-
-func (it *Iter) ended() bool {
-	if err := it.merge.Err(); err != nil {
-		it.err = it.src.States.ReadError(err)
-	}
-	return false
-}
-
-// live reports whether the newest visible version of the current key, with
-// trailer t, is there to be seen.
-func (it *Iter) live(t base.Trailer) bool {
-	if t.Attr.Kind() != base.KindPut || t.Expired(it.Now) {
-		return false
-	}
-	if it.deletes.any() && it.deletes.cover(&it.View, it.key) > t.Seq {
-		return false
-	}
-	if it.Reads != nil && t.Seq <= it.Seq {
-		it.Reads.AddExpiry(it.key, t.Expiry)
-	}
-	return true
 }
