@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
 )
 
 func (s *testStore) begin() *siltstone.Tx {
@@ -265,5 +266,58 @@ func TestUpdateOverKeysThatExpireAllTheTimeGetsThrough(t *testing.T) {
 	}))
 	if attempts != 5 {
 		t.Errorf("%d attempts, want 5: the first behind the gate", attempts)
+	}
+}
+
+// TestCollectionsMadeAndDroppedInATransactionNeverLeaveIt makes many and drops most,
+// in between others that stay, with a loop open over one that is dropped.
+func TestCollectionsMadeAndDroppedInATransactionNeverLeaveIt(t *testing.T) {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	ok(t, err)
+	defer db.Close()
+	large := make([]byte, 200) // three of them have rows of their own
+	const n = 3000
+	before := db.Metrics().Commits.Operations
+	ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+		name := func(i int) string { return fmt.Sprint("list", i) }
+		for i := range n {
+			for range 3 {
+				if _, err := tx.List(name(i)).PushBack(large); err != nil {
+					return err
+				}
+			}
+		}
+		walked := 0
+		for _, err := range tx.List(name(0)).Range(0, -1) {
+			if err != nil {
+				return err
+			}
+			for i := walked * n / 3; i < (walked+1)*n/3; i++ {
+				if i%100 == 99 {
+					continue
+				}
+				if _, err := tx.Key(name(i)).Drop(); err != nil {
+					return err
+				}
+			}
+			walked++
+		}
+		if walked != 3 {
+			t.Errorf("the loop over a list that its body dropped had %d items", walked)
+		}
+		for i := range n {
+			items, err := tx.List(name(i)).Len()
+			if want := int64(3 * (i % 100 / 99)); err != nil || items != want {
+				t.Fatalf("list %d has %d items, %v; want %d", i, items, err, want)
+			}
+		}
+		return nil
+	}))
+	if ops := db.Metrics().Commits.Operations - before; ops > 4*n+n/20 { // metadata rows, and no items
+		t.Errorf("%d operations were committed", ops)
+	}
+	ok(t, db.Check(bg))
+	if dead := db.Metrics().Dead; dead.Collections != 0 {
+		t.Errorf("%d collections are dead", dead.Collections)
 	}
 }

@@ -23,12 +23,14 @@ import (
 // as far as no key was put there meanwhile: put is the nearest one, of all commits
 // above since.
 //
+// A transaction has Gaps of its own for what it has written: there a commit is a write.
+//
 // Gaps are lost with the process. They are few, and a gap that no walk uses is soon
 // forgotten: a commit compares its keys with each. Without gaps a commit, or a walk,
 // costs one atomic load. Safe for concurrent use.
 type Gaps struct {
 	// Settled returns the largest sequence given to a commit, once that commit is
-	// visible. It is called without mu. Set before use.
+	// visible. It is called without mu. Set before use; nil if every commit is noted.
 	Settled func() base.SeqNum
 
 	count atomic.Int32 // of gaps
@@ -96,18 +98,24 @@ func (g *Gaps) Found(lo, hi []byte, seq base.SeqNum, backward bool) {
 	if g.grow(lo, hi, seq, backward) {
 		return
 	}
-	p := &gap{lo: bytes.Clone(lo), backward: backward, seq: seq, since: base.SeqMax}
+	p := &gap{lo: bytes.Clone(lo), backward: backward, seq: seq}
 	if p.hi = p.lo; backward {
 		p.hi = bytes.Clone(hi)
 		p.lo = p.hi
 	}
 	g.mu.Lock()
+	if p.since = g.noted; g.Settled != nil {
+		p.since = base.SeqMax // until it is known
+	}
 	if len(g.gaps) == mostGaps {
 		g.dropLocked(slices.MaxFunc(g.gaps, func(a, b *gap) int { return a.idle - b.idle }))
 	}
 	g.gaps = append(g.gaps, p)
 	g.count.Store(int32(len(g.gaps)))
 	g.mu.Unlock()
+	if g.Settled == nil {
+		return
+	}
 	// Commits that have not seen the gap are visible to walks from here on. The gap
 	// has begun empty: the next walk fills it.
 	since := g.Settled()
@@ -210,6 +218,14 @@ func (p *gap) note(key []byte) {
 	case p.put == nil || bytes.Compare(key, p.put) < 0:
 		p.put = bytes.Clone(key)
 	}
+}
+
+// Reset forgets all gaps and commits.
+func (g *Gaps) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gaps, g.noted = nil, 0
+	g.count.Store(0)
 }
 
 // dropLocked forgets a gap.

@@ -87,32 +87,43 @@ func (it *Iter) findBeyond(key, end []byte, backward bool) bool {
 // is long.
 func (it *Iter) endDeadRun(key []byte, backward bool) {
 	d := &it.dead
-	if d.n < lookAfter || d.n < leastGap() && !d.jumped || key == nil || it.blind || it.writes() {
+	if d.n < lookAfter || d.n < leastGap() && !d.jumped || key == nil || it.blind {
 		return
 	}
-	gaps := &it.src.States.Gaps
+	gaps, seq := &it.src.States.Gaps, it.Seq
+	if it.writes() {
+		if gaps, seq = it.OwnGaps, it.OwnSeq; gaps == nil {
+			return
+		}
+	}
 	switch {
 	case !backward:
-		gaps.Found(d.start, key, it.Seq, false)
+		gaps.Found(d.start, key, seq, false)
 	case it.valid:
-		gaps.Found(append(bytes.Clone(key), 0), d.start, it.Seq, true)
+		gaps.Found(append(bytes.Clone(key), 0), d.start, seq, true)
 	default:
-		gaps.Found(key, d.start, it.Seq, true)
+		gaps.Found(key, d.start, seq, true)
 	}
 }
 
 // writes reports whether a transaction's own writes are walked.
 func (it *Iter) writes() bool { return it.Own != nil && !it.Own.Empty() }
 
-// gapEnd returns how far there is no row from key on, if a gap tells; else nil. Of a
-// gap the transaction's own writes know nothing.
-func (it *Iter) gapEnd(key []byte, backward bool) []byte {
-	end := it.src.States.Gaps.End(key, it.Seq, backward)
-	if end == nil || it.blind {
+// gapEnd returns how far there is no row from key on, if a gap tells; else nil.
+func (it *Iter) gapEnd(key []byte, backward bool) (end []byte) {
+	if it.blind {
 		return nil
 	}
-	if it.writes() {
-		end = it.ownBefore(key, end, backward)
+	if it.writes() && it.OwnGaps != nil {
+		end = it.OwnGaps.End(key, it.OwnSeq, backward)
+	}
+	if end == nil {
+		if end = it.src.States.Gaps.End(key, it.Seq, backward); end == nil {
+			return nil
+		}
+		if it.writes() { // of which that gap knows nothing
+			end = it.ownBefore(key, end, backward)
+		}
 	}
 	if d := bytes.Compare(end, key); d == 0 || d < 0 != backward {
 		return nil
@@ -146,7 +157,7 @@ func (it *Iter) checkGap(key, end []byte, backward bool) {
 	if backward {
 		lo, hi = end, key
 	}
-	walk, err := New(it.src, View{State: it.State, Seq: it.Seq, Now: it.Now}, lo, hi, true)
+	walk, err := New(it.src, it.View, lo, hi, true)
 	if err != nil {
 		return
 	}

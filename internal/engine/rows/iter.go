@@ -86,6 +86,8 @@ type View struct {
 	Now    int64
 	Own    *memtable.Table // a transaction's writes; nil if there are none
 	OwnSeq base.SeqNum     // largest own sequence seen; they lie above ownBase
+
+	OwnGaps *readstate.Gaps // of a transaction that has written; nil if there are none
 }
 
 // OwnBase is below every sequence of a transaction's own, uncommitted writes

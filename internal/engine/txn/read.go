@@ -76,6 +76,10 @@ func (t *Txn) index() *memtable.Table {
 	if t.view.Own == nil {
 		t.view.Own = memtable.New(bufferLimit)
 		t.view.OwnSeq = rows.OwnBase
+		t.view.OwnGaps = t.gaps.begin()
+	}
+	if t.view.OwnGaps != nil {
+		t.gaps.note(t.change, int(t.view.OwnSeq-rows.OwnBase))
 	}
 	// The payload may grow and move, but the bytes that the table points to stay.
 	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)

@@ -33,10 +33,11 @@ type Txn struct {
 	change *commit.Change     // own writes, in order; nil while there are none
 	held   int64              // of them, in bytes, as far as the engine knows
 	reads  readset.Set        // only if it writes
-	fresh  []uint64           // collection ids it allocated
+	born   births             // collections that began in it
 	dead   []manifest.IDRange // collections it ended
 	spaces []*keyspace.Space  // named keyspaces it was asked to address
 	walks  []*rows.Iter       // open ones, which note what they have read when they move on
+	gaps   ownGaps            // which walks have found among own writes
 
 	scratch collection.Scratch
 	cursors []*cursor // open ones
@@ -126,7 +127,8 @@ func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base
 		t.spaces = append(t.spaces, ks)
 	}
 	t.view = rows.View{State: rs, Seq: seq, Now: now}
-	t.fresh, t.dead = t.fresh[:0], t.dead[:0]
+	t.born.reset()
+	t.dead = t.dead[:0]
 	t.reads.Reset(seq, now)
 }
 
@@ -151,6 +153,7 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	if !t.writes {
 		return nil
 	}
+	t.removeUnborn()
 	c := t.change
 	if c == nil || c.Len() == 0 && c.Entered == nil {
 		// The records that were read must be as durable as if they were written here.
@@ -200,7 +203,10 @@ func (t *Txn) End() {
 		t.change = nil
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
-	t.view.Own = nil
+	if t.view.Own != nil || t.gaps.off {
+		t.view.Own, t.view.OwnGaps = nil, nil
+		t.gaps.reset()
+	}
 	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {

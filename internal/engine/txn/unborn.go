@@ -1,0 +1,129 @@
+package txn
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// births are the collections that began in a transaction. The rows of one that ends
+// there, too, never leave it.
+type births struct {
+	fresh []uint64        // ids of those that live
+	ended map[uint64]bool // ids of those whose rows are still among the writes
+	kept  int             // writes that were left when such rows were removed last
+}
+
+// removeFrom is from how many writes on rows are removed before the commit.
+const removeFrom = 1024
+
+// end notes that a collection has ended, and reports whether it began here.
+func (b *births) end(id uint64) bool {
+	i := slices.Index(b.fresh, id)
+	if i < 0 {
+		return false
+	}
+	b.fresh = slices.Delete(b.fresh, i, i+1)
+	if b.ended == nil {
+		b.ended = map[uint64]bool{}
+	}
+	b.ended[id] = true
+	return true
+}
+
+// reset makes them those of a new transaction.
+func (b *births) reset() {
+	clear(b.ended)
+	b.fresh, b.kept = b.fresh[:0], 0
+}
+
+// NewID implements collection.Txn.
+func (t *Txn) NewID() (uint64, error) {
+	if _, err := t.Buffer(); err != nil {
+		return 0, err
+	}
+	id, err := t.engine.set.NewID()
+	if err != nil {
+		return 0, t.fail(err)
+	}
+	t.born.fresh = append(t.born.fresh, id)
+	return id, nil
+}
+
+// Dead implements collection.Txn. Rows of a collection that was born in this
+// transaction never leave it.
+func (t *Txn) Dead(id uint64) { t.deadIn(t.ks.ID(), id) }
+
+// deadIn is Dead in a numbered keyspace.
+func (t *Txn) deadIn(number uint32, id uint64) {
+	if !t.born.end(id) {
+		t.dead = append(t.dead, manifest.IDRange{Keyspace: number, First: id, Last: id})
+		return
+	}
+	if t.change.Len() >= 2*t.born.kept+removeFrom {
+		t.removeUnborn()
+	}
+}
+
+// removeUnborn removes the rows of collections that have begun and ended in this
+// transaction from its writes, and reports whether there were any. It walks all
+// writes, so it is done when there are twice as many as it left the last time, and
+// before the commit.
+func (t *Txn) removeUnborn() (removed bool) {
+	if len(t.born.ended) == 0 {
+		return false
+	}
+	removed = t.change.Remove(func(row []byte) bool {
+		_, rest, ok := keyenc.KeyspaceOf(row)
+		if !ok {
+			return false
+		}
+		id, _, _, ok := keyenc.ParseCollectionRow(rest)
+		return ok && t.born.ended[id]
+	})
+	clear(t.born.ended)
+	if t.born.kept = t.change.Len(); removed {
+		// Open walks go on with the old table, in whose numbers their gaps are true.
+		t.view.Own, t.view.OwnSeq, t.view.OwnGaps = nil, 0, nil
+		t.gaps.off = true
+	}
+	return removed
+}
+
+// DropUnborn ends a collection born in this transaction whose metadata row is about
+// to be overwritten blindly.
+func (t *Txn) DropUnborn(row []byte) {
+	if len(t.born.fresh) == 0 {
+		return
+	}
+	f, ok := t.ownWrite(row, base.HashRow(row))
+	if !ok || !f.OK {
+		return
+	}
+	if id, ok := record.CollectionID(record.Type(f.Attr.Type()), f.Value); ok && slices.Contains(t.born.fresh, id) {
+		prefix, _, _ := keyenc.KeyspaceOf(row)
+		t.deadIn(keyspace.Number(prefix), id)
+	}
+}
+
+// DropUnbornIn is DropUnborn for every key row in [lo, hi).
+func (t *Txn) DropUnbornIn(lo, hi []byte) {
+	if len(t.born.fresh) == 0 {
+		return
+	}
+	var metadata [][]byte
+	for i := range t.change.Len() {
+		o := t.change.Op(i)
+		if record.Type(o.Attr.Type()).IsCollection() && bytes.Compare(o.Key, lo) >= 0 && bytes.Compare(o.Key, hi) < 0 {
+			metadata = append(metadata, bytes.Clone(o.Key))
+		}
+	}
+	for _, row := range metadata {
+		t.DropUnborn(row)
+	}
+}
