@@ -103,7 +103,7 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 
 // A call that creates a collection is left out: the memtable grows by its rows.
 func TestOneShotsOnTypedValuesAllocateNothing(t *testing.T) {
-	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes, o.Durability = 16<<20, siltstone.Buffered })
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes, o.Durability = 16<<20, siltstone.BufferedDurability })
 	value, dst := make([]byte, 100), make([]byte, 0, 256)
 	calls := []struct {
 		name string
@@ -153,7 +153,7 @@ func TestReadsBesideAFullCacheAllocateNothing(t *testing.T) {
 	if err := db.Compact(context.Background(), siltstone.Range{}); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := db.Begin(context.Background(), siltstone.ReadOnly)
+	tx, err := db.Begin(context.Background(), siltstone.ReadOnlyMode)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -258,7 +259,7 @@ func TestNoMethodPanicsOnZeroArgumentsOrZeroReceivers(t *testing.T) {
 		"DB": func() any { return open() }, "zero DB": func() any { return new(DB) },
 		"Keyspace":      func() any { return must(db.CreateKeyspace("ks")) },
 		"zero Keyspace": func() any { return new(Keyspace) },
-		"Tx":            func() any { return must(db.Begin(context.Background(), ReadWrite)) },
+		"Tx":            func() any { return must(db.Begin(context.Background(), ReadWriteMode)) },
 		"zero Tx":       func() any { return new(Tx) },
 		"Snapshot":      func() any { return must(db.NewSnapshot()) },
 		"zero Snapshot": func() any { return new(Snapshot) },
@@ -341,10 +342,45 @@ func TestTheRulesOfTheAPIAreWrittenDown(t *testing.T) {
 	}
 }
 
+// Outside its package a bare None or Default says nothing of what it chooses.
+func TestEveryConstantOfATypeCarriesTheWordOfItsType(t *testing.T) {
+	words := map[string]string{"OpKind": "Op", "BitOp": "Bit"} // others: the name of the type
+	seen := 0
+	for _, dir := range userPackages {
+		path := strings.TrimSuffix(modulePath+"/"+dir, "/.")
+		imports, err := gosource.Importer(token.NewFileSet(), ".", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkg, err := imports.Import(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pkg.Scope().Names() {
+			constant, ok := pkg.Scope().Lookup(name).(*types.Const)
+			if !ok || !constant.Exported() {
+				continue
+			}
+			typ, ok := constant.Type().(*types.Named)
+			if !ok || typ.Obj().Pkg() != pkg {
+				continue
+			}
+			seen++
+			word := cmp.Or(words[typ.Obj().Name()], typ.Obj().Name())
+			if !strings.HasPrefix(name, word) && !strings.HasSuffix(name, word) {
+				t.Errorf("%s.%s does not say that it is a %s", pkg.Name(), name, word)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d constants were seen", seen)
+	}
+}
+
 // An error is read by somebody who did not write the call: it says what it is about.
 func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 	db := mustOpen(t, vfs.NewMem(), newHandClock())
-	putAt(t, db, Sync, "s", "text")
+	putAt(t, db, SyncDurability, "s", "text")
 	if _, err := db.Hash("h").Set("f", []byte("1.x")); err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +388,7 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 	batch := func(fill func(b *Batch)) error {
 		var b Batch
 		fill(&b)
-		return db.Apply(&b, Sync)
+		return db.Apply(&b, SyncDurability)
 	}
 	_, openErr := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: 1 << 20})
 	_, getErr := db.Get([]byte("h"))
@@ -361,7 +397,7 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 	_, noneErr := db.Keyspace("none")
 	_, incrErr := db.Hash("h").Incr("f", 1)
 	_, bothErr := db.String("s").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true})
-	_, condErr := db.ZSet("z").AddMany(typed.NX | typed.GT)
+	_, condErr := db.ZSet("z").AddMany(typed.CondNX | typed.CondGT)
 	_, rangeErr := db.ZSet("z").RemoveRange(typed.ZRange{})
 	for _, c := range []struct {
 		err  error

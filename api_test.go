@@ -448,7 +448,7 @@ func viaSnapshot(db *siltstone.DB, right func(string, []byte, error) error) erro
 }
 
 func viaBegin(db *siltstone.DB) error {
-	tx, err := db.Begin(bg, siltstone.ReadWrite)
+	tx, err := db.Begin(bg, siltstone.ReadWriteMode)
 	if err != nil {
 		return err
 	}

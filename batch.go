@@ -247,7 +247,7 @@ func (db *DB) deleteRange(ks *Keyspace, r Range) error {
 	}
 	var b Batch
 	b.In(ks).DeleteRange(r)
-	return db.Apply(&b, Default)
+	return db.Apply(&b, DefaultDurability)
 }
 
 // Apply makes the changes of b visible and durable together, at level d. With an

@@ -369,7 +369,7 @@ func ExampleBatch_In() {
 	var b siltstone.Batch
 	b.Put([]byte("balance"), []byte("90"))
 	b.In(audit).Put([]byte("0001"), []byte("balance -10"))
-	if err := db.Apply(&b, siltstone.Sync); err != nil { // both or neither
+	if err := db.Apply(&b, siltstone.SyncDurability); err != nil { // both or neither
 		log.Fatal(err)
 	}
 	for op, err := range b.Ops() {

@@ -304,7 +304,7 @@ func TestOverlappingRangeDeletesTakeMemoryByTheirNumber(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		open := func() *siltstone.DB {
-			db, err := siltstone.Open("db", &siltstone.Options{FS: fs, MemoryLimit: 64 << 20, Durability: siltstone.Buffered})
+			db, err := siltstone.Open("db", &siltstone.Options{FS: fs, MemoryLimit: 64 << 20, Durability: siltstone.BufferedDurability})
 			ok(t, err)
 			return db
 		}
@@ -419,11 +419,11 @@ func TestSnapshotsAmongOverlappingRangeDeletesSeeTheirOwn(t *testing.T) {
 // BenchmarkReadBeyondCache reads keys at random out of six times as much as the
 // store's memory holds: the figure is B/op.
 func BenchmarkReadBeyondCache(b *testing.B) {
-	for _, c := range []siltstone.Compression{siltstone.S2, siltstone.None} {
+	for _, c := range []siltstone.Compression{siltstone.S2Compression, siltstone.NoCompression} {
 		for _, size := range []int{100, 1000} {
 			b.Run(fmt.Sprintf("%v/value=%d", c, size), func(b *testing.B) {
 				db, err := siltstone.Open("db", &siltstone.Options{
-					FS: vfs.NewMem(), MemoryLimit: 16 << 20, Durability: siltstone.Buffered, Compression: c,
+					FS: vfs.NewMem(), MemoryLimit: 16 << 20, Durability: siltstone.BufferedDurability, Compression: c,
 				})
 				ok(b, err)
 				defer db.Close()

@@ -242,7 +242,7 @@ func bounds(lo, hi []byte) [2][]byte { return [2][]byte{lo, hi} }
 // drop commits c, which drops keyspaces, and removes them from the registry.
 func (db *DB) drop(c *commit.Change) error {
 	c.Urgent = true // it holds Registry.Changing: a turn's holder may be waiting for that
-	err := db.commit(c, Sync)
+	err := db.commit(c, SyncDurability)
 	db.spaces.Forget(c.Drops...)
 	return err
 }
@@ -285,7 +285,7 @@ func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
 	}
 	c.AddOp(row)
 	c.Urgent = true
-	if err := db.commit(c, Sync); err != nil {
+	if err := db.commit(c, SyncDurability); err != nil {
 		return nil, err
 	}
 	return db.handOut(name, number), nil

@@ -57,7 +57,7 @@ func TestBatchWritesIntoManyKeyspacesAtOnce(t *testing.T) {
 			}
 		}
 		wantText(t, strings.Join(first, ","), "1 ks49/k.. 0s,1 ks49/gone.. 0s,1 /k0.. 0s,3 ks49/g..h 0s,1 ks49/short.. 1s")
-		ok(t, s.Apply(&b, siltstone.Default))
+		ok(t, s.Apply(&b, siltstone.DefaultDurability))
 		for i := range views {
 			wantText(t, list(s.keyspace(fmt.Sprintf("ks%02d", 49-i)), siltstone.Range{}), fmt.Sprintf("k=%d short=", i))
 		}
@@ -69,7 +69,7 @@ func TestBatchWritesIntoManyKeyspacesAtOnce(t *testing.T) {
 	}
 	views[0].Put(nil, nil)
 	wantErr(t, b.Err(), siltstone.ErrEmptyKey)
-	wantErr(t, s.Apply(views[1], siltstone.Default), siltstone.ErrEmptyKey)
+	wantErr(t, s.Apply(views[1], siltstone.DefaultDurability), siltstone.ErrEmptyKey)
 	var whole siltstone.Batch
 	whole.In(s.keyspace("ks00")).DeleteRange(siltstone.Range{})
 	for op, err := range whole.Ops() {
@@ -275,7 +275,7 @@ func TestKeyspaceOfAnotherStoreIsAnErrorAndNeverAPanic(t *testing.T) {
 	} {
 		var b siltstone.Batch
 		fill(&b)
-		if err := s.Apply(&b, siltstone.Default); err == nil {
+		if err := s.Apply(&b, siltstone.DefaultDurability); err == nil {
 			t.Error("a batch writes into a foreign keyspace")
 		}
 	}
@@ -499,7 +499,7 @@ func fillKeys(t testing.TB, s *testStore, ks *siltstone.Keyspace, n int) {
 	for i := range n {
 		in.Put(fmt.Appendf(nil, "key %08d", i), []byte("a value of some bytes"))
 		if b.Len() == 10_000 || i == n-1 {
-			ok(t, s.Apply(&b, siltstone.Buffered))
+			ok(t, s.Apply(&b, siltstone.BufferedDurability))
 			b.Reset()
 		}
 	}

@@ -126,7 +126,7 @@ func (db *DB) commitRows(ops []record.Op) error {
 	for _, o := range ops {
 		c.AddOp(o)
 	}
-	return db.commit(c, Buffered)
+	return db.commit(c, BufferedDurability)
 }
 
 // RepairReport lists what Repair found of a damaged store. If Repair failed it holds

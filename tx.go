@@ -21,11 +21,11 @@ import (
 type Mode uint8
 
 const (
-	// ReadOnly transactions read one state. They never block, never conflict and
+	// ReadOnlyMode transactions read one state. They never block, never conflict and
 	// never delay a writer. A write in one is ErrReadOnly.
-	ReadOnly Mode = 1
-	// ReadWrite transactions are serializable.
-	ReadWrite Mode = 2
+	ReadOnlyMode Mode = 1
+	// ReadWriteMode transactions are serializable.
+	ReadWriteMode Mode = 2
 )
 
 // Tx is a transaction. It reads the state at its beginning and its own writes, with

@@ -40,7 +40,7 @@ func (z ZSet[T]) Add(member T, score float64) (added bool, err error) {
 }
 
 // AddMany gives each member its score as far as the conditions allow, which are
-// those of typed.ZSet.AddMany, and returns how many members are new, with typed.CH
+// those of typed.ZSet.AddMany, and returns how many members are new, with typed.CondCH
 // how many are new or changed.
 func (z ZSet[T]) AddMany(c typed.Cond, members ...Scored[T]) (n int, err error) {
 	sc := getScratch()

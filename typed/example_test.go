@@ -243,14 +243,14 @@ func ExampleString_AppendGet() {
 	// Output: name: Ada <nil>
 }
 
-// SetWith with NX takes a lock that goes away by itself.
+// SetWith with CondNX takes a lock that goes away by itself.
 func ExampleString_SetWith() {
 	db := open()
 	defer db.Close()
 
 	for _, who := range []string{"ada", "bob"} {
 		r, err := db.String("lock").SetWith([]byte(who), typed.SetOptions{
-			Cond: typed.NX, TTL: time.Minute, Get: true,
+			Cond: typed.CondNX, TTL: time.Minute, Get: true,
 		})
 		check(err)
 		fmt.Printf("%s has it: %v (before: %q)\n", who, r.Written, r.Old)

@@ -105,14 +105,15 @@ func (k Key) ExpireAt(deadline time.Time) error {
 }
 
 // ExpireIf is ExpireAt if c admits it, and reports whether it did; false, too, if
-// there is no such key. NX: the key has no deadline; XX: it has one; GT, LT: the
-// new deadline is later, earlier than the one there is. No deadline is later than
-// any, so GT never gives a first one, and LT always does. XX may stand with GT or
-// LT; other pairs, and CH, are ErrSyntax. [PEXPIREAT NX XX GT LT]
+// there is no such key. CondNX: the key has no deadline; CondXX: it has one; CondGT,
+// CondLT: the new deadline is later, earlier than the one there is. No deadline is
+// later than any, so CondGT never gives a first one, and CondLT always does. CondXX
+// may stand with CondGT or CondLT; other pairs, and CondCH, are ErrSyntax.
+// [PEXPIREAT NX XX GT LT]
 func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 	at, err := deadlineAt(deadline)
 	if err == nil {
-		err = c.check(NX | XX | GT | LT)
+		err = c.check(CondNX | CondXX | CondGT | CondLT)
 	}
 	if err != nil {
 		return false, err
@@ -135,9 +136,9 @@ func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 func (c Cond) admitsDeadline(had, at int64) bool {
 	was, is := uint64(had-1), uint64(at-1) // none wraps around to the last
 	switch {
-	case c&NX != 0 && had != 0, c&XX != 0 && had == 0:
+	case c&CondNX != 0 && had != 0, c&CondXX != 0 && had == 0:
 		return false
-	case c&GT != 0 && is <= was, c&LT != 0 && is >= was:
+	case c&CondGT != 0 && is <= was, c&CondLT != 0 && is >= was:
 		return false
 	}
 	return true

@@ -82,7 +82,7 @@ func nextValueOverExpired(t test, s Store) {
 		{"list", func(a API) error { return second(a.List("list").PushBack(nil)) }},
 		{"string", func(a API) error { return second(a.String("string").SetWith(nil, typed.SetOptions{KeepTTL: true})) }},
 		{"nx", func(a API) error {
-			r, err := a.String("nx").SetWith(nil, typed.SetOptions{Cond: typed.NX})
+			r, err := a.String("nx").SetWith(nil, typed.SetOptions{Cond: typed.CondNX})
 			if err == nil && (!r.Written || r.Existed) {
 				return errRollback
 			}
@@ -273,13 +273,13 @@ func conditionsOfDeadlines(t test, s Store) {
 		n        int
 		ttl      time.Duration
 	}{
-		{in(time.Hour), typed.XX, 0, typed.NoTTL}, {in(time.Hour), typed.GT, 0, typed.NoTTL},
-		{in(time.Hour), typed.NX, 1, time.Hour}, {in(time.Minute), typed.NX, 0, time.Hour},
-		{in(time.Minute), typed.GT, 0, time.Hour}, {in(time.Minute), typed.LT, 1, time.Minute},
-		{in(time.Hour), typed.LT, 0, time.Minute}, {in(time.Hour), typed.XX | typed.GT, 1, time.Hour},
-		{in(time.Hour), typed.GT, 0, time.Hour}, {in(time.Hour), typed.LT, 0, time.Hour},
-		{time.Time{}, typed.LT, 0, time.Hour}, {time.Time{}, typed.GT, 1, typed.NoTTL},
-		{in(time.Hour), typed.LT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
+		{in(time.Hour), typed.CondXX, 0, typed.NoTTL}, {in(time.Hour), typed.CondGT, 0, typed.NoTTL},
+		{in(time.Hour), typed.CondNX, 1, time.Hour}, {in(time.Minute), typed.CondNX, 0, time.Hour},
+		{in(time.Minute), typed.CondGT, 0, time.Hour}, {in(time.Minute), typed.CondLT, 1, time.Minute},
+		{in(time.Hour), typed.CondLT, 0, time.Minute}, {in(time.Hour), typed.CondXX | typed.CondGT, 1, time.Hour},
+		{in(time.Hour), typed.CondGT, 0, time.Hour}, {in(time.Hour), typed.CondLT, 0, time.Hour},
+		{time.Time{}, typed.CondLT, 0, time.Hour}, {time.Time{}, typed.CondGT, 1, typed.NoTTL},
+		{in(time.Hour), typed.CondLT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
 	} {
 		n, err := h.ExpireFields(c.deadline, c.cond, "f")
 		ok(t, n, err, c.n)

@@ -54,17 +54,17 @@ func callSetAddTTL(r *run, a API) error {
 // allowed says whether a deadline may follow another, 0 being none.
 func allowed(c typed.Cond, had, at int64) bool {
 	switch c {
-	case typed.NX:
+	case typed.CondNX:
 		return had == 0
-	case typed.XX:
+	case typed.CondXX:
 		return had != 0
-	case typed.GT:
+	case typed.CondGT:
 		return had != 0 && (at == 0 || at > had)
-	case typed.LT:
+	case typed.CondLT:
 		return at != 0 && (had == 0 || at < had)
-	case typed.XX | typed.GT:
+	case typed.CondXX | typed.CondGT:
 		return had != 0 && (at == 0 || at > had)
-	case typed.XX | typed.LT:
+	case typed.CondXX | typed.CondLT:
 		return had != 0 && at != 0 && at < had
 	}
 	return true
@@ -78,11 +78,11 @@ func expireElements(r *run, typ typed.Type, name string,
 	if r.rng.IntN(8) == 0 {
 		at, deadline = 0, time.Time{}
 	}
-	c := choose(r, []typed.Cond{0, 0, 0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.XX | typed.LT,
-		typed.NX | typed.GT, typed.GT | typed.LT, typed.CH})
+	c := choose(r, []typed.Cond{0, 0, 0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondGT, typed.CondXX | typed.CondLT,
+		typed.CondNX | typed.CondGT, typed.CondGT | typed.CondLT, typed.CondCH})
 	e, wantErr := r.model.open(k, typ)
 	want := 0
-	if c == typed.NX|typed.GT || c == typed.GT|typed.LT || c == typed.CH {
+	if c == typed.CondNX|typed.CondGT || c == typed.CondGT|typed.CondLT || c == typed.CondCH {
 		wantErr = base.ErrSyntax
 	}
 	if wantErr == nil {

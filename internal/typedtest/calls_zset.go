@@ -19,12 +19,12 @@ var zsetCalls = []func(*run, API) error{
 func callZAdd(r *run, a API) error {
 	k := r.key()
 	members := several(r, func() typed.Member { return typed.Member{Name: r.member(), Score: r.score()} })
-	c := choose(r, []typed.Cond{0, 0, 0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.NX | typed.GT})
+	c := choose(r, []typed.Cond{0, 0, 0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondGT, typed.CondNX | typed.CondGT})
 	if r.rng.IntN(2) == 0 {
-		c |= typed.CH
+		c |= typed.CondCH
 	}
 	e, wantErr := r.model.open(k, typed.TypeZSet)
-	if c&(typed.NX|typed.GT) == typed.NX|typed.GT {
+	if c&(typed.CondNX|typed.CondGT) == typed.CondNX|typed.CondGT {
 		wantErr = base.ErrSyntax
 	}
 	want := 0
@@ -42,12 +42,12 @@ func callZAdd(r *run, a API) error {
 func zadd(e *entry, c typed.Cond, m typed.Member) int {
 	old, had := e.zset[m.Name]
 	switch {
-	case !had && c&typed.XX != 0, had && c&typed.NX != 0,
-		had && c&typed.GT != 0 && m.Score <= old, had && c&typed.LT != 0 && m.Score >= old:
+	case !had && c&typed.CondXX != 0, had && c&typed.CondNX != 0,
+		had && c&typed.CondGT != 0 && m.Score <= old, had && c&typed.CondLT != 0 && m.Score >= old:
 		return 0
 	}
 	e.zset[m.Name] = m.Score + 0 // −0 + 0 is 0
-	if !had || c&typed.CH != 0 && m.Score != old {
+	if !had || c&typed.CondCH != 0 && m.Score != old {
 		return 1
 	}
 	return 0
