@@ -74,7 +74,7 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 16 << 20 })
 	ks := s.keyspace("ks")
 	key, value, dst := []byte("key"), make([]byte, 100), make([]byte, 0, 256)
-	calls := func(a api) map[string]func() {
+	calls := func(a siltstone.ReadWriter) map[string]func() {
 		return map[string]func(){
 			"AppendGet":  func() { _, _ = a.AppendGet(dst, key) },
 			"Get":        func() { _, _ = a.Get(key) },

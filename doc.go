@@ -34,8 +34,9 @@
 // # Keyspaces
 //
 // DB.CreateKeyspace makes parts of the store with keys of their own, and DB.Keyspace
-// finds them. A Keyspace has the calls that DB has. Tx.In, Batch.In and Snapshot.In reach several keyspaces in one
-// transaction. DropKeyspace drops one at a cost that does not depend on its size.
+// finds them. A Keyspace has the calls that DB has, and so has a Tx: code that takes a
+// ReadWriter works on each. Tx.In, Batch.In and Snapshot.In reach several keyspaces in
+// one transaction. DropKeyspace drops one at a cost that does not depend on its size.
 //
 // # Limits
 //

@@ -289,6 +289,44 @@ func ExampleReader() {
 	// Output: 3 4
 }
 
+// notes is a repository: it does not know whether it works on the store, in a
+// keyspace or in a transaction.
+type notes struct{ in siltstone.ReadWriter }
+
+func (n notes) write(id, text string) error {
+	if err := n.in.Put([]byte("note:"+id), []byte(text)); err != nil {
+		return err
+	}
+	_, err := n.in.Set("notes").Add(id)
+	return err
+}
+
+func (n notes) count() int64 {
+	count, err := n.in.Set("notes").Len()
+	check(err)
+	return count
+}
+
+// A repository takes a ReadWriter. In an Update several of its calls are one commit.
+func ExampleReadWriter() {
+	db := open()
+	defer db.Close()
+	tenant, err := db.CreateKeyspace("tenant-1")
+	check(err)
+
+	check(notes{db}.write("1", "of nobody"))
+	check(notes{tenant}.write("1", "of the tenant"))
+	err = db.Update(context.Background(), func(tx *siltstone.Tx) error {
+		mine := notes{tx.In(tenant)}
+		if err := mine.write("2", "rolled back"); err != nil {
+			return err
+		}
+		return errors.New("not today")
+	})
+	fmt.Println(err, notes{db}.count(), notes{tenant}.count())
+	// Output: not today 1 1
+}
+
 func ExampleDB_CreateKeyspace() {
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
 	if err != nil {

@@ -30,11 +30,6 @@ type Keyspace struct {
 	space *keyspace.Space
 }
 
-var (
-	_ Reader = (*Keyspace)(nil)
-	_ Writer = (*Keyspace)(nil)
-)
-
 // errForeign refuses a handle that did not come from this store.
 var errForeign = errors.New("siltstone: the keyspace is another store's, or of an earlier opening of this one")
 

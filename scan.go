@@ -52,11 +52,6 @@ type Writer interface {
 	Persist(key []byte) error
 }
 
-var (
-	_ Reader = (*DB)(nil)
-	_ Writer = (*DB)(nil)
-)
-
 // Scan loops over the keys of r in ascending order, over the state at the
 // loop's start. Breaking out releases everything; an error is the last item.
 func (db *DB) Scan(r Range) iter.Seq2[KV, error] { return scan(db, r, false) }

@@ -31,8 +31,6 @@ type snapshotState struct {
 	first Snapshot // the one of the default keyspace
 }
 
-var _ Reader = (*Snapshot)(nil)
-
 // NewSnapshot returns a snapshot of the current state. The caller closes it.
 func (db *DB) NewSnapshot() (*Snapshot, error) {
 	if db.unopened() || db.life.Closing() {

@@ -62,11 +62,6 @@ type txState struct {
 	done       bool
 }
 
-var (
-	_ Reader = (*Tx)(nil)
-	_ Writer = (*Tx)(nil)
-)
-
 // In returns the transaction addressing ks; nil is the default keyspace. It is the
 // same transaction, with one view, one set of reads and one commit; either Tx may
 // end it. If ks is dropped meanwhile the transaction still shows its keys, but if it
