@@ -10,10 +10,8 @@ import (
 	"go/token"
 	"go/types"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -240,93 +238,6 @@ func TestThePublicLimitsAndNumbersAreThoseWithin(t *testing.T) {
 	}
 	if other := new(*fs.PathError); errors.As(base.Corruptf("f", 7, "torn"), other) {
 		t.Error("a CorruptionError is another error")
-	}
-}
-
-// A misuse is an error, never a panic.
-func TestNoMethodPanicsOnZeroArgumentsOrZeroReceivers(t *testing.T) {
-	open := func() *DB {
-		db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
-	db := open()
-	defer db.Close()
-	// Each is made anew for every method: some of them end it.
-	receivers := map[string]func() any{
-		"DB": func() any { return open() }, "zero DB": func() any { return new(DB) },
-		"Keyspace":      func() any { return must(db.CreateKeyspace("ks")) },
-		"zero Keyspace": func() any { return new(Keyspace) },
-		"Tx":            func() any { return must(db.Begin(context.Background(), ReadWriteMode)) },
-		"zero Tx":       func() any { return new(Tx) },
-		"Snapshot":      func() any { return must(db.NewSnapshot()) },
-		"zero Snapshot": func() any { return new(Snapshot) },
-		"Iterator":      func() any { return must(db.NewIter(nil)) },
-		"zero Iterator": func() any { return new(Iterator) },
-		"zero Batch":    func() any { return new(Batch) },
-	}
-	for _, handle := range []any{typed.Keys{}, typed.Key{}, typed.String{}, typed.Hash{}, typed.Set{}, typed.ZSet{}, typed.List{}} {
-		receivers["zero "+reflect.TypeOf(handle).String()] = func() any { return handle }
-	}
-	for _, handle := range []any{db.Keys(), db.Key("k"), db.String("s"), db.Hash("h"), db.Set("set"), db.ZSet("z"), db.List("l")} {
-		receivers[reflect.TypeOf(handle).String()] = func() any { return handle }
-	}
-	for _, name := range slices.Sorted(maps.Keys(receivers)) {
-		for i, n := 0, 1; i < n; i++ {
-			of := receivers[name]()
-			typ := reflect.TypeOf(of)
-			if n = typ.NumMethod(); n == 0 {
-				break
-			}
-			if slices.Contains([]string{"Step", "CompactTables"}, typ.Method(i).Name) {
-				continue // of export_test.go
-			}
-			callWithZeros(t, name, typ.Method(i).Name, reflect.ValueOf(of).Method(i))
-			switch of := of.(type) {
-			case *Tx:
-				of.Rollback()
-			case *Snapshot:
-				of.Close()
-			case *Iterator:
-				of.Close()
-			case *DB:
-				of.Close()
-			}
-		}
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// callWithZeros calls a method with the zero value of each argument, and walks the
-// loop that it returns, if it does.
-func callWithZeros(t *testing.T, of, name string, method reflect.Value) {
-	t.Helper()
-	defer func() {
-		if p := recover(); p != nil {
-			t.Errorf("%s.%s panics: %v", of, name, p)
-		}
-	}()
-	var args []reflect.Value
-	for i := range method.Type().NumIn() {
-		if i == method.Type().NumIn()-1 && method.Type().IsVariadic() {
-			break
-		}
-		args = append(args, reflect.Zero(method.Type().In(i)))
-	}
-	for _, result := range method.Call(args) {
-		if result.Kind() == reflect.Func && result.Type().CanSeq2() {
-			for range result.Seq2() {
-				break
-			}
-		}
 	}
 }
 

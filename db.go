@@ -251,4 +251,9 @@ func (db *DB) level(d Durability) commitlog.Level {
 }
 
 // Options returns the options in effect: every default filled in.
-func (db *DB) Options() Options { return db.opts }
+func (db *DB) Options() Options {
+	if db == nil {
+		return Options{}
+	}
+	return db.opts
+}

@@ -49,7 +49,7 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 // If ks was dropped before the snapshot was made every read is ErrDropped.
 func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 	switch {
-	case s.snapshotState == nil:
+	case s.unmade():
 		return s
 	case ks == nil:
 		return &s.first
@@ -60,7 +60,7 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 // Close releases the state. Later reads, and iterators that were made before, get
 // ErrClosed. Closing twice is no error.
 func (s *Snapshot) Close() {
-	if s.snapshotState == nil || s.ended.Swap(true) {
+	if s.unmade() || s.ended.Swap(true) {
 		return
 	}
 	s.db.states.Points.Release(s.point)
@@ -89,9 +89,12 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	return append(dst, f.Value...), nil
 }
 
+// unmade reports whether s is one that NewSnapshot did not make.
+func (s *Snapshot) unmade() bool { return s == nil || s.snapshotState == nil }
+
 // alive returns the error that keeps the snapshot from being used.
 func (s *Snapshot) alive() error {
-	if s.snapshotState == nil || s.ended.Load() {
+	if s.unmade() || s.ended.Load() {
 		return ErrClosed
 	}
 	if s.foreign {

@@ -70,7 +70,7 @@ type txState struct {
 // call is an error.
 func (tx *Tx) In(ks *Keyspace) *Tx {
 	switch {
-	case tx.txState == nil:
+	case tx.unbegun():
 		return tx
 	case ks == nil:
 		return &tx.first
@@ -94,10 +94,13 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 	return in
 }
 
+// unbegun reports whether tx is one that neither Begin, Update nor View made.
+func (tx *Tx) unbegun() bool { return tx == nil || tx.txState == nil }
+
 // alive returns the error that keeps the transaction from being used.
 func (tx *Tx) alive() error {
 	switch {
-	case tx.txState == nil, tx.done:
+	case tx.unbegun(), tx.done:
 		return ErrTxDone
 	case tx.t.Failed() != nil:
 		return tx.t.Failed()
@@ -290,7 +293,7 @@ func (o *txIters) iterClosed(it *Iterator) {
 
 // Now returns the transaction's one clock reading.
 func (tx *Tx) Now() time.Time {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return time.Time{}
 	}
 	return time.UnixMilli(tx.t.Now())
@@ -299,7 +302,7 @@ func (tx *Tx) Now() time.Time {
 // Context returns the context of the transaction. An Update that is given it is
 // ErrNested.
 func (tx *Tx) Context() context.Context {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return context.Background()
 	}
 	return tx.ctx
@@ -308,7 +311,7 @@ func (tx *Tx) Context() context.Context {
 // Attempt returns the number of times that the closure of an Update has been run,
 // this one included.
 func (tx *Tx) Attempt() int {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return 0
 	}
 	return tx.attempt
@@ -317,7 +320,7 @@ func (tx *Tx) Attempt() int {
 // SetDurability chooses the level the commit waits for. One that does not exist
 // fails the commit.
 func (tx *Tx) SetDurability(d Durability) {
-	if tx.txState != nil {
+	if !tx.unbegun() {
 		tx.durability = d
 	}
 }
@@ -326,7 +329,7 @@ func (tx *Tx) SetDurability(d Durability) {
 // reached its durability level. No lock is held then, so fn may call the store. If
 // the transaction is rolled back or fails, fn is not called. A nil fn is none.
 func (tx *Tx) OnCommit(fn func()) {
-	if tx.txState != nil && fn != nil {
+	if !tx.unbegun() && fn != nil {
 		tx.hooks = append(tx.hooks, fn)
 	}
 }
@@ -339,7 +342,7 @@ func (tx *Tx) OnCommit(fn func()) {
 // when their closure returns nil.
 func (tx *Tx) Commit() error {
 	switch {
-	case tx.txState == nil || tx.done:
+	case tx.unbegun() || tx.done:
 		return ErrTxDone
 	case tx.managed:
 		return ErrManaged
@@ -382,7 +385,7 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 // Inside Update or View it is ErrManaged, and the transaction goes on: they roll
 // back when their closure returns an error.
 func (tx *Tx) Rollback() error {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return nil
 	}
 	if tx.managed && !tx.done {

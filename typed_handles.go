@@ -201,7 +201,7 @@ func begun(t *txn.Txn, err error) (collection.Txn, error) {
 type keyspaceSource Keyspace
 
 func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
-	if s.db.unopened() {
+	if (*Keyspace)(s).unmade() {
 		return nil, ErrClosed
 	}
 	return begun(s.db.txns.BeginCall(s.space, write, key, attempt))

@@ -23,10 +23,10 @@ type Map[K, V any] struct {
 // MapOf returns the hash h as a Map. All that use the hash need the same codecs;
 // nothing in it tells which they are.
 func MapOf[K, V any](h typed.Hash, k Key[K], v Value[V]) Map[K, V] {
-	if v == nil {
+	if !coded(v) {
 		k = nil // every call looks at this one
 	}
-	return Map[K, V]{h.Key, elements[K]{k}, v}
+	return Map[K, V]{h.Key, elementsOf(k), v}
 }
 
 // Entry is a key of a Map with its value.

@@ -18,7 +18,7 @@ type ZSet[T any] struct {
 
 // ZSetOf returns the sorted set z as a ZSet of T. All that use it need the same
 // codec; nothing in it tells which it is.
-func ZSetOf[T any](z typed.ZSet, k Key[T]) ZSet[T] { return ZSet[T]{z.Key, elements[T]{k}} }
+func ZSetOf[T any](z typed.ZSet, k Key[T]) ZSet[T] { return ZSet[T]{z.Key, elementsOf(k)} }
 
 // Scored is a member of a ZSet with its score.
 type Scored[T any] struct {
