@@ -253,6 +253,42 @@ func TestTheRulesOfTheAPIAreWrittenDown(t *testing.T) {
 	}
 }
 
+// Three words for an end: whoever has found one of them learns of the other two.
+func TestTheDocOfEachOfDeleteDropAndRemoveNamesTheOtherTwo(t *testing.T) {
+	words := []string{"Delete", "Drop", "Remove"}
+	seen := map[string]int{}
+	for _, dir := range userPackages {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, decl := range f.Decls {
+				method, ok := decl.(*ast.FuncDecl)
+				if !ok || method.Recv == nil || !ast.IsExported(receiver(method)) || !slices.Contains(words, method.Name.Name) || dir == "vfs" {
+					continue // vfs removes files
+				}
+				seen[method.Name.Name]++
+				for _, word := range words {
+					if !strings.Contains(method.Doc.Text(), word) {
+						t.Errorf("%s: %s.%s does not name %s", path, receiver(method), method.Name.Name, word)
+					}
+				}
+				if method.Name.Name == "Drop" && method.Type.Results.NumFields() != 2 {
+					t.Errorf("%s: %s.Drop does not answer", path, receiver(method))
+				}
+			}
+		}
+	}
+	if seen["Delete"] < 4 || seen["Drop"] < 2 || seen["Remove"] < 7 {
+		t.Errorf("seen: %v", seen)
+	}
+}
+
 // Outside its package a bare None or Default says nothing of what it chooses.
 func TestEveryConstantOfATypeCarriesTheWordOfItsType(t *testing.T) {
 	words := map[string]string{"OpKind": "Op", "BitOp": "Bit"} // others: the name of the type

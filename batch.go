@@ -141,7 +141,8 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 }
 
 // Delete deletes key, whatever its type. Deleting a key that does not exist is no
-// error.
+// error. A batch has no Drop, which says whether the key existed, and no Remove, which
+// removes elements: both read, so they are calls of typed handles in a transaction.
 func (b *Batch) Delete(key []byte) {
 	if !b.check("delete", key, 0) {
 		return

@@ -201,7 +201,8 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error 
 }
 
 // Delete deletes key, whatever its type. It is blind: deleting a key that does
-// not exist is no error, and Delete does not say whether the key existed.
+// not exist is no error, and Delete does not say whether the key existed. Drop of
+// db.Key does the same and says it; Remove of a typed handle removes elements.
 func (db *DB) Delete(key []byte) error { return db.deleteKey(nil, key) }
 
 func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {

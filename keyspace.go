@@ -109,8 +109,8 @@ func (ks *Keyspace) PutTTL(key, value []byte, ttl time.Duration) error {
 	return db.putTTL(space, key, value, ttl)
 }
 
-// Delete deletes key, whatever its type. Deleting a key that does not exist is no
-// error.
+// Delete deletes key, whatever its type, and does not say whether it existed. Drop of
+// ks.Key does the same and says it; Remove of a typed handle removes elements.
 func (ks *Keyspace) Delete(key []byte) error {
 	db, space := ks.parts()
 	return db.deleteKey(space, key)

@@ -42,7 +42,8 @@ type Writer interface {
 	Put(key, value []byte) error
 	// PutTTL sets key to value for a time.
 	PutTTL(key, value []byte, ttl time.Duration) error
-	// Delete deletes key, whatever its type.
+	// Delete deletes key, whatever its type, and does not tell whether there was
+	// anything. Drop of a typed handle tells; Remove of one removes elements.
 	Delete(key []byte) error
 	// DeleteRange deletes every key of r.
 	DeleteRange(r Range) error

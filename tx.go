@@ -207,7 +207,9 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	return tx.t.Put(row, record.TypeString, expiry, value)
 }
 
-// Delete deletes key, whatever its type.
+// Delete deletes key, whatever its type. It reads nothing, so it does not say whether
+// the key existed. Drop of tx.Key reads the key and says it; Remove of a typed handle
+// removes elements.
 func (tx *Tx) Delete(key []byte) error {
 	var room [128]byte
 	row, err := tx.row(room[:0], key)

@@ -145,7 +145,8 @@ func (m Map[K, V]) Has(key K) (bool, error) {
 func (m Map[K, V]) Len() (int64, error) { return m.Handle().Len() }
 
 // Remove removes the keys and returns how many there were. The values are not
-// decoded. Without keys left the hash is gone.
+// decoded. Without keys left the hash is gone. Drop removes all of them with the
+// hash; Delete of a store does so without a report.
 func (m Map[K, V]) Remove(keys ...K) (removed int, err error) {
 	sc := getScratch()
 	defer sc.put()

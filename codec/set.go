@@ -31,7 +31,8 @@ func (s Set[T]) Add(members ...T) (added int, err error) {
 }
 
 // Remove removes the members and returns how many there were. Without members left
-// the key is gone.
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report.
 func (s Set[T]) Remove(members ...T) (removed int, err error) {
 	names, err := s.encode(members)
 	if err != nil {

@@ -155,7 +155,8 @@ func (z ZSet[T]) Count(r typed.ZRange) (int64, error) {
 }
 
 // Remove removes the members and returns how many there were. Without members left
-// the key is gone.
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report.
 func (z ZSet[T]) Remove(members ...T) (removed int, err error) {
 	sc := getScratch()
 	defer sc.put()

@@ -177,7 +177,8 @@ func (h Hash) StrLen(field string) (int64, error) {
 func (h Hash) Len() (int64, error) { return length(h.Key, record.TypeHash) }
 
 // Remove removes the fields and returns how many there were. Without fields left
-// the key is gone. [HDEL]
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report. [HDEL]
 func (h Hash) Remove(fields ...string) (removed int, err error) {
 	return removeElements(h.Key, record.TypeHash, fields)
 }

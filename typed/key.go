@@ -46,7 +46,9 @@ func (k Key) Exists() (bool, error) {
 }
 
 // Drop removes the key with all that it holds, and reports whether there was
-// anything. The cost does not depend on the size of a collection: its disk space
+// anything. Remove of a collection removes some of its elements; Delete of a store,
+// keyspace, transaction or batch is Drop without the report, and reads nothing. The
+// cost does not depend on the size of a collection: its disk space
 // comes back in the background. [DEL, UNLINK]
 func (k Key) Drop() (existed bool, err error) {
 	return collection.Update(k.src, k.name, func(t collection.Txn) (bool, error) {

@@ -40,7 +40,8 @@ func (s Set) Add(members ...string) (added int, err error) {
 }
 
 // Remove removes the members and returns how many there were. Without members
-// left the key is gone. [SREM]
+// left the key is gone. Drop removes all of them with the key; Delete of a store does
+// so without a report. [SREM]
 func (s Set) Remove(members ...string) (removed int, err error) {
 	return removeElements(s.Key, record.TypeSet, members)
 }

@@ -216,7 +216,8 @@ func (z ZSet) All() iter.Seq2[Member, error] { return z.Range(ByRank(0, -1)) }
 func (z ZSet) Len() (int64, error) { return length(z.Key, record.TypeZSet) }
 
 // Remove removes the members and returns how many there were. Without members
-// left the key is gone. [ZREM]
+// left the key is gone. Drop removes all of them with the key; Delete of a store does
+// so without a report. [ZREM]
 func (z ZSet) Remove(members ...string) (removed int, err error) {
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := collection.CheckMembers(members); err != nil {
