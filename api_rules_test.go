@@ -246,7 +246,7 @@ func TestTheRulesOfTheAPIAreWrittenDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, section := range []string{"Who has which calls", "Bytes and strings", "Absence", "Time to live", "Whose bytes", "Context", "Durability", "Names", "Errors", "Misuse"} {
+	for _, section := range []string{"Who has which calls", "Bytes and strings", "Absence", "Time to live", "Loops", "Whose bytes", "Context", "Durability", "Names", "Errors", "Misuse"} {
 		if !strings.Contains(string(text), "## "+section+"\n") {
 			t.Errorf("docs/api.md says nothing of %s", section)
 		}

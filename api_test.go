@@ -168,6 +168,13 @@ func apiScan(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 		wantText(t, list(r, siltstone.Prefix([]byte("b"))), "b=1 b\x00=2")
 		wantText(t, list(r, siltstone.Prefix([]byte("\xff"))), "\xff\xff=4")
 		wantText(t, list(r, rng("c", "b")), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
+		wantText(t, list(r, siltstone.Prefix([]byte("b")).After([]byte("b"))), "b\x00=2")
+		wantText(t, listBack(r, siltstone.Prefix([]byte("b")).Before([]byte("b\x00"))), "b=1")
+		wantText(t, list(r, rng("c", "b").After([]byte("x"))), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
+		wantText(t, join(siltstone.Limit(r.Scan(siltstone.Range{}), 2)), "\x00=0 b=1")
+		wantText(t, join(siltstone.Limit(r.ScanBack(siltstone.Range{}), 2)), "\xff\xff=4 c=3")
+		wantText(t, join(r.ScanKeys(rng("b", "c"))), "b(string) b\x00(string)")
+		wantText(t, join(r.ScanKeysBack(rng("b", "c"))), "b\x00(string) b(string)")
 	})
 	for kv, err := range a.Scan(siltstone.Range{}) {
 		ok(t, err)

@@ -78,6 +78,28 @@ func ExamplePrefix() {
 	// user:2
 }
 
+// A page begins after the last key of the one before it.
+func ExampleRange_After() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	var last []byte // of the page before, from the request
+	for kv, err := range siltstone.Limit(db.ScanKeys(siltstone.Range{}.After(last)), 2) {
+		check(err)
+		fmt.Printf("%s ", kv.Key)
+		last = append(last[:0], kv.Key...)
+	}
+	fmt.Println("are followed by")
+	for kv, err := range siltstone.Limit(db.ScanKeys(siltstone.Range{}.After(last)), 2) {
+		check(err)
+		fmt.Printf("%s ", kv.Key)
+	}
+	// Output:
+	// apple banana are followed by
+	// cherry date
+}
+
 func ExampleRange() {
 	db := open()
 	defer db.Close()

@@ -82,10 +82,23 @@ func (ks *Keyspace) TTL(key []byte) (time.Duration, error) {
 
 // Scan loops over the keys of r in ascending order, over the state at the
 // loop's start. Breaking out releases everything; an error is the last item.
-func (ks *Keyspace) Scan(r Range) iter.Seq2[KV, error] { return scan(ks, r, false) }
+func (ks *Keyspace) Scan(r Range) iter.Seq2[KV, error] { return scan(ks, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order, as Scan does.
-func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] { return scan(ks, r, true) }
+func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r}, true)
+}
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (ks *Keyspace) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (ks *Keyspace) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the current state, positioned nowhere. The
 // caller closes it. It goes on after the keyspace has been dropped.

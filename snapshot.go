@@ -144,10 +144,23 @@ func (s *Snapshot) TTL(key []byte) (time.Duration, error) {
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
-func (s *Snapshot) Scan(r Range) iter.Seq2[KV, error] { return scan(s, r, false) }
+func (s *Snapshot) Scan(r Range) iter.Seq2[KV, error] { return scan(s, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order.
-func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] { return scan(s, r, true) }
+func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r}, true)
+}
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (s *Snapshot) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (s *Snapshot) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the snapshot, which the caller closes.
 func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {

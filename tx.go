@@ -246,10 +246,21 @@ func readOnlyTx(call string) error {
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
-func (tx *Tx) Scan(r Range) iter.Seq2[KV, error] { return scan(tx, r, false) }
+func (tx *Tx) Scan(r Range) iter.Seq2[KV, error] { return scan(tx, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order.
-func (tx *Tx) ScanBack(r Range) iter.Seq2[KV, error] { return scan(tx, r, true) }
+func (tx *Tx) ScanBack(r Range) iter.Seq2[KV, error] { return scan(tx, IterOptions{Range: r}, true) }
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (tx *Tx) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(tx, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (tx *Tx) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(tx, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the transaction's view. It ends with the
 // transaction; closing it earlier frees its memory earlier.
