@@ -366,6 +366,25 @@ func ExampleHash_Prefix() {
 	// log.level
 }
 
+// The last two entries of a month, the newest first.
+func ExampleHash_ScanBack() {
+	db := open()
+	defer db.Close()
+
+	for _, day := range []string{"2026-05-30", "2026-06-01", "2026-06-09", "2026-06-20", "2026-07-02"} {
+		_, err := db.Hash("visits").Set(day, nil)
+		check(err)
+	}
+	june := typed.Range{Lower: "2026-06", Upper: "2026-07"}
+	for f, err := range siltstone.Limit(db.Hash("visits").ScanBack(june), 2) {
+		check(err)
+		fmt.Println(f.Name)
+	}
+	// Output:
+	// 2026-06-20
+	// 2026-06-09
+}
+
 func ExampleHash_Incr() {
 	db := open()
 	defer db.Close()

@@ -3,6 +3,7 @@ package typedtest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -318,6 +319,23 @@ func resumedLoops(t test, s Store) {
 		ok(t, members, err, want[i+1:])
 		fields, err := collect(s.Hash("h").After(m), ownField)
 		ok(t, names(fields), err, want[i+1:])
+		back := slices.Clone(want[:i])
+		slices.Reverse(back)
+		members, err = collect(s.Set("s").ScanBack(typed.Range{}.Before(m)), asIs)
+		ok(t, members, err, back)
+		fields, err = collect(s.Hash("h").ScanBack(typed.Range{}.Before(m)), ownField)
+		ok(t, names(fields), err, back)
+	}
+	for _, call := range []func(typed.Range) error{
+		func(r typed.Range) error { return second(collect(s.Set("s").Scan(r), asIs)) },
+		func(r typed.Range) error { return second(collect(s.Hash("h").ScanBack(r), ownField)) },
+		func(r typed.Range) error { return second(collect(s.Hash("none").ScanFields(r), asIs)) },
+	} {
+		t.refused(call(typed.Range{Lower: "b", Upper: "a"}), base.ErrBadRange)
+		t.refused(call(typed.Range{Lower: "b", Upper: "a"}.After("x").Before("c")), base.ErrBadRange)
+		t.refused(call(typed.Range{Upper: strings.Repeat("x", base.MaxKeyLen+1)}), base.ErrKeyTooLarge)
+		t.done(call(typed.Range{Lower: "b", Upper: "b"}))
+		t.done(call(typed.Range{}.After(strings.Repeat("\xff", base.MaxKeyLen))))
 	}
 	var met []string
 	for last, more := "", true; more; {
