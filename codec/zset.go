@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"iter"
+	"math"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -110,6 +111,21 @@ func (z ZSet[T]) ByLex(min, max T) typed.ZRange {
 
 // ByLexFrom is ByLex without an upper end.
 func (z ZSet[T]) ByLexFrom(min T) typed.ZRange { return typed.ByLexFrom(z.bound(min)) }
+
+// ByLexTo is ByLex without a lower end.
+func (z ZSet[T]) ByLexTo(max T) typed.ZRange { return typed.ByLexTo(z.bound(max)) }
+
+// ByScoreAfter chooses the scores from min to max, both included, of what a walk meets
+// after last, which need not exist: one that ended there continues, in reverse too.
+func (z ZSet[T]) ByScoreAfter(min, max float64, last Scored[T]) typed.ZRange {
+	return typed.ByScore(min, max).After(typed.Member{Name: z.bound(last.Member), Score: last.Score})
+}
+
+// After yields the members above last in the order of their scores, as
+// typed.ZSet.After does.
+func (z ZSet[T]) After(last Scored[T]) iter.Seq2[Scored[T], error] {
+	return z.Range(z.ByScoreAfter(math.Inf(-1), math.Inf(1), last))
+}
 
 // bound returns the name of the member. Without a codec no call gets to use it.
 func (z ZSet[T]) bound(v T) string {

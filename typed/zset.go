@@ -211,6 +211,14 @@ func (z ZSet) find(t collection.Txn, member string) (set collection.Collection, 
 // does. [ZSCAN]
 func (z ZSet) All() iter.Seq2[Member, error] { return z.Range(ByRank(0, -1)) }
 
+// After yields the members above m in the order of their scores, and of their names
+// where scores are the same. m need not exist: a loop that was broken off continues
+// after the last member it met. A part of a range, or one in reverse, has ZRange.After.
+// [ZSCAN]
+func (z ZSet) After(m Member) iter.Seq2[Member, error] {
+	return z.Range(ByScore(math.Inf(-1), math.Inf(1)).After(m))
+}
+
 // Len returns how many members there are, at the same cost for any number but of
 // those that are due. [ZCARD]
 func (z ZSet) Len() (int64, error) { return length(z.Key, record.TypeZSet) }

@@ -50,6 +50,9 @@ func Loops() []Loop {
 		{"Set.Diff", set(func(s typed.Set) iter.Seq2[string, error] { return s.Diff("zero") })},
 		{"Set.Diff with look-ups", set(func(s typed.Set) iter.Seq2[string, error] { return s.Diff("apart") })},
 		{"ZSet.All", func(a API) iter.Seq2[string, error] { return mapped(a.ZSet("zset").All(), member) }},
+		{"ZSet.After", func(a API) iter.Seq2[string, error] {
+			return mapped(a.ZSet("zset").After(typed.Member{Score: negInf}), member)
+		}},
 		{"ZSet.Range by rank", zset(typed.ByRank(0, -1))},
 		{"ZSet.Range by rank, reverse", zset(typed.ByRank(0, -1).Reverse())},
 		{"ZSet.Range by score", zset(typed.ByScore(0, 1e9))},

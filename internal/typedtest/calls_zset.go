@@ -1,9 +1,11 @@
 package typedtest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/typed"
@@ -128,20 +130,28 @@ func (r *run) zrange() (text string, zr typed.ZRange, choose func(*entry) []type
 		in = func(m typed.Member) bool {
 			return (m.Score > low || m.Score == low && !openMin) && (m.Score < high || m.Score == high && !openMax)
 		}
+		if r.rng.IntN(3) == 0 {
+			last := typed.Member{Name: r.member(), Score: r.score()}
+			zr, in = zr.After(last), met(in, last, reverse)
+			text += fmt.Sprintf(" after %v", last)
+		}
 	case 2:
 		low, high := r.member(), r.member()
 		if low > high && r.rng.IntN(4) > 0 {
 			low, high = high, low
 		}
 		noMax := !openMax && r.rng.IntN(3) == 0
+		noMin := !openMin && !noMax && r.rng.IntN(3) == 0
 		zr = typed.ByLex(low, high)
 		if noMax {
 			zr = typed.ByLexFrom(low)
+		} else if noMin {
+			zr = typed.ByLexTo(high)
 		}
 		byName = true
-		text = fmt.Sprintf("name %q to %q or end %v", low, high, noMax)
+		text = fmt.Sprintf("name %q or end %v to %q or end %v", low, noMin, high, noMax)
 		in = func(m typed.Member) bool {
-			return (m.Name > low || m.Name == low && !openMin) &&
+			return (noMin || m.Name > low || m.Name == low && !openMin) &&
 				(noMax || m.Name < high || m.Name == high && !openMax)
 		}
 	}
@@ -180,6 +190,14 @@ func (r *run) zrange() (text string, zr typed.ZRange, choose func(*entry) []type
 			all = all[:n]
 		}
 		return all
+	}
+}
+
+// met returns in for the members alone that a walk by score meets after last.
+func met(in func(typed.Member) bool, last typed.Member, reverse bool) func(typed.Member) bool {
+	return func(m typed.Member) bool {
+		order := cmp.Or(cmp.Compare(m.Score, last.Score), strings.Compare(m.Name, last.Name))
+		return in(m) && (order > 0 && !reverse || order < 0 && reverse)
 	}
 }
 

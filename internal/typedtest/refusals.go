@@ -64,6 +64,18 @@ var refusedElements = []refusal{
 	}},
 	{"negative count", base.ErrOutOfRange, func(a API) error { return second(a.Set("set").Pop(-1)) }},
 	{"zero range", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
+	{"after a rank", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1).After(typed.Member{})))
+	}},
+	{"after a name", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByLexFrom("").After(typed.Member{})))
+	}},
+	{"after NaN", base.ErrNaN, func(a API) error {
+		return second(collect(a.ZSet("zset").After(typed.Member{Score: math.NaN()}), asIs))
+	}},
+	{"open end of none", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByLexTo("b").OpenMin()))
+	}},
 	{"no sources", base.ErrSyntax, func(a API) error { return second(a.Set("set").StoreUnion()) }},
 }
 
