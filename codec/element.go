@@ -72,6 +72,13 @@ func (e elements[T]) encodeAll(sc *scratch, n int, at func(i int) T) ([]string, 
 	return names, nil
 }
 
+// names returns the names of the elements.
+func (e elements[T]) names(all []T) ([]string, error) {
+	sc := getScratch()
+	defer sc.put()
+	return e.encodeAll(sc, len(all), func(i int) T { return all[i] })
+}
+
 // decode returns the element called element of the key called name.
 func (e elements[T]) decode(sc *scratch, name, element string) (v T, err error) {
 	if e.codec == nil {

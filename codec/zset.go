@@ -44,17 +44,26 @@ func (z ZSet[T]) Add(member T, score float64) (added bool, err error) {
 // those of typed.ZSet.AddMany, and returns how many members are new, with typed.CondCH
 // how many are new or changed.
 func (z ZSet[T]) AddMany(c typed.Cond, members ...Scored[T]) (n int, err error) {
+	named, err := z.named(members)
+	if err != nil {
+		return 0, err
+	}
+	return z.Handle().AddMany(c, named...)
+}
+
+// named returns the members with their names.
+func (z ZSet[T]) named(members []Scored[T]) ([]typed.Member, error) {
 	sc := getScratch()
 	defer sc.put()
 	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i].Member })
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	named := make([]typed.Member, len(members))
 	for i, m := range members {
 		named[i] = typed.Member{Name: names[i], Score: m.Score}
 	}
-	return z.Handle().AddMany(c, named...)
+	return named, nil
 }
 
 // Incr adds by to the member's score, 0 if it is new, and returns the sum. A sum
@@ -174,9 +183,7 @@ func (z ZSet[T]) Count(r typed.ZRange) (int64, error) {
 // the key is gone. Drop removes all of them with the key; Delete of a store does so
 // without a report.
 func (z ZSet[T]) Remove(members ...T) (removed int, err error) {
-	sc := getScratch()
-	defer sc.put()
-	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i] })
+	names, err := z.members.names(members)
 	if err != nil {
 		return 0, err
 	}
