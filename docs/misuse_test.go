@@ -42,7 +42,7 @@ func TestNoMethodPanicsOnZeroArgumentsOrOnZeroAndNilReceivers(t *testing.T) {
 		typed.BitRange{}, typed.Type(0), typed.Type(99), typed.Cond(0), typed.Cond(255), typed.End(99),
 		codec.Map[string, string]{}, codec.Set[string]{}, codec.ZSet[string]{}, codec.PairKey[int, int]{},
 		codec.TripleKey[int, int, int]{}, codec.QuadKey[int, int, int, int]{}, codec.AsValue[int](nil),
-		siltstone.Range{}, siltstone.Durability(99), siltstone.Compression(99), siltstone.Explanation{}, siltstone.Metrics{},
+		typed.Range{}, codec.Range[string]{}, siltstone.Range{}, siltstone.Durability(99), siltstone.Compression(99), siltstone.Explanation{}, siltstone.Metrics{},
 		siltstone.OpenHandle{}, siltstone.LatencyMetrics{}, siltstone.RepairReport{},
 	} {
 		receivers["zero "+reflect.TypeOf(v).String()] = func() any { return v }
