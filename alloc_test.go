@@ -74,7 +74,7 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 16 << 20 })
 	ks := s.keyspace("ks")
 	key, value, dst := []byte("key"), make([]byte, 100), make([]byte, 0, 256)
-	calls := func(a api) map[string]func() {
+	calls := func(a siltstone.ReadWriter) map[string]func() {
 		return map[string]func(){
 			"AppendGet":  func() { _, _ = a.AppendGet(dst, key) },
 			"Get":        func() { _, _ = a.Get(key) },
@@ -103,7 +103,7 @@ func TestKeyspaceAllocatesNoMoreThanTheStore(t *testing.T) {
 
 // A call that creates a collection is left out: the memtable grows by its rows.
 func TestOneShotsOnTypedValuesAllocateNothing(t *testing.T) {
-	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes, o.Durability = 16<<20, siltstone.Buffered })
+	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes, o.Durability = 16<<20, siltstone.BufferedDurability })
 	value, dst := make([]byte, 100), make([]byte, 0, 256)
 	calls := []struct {
 		name string
@@ -153,7 +153,7 @@ func TestReadsBesideAFullCacheAllocateNothing(t *testing.T) {
 	if err := db.Compact(context.Background(), siltstone.Range{}); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := db.Begin(context.Background(), siltstone.ReadOnly)
+	tx, err := db.Begin(context.Background(), siltstone.ReadOnlyMode)
 	if err != nil {
 		t.Fatal(err)
 	}

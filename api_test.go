@@ -16,30 +16,31 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// api is what a store, a keyspace and a transaction have in common.
-type api interface {
-	siltstone.Reader
-	siltstone.Writer
-	siltstone.Typed
-}
+var (
+	_ siltstone.ReadWriter = (*siltstone.DB)(nil)
+	_ siltstone.ReadWriter = (*siltstone.Keyspace)(nil)
+	_ siltstone.ReadWriter = (*siltstone.Tx)(nil)
+	_ siltstone.Reader     = (*siltstone.Snapshot)(nil)
+	_ siltstone.Typed      = (*siltstone.Snapshot)(nil)
+)
 
 // apis are the places where the suite runs: each returns an empty one. Beside it
 // in the store, other keyspaces hold keys around every key of the suite's.
 var apis = []struct {
 	name  string
 	named bool
-	of    func(s *testStore) api
+	of    func(s *testStore) siltstone.ReadWriter
 }{
-	{"DB", false, func(s *testStore) api { return s.DB }},
-	{"Keyspace", true, func(s *testStore) api { return s.keyspace("suite") }},
-	{"Tx", false, func(s *testStore) api { return s.openTx() }},
-	{"Keyspace in Tx", true, func(s *testStore) api { return s.openTx().In(s.keyspace("suite")) }},
+	{"DB", false, func(s *testStore) siltstone.ReadWriter { return s.DB }},
+	{"Keyspace", true, func(s *testStore) siltstone.ReadWriter { return s.keyspace("suite") }},
+	{"Tx", false, func(s *testStore) siltstone.ReadWriter { return s.openTx() }},
+	{"Keyspace in Tx", true, func(s *testStore) siltstone.ReadWriter { return s.openTx().In(s.keyspace("suite")) }},
 }
 
 // apiSuite says of each place the same.
 var apiSuite = []struct {
 	name string
-	run  func(t *testing.T, s *testStore, a api)
+	run  func(t *testing.T, s *testStore, a siltstone.ReadWriter)
 }{
 	{"GetReturnsWhatWasPut", apiGet},
 	{"ScansRunBothWaysWithinTheirBounds", apiScan},
@@ -107,7 +108,7 @@ func (s *testStore) rollback() {
 
 // everywhere calls look on a, and on a snapshot of what a shows if it is not a
 // transaction, in memory and on disk.
-func (s *testStore) everywhere(a api, look func(r siltstone.Reader)) {
+func (s *testStore) everywhere(a siltstone.ReadWriter, look func(r siltstone.Reader)) {
 	look(a)
 	if s.tx != nil {
 		return
@@ -133,7 +134,7 @@ func putAll(t *testing.T, w siltstone.Writer, keysAndValues ...string) {
 	}
 }
 
-func apiGet(t *testing.T, s *testStore, a api) {
+func apiGet(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "k", "1", "empty", "", "k", "2", "gone", "x")
 	ok(t, a.Delete([]byte("gone")))
 	ok(t, a.Delete([]byte("never")))
@@ -156,7 +157,7 @@ func apiGet(t *testing.T, s *testStore, a api) {
 	})
 }
 
-func apiScan(t *testing.T, s *testStore, a api) {
+func apiScan(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "\x00", "0", "b", "1", "b\x00", "2", "c", "3", "\xff\xff", "4")
 	s.everywhere(a, func(r siltstone.Reader) {
 		wantText(t, list(r, siltstone.Range{}), "\x00=0 b=1 b\x00=2 c=3 \xff\xff=4")
@@ -167,6 +168,13 @@ func apiScan(t *testing.T, s *testStore, a api) {
 		wantText(t, list(r, siltstone.Prefix([]byte("b"))), "b=1 b\x00=2")
 		wantText(t, list(r, siltstone.Prefix([]byte("\xff"))), "\xff\xff=4")
 		wantText(t, list(r, rng("c", "b")), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
+		wantText(t, list(r, siltstone.Prefix([]byte("b")).After([]byte("b"))), "b\x00=2")
+		wantText(t, listBack(r, siltstone.Prefix([]byte("b")).Before([]byte("b\x00"))), "b=1")
+		wantText(t, list(r, rng("c", "b").After([]byte("x"))), `[siltstone: range from "c" to "b": lower bound is above upper bound]`)
+		wantText(t, join(siltstone.Limit(r.Scan(siltstone.Range{}), 2)), "\x00=0 b=1")
+		wantText(t, join(siltstone.Limit(r.ScanBack(siltstone.Range{}), 2)), "\xff\xff=4 c=3")
+		wantText(t, join(r.ScanKeys(rng("b", "c"))), "b(string) b\x00(string)")
+		wantText(t, join(r.ScanKeysBack(rng("b", "c"))), "b\x00(string) b(string)")
 	})
 	for kv, err := range a.Scan(siltstone.Range{}) {
 		ok(t, err)
@@ -175,7 +183,7 @@ func apiScan(t *testing.T, s *testStore, a api) {
 	wantText(t, list(a, siltstone.Range{}), "")
 }
 
-func apiIterator(t *testing.T, s *testStore, a api) {
+func apiIterator(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "b", "1", "d", "2", "f", "3")
 	s.everywhere(a, func(r siltstone.Reader) {
 		it, err := r.NewIter(nil)
@@ -202,7 +210,7 @@ func apiIterator(t *testing.T, s *testStore, a api) {
 	})
 }
 
-func apiTTL(t *testing.T, s *testStore, a api) {
+func apiTTL(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	ok(t, a.PutTTL([]byte("short"), []byte("1"), time.Second))
 	putAll(t, a, "b", "2", "stays", "3")
 	ok(t, a.Expire([]byte("b"), time.Minute))
@@ -226,7 +234,7 @@ func apiTTL(t *testing.T, s *testStore, a api) {
 	wantText(t, get(a, "stays"), "[none]")
 }
 
-func apiDeleteRange(t *testing.T, s *testStore, a api) {
+func apiDeleteRange(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "a", "1", "c", "2", "k", "3")
 	for _, name := range []string{"b", "l"} {
 		_, err := a.Hash(name).Set("f", []byte("v"))
@@ -242,7 +250,7 @@ func apiDeleteRange(t *testing.T, s *testStore, a api) {
 	}
 }
 
-func apiRefusals(t *testing.T, s *testStore, a api) {
+func apiRefusals(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "b", "1")
 	_, err := a.Set("h").Add("m")
 	ok(t, err)
@@ -264,7 +272,7 @@ func apiRefusals(t *testing.T, s *testStore, a api) {
 
 // apiKeyLengths tries keys and members around the limit: the prefix of a
 // keyspace does not count.
-func apiKeyLengths(t *testing.T, s *testStore, a api) {
+func apiKeyLengths(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	for _, n := range []int{siltstone.MaxKeyLen - 1, siltstone.MaxKeyLen} {
 		name := strings.Repeat("\xff", n)
 		ok(t, a.Put([]byte(name), fmt.Append(nil, n)))
@@ -294,7 +302,7 @@ func apiKeyLengths(t *testing.T, s *testStore, a api) {
 	}
 }
 
-func apiTypes(t *testing.T, s *testStore, a api) {
+func apiTypes(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	ok(t, typedtest.Populate(a))
 	want := "hash(hash) list(list) set(set) string=10 zset(zset)"
 	s.everywhere(a, func(r siltstone.Reader) {
@@ -312,7 +320,7 @@ func apiTypes(t *testing.T, s *testStore, a api) {
 	wantText(t, strings.Join(names(t, a), " "), "hash list moved string zset")
 }
 
-func names(t *testing.T, a api) (all []string) {
+func names(t *testing.T, a siltstone.ReadWriter) (all []string) {
 	for k, err := range a.Keys().All(typed.KeyOptions{}) {
 		ok(t, err)
 		all = append(all, k.Name())
@@ -322,10 +330,10 @@ func names(t *testing.T, a api) (all []string) {
 
 // apiTyped makes every change there is, one by one, and reads everything: the
 // answers and what is left must be the default keyspace's.
-func apiTyped(t *testing.T, s *testStore, a api) {
+func apiTyped(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	reference := newStore(t)
 	for i, change := range typedtest.Changes() {
-		for _, on := range []api{reference.DB, a} {
+		for _, on := range []siltstone.ReadWriter{reference.DB, a} {
 			ok(t, on.DeleteRange(siltstone.Range{}))
 			ok(t, typedtest.Populate(on))
 			for _, read := range typedtest.Reads() {
@@ -448,7 +456,7 @@ func viaSnapshot(db *siltstone.DB, right func(string, []byte, error) error) erro
 }
 
 func viaBegin(db *siltstone.DB) error {
-	tx, err := db.Begin(bg, siltstone.ReadWrite)
+	tx, err := db.Begin(bg, siltstone.ReadWriteMode)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 // together or not at all. The zero Batch is ready. Put, Delete and the like return
 // nothing: the Batch keeps the first mistake (an empty key, say), Err returns it, and
 // Apply refuses the batch with it.
+// A nil Batch takes no operation, and its mistake is that it is nil.
 //
 // A Batch copies keys and values. It is not safe for concurrent use. Apply does not
 // change it: it may be applied again, or Reset and filled anew.
@@ -37,16 +38,28 @@ type Batch struct {
 }
 
 // In returns the batch addressing ks; nil is the default keyspace. If ks belongs to
-// another store than the one that the batch is applied to, Apply returns an error.
+// another store than the one that the batch is applied to, Apply returns an error. Of
+// a nil batch it is nil.
 func (b *Batch) In(ks *Keyspace) *Batch {
-	if ks == nil {
+	switch {
+	case b == nil:
+		return nil
+	case ks == nil:
 		return &Batch{of: b.whole()}
+	case ks.unmade():
+		b.fail(errForeign)
 	}
 	return &Batch{of: b.whole(), ks: ks.space, db: ks.db}
 }
 
+// nilBatch stands for a nil batch, and is never written to.
+var nilBatch = Batch{err: base.Errorf(errMisuse, "the batch is nil")}
+
 // whole returns the batch that holds the operations.
 func (b *Batch) whole() *Batch {
+	if b == nil {
+		return &nilBatch
+	}
 	if b.of != nil {
 		return b.of
 	}
@@ -109,8 +122,10 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 		b.refuse("put", err)
 		return
 	}
-	b.put(key, value, commit.Milliseconds(ttl))
-	b.whole().relative = true
+	if b != nil {
+		b.put(key, value, commit.Milliseconds(ttl))
+		b.whole().relative = true
+	}
 }
 
 func (b *Batch) put(key, value []byte, ttl int64) {
@@ -126,7 +141,8 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 }
 
 // Delete deletes key, whatever its type. Deleting a key that does not exist is no
-// error.
+// error. A batch has no Drop, which says whether the key existed, and no Remove, which
+// removes elements: both read, so they are calls of typed handles in a transaction.
 func (b *Batch) Delete(key []byte) {
 	if !b.check("delete", key, 0) {
 		return
@@ -139,6 +155,9 @@ func (b *Batch) Delete(key []byte) {
 // DeleteRange deletes every key of r, at a cost that does not depend on how
 // many there are.
 func (b *Batch) DeleteRange(r Range) {
+	if b == nil {
+		return
+	}
 	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return
@@ -158,6 +177,9 @@ func (b *Batch) DeleteRange(r Range) {
 
 // check prepares an operation on key.
 func (b *Batch) check(op string, key []byte, valueLen int) bool {
+	if b == nil {
+		return false
+	}
 	ks, db, b := b.ks, b.db, b.whole()
 	if b.err != nil {
 		return false
@@ -198,6 +220,9 @@ func (b *Batch) Size() int { return len(b.whole().ops) }
 
 // Reset empties the batch and forgets its error; it keeps its memory.
 func (b *Batch) Reset() {
+	if b == nil {
+		return
+	}
 	b = b.whole()
 	clear(b.spaces)
 	*b = Batch{ops: b.ops[:0], spaces: b.spaces[:0]}
@@ -247,7 +272,7 @@ func (db *DB) deleteRange(ks *Keyspace, r Range) error {
 	}
 	var b Batch
 	b.In(ks).DeleteRange(r)
-	return db.Apply(&b, Default)
+	return db.Apply(&b, DefaultDurability)
 }
 
 // Apply makes the changes of b visible and durable together, at level d. With an
@@ -257,7 +282,7 @@ func (db *DB) deleteRange(ks *Keyspace, r Range) error {
 // addresses.
 func (db *DB) Apply(b *Batch, d Durability) error {
 	if b == nil {
-		return base.Errorf(errMisuse, "Apply of a nil batch")
+		return nilBatch.err
 	}
 	if err := d.check(); err != nil {
 		return err

@@ -37,7 +37,7 @@ func benchValue(rng *rand.Rand) []byte {
 
 func benchStore(b *testing.B, load bool) *DB {
 	b.Helper()
-	db, err := Open(b.TempDir(), &Options{MemoryLimit: 1 << 30, MemtableBytes: 64 << 20, Durability: Buffered})
+	db, err := Open(b.TempDir(), &Options{MemoryLimit: 1 << 30, MemtableBytes: 64 << 20, Durability: BufferedDurability})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func BenchmarkApplyRandom(b *testing.B) {
 		key = benchKey(key, i)
 		batch.Put(key, v)
 		if i%size == size-1 {
-			if err := db.Apply(&batch, Buffered); err != nil {
+			if err := db.Apply(&batch, BufferedDurability); err != nil {
 				b.Fatal(err)
 			}
 			batch.Reset()
@@ -186,7 +186,7 @@ func BenchmarkRead(b *testing.B) {
 func fullLogStore(b *testing.B, memtable int64) string {
 	b.Helper()
 	dir := b.TempDir()
-	db, err := Open(dir, &Options{MemoryLimit: 1 << 30, MemtableBytes: memtable, Durability: Buffered, manualWork: true})
+	db, err := Open(dir, &Options{MemoryLimit: 1 << 30, MemtableBytes: memtable, Durability: BufferedDurability, manualWork: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func BenchmarkHot(b *testing.B) {
 					batch.Put([]byte(m), []byte("value"))
 				}
 				batch.Put([]byte("delta"), []byte{1})
-				return db.Apply(&batch, Default)
+				return db.Apply(&batch, DefaultDurability)
 			})
 		})
 	}

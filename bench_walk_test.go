@@ -368,7 +368,7 @@ func (s *scanShape) key(dst []byte, i int) []byte {
 // open returns the store, and how many keys it holds.
 func (s *scanShape) open(b *testing.B) (*DB, int) {
 	b.Helper()
-	db, err := Open(b.TempDir(), &Options{MemoryLimit: 1 << 30, MemtableBytes: 256 << 20, Durability: Buffered, manualWork: true})
+	db, err := Open(b.TempDir(), &Options{MemoryLimit: 1 << 30, MemtableBytes: 256 << 20, Durability: BufferedDurability, manualWork: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -44,12 +44,12 @@ func makeGolden(t testing.TB) *soundStore {
 	s.open()
 	for i := range 8 {
 		for range 25 {
-			s.put(Sync, s.key(), s.value(60))
+			s.put(SyncDurability, s.key(), s.value(60))
 		}
-		s.commit(Sync, func(m *oracle) { m.deleteRange("key10", "key13") }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.deleteRange("key10", "key13") }, func() error {
 			return s.db.DeleteRange(Range{[]byte("key10"), []byte("key13")})
 		})
-		s.commit(Sync, func(m *oracle) { m.putTTL("timed", "x", time.Hour) }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.putTTL("timed", "x", time.Hour) }, func() error {
 			return s.db.PutTTL([]byte("timed"), []byte("x"), time.Hour)
 		})
 		for range 6 {
@@ -67,13 +67,13 @@ func makeGolden(t testing.TB) *soundStore {
 	}
 	// Two logs whose records are in no table: rotated, not flushed.
 	for range 12 {
-		s.put(Sync, s.key(), s.value(60))
+		s.put(SyncDurability, s.key(), s.value(60))
 	}
 	if err := s.db.section.Rotate(s.db.section.Mem()); err != nil {
 		t.Fatal(err)
 	}
 	for range 12 {
-		s.put(Sync, s.key(), s.value(60))
+		s.put(SyncDurability, s.key(), s.value(60))
 	}
 	s.compare()
 	newest := base.Filename(base.FileLog, s.db.section.Mem().Log)
@@ -364,7 +364,7 @@ func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
 	}
 	long := strings.Repeat("k", 60<<10)
 	for i := range 60 {
-		putAt(t, db, Buffered, fmt.Sprintf("%04d", i)+long, "v")
+		putAt(t, db, BufferedDurability, fmt.Sprintf("%04d", i)+long, "v")
 	}
 	ctx := context.Background()
 	if err := db.Compact(ctx, Range{}); err != nil {
@@ -376,7 +376,7 @@ func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
 	made = 0
 	const edits = 30
 	for i := range edits {
-		putAt(t, db, Buffered, fmt.Sprint("zz", i), "v")
+		putAt(t, db, BufferedDurability, fmt.Sprint("zz", i), "v")
 		if err := db.Flush(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -24,9 +24,9 @@ func checkable(t testing.TB, disk *vfstest.Disk) *DB {
 	t.Helper()
 	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.runLimit, o.MemtableBytes = 8, 64<<10 })
 	for i := range 3 {
-		putAt(t, db, Sync, "shared", fmt.Sprint(i))
+		putAt(t, db, SyncDurability, "shared", fmt.Sprint(i))
 		for k := range 40 {
-			putAt(t, db, Sync, fmt.Sprintf("k%d/%02d", i, k), strings.Repeat("v", 50))
+			putAt(t, db, SyncDurability, fmt.Sprintf("k%d/%02d", i, k), strings.Repeat("v", 50))
 		}
 		if i == 2 {
 			if err := db.DeleteRange(Range{[]byte("k1/10"), []byte("k1/20")}); err != nil {
@@ -47,8 +47,8 @@ func checkable(t testing.TB, disk *vfstest.Disk) *DB {
 			t.Fatal(err)
 		}
 	}
-	putAt(t, db, Sync, "in the log", "v")
-	putAt(t, db, Sync, "in the log too", "v")
+	putAt(t, db, SyncDurability, "in the log", "v")
+	putAt(t, db, SyncDurability, "in the log too", "v")
 	if err := db.Check(bg); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestCheckFindsNewerBelowOlder(t *testing.T) {
 func TestCheckFindsATombstoneBelowWhatItDeleted(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.runLimit = 8 })
-	putAt(t, db, Sync, "k", "old")
+	putAt(t, db, SyncDurability, "k", "old")
 	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +378,7 @@ func commitRows(t testing.TB, db *DB, ops ...record.Op) {
 	for _, o := range ops {
 		c.AddOp(o)
 	}
-	if err := db.commit(c, Sync); err != nil {
+	if err := db.commit(c, SyncDurability); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -89,7 +89,7 @@ func checkNumbered(t testing.TB, db *DB) int {
 func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testing.T) {
 	dir := t.TempDir()
 	o := killedOptions()
-	o.Durability = Buffered
+	o.Durability = BufferedDurability
 	db, err := Open(dir+"/db", o)
 	if err != nil {
 		t.Fatal(err)

@@ -290,7 +290,7 @@ func TestCloseUnderFire(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 8 {
 		mem := vfs.NewMem()
-		o := siltstone.Options{FS: mem, Durability: siltstone.Buffered}
+		o := siltstone.Options{FS: mem, Durability: siltstone.BufferedDurability}
 		workers(&o)
 		db, err := siltstone.Open("db", &o)
 		ok(t, err)

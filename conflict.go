@@ -26,6 +26,9 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
+	if e == nil {
+		return ErrConflict.Error()
+	}
 	where := ""
 	if e.Keyspace != "" {
 		where = fmt.Sprintf(" in keyspace %q", e.Keyspace)

@@ -85,7 +85,7 @@ func race(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Rand, half func
 
 // commit makes commit n, as a batch or a transaction, at some level.
 func (r *racer) commit(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Rand, n uint64) error {
-	level := []siltstone.Durability{siltstone.Sync, siltstone.Sync, siltstone.OS, siltstone.Buffered}[rng.IntN(4)]
+	level := []siltstone.Durability{siltstone.SyncDurability, siltstone.SyncDurability, siltstone.OSDurability, siltstone.BufferedDurability}[rng.IntN(4)]
 	size := 10 + rng.IntN(200)
 	if rng.IntN(12) == 0 {
 		size = 600 + rng.IntN(3000) // the batch is a memtable of its own
@@ -103,9 +103,9 @@ func (r *racer) commit(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Ra
 	}
 	switch {
 	case err != nil:
-	case level == siltstone.Sync:
+	case level == siltstone.SyncDurability:
 		r.synced.Store(n)
-	case level == siltstone.OS:
+	case level == siltstone.OSDurability:
 		r.written.Store(n)
 	}
 	return err
@@ -417,7 +417,7 @@ func ledgerValue(k int, version uint32) []byte {
 func newLedger(t *testing.T) *ledger {
 	l := &ledger{t: t, faults: vfstest.NewFaults(vfs.NewMem()), acked: make([]atomic.Uint32, ledgerKeys)}
 	db, err := siltstone.Open("db", &siltstone.Options{
-		FS: l.faults, MemoryLimit: 8 << 20, MemtableBytes: 256 << 10, Durability: siltstone.Buffered, MaxOpenFiles: 16,
+		FS: l.faults, MemoryLimit: 8 << 20, MemtableBytes: 256 << 10, Durability: siltstone.BufferedDurability, MaxOpenFiles: 16,
 	})
 	ok(t, err)
 	l.db = db

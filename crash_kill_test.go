@@ -51,7 +51,7 @@ const slots = 50
 
 func killedOpOf(writer, n int) *killedOp {
 	rng := rand.New(rand.NewPCG(uint64(writer), uint64(n)))
-	o := &killedOp{level: Sync + Durability(rng.IntN(3))}
+	o := &killedOp{level: SyncDurability + Durability(rng.IntN(3))}
 	key := func(slot int) string { return fmt.Sprintf("w%d/%03d", writer, slot) }
 	type edit struct{ key, value, until string }
 	var edits []edit
@@ -237,7 +237,7 @@ func (p *promises) read(t testing.TB, said []byte) {
 			p.seen[w] = append(p.seen[w][:0], p.acked...)
 		case "A":
 			p.acked[w] = n
-			if killedOpOf(w, n).level == Buffered {
+			if killedOpOf(w, n).level == BufferedDurability {
 				continue
 			}
 			for v, m := range p.seen[w] {
@@ -449,7 +449,7 @@ func TestTablesMergedAwayMeanwhileAreStillLinked(t *testing.T) {
 func TestTheClockOfACopyGoesOnFromItsParents(t *testing.T) {
 	mem, clock := vfs.NewMem(), newHandClock()
 	db := mustOpen(t, mem, clock)
-	putAt(t, db, Sync, "k", "v")
+	putAt(t, db, SyncDurability, "k", "v")
 	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
 	}

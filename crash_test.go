@@ -161,9 +161,9 @@ func (e *crashEnum) judge(image *vfstest.Disk, p vfstest.Profile, op vfstest.Op)
 // is the end of the process alone.
 func survives(p vfstest.Profile) Durability {
 	if p == vfstest.P0 {
-		return OS
+		return OSDurability
 	}
-	return Sync
+	return SyncDurability
 }
 
 // restarted returns the options of a start after the cut. The wall clock may
@@ -396,7 +396,7 @@ func (e *crashEnum) killedAt(k int64) {
 		e.t.Fatalf("%s: %s: open: %v", e.w.name, where, err)
 	}
 	got := e.readAndCheck(db, where)
-	lo, hi := s.model.acked[OS], s.model.issued()
+	lo, hi := s.model.acked[OSDurability], s.model.issued()
 	if _, ok := s.model.find(got.sum, got.now, lo, hi); !ok {
 		j, known := s.model.find(got.sum, got.now, 0, hi)
 		e.t.Fatalf("%s: %s: recovered the state after commit %d (known: %v), want one of %d to %d; clock %d, at the commit %d; store holds\n%v",

@@ -56,7 +56,7 @@ func (w *workload) start(s *session) {
 
 func syncPuts(s *session) {
 	for range 50 {
-		s.put(Sync, s.key(), s.value(200))
+		s.put(SyncDurability, s.key(), s.value(200))
 		if s.rng.IntN(6) == 0 {
 			s.step()
 		}
@@ -73,13 +73,13 @@ func mixedLevels(s *session) {
 		case 1:
 			s.do("write out", s.db.section.Log().WriteOut())
 			if !s.faulty {
-				s.ackAll(OS)
+				s.ackAll(OSDurability)
 			}
 		case 2:
 			if err := s.db.Sync(); err != nil {
 				s.do("sync", err)
 			} else if s.model.issued() > 0 {
-				s.ackAll(Sync)
+				s.ackAll(SyncDurability)
 			}
 		}
 	}
@@ -129,7 +129,7 @@ func transactions(s *session) {
 			continue
 		}
 		value := s.value(30)
-		s.commit(Sync, func(m *oracle) { m.put(a, value); m.put(b, value); m.delete("gone") }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.put(a, value); m.put(b, value); m.delete("gone") }, func() error {
 			return s.db.Update(context.Background(), func(tx *Tx) error {
 				if _, err := tx.Has([]byte(a)); err != nil {
 					return err
@@ -153,7 +153,7 @@ func transactions(s *session) {
 // lostTransaction lets a write overtake a transaction that has read what it
 // writes: nothing of the transaction may ever be seen.
 func (s *session) lostTransaction(key, rival string) {
-	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	tx, err := s.db.Begin(context.Background(), ReadWriteMode)
 	if err != nil {
 		s.legal("begin", err)
 		return
@@ -164,7 +164,7 @@ func (s *session) lostTransaction(key, rival string) {
 		return
 	}
 	before := len(s.unsure) + s.model.issued()
-	s.put(Sync, key, rival)
+	s.put(SyncDurability, key, rival)
 	if err := tx.Put([]byte(key), []byte("never seen")); err != nil {
 		s.legal("put", err)
 		return
@@ -219,16 +219,16 @@ func timesToLive(s *session) {
 		switch n := s.rng.IntN(8); {
 		case n < 3:
 			value, ttl := s.value(60), time.Duration(1+s.rng.IntN(60))*time.Second
-			s.commit(Sync, func(m *oracle) { m.putTTL(key, value, ttl) }, func() error {
+			s.commit(SyncDurability, func(m *oracle) { m.putTTL(key, value, ttl) }, func() error {
 				return s.db.PutTTL([]byte(key), []byte(value), ttl)
 			})
 		case n == 3:
 			s.put(s.level(), key, s.value(60))
 		case n == 4 && s.model.live(key) != nil:
 			ttl := time.Duration(1+s.rng.IntN(60)) * time.Second
-			s.commit(Sync, func(m *oracle) { m.expire(key, ttl) }, func() error { return s.db.Expire([]byte(key), ttl) })
+			s.commit(SyncDurability, func(m *oracle) { m.expire(key, ttl) }, func() error { return s.db.Expire([]byte(key), ttl) })
 		case n == 5 && s.model.live(key) != nil:
-			s.commit(Sync, func(m *oracle) { m.expire(key, 0) }, func() error { return s.db.Persist([]byte(key)) })
+			s.commit(SyncDurability, func(m *oracle) { m.expire(key, 0) }, func() error { return s.db.Persist([]byte(key)) })
 		case n == 6:
 			s.clock.advance(time.Duration(s.rng.IntN(20)) * time.Second)
 			s.compare()
@@ -247,15 +247,15 @@ func typedValues(s *session) {
 		live := s.model.live(name)
 		switch n := s.rng.IntN(12); {
 		case n == 0 && live != nil:
-			s.commit(Sync, func(m *oracle) { m.delete(name) }, func() error { _, err := s.db.Key(name).Drop(); return err })
+			s.commit(SyncDurability, func(m *oracle) { m.delete(name) }, func() error { _, err := s.db.Key(name).Drop(); return err })
 		case n == 1:
-			s.put(Sync, name, s.value(40))
+			s.put(SyncDurability, name, s.value(40))
 		case n == 2:
-			s.commit(Sync, func(m *oracle) { m.deleteRange(name, name+"~") }, func() error {
+			s.commit(SyncDurability, func(m *oracle) { m.deleteRange(name, name+"~") }, func() error {
 				return s.db.DeleteRange(Prefix([]byte(name)))
 			})
 		case n == 3 && live != nil:
-			s.commit(Sync, func(m *oracle) { m.expire(name, 5*time.Second) }, func() error {
+			s.commit(SyncDurability, func(m *oracle) { m.expire(name, 5*time.Second) }, func() error {
 				return s.db.Expire([]byte(name), 5*time.Second)
 			})
 		case n == 4:
@@ -284,32 +284,32 @@ func (s *session) element(name, elem string, live *modelKey) {
 	switch {
 	case typ == typed.TypeString:
 	case typ == typed.TypeHash && remove:
-		s.commit(Sync, removed, func() error { _, err := s.db.Hash(name).Remove(elem); return err })
+		s.commit(SyncDurability, removed, func() error { _, err := s.db.Hash(name).Remove(elem); return err })
 	case typ == typed.TypeHash:
-		s.commit(Sync, func(m *oracle) { m.element(name, typ, elem, value) }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.element(name, typ, elem, value) }, func() error {
 			_, err := s.db.Hash(name).Set(elem, []byte(value))
 			return err
 		})
 	case typ == typed.TypeSet && remove:
-		s.commit(Sync, removed, func() error { _, err := s.db.Set(name).Remove(elem); return err })
+		s.commit(SyncDurability, removed, func() error { _, err := s.db.Set(name).Remove(elem); return err })
 	case typ == typed.TypeSet:
-		s.commit(Sync, func(m *oracle) { m.element(name, typ, elem, "") }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.element(name, typ, elem, "") }, func() error {
 			_, err := s.db.Set(name).Add(elem)
 			return err
 		})
 	case typ == typed.TypeZSet && remove:
-		s.commit(Sync, removed, func() error { _, err := s.db.ZSet(name).Remove(elem); return err })
+		s.commit(SyncDurability, removed, func() error { _, err := s.db.ZSet(name).Remove(elem); return err })
 	case typ == typed.TypeZSet:
-		s.commit(Sync, func(m *oracle) { m.element(name, typ, elem, fmt.Sprint(score)) }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.element(name, typ, elem, fmt.Sprint(score)) }, func() error {
 			_, err := s.db.ZSet(name).Add(elem, score)
 			return err
 		})
 	case remove:
 		items := s.model.items(name)
-		s.commit(Sync, func(m *oracle) { m.list(name, items[1:]) }, func() error { _, err := s.db.List(name).PopFront(); return err })
+		s.commit(SyncDurability, func(m *oracle) { m.list(name, items[1:]) }, func() error { _, err := s.db.List(name).PopFront(); return err })
 	default:
 		items := s.model.items(name)
-		s.commit(Sync, func(m *oracle) { m.list(name, append(slices.Clip(items), value)) }, func() error {
+		s.commit(SyncDurability, func(m *oracle) { m.list(name, append(slices.Clip(items), value)) }, func() error {
 			_, err := s.db.List(name).PushBack([]byte(value))
 			return err
 		})
@@ -406,11 +406,11 @@ func reopenings(s *session) {
 // creation makes a store where not even the directories exist.
 func creation(s *session) {
 	for range 3 {
-		s.put(Sync, s.key(), s.value(40))
+		s.put(SyncDurability, s.key(), s.value(40))
 	}
 	s.close()
 	if s.open() {
-		s.put(Sync, s.key(), s.value(40))
+		s.put(SyncDurability, s.key(), s.value(40))
 	}
 }
 
@@ -420,7 +420,7 @@ func keyspaces(s *session) {
 	for range 130 {
 		name, key := fmt.Sprintf("ks%d", s.rng.IntN(3)), fmt.Sprintf("k%d", s.rng.IntN(6))
 		if s.model.keys[inKeyspace(name, "")] == nil {
-			s.commit(Sync, func(m *oracle) { m.set(inKeyspace(name, ""), &modelKey{}) }, func() error {
+			s.commit(SyncDurability, func(m *oracle) { m.set(inKeyspace(name, ""), &modelKey{}) }, func() error {
 				_, err := s.db.CreateKeyspace(name)
 				return err
 			})
@@ -434,11 +434,11 @@ func keyspaces(s *session) {
 		value, d := s.value(120), s.level()
 		switch n := s.rng.IntN(24); {
 		case n < 3:
-			s.commit(Sync, func(m *oracle) { m.deleteRange(inKeyspace(name, ""), inKeyspace(name, "~")) }, func() error {
+			s.commit(SyncDurability, func(m *oracle) { m.deleteRange(inKeyspace(name, ""), inKeyspace(name, "~")) }, func() error {
 				return s.db.DropKeyspace(name)
 			})
 		case n == 3:
-			s.commit(Sync, func(m *oracle) { m.deleteRange("", "") }, s.db.DropAll)
+			s.commit(SyncDurability, func(m *oracle) { m.deleteRange("", "") }, s.db.DropAll)
 		case n == 4:
 			var b Batch
 			b.In(ks).DeleteRange(Range{})
@@ -450,7 +450,7 @@ func keyspaces(s *session) {
 				m.put(key, value)
 			}, func() error { return s.db.Apply(&b, d) })
 		case n < 8:
-			s.commit(Sync, func(m *oracle) {
+			s.commit(SyncDurability, func(m *oracle) {
 				m.element(inKeyspace(name, "hash"), typed.TypeHash, key, value)
 				m.put(key, value)
 			}, func() error {

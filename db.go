@@ -197,11 +197,12 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error 
 		expiry = commit.ExpiryAt(c.From, ttl)
 	}
 	c.Put(ks, key, value, base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0), expiry)
-	return db.commit(c, Default)
+	return db.commit(c, DefaultDurability)
 }
 
 // Delete deletes key, whatever its type. It is blind: deleting a key that does
-// not exist is no error, and Delete does not say whether the key existed.
+// not exist is no error, and Delete does not say whether the key existed. Drop of
+// db.Key does the same and says it; Remove of a typed handle removes elements.
 func (db *DB) Delete(key []byte) error { return db.deleteKey(nil, key) }
 
 func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
@@ -211,7 +212,7 @@ func (db *DB) deleteKey(ks *keyspace.Space, key []byte) error {
 	c := commit.NewChange()
 	defer c.Free()
 	c.Delete(ks, key)
-	return db.commit(c, Default)
+	return db.commit(c, DefaultDurability)
 }
 
 // Sync returns when every commit that had returned before the call is durable.
@@ -238,17 +239,22 @@ func (db *DB) commit(c *commit.Change, d Durability) error {
 
 // level returns the log's level for a durability.
 func (db *DB) level(d Durability) commitlog.Level {
-	if d == Default {
+	if d == DefaultDurability {
 		d = db.opts.Durability
 	}
 	switch d {
-	case OS:
+	case OSDurability:
 		return commitlog.Written
-	case Buffered:
+	case BufferedDurability:
 		return commitlog.Gathered
 	}
 	return commitlog.Durable
 }
 
 // Options returns the options in effect: every default filled in.
-func (db *DB) Options() Options { return db.opts }
+func (db *DB) Options() Options {
+	if db == nil {
+		return Options{}
+	}
+	return db.opts
+}

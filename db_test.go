@@ -26,7 +26,7 @@ func TestCloseAmidCallsOfEveryKindGivesRightAnswersOrErrClosed(t *testing.T) {
 	}
 	for range rounds {
 		mem := vfs.NewMem()
-		o := siltstone.Options{FS: mem, MemoryLimit: 8 << 20, MemtableBytes: 16 << 10, Durability: siltstone.Buffered}
+		o := siltstone.Options{FS: mem, MemoryLimit: 8 << 20, MemtableBytes: 16 << 10, Durability: siltstone.BufferedDurability}
 		db, err := siltstone.Open("db", &o)
 		ok(t, err)
 		ok(t, db.Put([]byte("fixed"), []byte("value")))
@@ -176,7 +176,7 @@ type testStore struct {
 func newStore(t testing.TB, changes ...func(*siltstone.Options)) *testStore {
 	t.Helper()
 	s := &testStore{t: t, fs: vfs.NewMem(), clock: &testClock{now: time.UnixMilli(1_700_000_000_000)}}
-	s.opts = siltstone.Options{FS: s.fs, Clock: s.clock.Now, Durability: siltstone.Buffered}
+	s.opts = siltstone.Options{FS: s.fs, Clock: s.clock.Now, Durability: siltstone.BufferedDurability}
 	s.opts.Extreme(siltstone.Extremes{ManualWork: true})
 	for _, change := range changes {
 		change(&s.opts)
@@ -341,7 +341,7 @@ func TestBatchLargerThanTheMemtable(t *testing.T) {
 		}
 	}
 	s.put("00250", "old", "x", "y")
-	ok(t, s.Apply(&b, siltstone.Sync))
+	ok(t, s.Apply(&b, siltstone.SyncDurability))
 	s.put("00251", "new")
 	look := func() {
 		t.Helper()
@@ -437,7 +437,7 @@ func TestCloseLeavesNoGoroutineAndNoFile(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 3 {
 		mem := vfs.NewMem()
-		o := siltstone.Options{FS: mem, Durability: siltstone.Buffered}
+		o := siltstone.Options{FS: mem, Durability: siltstone.BufferedDurability}
 		workers(&o)
 		db, err := siltstone.Open("db", &o)
 		ok(t, err)

@@ -25,17 +25,18 @@
 // level by name. After a crash the store is exactly the state after one commit,
 // without a hole, and opens by itself.
 //
-//	Sync      survives power loss
-//	OS        survives the end of the process (kill -9), not power loss
-//	Buffered  may lose the last moments when the process is killed: it is process
-//	          memory, about 10 ms or 64 KiB of it, and up to 4 MiB while the log
-//	          is being written
+//	SyncDurability      survives power loss
+//	OSDurability        survives the end of the process (kill -9), not power loss
+//	BufferedDurability  may lose the last moments when the process is killed: it is
+//	                    process memory, about 10 ms or 64 KiB of it, and up to 4 MiB
+//	                    while the log is being written
 //
 // # Keyspaces
 //
 // DB.CreateKeyspace makes parts of the store with keys of their own, and DB.Keyspace
-// finds them. A Keyspace has the calls that DB has. Tx.In, Batch.In and Snapshot.In reach several keyspaces in one
-// transaction. DropKeyspace drops one at a cost that does not depend on its size.
+// finds them. A Keyspace has the calls that DB has, and so has a Tx: code that takes a
+// ReadWriter works on each. Tx.In, Batch.In and Snapshot.In reach several keyspaces in
+// one transaction. DropKeyspace drops one at a cost that does not depend on its size.
 //
 // # Limits
 //

@@ -92,10 +92,20 @@ type CorruptionError struct {
 }
 
 // Error names the file, the offset and what is wrong.
-func (e *CorruptionError) Error() string { return (*base.CorruptionError)(e).Error() }
+func (e *CorruptionError) Error() string {
+	if e == nil {
+		return ErrCorruption.Error()
+	}
+	return (*base.CorruptionError)(e).Error()
+}
 
 // Unwrap returns what is wrong.
-func (e *CorruptionError) Unwrap() error { return e.Err }
+func (e *CorruptionError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Is reports whether target is ErrCorruption.
 func (e *CorruptionError) Is(target error) bool { return target == ErrCorruption }

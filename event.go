@@ -44,7 +44,7 @@ type StallBegin struct{ Reason string }
 type StallEnd struct{ Duration time.Duration }
 
 // TornTail: recovery dropped the unfinished end of the newest log. No commit that had
-// returned at level Sync was in it.
+// returned at SyncDurability was in it.
 type TornTail struct {
 	File   string
 	Offset int64 // where the last whole frame ends
@@ -75,7 +75,7 @@ type Poisoned struct{ Err error }
 type NoSpace struct{ Err error }
 
 // SlowSync: writing and syncing the log took at least SlowSyncAfter. Commits at level
-// Sync waited for it.
+// SyncDurability waited for it.
 type SlowSync struct{ Duration time.Duration }
 
 // SlowSyncAfter is the least duration of a sync that is a SlowSync.

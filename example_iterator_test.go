@@ -78,6 +78,28 @@ func ExamplePrefix() {
 	// user:2
 }
 
+// A page begins after the last key of the one before it.
+func ExampleRange_After() {
+	db := open()
+	defer db.Close()
+
+	fruit(db)
+	var last []byte // of the page before, from the request
+	for kv, err := range siltstone.Limit(db.ScanKeys(siltstone.Range{}.After(last)), 2) {
+		check(err)
+		fmt.Printf("%s ", kv.Key)
+		last = append(last[:0], kv.Key...)
+	}
+	fmt.Println("are followed by")
+	for kv, err := range siltstone.Limit(db.ScanKeys(siltstone.Range{}.After(last)), 2) {
+		check(err)
+		fmt.Printf("%s ", kv.Key)
+	}
+	// Output:
+	// apple banana are followed by
+	// cherry date
+}
+
 func ExampleRange() {
 	db := open()
 	defer db.Close()
@@ -289,6 +311,44 @@ func ExampleReader() {
 	// Output: 3 4
 }
 
+// notes is a repository: it does not know whether it works on the store, in a
+// keyspace or in a transaction.
+type notes struct{ in siltstone.ReadWriter }
+
+func (n notes) write(id, text string) error {
+	if err := n.in.Put([]byte("note:"+id), []byte(text)); err != nil {
+		return err
+	}
+	_, err := n.in.Set("notes").Add(id)
+	return err
+}
+
+func (n notes) count() int64 {
+	count, err := n.in.Set("notes").Len()
+	check(err)
+	return count
+}
+
+// A repository takes a ReadWriter. In an Update several of its calls are one commit.
+func ExampleReadWriter() {
+	db := open()
+	defer db.Close()
+	tenant, err := db.CreateKeyspace("tenant-1")
+	check(err)
+
+	check(notes{db}.write("1", "of nobody"))
+	check(notes{tenant}.write("1", "of the tenant"))
+	err = db.Update(context.Background(), func(tx *siltstone.Tx) error {
+		mine := notes{tx.In(tenant)}
+		if err := mine.write("2", "rolled back"); err != nil {
+			return err
+		}
+		return errors.New("not today")
+	})
+	fmt.Println(err, notes{db}.count(), notes{tenant}.count())
+	// Output: not today 1 1
+}
+
 func ExampleDB_CreateKeyspace() {
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
 	if err != nil {
@@ -369,7 +429,7 @@ func ExampleBatch_In() {
 	var b siltstone.Batch
 	b.Put([]byte("balance"), []byte("90"))
 	b.In(audit).Put([]byte("0001"), []byte("balance -10"))
-	if err := db.Apply(&b, siltstone.Sync); err != nil { // both or neither
+	if err := db.Apply(&b, siltstone.SyncDurability); err != nil { // both or neither
 		log.Fatal(err)
 	}
 	for op, err := range b.Ops() {

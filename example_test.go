@@ -116,9 +116,9 @@ func ExampleOpen_readOnly() {
 
 func ExampleOptions() {
 	db, err := siltstone.Open("data", &siltstone.Options{
-		Durability:  siltstone.OS, // survives kill -9, not power loss
+		Durability:  siltstone.OSDurability, // survives kill -9, not power loss
 		MemoryLimit: 64 << 20,
-		Compression: siltstone.Zstd,
+		Compression: siltstone.ZstdCompression,
 		FS:          vfs.NewMem(),
 	})
 	check(err)
@@ -327,7 +327,7 @@ func ExampleDB_Persist() {
 }
 
 func ExampleDB_Sync() {
-	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.Buffered})
+	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
 	check(err)
 	defer db.Close()
 

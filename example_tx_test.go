@@ -70,7 +70,7 @@ func ExampleDB_Begin() {
 	db := open()
 	defer db.Close()
 
-	tx, err := db.Begin(context.Background(), siltstone.ReadWrite)
+	tx, err := db.Begin(context.Background(), siltstone.ReadWriteMode)
 	check(err)
 	defer tx.Rollback() // does nothing after Commit
 	fruit(tx)
@@ -88,7 +88,7 @@ func ExampleTx_Commit() {
 	defer db.Close()
 
 	fruit(db)
-	tx, err := db.Begin(context.Background(), siltstone.ReadWrite)
+	tx, err := db.Begin(context.Background(), siltstone.ReadWriteMode)
 	check(err)
 	_, err = tx.Get([]byte("apple"))
 	check(err)
@@ -111,7 +111,7 @@ func ExampleTx_Rollback() {
 	db := open()
 	defer db.Close()
 
-	tx, err := db.Begin(context.Background(), siltstone.ReadWrite)
+	tx, err := db.Begin(context.Background(), siltstone.ReadWriteMode)
 	check(err)
 	fruit(tx)
 	tx.Rollback()
@@ -147,12 +147,12 @@ func ExampleTx_OnCommit() {
 // A transaction chooses how long its commit waits. Cheap ones may go ahead;
 // what must not be lost takes all that came before with it to the disk.
 func ExampleTx_SetDurability() {
-	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.Buffered})
+	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
 	check(err)
 	defer db.Close()
 
 	err = db.Update(context.Background(), func(tx *siltstone.Tx) error {
-		tx.SetDurability(siltstone.Sync)
+		tx.SetDurability(siltstone.SyncDurability)
 		return tx.Put([]byte("order:1"), []byte("paid"))
 	})
 	fmt.Println(err)
@@ -330,7 +330,7 @@ func ExampleDB_Apply() {
 	b.PutTTL([]byte("offer"), []byte("apples"), time.Hour)
 	b.Delete([]byte("pear"))
 	b.DeleteRange(siltstone.Prefix([]byte("old:")))
-	check(db.Apply(&b, siltstone.Sync)) // all or nothing
+	check(db.Apply(&b, siltstone.SyncDurability)) // all or nothing
 	fmt.Println(b.Len(), "operations")
 	fmt.Println(db.Keys().Count())
 	// Output:
@@ -347,11 +347,11 @@ func ExampleBatch_Reset() {
 	for i := range 1000 {
 		b.Put(strconv.AppendInt(nil, int64(i), 10), nil)
 		if b.Size() > 4<<10 {
-			check(db.Apply(&b, siltstone.Default))
+			check(db.Apply(&b, siltstone.DefaultDurability))
 			b.Reset()
 		}
 	}
-	check(db.Apply(&b, siltstone.Default))
+	check(db.Apply(&b, siltstone.DefaultDurability))
 	fmt.Println(db.Keys().Count())
 	// Output: 1000 <nil>
 }
@@ -365,7 +365,7 @@ func ExampleBatch_Err() {
 	b.Put([]byte("key"), nil)
 	b.Put(nil, []byte("a key has at least one byte"))
 	fmt.Println(b.Err())
-	fmt.Println(db.Apply(&b, siltstone.Default))
+	fmt.Println(db.Apply(&b, siltstone.DefaultDurability))
 	fmt.Println(db.Has([]byte("key")))
 	// Output:
 	// siltstone: batch operation 2 (put): empty key

@@ -97,7 +97,8 @@ func (db *DB) ExplainIn(name string, key []byte) (Explanation, error) {
 
 // Explain explains the store's answer about key, as DB.Explain does.
 func (ks *Keyspace) Explain(key []byte) (Explanation, error) {
-	return ks.db.explain(ks.space, key)
+	db, space := ks.parts()
+	return db.explain(space, key)
 }
 
 func (db *DB) explain(ks *keyspace.Space, key []byte) (Explanation, error) {

@@ -42,7 +42,7 @@ func TestNoSpaceBeforeASequenceIsTakenIsDefinite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mem := vfs.NewMem()
 			db := mustOpen(t, mem, newHandClock(), func(o *Options) { o.MemtableBytes = 200 << 10 })
-			putAt(t, db, Sync, "before", "1")
+			putAt(t, db, SyncDurability, "before", "1")
 			mem.SetCapacity(1)
 			seq := db.section.Visible()
 			var err error
@@ -80,8 +80,8 @@ func TestFailedManifestAppendDeletesNothing(t *testing.T) {
 			faults := vfstest.NewFaults(disk)
 			db := mustOpen(t, faults, newHandClock())
 			for i := range 6 {
-				putAt(t, db, Sync, "k", fmt.Sprint(i))
-				putAt(t, db, Sync, fmt.Sprint("other", i), fmt.Sprint(i))
+				putAt(t, db, SyncDurability, "k", fmt.Sprint(i))
+				putAt(t, db, SyncDurability, fmt.Sprint("other", i), fmt.Sprint(i))
 				if err := db.Flush(context.Background()); err != nil {
 					t.Fatal(err)
 				}
@@ -131,7 +131,7 @@ func TestNothingIsAppendedBehindAnEditThatWasNeverDurable(t *testing.T) {
 		disk := vfstest.NewDisk(3)
 		faults := vfstest.NewFaults(disk)
 		db := mustOpen(t, faults, newHandClock())
-		putAt(t, db, Sync, "a", "1")
+		putAt(t, db, SyncDurability, "a", "1")
 		if !dirty {
 			if err := db.Flush(context.Background()); err != nil {
 				t.Fatal(err)
@@ -147,7 +147,7 @@ func TestNothingIsAppendedBehindAnEditThatWasNeverDurable(t *testing.T) {
 			t.Fatalf("Close: %v", err)
 		}
 		again := mustOpen(t, disk, newHandClock())
-		putAt(t, again, Sync, "b", "1")
+		putAt(t, again, SyncDurability, "b", "1")
 		if err := again.Flush(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestFailedOpenLeavesNothingOpenAndTheStoreAsItWas(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	db := mustOpen(t, disk, newHandClock())
 	for i := range 60 {
-		putAt(t, db, Sync, fmt.Sprint("key", i), strings.Repeat("v", 100))
+		putAt(t, db, SyncDurability, fmt.Sprint("key", i), strings.Repeat("v", 100))
 	}
 	killed := disk.Image(vfstest.P0, nil)
 	mustClose(t, db)
@@ -207,7 +207,7 @@ func Within(ok func() bool) bool {
 }
 
 func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
-	db, err := Open(t.TempDir(), &Options{MemoryLimit: 256 << 20, Durability: Buffered})
+	db, err := Open(t.TempDir(), &Options{MemoryLimit: 256 << 20, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func storeIn(t testing.TB, dir string) *DB {
 		t.Fatal(err)
 	}
 	for i := range 200 {
-		putAt(t, db, OS, fmt.Sprint("key", i), strings.Repeat("v", 100))
+		putAt(t, db, OSDurability, fmt.Sprint("key", i), strings.Repeat("v", 100))
 		if i == 150 {
 			if err := db.step(); err != nil {
 				t.Fatal(err)

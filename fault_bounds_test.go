@@ -22,7 +22,7 @@ import (
 func TestAWalkKeepsToMaxOpenFiles(t *testing.T) {
 	const limit, keys = 16, 4000
 	mem := vfs.NewMem()
-	o := siltstone.Options{FS: mem, MemoryLimit: 64 << 20, MaxOpenFiles: limit, Compression: siltstone.None}
+	o := siltstone.Options{FS: mem, MemoryLimit: 64 << 20, MaxOpenFiles: limit, Compression: siltstone.NoCompression}
 	o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 4 << 10, ManualWork: true})
 	db, err := siltstone.Open("db", &o)
 	ok(t, err)
@@ -123,7 +123,7 @@ func TestAMemtableLargerThanTheMemoryIsRefused(t *testing.T) {
 func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
 	for _, last := range []bool{true, false} {
 		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
-		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.None, OnEvent: func(e siltstone.Event) {
+		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.NoCompression, OnEvent: func(e siltstone.Event) {
 			if e, ok := e.(siltstone.CompactionEnd); ok && e.Err != nil {
 				failed++
 			}
@@ -314,7 +314,7 @@ func TestNoTTLGivenBackMeansNone(t *testing.T) {
 			t.Errorf("%s: TTL %v, %v", op.Key, op.TTL, err)
 		}
 	}
-	ok(t, db.Apply(&b, siltstone.Default))
+	ok(t, db.Apply(&b, siltstone.DefaultDurability))
 	ok(t, db.PutTTL([]byte("PutTTL"), nil, ttl))
 	ok(t, db.Expire([]byte("Expire"), ttl))
 	ok(t, ks.PutTTL([]byte("Keyspace.PutTTL"), nil, ttl))
@@ -353,12 +353,12 @@ func TestNilsAndLevelsThatDoNotExistAreRefused(t *testing.T) {
 		return tx.Put([]byte("k"), nil)
 	}
 	for name, call := range map[string]func() error{
-		"Apply(nil)":        func() error { return db.Apply(nil, siltstone.Default) },
+		"Apply(nil)":        func() error { return db.Apply(nil, siltstone.DefaultDurability) },
 		"Apply(b, 77)":      func() error { return db.Apply(&b, 77) },
 		"SetDurability(77)": func() error { return db.Update(bg, put) },
 		"Begin(ctx, 0)":     func() error { _, err := db.Begin(bg, 0); return err },
 		"Begin(ctx, 3)":     func() error { _, err := db.Begin(bg, 3); return err },
-		"Begin(nil)":        func() error { _, err := db.Begin(none, siltstone.ReadOnly); return err },
+		"Begin(nil)":        func() error { _, err := db.Begin(none, siltstone.ReadOnlyMode); return err },
 		"View(nil, fn)":     func() error { return db.View(none, nothing) },
 		"View(ctx, nil)":    func() error { return db.View(bg, nil) },
 		"Update(nil, fn)":   func() error { return db.Update(none, nothing) },

@@ -15,7 +15,7 @@ import (
 
 func bufferedStore(t *testing.T) *siltstone.DB {
 	t.Helper()
-	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.Buffered})
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestWhatAnOpenWalkHasReadCountsAtCommit(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			db := bufferedStore(t)
 			fillRoster(t, db)
-			a, err1 := db.Begin(bg, siltstone.ReadWrite)
-			b, err2 := db.Begin(bg, siltstone.ReadWrite)
+			a, err1 := db.Begin(bg, siltstone.ReadWriteMode)
+			b, err2 := db.Begin(bg, siltstone.ReadWriteMode)
 			ok(t, errors.Join(err1, err2))
 			ok(t, read(a, func() error { return errors.Join(strike(a, "ann"), a.Commit()) }))
 			wantErr(t, read(b, func() error { return errors.Join(strike(b, "bob"), b.Commit()) }), siltstone.ErrConflict)
@@ -194,7 +194,7 @@ func TestARawLoopAndIteratorSayThatTheirTransactionEnded(t *testing.T) {
 			ok(t, db.Flush(bg))
 		}
 		for how, end := range map[string]func(tx *siltstone.Tx) error{"Commit": (*siltstone.Tx).Commit, "Rollback": (*siltstone.Tx).Rollback} {
-			for _, mode := range []siltstone.Mode{siltstone.ReadOnly, siltstone.ReadWrite} {
+			for _, mode := range []siltstone.Mode{siltstone.ReadOnlyMode, siltstone.ReadWriteMode} {
 				for _, in := range []*siltstone.Keyspace{nil, ks} {
 					begin := func() *siltstone.Tx {
 						tx, err := db.Begin(bg, mode)
@@ -240,8 +240,8 @@ func TestCommitAfterCloseIsErrClosedWhateverTheTransactionDid(t *testing.T) {
 		"a read":  func(tx *siltstone.Tx) error { _, err := tx.Has([]byte("k")); return err },
 		"a write": func(tx *siltstone.Tx) error { return tx.Put([]byte("k"), nil) },
 	} {
-		for _, mode := range []siltstone.Mode{siltstone.ReadOnly, siltstone.ReadWrite} {
-			if name == "a write" && mode == siltstone.ReadOnly {
+		for _, mode := range []siltstone.Mode{siltstone.ReadOnlyMode, siltstone.ReadWriteMode} {
+			if name == "a write" && mode == siltstone.ReadOnlyMode {
 				continue
 			}
 			db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
@@ -291,7 +291,7 @@ func TestTransactionsWithManyReadsAreSerializable(t *testing.T) {
 		for n := range 2000 {
 			b.Put(fmt.Appendf(nil, "other/%d/%d", i%5, n), make([]byte, 100))
 		}
-		return db.Apply(&b, siltstone.Buffered)
+		return db.Apply(&b, siltstone.BufferedDurability)
 	})
 	each := 8
 	if testing.Short() {
@@ -361,7 +361,7 @@ func TestWhateverChangesOneOfManyReadsIsAConflict(t *testing.T) {
 			for i := range keys {
 				ok(t, db.Put(key(i), []byte("v")))
 			}
-			tx, err := db.Begin(bg, siltstone.ReadWrite)
+			tx, err := db.Begin(bg, siltstone.ReadWriteMode)
 			ok(t, err)
 			for i := range keys {
 				_, err := tx.Get(key(i))

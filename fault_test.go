@@ -124,7 +124,7 @@ func (r *faultRun) run() {
 	s := newSession(naming{r.t, r}, faults, r.w.path(), r.seed)
 	s.faulty, s.damaging = true, fault.Effect == vfstest.Damaged
 	if fault.Effect == vfstest.Reverted {
-		s.kept = Sync // the page cache loses what was not synced
+		s.kept = SyncDurability // the page cache loses what was not synced
 	}
 	r.w.start(s)
 	if open := disk.OpenFiles(); len(open) > 0 {
@@ -139,7 +139,7 @@ func (r *faultRun) run() {
 func (r *faultRun) cut(disk *vfstest.Disk, s *session) {
 	r.t.Helper()
 	for _, p := range []vfstest.Profile{vfstest.P1, vfstest.P3} {
-		r.reopen(disk.Image(p, r.rng), s, Sync, fmt.Sprintf("power cut %v", p))
+		r.reopen(disk.Image(p, r.rng), s, SyncDurability, fmt.Sprintf("power cut %v", p))
 	}
 }
 

@@ -385,7 +385,7 @@ func TestCloseInsideALoopEndsIt(t *testing.T) {
 		for _, elements := range []int{20, 2000} { // in one row, and in rows of their own
 			for _, keyspace := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s of %d, in a keyspace %v", name, elements, keyspace), func(t *testing.T) {
-					db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+					db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -432,7 +432,7 @@ func TestCloseInsideALoopEndsIt(t *testing.T) {
 
 func TestEveryCloseReturnsOnceTheStoreIsClosedWithTheSameResult(t *testing.T) {
 	faults := vfstest.NewFaults(vfs.NewMem())
-	db, err := Open("db", &Options{FS: faults, Durability: Buffered})
+	db, err := Open("db", &Options{FS: faults, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -519,16 +519,16 @@ func TestATimeToLiveIsNotSpentByWaitingForATurn(t *testing.T) {
 			b.Put([]byte("before"), nil)
 			b.PutTTL([]byte("k"), []byte("v"), ttl)
 			b.DeleteRange(Prefix([]byte("x")))
-			return db.Apply(&b, Buffered)
+			return db.Apply(&b, BufferedDurability)
 		},
 		"large Batch": func(db *DB) error {
 			var b Batch
 			b.Put([]byte("before"), make([]byte, 40<<20))
 			b.PutTTL([]byte("k"), []byte("v"), ttl)
-			return db.Apply(&b, Buffered)
+			return db.Apply(&b, BufferedDurability)
 		},
 		"SetWith": func(db *DB) error {
-			_, err := db.String("k").SetWith([]byte("v"), typed.SetOptions{Cond: typed.NX, TTL: ttl})
+			_, err := db.String("k").SetWith([]byte("v"), typed.SetOptions{Cond: typed.CondNX, TTL: ttl})
 			return err
 		},
 		"Expire": func(db *DB) error { return db.Expire([]byte("given"), ttl) },
@@ -536,7 +536,7 @@ func TestATimeToLiveIsNotSpentByWaitingForATurn(t *testing.T) {
 	for name, give := range pairs {
 		t.Run(name, func(t *testing.T) {
 			clock := newHandClock()
-			db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered, Clock: clock.Now})
+			db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability, Clock: clock.Now})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,9 +31,9 @@ import (
 //
 //	go test . -run TestGoldenStoresOpen -golden-store format2-s2
 var goldenStores = []goldenStore{
-	{dir: "testdata/stores/format1-s2", compression: S2, killed: true, counted: 2200},
-	{dir: "testdata/stores/format1-zstd", compression: Zstd, counted: 300},
-	{dir: "testdata/stores/format2-s2", compression: S2, counted: 300}, // values in pages
+	{dir: "testdata/stores/format1-s2", compression: S2Compression, killed: true, counted: 2200},
+	{dir: "testdata/stores/format1-zstd", compression: ZstdCompression, counted: 300},
+	{dir: "testdata/stores/format2-s2", compression: S2Compression, counted: 300}, // values in pages
 }
 
 type goldenStore struct {

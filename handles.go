@@ -170,7 +170,7 @@ func (h OpenHandle) String() string {
 // with the stacks of their opening. Without Options.TrackOpen it returns nil:
 // Metrics().Open has the counts.
 func (db *DB) OpenHandles() []OpenHandle {
-	if !db.handles.track {
+	if db == nil || !db.handles.track {
 		return nil
 	}
 	all := []OpenHandle{}

@@ -82,6 +82,9 @@ func (it *Iterator) row(key []byte) []byte {
 // Next moves to the next key and reports whether there is one. On an iterator
 // that is not valid it does nothing.
 func (it *Iterator) Next() bool {
+	if it == nil {
+		return false
+	}
 	if r := it.rows; it.open != nil && r != nil && r.Valid() && it.open.Load() != nil {
 		if r.InBlock(false) {
 			return it.moved(r.StepInBlock(1))
@@ -94,6 +97,9 @@ func (it *Iterator) Next() bool {
 // Prev moves to the previous key and reports whether there is one. On an
 // iterator that is not valid it does nothing.
 func (it *Iterator) Prev() bool {
+	if it == nil {
+		return false
+	}
 	if r := it.rows; it.open != nil && r != nil && r.Valid() && it.open.Load() != nil {
 		if r.InBlock(true) {
 			return it.moved(r.StepInBlock(-1))
@@ -104,7 +110,7 @@ func (it *Iterator) Prev() bool {
 }
 
 // Valid reports whether the iterator stands on a key.
-func (it *Iterator) Valid() bool { return it.rows != nil && it.rows.Valid() }
+func (it *Iterator) Valid() bool { return it != nil && it.rows != nil && it.rows.Valid() }
 
 // Key returns the key, which is valid until the next move; nil if the iterator is
 // not valid.
@@ -133,13 +139,18 @@ func (it *Iterator) Type() typed.Type {
 }
 
 // Err returns the error that ended the walk, if one did.
-func (it *Iterator) Err() error { return it.err }
+func (it *Iterator) Err() error {
+	if it == nil {
+		return ErrClosed
+	}
+	return it.err
+}
 
 // Close releases the files and memory of the iterator and returns Err. Closing twice
 // is no error.
 func (it *Iterator) Close() error {
-	if it.closed {
-		return it.err
+	if it == nil || it.closed {
+		return it.Err()
 	}
 	it.closed = true
 	if it.rows != nil {
@@ -155,6 +166,9 @@ func (it *Iterator) Close() error {
 
 // check reports whether the iterator may still be used.
 func (it *Iterator) check() bool {
+	if it == nil {
+		return false
+	}
 	if it.closed || it.owner == nil {
 		if it.err != ErrTxDone { // it ended with its transaction
 			it.err = ErrClosed

@@ -2,6 +2,7 @@ package siltstone_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -304,7 +305,7 @@ func TestOverlappingRangeDeletesTakeMemoryByTheirNumber(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		open := func() *siltstone.DB {
-			db, err := siltstone.Open("db", &siltstone.Options{FS: fs, MemoryLimit: 64 << 20, Durability: siltstone.Buffered})
+			db, err := siltstone.Open("db", &siltstone.Options{FS: fs, MemoryLimit: 64 << 20, Durability: siltstone.BufferedDurability})
 			ok(t, err)
 			return db
 		}
@@ -419,11 +420,11 @@ func TestSnapshotsAmongOverlappingRangeDeletesSeeTheirOwn(t *testing.T) {
 // BenchmarkReadBeyondCache reads keys at random out of six times as much as the
 // store's memory holds: the figure is B/op.
 func BenchmarkReadBeyondCache(b *testing.B) {
-	for _, c := range []siltstone.Compression{siltstone.S2, siltstone.None} {
+	for _, c := range []siltstone.Compression{siltstone.S2Compression, siltstone.NoCompression} {
 		for _, size := range []int{100, 1000} {
 			b.Run(fmt.Sprintf("%v/value=%d", c, size), func(b *testing.B) {
 				db, err := siltstone.Open("db", &siltstone.Options{
-					FS: vfs.NewMem(), MemoryLimit: 16 << 20, Durability: siltstone.Buffered, Compression: c,
+					FS: vfs.NewMem(), MemoryLimit: 16 << 20, Durability: siltstone.BufferedDurability, Compression: c,
 				})
 				ok(b, err)
 				defer db.Close()
@@ -452,5 +453,77 @@ func BenchmarkReadBeyondCache(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func TestAfterAndBeforeOfARangeHoldItsKeysOnThatSide(t *testing.T) {
+	longest := func(end string) []byte {
+		return append(bytes.Repeat([]byte{0xFF}, siltstone.MaxKeyLen-len(end)), end...)
+	}
+	keys := [][]byte{
+		[]byte("\x00"), []byte("\x00\x00"), []byte("a"), []byte("a\x00"), []byte("a\xff"), []byte("b"), []byte("\xff"),
+		[]byte("\xff\xff"), longest("a"), longest("b"), longest("\xff"),
+	}
+	bounds := append([][]byte{nil, {}, append(longest("a"), 0), append(longest("\xff"), 0xFF)}, keys...)
+	holds := func(r siltstone.Range, key []byte) bool {
+		return bytes.Compare(key, r.Lower) >= 0 && (r.Upper == nil || bytes.Compare(key, r.Upper) < 0)
+	}
+	for _, lower := range bounds {
+		for _, upper := range bounds {
+			r := siltstone.Range{Lower: lower, Upper: upper}
+			bad := upper != nil && bytes.Compare(lower, upper) > 0
+			for _, at := range bounds {
+				after, before := r.After(at), r.Before(at)
+				for _, part := range []siltstone.Range{after, before} {
+					if isBad := part.Upper != nil && bytes.Compare(part.Lower, part.Upper) > 0; isBad != bad {
+						t.Fatalf("%.9q to %.9q, part at %.9q: %.9q", lower, upper, at, part)
+					}
+				}
+				for _, key := range keys {
+					if holds(after, key) != (holds(r, key) && bytes.Compare(key, at) > 0) && !bad {
+						t.Errorf("%.9q to %.9q, after %.9q: %.9q", lower, upper, at, key)
+					}
+					if holds(before, key) != (holds(r, key) && bytes.Compare(key, at) < 0) && !bad {
+						t.Errorf("%.9q to %.9q, before %.9q: %.9q", lower, upper, at, key)
+					}
+				}
+				if len(lower) <= siltstone.MaxKeyLen && len(upper) <= siltstone.MaxKeyLen && max(len(after.Lower), len(before.Upper)) > siltstone.MaxKeyLen {
+					t.Errorf("a part of %.9q to %.9q at %.9q has a bound that is too long", lower, upper, at)
+				}
+			}
+		}
+	}
+}
+
+func TestLimitTakesNoMoreStepsThanItYieldsItems(t *testing.T) {
+	failed := errors.New("failed")
+	for n, want := range map[int]string{-1: "", 0: "", 1: "0", 3: "0 1 2", 9: "0 1 2 3 failed"} {
+		steps := 0
+		loop := func(yield func(int, error) bool) {
+			for i := range 4 {
+				if steps++; !yield(i, nil) {
+					return
+				}
+			}
+			steps++
+			yield(0, failed)
+		}
+		var got []string
+		for i, err := range siltstone.Limit(loop, n) {
+			if err != nil {
+				got = append(got, err.Error())
+				continue
+			}
+			got = append(got, fmt.Sprint(i))
+		}
+		if text := strings.Join(got, " "); text != want || steps != len(got) {
+			t.Errorf("Limit %d: %q in %d steps, want %q", n, text, steps, want)
+		}
+	}
+	for range siltstone.Limit[int](nil, 1) {
+		t.Error("a nil loop yields something")
+	}
+	for range siltstone.Limit(func(yield func(int, error) bool) { _ = yield(1, nil) && yield(2, nil) }, 2) {
+		break
 	}
 }

@@ -30,17 +30,24 @@ type Keyspace struct {
 	space *keyspace.Space
 }
 
-var (
-	_ Reader = (*Keyspace)(nil)
-	_ Writer = (*Keyspace)(nil)
-)
-
 // errForeign refuses a handle that did not come from this store.
 var errForeign = errors.New("siltstone: the keyspace is another store's, or of an earlier opening of this one")
 
+// unmade reports whether ks is one that neither CreateKeyspace nor Keyspace
+// returned: every call of it is ErrClosed.
+func (ks *Keyspace) unmade() bool { return ks == nil || ks.db == nil || ks.space == nil }
+
+// parts returns the store of ks and its space in it, both nil if it is unmade.
+func (ks *Keyspace) parts() (*DB, *keyspace.Space) {
+	if ks.unmade() {
+		return nil, nil
+	}
+	return ks.db, ks.space
+}
+
 // Name returns the name of the keyspace.
 func (ks *Keyspace) Name() string {
-	if ks.space == nil {
+	if ks.unmade() {
 		return ""
 	}
 	return ks.space.Name
@@ -48,60 +55,101 @@ func (ks *Keyspace) Name() string {
 
 // Get returns a copy of the value of key, or ErrNotFound. If key holds a
 // collection the error is ErrWrongType.
-func (ks *Keyspace) Get(key []byte) ([]byte, error) { return ks.db.appendGet(ks.space, nil, key) }
+func (ks *Keyspace) Get(key []byte) ([]byte, error) {
+	db, space := ks.parts()
+	return db.appendGet(space, nil, key)
+}
 
 // AppendGet appends the value of key to dst and returns the result; on an error
 // it returns dst as it was. Given room in dst it does not allocate.
 func (ks *Keyspace) AppendGet(dst, key []byte) ([]byte, error) {
-	return ks.db.appendGet(ks.space, dst, key)
+	db, space := ks.parts()
+	return db.appendGet(space, dst, key)
 }
 
 // Has reports whether key exists, whatever its type. It reads no value.
-func (ks *Keyspace) Has(key []byte) (bool, error) { return ks.db.has(ks.space, key) }
+func (ks *Keyspace) Has(key []byte) (bool, error) {
+	db, space := ks.parts()
+	return db.has(space, key)
+}
 
 // TTL returns the time that key has to live, rounded up to milliseconds; NoTTL if
 // it does not expire, ErrNotFound if it does not exist.
-func (ks *Keyspace) TTL(key []byte) (time.Duration, error) { return ks.db.ttl(ks.space, key) }
+func (ks *Keyspace) TTL(key []byte) (time.Duration, error) {
+	db, space := ks.parts()
+	return db.ttl(space, key)
+}
 
 // Scan loops over the keys of r in ascending order, over the state at the
 // loop's start. Breaking out releases everything; an error is the last item.
-func (ks *Keyspace) Scan(r Range) iter.Seq2[KV, error] { return scan(ks, r, false) }
+func (ks *Keyspace) Scan(r Range) iter.Seq2[KV, error] { return scan(ks, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order, as Scan does.
-func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] { return scan(ks, r, true) }
+func (ks *Keyspace) ScanBack(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r}, true)
+}
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (ks *Keyspace) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (ks *Keyspace) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(ks, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the current state, positioned nowhere. The
 // caller closes it. It goes on after the keyspace has been dropped.
-func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) { return ks.db.newIter(ks.space, o) }
+func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) {
+	db, space := ks.parts()
+	return db.newIter(space, o)
+}
 
 // Put sets key to value. It overwrites a value of any type, a collection too,
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
-func (ks *Keyspace) Put(key, value []byte) error { return ks.db.putString(ks.space, key, value, 0) }
+func (ks *Keyspace) Put(key, value []byte) error {
+	db, space := ks.parts()
+	return db.putString(space, key, value, 0)
+}
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
 // clock and rounded up to milliseconds; NoTTL makes it Put. A ttl that is not
 // positive is ErrBadTTL.
 func (ks *Keyspace) PutTTL(key, value []byte, ttl time.Duration) error {
-	return ks.db.putTTL(ks.space, key, value, ttl)
+	db, space := ks.parts()
+	return db.putTTL(space, key, value, ttl)
 }
 
-// Delete deletes key, whatever its type. Deleting a key that does not exist is no
-// error.
-func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, key) }
+// Delete deletes key, whatever its type, and does not say whether it existed. Drop of
+// ks.Key does the same and says it; Remove of a typed handle removes elements.
+func (ks *Keyspace) Delete(key []byte) error {
+	db, space := ks.parts()
+	return db.deleteKey(space, key)
+}
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on
 // how many there are. Collections in the range go with their elements.
-func (ks *Keyspace) DeleteRange(r Range) error { return ks.db.deleteRange(ks, r) }
+func (ks *Keyspace) DeleteRange(r Range) error {
+	if ks.unmade() {
+		return ErrClosed
+	}
+	return ks.db.deleteRange(ks, r)
+}
 
 // EstimateSize returns about how many bytes of tables the keys of r take on
 // disk, as DB.EstimateSize does.
-func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimateSize(ks.space, r) }
+func (ks *Keyspace) EstimateSize(r Range) (int64, error) {
+	db, space := ks.parts()
+	return db.estimateSize(space, r)
+}
 
 // Compact merges every table that overlaps r down to the last level, as
 // DB.Compact does. The elements of the collections in r count as overlapping
 // only if r is all keys.
 func (ks *Keyspace) Compact(ctx context.Context, r Range) error {
-	if ks.db.unopened() {
+	if ks.unmade() {
 		return ErrClosed
 	}
 	if err := ks.space.Writable(); err != nil {
@@ -242,7 +290,7 @@ func bounds(lo, hi []byte) [2][]byte { return [2][]byte{lo, hi} }
 // drop commits c, which drops keyspaces, and removes them from the registry.
 func (db *DB) drop(c *commit.Change) error {
 	c.Urgent = true // it holds Registry.Changing: a turn's holder may be waiting for that
-	err := db.commit(c, Sync)
+	err := db.commit(c, SyncDurability)
 	db.spaces.Forget(c.Drops...)
 	return err
 }
@@ -285,7 +333,7 @@ func (db *DB) makeKeyspace(name string) (*keyspace.Space, error) {
 	}
 	c.AddOp(row)
 	c.Urgent = true
-	if err := db.commit(c, Sync); err != nil {
+	if err := db.commit(c, SyncDurability); err != nil {
 		return nil, err
 	}
 	return db.handOut(name, number), nil

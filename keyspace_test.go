@@ -57,7 +57,7 @@ func TestBatchWritesIntoManyKeyspacesAtOnce(t *testing.T) {
 			}
 		}
 		wantText(t, strings.Join(first, ","), "1 ks49/k.. 0s,1 ks49/gone.. 0s,1 /k0.. 0s,3 ks49/g..h 0s,1 ks49/short.. 1s")
-		ok(t, s.Apply(&b, siltstone.Default))
+		ok(t, s.Apply(&b, siltstone.DefaultDurability))
 		for i := range views {
 			wantText(t, list(s.keyspace(fmt.Sprintf("ks%02d", 49-i)), siltstone.Range{}), fmt.Sprintf("k=%d short=", i))
 		}
@@ -69,7 +69,7 @@ func TestBatchWritesIntoManyKeyspacesAtOnce(t *testing.T) {
 	}
 	views[0].Put(nil, nil)
 	wantErr(t, b.Err(), siltstone.ErrEmptyKey)
-	wantErr(t, s.Apply(views[1], siltstone.Default), siltstone.ErrEmptyKey)
+	wantErr(t, s.Apply(views[1], siltstone.DefaultDurability), siltstone.ErrEmptyKey)
 	var whole siltstone.Batch
 	whole.In(s.keyspace("ks00")).DeleteRange(siltstone.Range{})
 	for op, err := range whole.Ops() {
@@ -188,31 +188,31 @@ func TestConflictErrorNamesTheKeyspaceAndTheUsersKey(t *testing.T) {
 		s := newStore(t)
 		_ = s.keyspace("other")
 		var ks *siltstone.Keyspace
-		var a api = s.DB
+		var a siltstone.ReadWriter = s.DB
 		if place.keyspace != "" {
 			ks = s.keyspace(place.keyspace)
 			a = ks
 		}
 		putAll(t, a, "key", "1", "short", "x", "zz", "y")
 		for what, c := range map[string]struct {
-			read, change func(a api) error
+			read, change func(a siltstone.ReadWriter) error
 			want         siltstone.ConflictError
 			text         string
 		}{
-			"point": {func(a api) error { _, err := a.Get([]byte("key")); return err }, func(a api) error { return a.Put([]byte("key"), []byte("2")) },
+			"point": {func(a siltstone.ReadWriter) error { _, err := a.Get([]byte("key")); return err }, func(a siltstone.ReadWriter) error { return a.Put([]byte("key"), []byte("2")) },
 				siltstone.ConflictError{Range: rng("key", "key\x00")}, `key "key"`},
-			"element": {func(a api) error { _, err := a.Hash("hash").Get("f"); return err }, func(a api) error { _, err := a.Hash("hash").Set("f", []byte("2")); return err },
+			"element": {func(a siltstone.ReadWriter) error { _, err := a.Hash("hash").Get("f"); return err }, func(a siltstone.ReadWriter) error { _, err := a.Hash("hash").Set("f", []byte("2")); return err },
 				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
-			"dropped collection": {func(a api) error {
+			"dropped collection": {func(a siltstone.ReadWriter) error {
 				for _, err := range a.Hash("hash").All() {
 					ok(t, err)
 				}
 				return nil
-			}, func(a api) error { s.step(); _, err := a.Key("hash").Drop(); return err },
+			}, func(a siltstone.ReadWriter) error { s.step(); _, err := a.Key("hash").Drop(); return err },
 				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
-			"range": {func(a api) error { _ = list(a, rng("k", "l")); return nil }, func(a api) error { return a.DeleteRange(rng("kk", "kz")) },
+			"range": {func(a siltstone.ReadWriter) error { _ = list(a, rng("k", "l")); return nil }, func(a siltstone.ReadWriter) error { return a.DeleteRange(rng("kk", "kz")) },
 				siltstone.ConflictError{Range: rng("k", "l")}, `a key between "k" and "l"`},
-			"expiry": {func(a api) error { _, err := a.Get([]byte("short")); return err }, func(api) error { s.clock.advance(time.Minute); return nil },
+			"expiry": {func(a siltstone.ReadWriter) error { _, err := a.Get([]byte("short")); return err }, func(siltstone.ReadWriter) error { s.clock.advance(time.Minute); return nil },
 				siltstone.ConflictError{Range: siltstone.Range{Lower: []byte("short")}, Expired: true}, `key "short"`},
 		} {
 			ok(t, a.PutTTL([]byte("short"), nil, time.Minute))
@@ -275,7 +275,7 @@ func TestKeyspaceOfAnotherStoreIsAnErrorAndNeverAPanic(t *testing.T) {
 	} {
 		var b siltstone.Batch
 		fill(&b)
-		if err := s.Apply(&b, siltstone.Default); err == nil {
+		if err := s.Apply(&b, siltstone.DefaultDurability); err == nil {
 			t.Error("a batch writes into a foreign keyspace")
 		}
 	}
@@ -499,7 +499,7 @@ func fillKeys(t testing.TB, s *testStore, ks *siltstone.Keyspace, n int) {
 	for i := range n {
 		in.Put(fmt.Appendf(nil, "key %08d", i), []byte("a value of some bytes"))
 		if b.Len() == 10_000 || i == n-1 {
-			ok(t, s.Apply(&b, siltstone.Buffered))
+			ok(t, s.Apply(&b, siltstone.BufferedDurability))
 			b.Reset()
 		}
 	}

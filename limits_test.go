@@ -26,7 +26,7 @@ func TestLargeValuesLiveInMemtableLogAndTables(t *testing.T) {
 	if *huge {
 		sizes = append(sizes, 256<<20)
 	}
-	for _, level := range []siltstone.Durability{siltstone.Sync, siltstone.Buffered} {
+	for _, level := range []siltstone.Durability{siltstone.SyncDurability, siltstone.BufferedDurability} {
 		s := newStore(t, func(o *siltstone.Options) { o.Durability = level })
 		value := func(n int) []byte {
 			v := make([]byte, n)
@@ -111,12 +111,12 @@ func everyCall(s *testStore, tx *siltstone.Tx, snap *siltstone.Snapshot, it *sil
 	writer("Tx", tx)
 	reader("Snapshot", snap)
 	var b siltstone.Batch
-	note("DB.Apply of nothing", s.Apply(&b, siltstone.Sync))
+	note("DB.Apply of nothing", s.Apply(&b, siltstone.SyncDurability))
 	b.Put(k, k)
-	note("DB.Apply", s.Apply(&b, siltstone.Sync))
+	note("DB.Apply", s.Apply(&b, siltstone.SyncDurability))
 	note("DB.View", s.View(bg, func(*siltstone.Tx) error { return nil }))
 	note("DB.Update", s.Update(bg, func(*siltstone.Tx) error { return nil }))
-	_, err := s.Begin(bg, siltstone.ReadOnly)
+	_, err := s.Begin(bg, siltstone.ReadOnlyMode)
 	note("DB.Begin", err)
 	_, err = s.NewSnapshot()
 	note("DB.NewSnapshot", err)
@@ -144,7 +144,7 @@ func TestEverythingAfterCloseIsErrClosed(t *testing.T) {
 	s.put("k", "v")
 	_, err := s.Hash("h").Set("f", nil)
 	ok(t, err)
-	tx, err := s.Begin(bg, siltstone.ReadWrite)
+	tx, err := s.Begin(bg, siltstone.ReadWriteMode)
 	ok(t, err)
 	snap, err := s.NewSnapshot()
 	ok(t, err)
@@ -193,7 +193,7 @@ func TestCloseNamesWhoOpenedWhatWasLeftOpen(t *testing.T) {
 
 func TestZeroBatchIterAndTypedHandlesOfNothingAreHarmless(t *testing.T) {
 	s := newStore(t)
-	ok(t, s.Apply(&siltstone.Batch{}, siltstone.Sync))
+	ok(t, s.Apply(&siltstone.Batch{}, siltstone.SyncDurability))
 	it, err := s.NewIter(nil)
 	ok(t, err)
 	if it.Next() || it.Prev() || it.Valid() || it.Key() != nil || it.First() || it.Last() || it.SeekGE(nil) || it.SeekLT(nil) {

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMetricsTellWhatTheDeadHold(t *testing.T) {
-	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true, Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), manualWork: true, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestConflictsAndReapedCollectionsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	tx, err := db.Begin(t.Context(), ReadWrite)
+	tx, err := db.Begin(t.Context(), ReadWriteMode)
 	if err != nil {
 		t.Fatal(err)
 	}

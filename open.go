@@ -138,11 +138,11 @@ func (db *DB) assemble(s *manifest.State) {
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
-		Level: db.level(Default), ReadOnly: o.ReadOnly, MaxTxBytes: o.MaxTxBytes,
+		Level: db.level(DefaultDurability), ReadOnly: o.ReadOnly, MaxTxBytes: o.MaxTxBytes,
 	})
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
-		Nominations: &db.set.Nominations, Level: db.level(Default),
+		Nominations: &db.set.Nominations, Level: db.level(DefaultDurability),
 		Reaped: func(n int64) { db.report.emit(Reaped{Collections: n}) },
 	}
 }

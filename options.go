@@ -15,7 +15,7 @@ import (
 // Options are the settings of a store. The zero value, and nil, are good for
 // most services. Open copies the struct.
 type Options struct {
-	// Durability of commits that do not choose their own. Zero is Sync.
+	// Durability of commits that do not choose their own. Zero is SyncDurability.
 	Durability Durability
 	// MemoryLimit is the budget, in bytes, of what the store keeps in memory:
 	// memtables, cached blocks, filters and indexes. Memory that waits for the
@@ -45,8 +45,8 @@ type Options struct {
 	// CompactionRate bounds the bytes that compactions write in a second. Zero: no
 	// bound.
 	CompactionRate int64
-	// Compression of values in the last level. Zero is S2. Young tables are not
-	// compressed: they are about to be rewritten.
+	// Compression of values in the last level. Zero is S2Compression. Young tables are
+	// not compressed: they are about to be rewritten.
 	Compression Compression
 	// ReadOnly opens the store without changing a byte of it. Several read-only
 	// stores may be open in one directory, but not beside a writing one.
@@ -85,22 +85,23 @@ type Options struct {
 type Durability uint8
 
 const (
-	// Default is the store's level, Options.Durability, and Sync there.
-	Default Durability = 0
-	// Sync survives power loss, with everything committed before it.
-	Sync Durability = 1
-	// OS survives the end of the process (kill -9), but not power loss: the
-	// operating system has the bytes.
-	OS Durability = 2
-	// Buffered may lose the last commits when the process ends without Close. They
-	// stay in the memory of the process for about 10 ms or 64 KiB, and up to 4 MiB
+	// DefaultDurability is the store's level; in Options.Durability it is
+	// SyncDurability.
+	DefaultDurability Durability = 0
+	// SyncDurability survives power loss, with everything committed before it.
+	SyncDurability Durability = 1
+	// OSDurability survives the end of the process (kill -9), but not power loss:
+	// the operating system has the bytes.
+	OSDurability Durability = 2
+	// BufferedDurability may lose the last commits when the process ends without
+	// Close. They stay in the memory of the process for about 10 ms or 64 KiB, and up to 4 MiB
 	// while the log is being written.
-	Buffered Durability = 3
+	BufferedDurability Durability = 3
 )
 
 // check returns an error if there is no such level.
 func (d Durability) check() error {
-	if d > Buffered {
+	if d > BufferedDurability {
 		return fmt.Errorf("siltstone: there is no %v", d)
 	}
 	return nil
@@ -108,13 +109,13 @@ func (d Durability) check() error {
 
 func (d Durability) String() string {
 	switch d {
-	case Default:
+	case DefaultDurability:
 		return "default"
-	case Sync:
+	case SyncDurability:
 		return "sync (survives power loss)"
-	case OS:
+	case OSDurability:
 		return "os (survives kill -9, not power loss)"
-	case Buffered:
+	case BufferedDurability:
 		return "buffered (may lose the last moments on kill -9)"
 	}
 	return fmt.Sprintf("durability(%d)", uint8(d))
@@ -124,21 +125,21 @@ func (d Durability) String() string {
 type Compression uint8
 
 const (
-	// S2 is fast and the default.
-	S2 Compression = 0
-	// Zstd is smaller, and slower to write and to read.
-	Zstd Compression = 1
-	// None stores values as they are.
-	None Compression = 2
+	// S2Compression is fast and the default.
+	S2Compression Compression = 0
+	// ZstdCompression is smaller, and slower to write and to read.
+	ZstdCompression Compression = 1
+	// NoCompression stores values as they are.
+	NoCompression Compression = 2
 )
 
 func (c Compression) String() string {
 	switch c {
-	case S2:
+	case S2Compression:
 		return "s2"
-	case Zstd:
+	case ZstdCompression:
 		return "zstd"
-	case None:
+	case NoCompression:
 		return "none"
 	}
 	return fmt.Sprintf("compression(%d)", uint8(c))
@@ -146,9 +147,9 @@ func (c Compression) String() string {
 
 func (c Compression) table() sstable.Compression {
 	switch c {
-	case Zstd:
+	case ZstdCompression:
 		return sstable.Zstd
-	case None:
+	case NoCompression:
 		return sstable.NoCompression
 	}
 	return sstable.S2
@@ -198,10 +199,10 @@ func (o *Options) check() error {
 			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
 		}
 	}
-	if o.Durability > Buffered {
+	if o.Durability > BufferedDurability {
 		return fmt.Errorf("siltstone: option Durability: there is no %v", o.Durability)
 	}
-	if o.Compression > None {
+	if o.Compression > NoCompression {
 		return fmt.Errorf("siltstone: option Compression: there is no %v", o.Compression)
 	}
 	return nil
@@ -217,8 +218,8 @@ func (o *Options) withDefaults() (Options, error) {
 	if err := c.check(); err != nil {
 		return c, err
 	}
-	if c.Durability == Default {
-		c.Durability = Sync
+	if c.Durability == DefaultDurability {
+		c.Durability = SyncDurability
 	}
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = defaultMemory

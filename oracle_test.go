@@ -28,7 +28,7 @@ type oracle struct {
 
 	history []modelState // history[j] is the state after commit j; 0 is the empty store
 	undo    []undoStep   // of the commit being made
-	acked   [Buffered + 1]int
+	acked   [BufferedDurability + 1]int
 }
 
 // modelKey is what one key holds. It is replaced whole, never changed.
@@ -120,7 +120,7 @@ func (m *oracle) issued() int { return len(m.history) - 1 }
 // ack notes that commit j has returned at level d, which holds for all before
 // it too.
 func (m *oracle) ack(j int, d Durability) {
-	for level := d; level <= Buffered; level++ {
+	for level := d; level <= BufferedDurability; level++ {
 		m.acked[level] = max(m.acked[level], j)
 	}
 }

@@ -26,7 +26,7 @@ func newReadStore(t *testing.T, o Options) *readStore {
 	if o.FS == nil {
 		o.FS = vfs.NewMem()
 	}
-	o.manualWork, o.Durability, o.Compression = true, Buffered, None
+	o.manualWork, o.Durability, o.Compression = true, BufferedDurability, NoCompression
 	o.OnEvent = func(e Event) {
 		if c, ok := e.(CompactionEnd); ok && c.Kind == "merge" {
 			s.reasons = append(s.reasons, c.Reason)
@@ -300,7 +300,7 @@ func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
 
 // TestAScannedStoreBecomesOneRunByItself leaves everything to the workers.
 func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func stretchStore(t testing.TB) *DB {
 	}
 	t.Cleanup(func() { old.Close() })
 	for i := 199; i >= 0; i-- {
-		putAt(t, db, Buffered, fmt.Sprintf("k%03d", i), fmt.Sprint("value ", i))
+		putAt(t, db, BufferedDurability, fmt.Sprintf("k%03d", i), fmt.Sprint("value ", i))
 	}
 	if err := db.Flush(bg); err != nil {
 		t.Fatal(err)
@@ -406,7 +406,7 @@ func TestSeekInAnOldViewStepsOverWhatIsNewer(t *testing.T) {
 	}
 	defer old.Close()
 	for i := range 200 {
-		putAt(t, db, Buffered, fmt.Sprintf("k%03d+", i), "new")
+		putAt(t, db, BufferedDurability, fmt.Sprintf("k%03d+", i), "new")
 	}
 	if err := db.Compact(bg, Range{}); err != nil {
 		t.Fatal(err)
@@ -429,8 +429,8 @@ func TestSeekInAnOldViewStepsOverWhatIsNewer(t *testing.T) {
 
 func TestWhatIsNewerIsSeenRightBehindASeek(t *testing.T) {
 	db := stretchStore(t)
-	putAt(t, db, Buffered, "k020+", "new")
-	putAt(t, db, Buffered, "k040", "changed")
+	putAt(t, db, BufferedDurability, "k020+", "new")
+	putAt(t, db, BufferedDurability, "k040", "changed")
 	if err := db.Delete([]byte("k060")); err != nil {
 		t.Fatal(err)
 	}

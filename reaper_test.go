@@ -174,7 +174,7 @@ func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
 	clock := newHandClock()
 	stores := map[int]*DB{}
 	for _, n := range []int{10, big()} {
-		db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, manualWork: true})
+		db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: BufferedDurability, manualWork: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestEndOfACollectionCostsTheSameAtAnySize(t *testing.T) {
 		writes := map[int]uint64{}
 		for n, db := range stores {
 			// Each ends the same collection, in a transaction that is rolled back.
-			tx, err := db.Begin(context.Background(), ReadWrite)
+			tx, err := db.Begin(context.Background(), ReadWriteMode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +221,7 @@ func TestDiskOfADeadCollectionComesBackByItself(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, e := range ends {
 		wg.Go(func() {
-			db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, MemoryLimit: 16 << 20})
+			db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: BufferedDurability, MemoryLimit: 16 << 20})
 			if err != nil {
 				t.Error(err)
 				return

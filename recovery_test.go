@@ -74,12 +74,12 @@ func filesLike(t testing.TB, f vfs.FS, suffix string) []string {
 func TestPowerCutWithPreparedLogOpens(t *testing.T) {
 	disk := vfstest.NewDisk(1)
 	db := mustOpen(t, disk, newHandClock())
-	putAt(t, db, Sync, "a", "1")
+	putAt(t, db, SyncDurability, "a", "1")
 	db.keepStep()
 	if logs := filesLike(t, disk, ".wal"); len(logs) != 2 {
 		t.Fatalf("no log has been prepared: %v", logs)
 	}
-	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
+	putAt(t, db, OSDurability, "b", strings.Repeat("unsynced ", 100))
 	torn, rng := 0, seeded(1)
 	for _, p := range vfstest.Profiles() {
 		for image := range disk.Images(p, 20, rng) {
@@ -106,9 +106,9 @@ func TestSecondCutInRecoveryOpens(t *testing.T) {
 	disk := vfstest.NewDisk(2)
 	db := mustOpen(t, disk, newHandClock())
 	for i := range 30 {
-		putAt(t, db, Sync, fmt.Sprint("synced", i), strings.Repeat("v", 100))
+		putAt(t, db, SyncDurability, fmt.Sprint("synced", i), strings.Repeat("v", 100))
 	}
-	putAt(t, db, OS, "b", strings.Repeat("unsynced ", 100))
+	putAt(t, db, OSDurability, "b", strings.Repeat("unsynced ", 100))
 	rng, cuts := seeded(2), 0
 	for image := range disk.Images(vfstest.P5, tier(1, 4, 4), rng) {
 		image.OnOp(func(op vfstest.Op) {
@@ -134,7 +134,7 @@ func TestALogWithoutHeaderIsIgnored(t *testing.T) {
 	for _, content := range []int{0, 100, 128, 70_000} {
 		disk := vfstest.NewDisk(3)
 		db := mustOpen(t, disk, newHandClock())
-		putAt(t, db, Sync, "a", "1")
+		putAt(t, db, SyncDurability, "a", "1")
 		number := db.set.State().FileLimit - 1
 		image := disk.Image(vfstest.P1, nil)
 		name := path.Join("db", base.Filename(base.FileLog, number))
@@ -161,7 +161,7 @@ func TestALogWithoutHeaderIsIgnored(t *testing.T) {
 }
 
 func TestSequencesLeaveAGapAfterALostTail(t *testing.T) {
-	for _, d := range []Durability{OS, Buffered} {
+	for _, d := range []Durability{OSDurability, BufferedDurability} {
 		disk := vfstest.NewDisk(4)
 		db := mustOpen(t, disk, newHandClock())
 		for i := range 5 {
@@ -172,7 +172,7 @@ func TestSequencesLeaveAGapAfterALostTail(t *testing.T) {
 		if keys := keysOf(t, again); len(keys) != 0 {
 			t.Fatalf("the tail was not lost: %v", keys)
 		}
-		putAt(t, again, Sync, "new", "v")
+		putAt(t, again, SyncDurability, "new", "v")
 		if seq := again.section.Visible(); seq <= lost {
 			t.Errorf("%v: sequence %d is met again: readers had seen it with a commit that was lost (up to %d)", d, seq, lost)
 		}
@@ -187,12 +187,12 @@ func TestSequencesGoOnBehindALogOfManyOperations(t *testing.T) {
 	for _, readOnly := range []bool{false, true} {
 		disk := vfstest.NewDisk(4)
 		db := mustOpen(t, disk, newHandClock())
-		putAt(t, db, Sync, "k", "flushed")
+		putAt(t, db, SyncDurability, "k", "flushed")
 		if err := db.Flush(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		db.section.SkipSeqs(3 * base.SeqGap) // as after so many operations
-		putAt(t, db, Sync, "k", "in the log")
+		putAt(t, db, SyncDurability, "k", "in the log")
 		logged := db.section.Visible()
 		again := mustOpen(t, disk.Image(vfstest.P1, nil), newHandClock(), func(o *Options) { o.ReadOnly = readOnly })
 		look := func(want string) {
@@ -203,7 +203,7 @@ func TestSequencesGoOnBehindALogOfManyOperations(t *testing.T) {
 		}
 		look("in the log")
 		if !readOnly {
-			putAt(t, again, Sync, "k", "new")
+			putAt(t, again, SyncDurability, "k", "new")
 			if seq := again.section.Visible(); seq <= logged {
 				t.Errorf("sequence %d behind a log that goes up to %d", seq, logged)
 			}
@@ -221,7 +221,7 @@ func TestCleanCloseLeavesNoGap(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	for range 3 {
 		db := mustOpen(t, disk, newHandClock())
-		putAt(t, db, Sync, "a", "1")
+		putAt(t, db, SyncDurability, "a", "1")
 		if seq := db.section.Visible(); seq > 3 {
 			t.Fatalf("sequence %d after a clean close", seq)
 		}
@@ -237,12 +237,12 @@ func TestFlushesInstallInOrder(t *testing.T) {
 	db := mustOpen(t, disk, newHandClock())
 	const unflushed = 2 // as many as may wait
 	for i := range unflushed {
-		putAt(t, db, Buffered, "k", fmt.Sprint(i))
+		putAt(t, db, BufferedDurability, "k", fmt.Sprint(i))
 		if err := db.section.Rotate(db.section.Mem()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	putAt(t, db, Buffered, "k", "last")
+	putAt(t, db, BufferedDurability, "k", "last")
 	rs := db.states.Current.Load()
 	for i := len(rs.Imms) - 1; i >= 0; i-- {
 		if did, err := db.work.FlushStep(); !did || err != nil {
@@ -316,7 +316,7 @@ func TestCollectionIdsRiseAcrossCrashDropAllAndCompaction(t *testing.T) {
 func TestMissingMarkerIsNotTakenForANewStore(t *testing.T) {
 	disk := vfstest.NewDisk(8)
 	db := mustOpen(t, disk, newHandClock())
-	putAt(t, db, Sync, "a", "1") // in a log, in no table
+	putAt(t, db, SyncDurability, "a", "1") // in a log, in no table
 	image := disk.Image(vfstest.P0, nil)
 	mustClose(t, db)
 	if err := image.Remove("db/CURRENT"); err != nil {
@@ -341,7 +341,7 @@ func TestRecoveryWhoseTablesCannotBeSyncedFailsAndLosesNothing(t *testing.T) {
 	large := func(o *Options) { o.MemtableBytes = 1 << 20 } // replay makes one of it, and many tables
 	db := mustOpen(t, disk, newHandClock(), large)
 	for i := range keys {
-		putAt(t, db, Sync, fmt.Sprint("key", i), strings.Repeat("v", 1000))
+		putAt(t, db, SyncDurability, fmt.Sprint("key", i), strings.Repeat("v", 1000))
 	}
 	killed := disk.Image(vfstest.P0, nil)
 	mustClose(t, db)
@@ -418,7 +418,7 @@ func killedWithManyLogs(t testing.TB) *vfstest.Disk {
 		for k := range 40 {
 			b.Put(fmt.Appendf(nil, "%d/%02d", i, k), make([]byte, 500))
 		}
-		if err := db.Apply(&b, Sync); err != nil {
+		if err := db.Apply(&b, SyncDurability); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -475,7 +475,7 @@ func TestRecoveryJudgesAllLogsBeforeItWritesTables(t *testing.T) {
 // A process changes its working directory, as daemons do, to one where there is
 // another store of that name.
 func TestStoreOpenedByARelativeNameOutlivesChdir(t *testing.T) {
-	o := &Options{MemtableBytes: 64 << 10, MemoryLimit: 8 << 20, Durability: OS}
+	o := &Options{MemtableBytes: 64 << 10, MemoryLimit: 8 << 20, Durability: OSDurability}
 	fill := func(db *DB, prefix string, n int) {
 		t.Helper()
 		for i := range n {

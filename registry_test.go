@@ -164,7 +164,7 @@ func waysToWrite(db *DB, ks *Keyspace) []func(i int) error {
 			var b Batch
 			b.Put([]byte("beside"), nil)
 			b.In(ks).Put(fmt.Append(nil, "batch", i), nil)
-			return db.Apply(&b, Buffered)
+			return db.Apply(&b, BufferedDurability)
 		},
 	}
 }
@@ -182,7 +182,7 @@ func writersRacingWithADropLeaveNoRow(t *testing.T) {
 	}
 	fs := vfs.NewMem()
 	open := func() *DB {
-		db, err := Open("db", &Options{FS: fs, Durability: Buffered, MemtableBytes: 64 << 10})
+		db, err := Open("db", &Options{FS: fs, Durability: BufferedDurability, MemtableBytes: 64 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -126,7 +126,7 @@ func (db *DB) commitRows(ops []record.Op) error {
 	for _, o := range ops {
 		c.AddOp(o)
 	}
-	return db.commit(c, Buffered)
+	return db.commit(c, BufferedDurability)
 }
 
 // RepairReport lists what Repair found of a damaged store. If Repair failed it holds
@@ -160,13 +160,13 @@ type LostPart struct {
 
 // Complete reports whether everything could be read: the new store then shows all
 // that the old one did.
-func (r *RepairReport) Complete() bool {
+func (r RepairReport) Complete() bool {
 	return !r.MayRevive() && len(r.Collections)+len(r.Keyspaces) == 0
 }
 
 // MayRevive reports whether values that had been deleted or replaced may be back,
 // because a tombstone or a newer value may have been lost.
-func (r *RepairReport) MayRevive() bool {
+func (r RepairReport) MayRevive() bool {
 	if r.Manifest != nil {
 		return true
 	}

@@ -54,7 +54,7 @@ func makeBroken(t testing.TB) *broken {
 				lo := rng.IntN(140)
 				b.DeleteRange(Range{fmt.Appendf(nil, "key%03d", lo), fmt.Appendf(nil, "key%03d", lo+5)})
 			}
-			if err := db.Apply(&b, Sync); err != nil {
+			if err := db.Apply(&b, SyncDurability); err != nil {
 				t.Fatal(err)
 			}
 		}

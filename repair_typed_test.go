@@ -202,7 +202,7 @@ func repairMendsEachHalfOfASortedSetFromTheOther(t *testing.T) {
 func TestRepairRefusesWhatItMustNotTouch(t *testing.T) {
 	disk := vfstest.NewDisk(1)
 	db := mustOpen(t, disk, newHandClock())
-	putAt(t, db, Sync, "k", "v")
+	putAt(t, db, SyncDurability, "k", "v")
 	o := denseOptions(disk, newHandClock())
 	if _, err := Repair(bg, "db", "new", &o); !errors.Is(err, ErrLocked) {
 		t.Errorf("an open store: %v", err)

@@ -10,7 +10,7 @@ import (
 )
 
 // KV is one item of a loop. Its slices are valid until the loop's next step. Value is
-// nil for keys that hold a collection.
+// nil for keys that hold a collection, and in the loops over keys alone.
 type KV struct {
 	Key, Value []byte
 	Type       typed.Type
@@ -30,6 +30,10 @@ type Reader interface {
 	Scan(r Range) iter.Seq2[KV, error]
 	// ScanBack loops over the keys of r in descending order.
 	ScanBack(r Range) iter.Seq2[KV, error]
+	// ScanKeys is Scan without reading the values: each Value is nil.
+	ScanKeys(r Range) iter.Seq2[KV, error]
+	// ScanKeysBack is ScanBack without reading the values.
+	ScanKeysBack(r Range) iter.Seq2[KV, error]
 	// NewIter returns an iterator, which the caller closes.
 	NewIter(o *IterOptions) (*Iterator, error)
 }
@@ -42,7 +46,8 @@ type Writer interface {
 	Put(key, value []byte) error
 	// PutTTL sets key to value for a time.
 	PutTTL(key, value []byte, ttl time.Duration) error
-	// Delete deletes key, whatever its type.
+	// Delete deletes key, whatever its type, and does not tell whether there was
+	// anything. Drop of a typed handle tells; Remove of one removes elements.
 	Delete(key []byte) error
 	// DeleteRange deletes every key of r.
 	DeleteRange(r Range) error
@@ -52,22 +57,28 @@ type Writer interface {
 	Persist(key []byte) error
 }
 
-var (
-	_ Reader = (*DB)(nil)
-	_ Writer = (*DB)(nil)
-)
-
 // Scan loops over the keys of r in ascending order, over the state at the
 // loop's start. Breaking out releases everything; an error is the last item.
-func (db *DB) Scan(r Range) iter.Seq2[KV, error] { return scan(db, r, false) }
+func (db *DB) Scan(r Range) iter.Seq2[KV, error] { return scan(db, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order, as Scan does.
-func (db *DB) ScanBack(r Range) iter.Seq2[KV, error] { return scan(db, r, true) }
+func (db *DB) ScanBack(r Range) iter.Seq2[KV, error] { return scan(db, IterOptions{Range: r}, true) }
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (db *DB) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(db, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (db *DB) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(db, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // scan is the loop of every Reader.
-func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
+func scan(from Reader, o IterOptions, back bool) iter.Seq2[KV, error] {
 	return func(yield func(KV, error) bool) {
-		it, err := from.NewIter(&IterOptions{Range: r})
+		it, err := from.NewIter(&o)
 		if err != nil {
 			yield(KV{}, err)
 			return
@@ -84,6 +95,24 @@ func scan(from Reader, r Range, back bool) iter.Seq2[KV, error] {
 		}
 		if err := it.Err(); err != nil {
 			yield(KV{}, err)
+		}
+	}
+}
+
+// Limit returns a loop over the first n items of a loop of this package, typed or
+// codec: one page of it. It takes no more steps than it yields items; with n below 1
+// it does not begin. An error is yielded as the loop yields it.
+func Limit[T any](loop iter.Seq2[T, error], n int) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		if n < 1 || loop == nil {
+			return
+		}
+		left := n
+		for v, err := range loop {
+			left--
+			if !yield(v, err) || left == 0 {
+				return
+			}
 		}
 	}
 }

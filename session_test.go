@@ -74,7 +74,7 @@ func denseOptions(f vfs.FS, clock *handClock) Options {
 }
 
 func newSession(t testing.TB, f vfs.FS, dir string, seed uint64) *session {
-	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}, kept: OS}
+	s := &session{t: t, fs: f, dir: dir, clock: newHandClock(), rng: rand.New(rand.NewPCG(seed, 1)), unsure: map[int]bool{}, kept: OSDurability}
 	s.model = newOracle(func() int64 { return s.clock.Now().UnixMilli() }, func() int64 { return s.db.clock.Shown() })
 	return s
 }
@@ -122,7 +122,7 @@ func (s *session) adopt() bool {
 		s.t.Fatalf("opened again, the store shows the state after commit %d (known: %v), want one of %d to %d:\n%v", j, ok, lo, hi, &got)
 	}
 	s.model.rewind(j)
-	s.model.ack(j, Sync)
+	s.model.ack(j, SyncDurability)
 	return true
 }
 
@@ -134,7 +134,7 @@ func (s *session) close() {
 	if err := s.db.Close(); err != nil {
 		s.legal("close", err)
 	} else if s.model.issued() > 0 {
-		s.ackAll(Sync)
+		s.ackAll(SyncDurability)
 	}
 	s.db = nil
 }
@@ -166,8 +166,8 @@ func (s *session) commit(d Durability, change func(m *oracle), do func() error) 
 	}
 	switch {
 	case err == nil:
-		if d == Default {
-			d = Sync
+		if d == DefaultDurability {
+			d = SyncDurability
 		}
 		s.model.ack(j, d)
 	case errors.Is(err, ErrIndeterminate):
@@ -246,7 +246,7 @@ func (s *session) value(n int) string {
 }
 
 // level picks a durability.
-func (s *session) level() Durability { return Sync + Durability(s.rng.IntN(3)) }
+func (s *session) level() Durability { return SyncDurability + Durability(s.rng.IntN(3)) }
 
 // liveKeys returns the live keys in order.
 func (s *session) liveKeys() []string {

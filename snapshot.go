@@ -31,8 +31,6 @@ type snapshotState struct {
 	first Snapshot // the one of the default keyspace
 }
 
-var _ Reader = (*Snapshot)(nil)
-
 // NewSnapshot returns a snapshot of the current state. The caller closes it.
 func (db *DB) NewSnapshot() (*Snapshot, error) {
 	if db.unopened() || db.life.Closing() {
@@ -51,7 +49,7 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 // If ks was dropped before the snapshot was made every read is ErrDropped.
 func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 	switch {
-	case s.snapshotState == nil:
+	case s.unmade():
 		return s
 	case ks == nil:
 		return &s.first
@@ -62,7 +60,7 @@ func (s *Snapshot) In(ks *Keyspace) *Snapshot {
 // Close releases the state. Later reads, and iterators that were made before, get
 // ErrClosed. Closing twice is no error.
 func (s *Snapshot) Close() {
-	if s.snapshotState == nil || s.ended.Swap(true) {
+	if s.unmade() || s.ended.Swap(true) {
 		return
 	}
 	s.db.states.Points.Release(s.point)
@@ -91,9 +89,12 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	return append(dst, f.Value...), nil
 }
 
+// unmade reports whether s is one that NewSnapshot did not make.
+func (s *Snapshot) unmade() bool { return s == nil || s.snapshotState == nil }
+
 // alive returns the error that keeps the snapshot from being used.
 func (s *Snapshot) alive() error {
-	if s.snapshotState == nil || s.ended.Load() {
+	if s.unmade() || s.ended.Load() {
 		return ErrClosed
 	}
 	if s.foreign {
@@ -143,10 +144,23 @@ func (s *Snapshot) TTL(key []byte) (time.Duration, error) {
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
-func (s *Snapshot) Scan(r Range) iter.Seq2[KV, error] { return scan(s, r, false) }
+func (s *Snapshot) Scan(r Range) iter.Seq2[KV, error] { return scan(s, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order.
-func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] { return scan(s, r, true) }
+func (s *Snapshot) ScanBack(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r}, true)
+}
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (s *Snapshot) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (s *Snapshot) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(s, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the snapshot, which the caller closes.
 func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {

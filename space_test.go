@@ -76,7 +76,7 @@ func TestDiskLimitRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
 			events := make(chan Event, 1000)
-			db, err := Open("db", &Options{FS: vfs.NewMem(), MaxDiskBytes: 12 << 20, MemtableBytes: 256 << 10, Durability: Buffered, Compression: None, OnEvent: func(e Event) {
+			db, err := Open("db", &Options{FS: vfs.NewMem(), MaxDiskBytes: 12 << 20, MemtableBytes: 256 << 10, Durability: BufferedDurability, Compression: NoCompression, OnEvent: func(e Event) {
 				if _, ok := e.(NoSpace); ok {
 					events <- e
 				}
@@ -103,7 +103,7 @@ func TestFullDiskRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
 			mem := vfs.NewMem()
 			mem.SetCapacity(16 << 20)
-			db, err := Open("db", &Options{FS: mem, MemtableBytes: 256 << 10, Durability: Buffered, Compression: None})
+			db, err := Open("db", &Options{FS: mem, MemtableBytes: 256 << 10, Durability: BufferedDurability, Compression: NoCompression})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +246,7 @@ func TestGarbageIsCountedInTheBudgetUntilACollection(t *testing.T) {
 // up. go run ./harness/budget measures the heap.
 func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 	keys := tier(50_000, 200_000, 200_000)
-	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
 // than is reserved for it.
 func TestRoomOfAnEmptyMemtableIsTheCaches(t *testing.T) {
 	const room = 4 << 20
-	db, err := Open("db", &Options{FS: vfs.NewMem(), MemtableBytes: room, Durability: Buffered, manualWork: true})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), MemtableBytes: room, Durability: BufferedDurability, manualWork: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestTableOfALargeBatchIsNoSpare(t *testing.T) {
 	for i := range 1000 {
 		b.Put(fmt.Append(nil, i), make([]byte, 1000))
 	}
-	if err := db.Apply(&b, Buffered); err != nil {
+	if err := db.Apply(&b, BufferedDurability); err != nil {
 		t.Fatal(err)
 	}
 	if n := db.section.Unflushed(); n != 2 {
@@ -411,7 +411,7 @@ func TestTableOfALargeBatchIsNoSpare(t *testing.T) {
 func TestAMergeThatDoesNotFitGivesWayToOneThatDoes(t *testing.T) {
 	mem := vfs.NewMem()
 	mem.SetCapacity(1 << 30)
-	db, err := Open("db", &Options{FS: mem, Compression: None, Durability: Buffered, manualWork: true})
+	db, err := Open("db", &Options{FS: mem, Compression: NoCompression, Durability: BufferedDurability, manualWork: true})
 	if err != nil {
 		t.Fatal(err)
 	}

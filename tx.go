@@ -21,11 +21,11 @@ import (
 type Mode uint8
 
 const (
-	// ReadOnly transactions read one state. They never block, never conflict and
+	// ReadOnlyMode transactions read one state. They never block, never conflict and
 	// never delay a writer. A write in one is ErrReadOnly.
-	ReadOnly Mode = 1
-	// ReadWrite transactions are serializable.
-	ReadWrite Mode = 2
+	ReadOnlyMode Mode = 1
+	// ReadWriteMode transactions are serializable.
+	ReadWriteMode Mode = 2
 )
 
 // Tx is a transaction. It reads the state at its beginning and its own writes, with
@@ -62,11 +62,6 @@ type txState struct {
 	done       bool
 }
 
-var (
-	_ Reader = (*Tx)(nil)
-	_ Writer = (*Tx)(nil)
-)
-
 // In returns the transaction addressing ks; nil is the default keyspace. It is the
 // same transaction, with one view, one set of reads and one commit; either Tx may
 // end it. If ks is dropped meanwhile the transaction still shows its keys, but if it
@@ -75,7 +70,7 @@ var (
 // call is an error.
 func (tx *Tx) In(ks *Keyspace) *Tx {
 	switch {
-	case tx.txState == nil:
+	case tx.unbegun():
 		return tx
 	case ks == nil:
 		return &tx.first
@@ -99,10 +94,13 @@ func (tx *Tx) In(ks *Keyspace) *Tx {
 	return in
 }
 
+// unbegun reports whether tx is one that neither Begin, Update nor View made.
+func (tx *Tx) unbegun() bool { return tx == nil || tx.txState == nil }
+
 // alive returns the error that keeps the transaction from being used.
 func (tx *Tx) alive() error {
 	switch {
-	case tx.txState == nil, tx.done:
+	case tx.unbegun(), tx.done:
 		return ErrTxDone
 	case tx.t.Failed() != nil:
 		return tx.t.Failed()
@@ -209,7 +207,9 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	return tx.t.Put(row, record.TypeString, expiry, value)
 }
 
-// Delete deletes key, whatever its type.
+// Delete deletes key, whatever its type. It reads nothing, so it does not say whether
+// the key existed. Drop of tx.Key reads the key and says it; Remove of a typed handle
+// removes elements.
 func (tx *Tx) Delete(key []byte) error {
 	var room [128]byte
 	row, err := tx.row(room[:0], key)
@@ -246,10 +246,21 @@ func readOnlyTx(call string) error {
 }
 
 // Scan loops over the keys of r in ascending order; an error is the last item.
-func (tx *Tx) Scan(r Range) iter.Seq2[KV, error] { return scan(tx, r, false) }
+func (tx *Tx) Scan(r Range) iter.Seq2[KV, error] { return scan(tx, IterOptions{Range: r}, false) }
 
 // ScanBack loops over the keys of r in descending order.
-func (tx *Tx) ScanBack(r Range) iter.Seq2[KV, error] { return scan(tx, r, true) }
+func (tx *Tx) ScanBack(r Range) iter.Seq2[KV, error] { return scan(tx, IterOptions{Range: r}, true) }
+
+// ScanKeys loops over the keys of r in ascending order, as Scan does, and reads no
+// values: each Value is nil.
+func (tx *Tx) ScanKeys(r Range) iter.Seq2[KV, error] {
+	return scan(tx, IterOptions{Range: r, KeysOnly: true}, false)
+}
+
+// ScanKeysBack loops over the keys of r in descending order, as ScanKeys does.
+func (tx *Tx) ScanKeysBack(r Range) iter.Seq2[KV, error] {
+	return scan(tx, IterOptions{Range: r, KeysOnly: true}, true)
+}
 
 // NewIter returns an iterator over the transaction's view. It ends with the
 // transaction; closing it earlier frees its memory earlier.
@@ -295,7 +306,7 @@ func (o *txIters) iterClosed(it *Iterator) {
 
 // Now returns the transaction's one clock reading.
 func (tx *Tx) Now() time.Time {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return time.Time{}
 	}
 	return time.UnixMilli(tx.t.Now())
@@ -304,7 +315,7 @@ func (tx *Tx) Now() time.Time {
 // Context returns the context of the transaction. An Update that is given it is
 // ErrNested.
 func (tx *Tx) Context() context.Context {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return context.Background()
 	}
 	return tx.ctx
@@ -313,7 +324,7 @@ func (tx *Tx) Context() context.Context {
 // Attempt returns the number of times that the closure of an Update has been run,
 // this one included.
 func (tx *Tx) Attempt() int {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return 0
 	}
 	return tx.attempt
@@ -322,7 +333,7 @@ func (tx *Tx) Attempt() int {
 // SetDurability chooses the level the commit waits for. One that does not exist
 // fails the commit.
 func (tx *Tx) SetDurability(d Durability) {
-	if tx.txState != nil {
+	if !tx.unbegun() {
 		tx.durability = d
 	}
 }
@@ -331,7 +342,7 @@ func (tx *Tx) SetDurability(d Durability) {
 // reached its durability level. No lock is held then, so fn may call the store. If
 // the transaction is rolled back or fails, fn is not called. A nil fn is none.
 func (tx *Tx) OnCommit(fn func()) {
-	if tx.txState != nil && fn != nil {
+	if !tx.unbegun() && fn != nil {
 		tx.hooks = append(tx.hooks, fn)
 	}
 }
@@ -344,7 +355,7 @@ func (tx *Tx) OnCommit(fn func()) {
 // when their closure returns nil.
 func (tx *Tx) Commit() error {
 	switch {
-	case tx.txState == nil || tx.done:
+	case tx.unbegun() || tx.done:
 		return ErrTxDone
 	case tx.managed:
 		return ErrManaged
@@ -387,7 +398,7 @@ func (tx *Tx) spaces() (all []*keyspace.Space) {
 // Inside Update or View it is ErrManaged, and the transaction goes on: they roll
 // back when their closure returns an error.
 func (tx *Tx) Rollback() error {
-	if tx.txState == nil {
+	if tx.unbegun() {
 		return nil
 	}
 	if tx.managed && !tx.done {

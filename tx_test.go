@@ -14,7 +14,7 @@ import (
 
 func (s *testStore) begin() *siltstone.Tx {
 	s.t.Helper()
-	tx, err := s.Begin(bg, siltstone.ReadWrite)
+	tx, err := s.Begin(bg, siltstone.ReadWriteMode)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestCancelledContextMeansNotCommitted(t *testing.T) {
 	run := func(*siltstone.Tx) error { ran = true; return nil }
 	wantErr(t, s.Update(ctx, run), context.Canceled)
 	wantErr(t, s.View(ctx, run), context.Canceled)
-	_, err := s.Begin(ctx, siltstone.ReadOnly)
+	_, err := s.Begin(ctx, siltstone.ReadOnlyMode)
 	wantErr(t, err, context.Canceled)
 	for name, err := range map[string]error{
 		"Flush": s.Flush(ctx), "Compact": s.Compact(ctx, siltstone.Range{}), "Check": s.Check(ctx),

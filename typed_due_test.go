@@ -27,7 +27,7 @@ func TestSnapshotShowsElementsPurgedSince(t *testing.T) {
 	snap, err := s.db.NewSnapshot()
 	s.done(err)
 	defer snap.Close()
-	tx, err := s.db.Begin(context.Background(), ReadOnly)
+	tx, err := s.db.Begin(context.Background(), ReadOnlyMode)
 	s.done(err)
 	defer tx.Rollback()
 	s.Advance(time.Minute.Milliseconds())
@@ -90,7 +90,7 @@ func TestTransactionThatReadALiveElementLosesOnceItIsDue(t *testing.T) {
 			want(t, 1)(s.Set("s").AddTTL(time.Minute, "m"))
 			s.Advance(2000)
 			for _, late := range []bool{false, true} {
-				tx, err := s.db.Begin(context.Background(), ReadWrite)
+				tx, err := s.db.Begin(context.Background(), ReadWriteMode)
 				s.done(err)
 				s.done(read(tx))
 				s.done(tx.Put([]byte("result"), nil))
@@ -132,7 +132,7 @@ func TestWalkOfKeysDoesNotRestOnDeadlinesThatItDidNotMeet(t *testing.T) {
 		want(t, true)(s.Hash("h").SetTTL("f", nil, time.Minute))
 		want(t, true)(s.Hash("k1").Set("f", nil))
 		want(t, true)(s.Hash("k2").Set("f", nil))
-		tx, err := s.db.Begin(context.Background(), ReadWrite)
+		tx, err := s.db.Begin(context.Background(), ReadWriteMode)
 		s.done(err)
 		s.done(drain(tx.Keys().All(typed.KeyOptions{Match: "k*"})))
 		s.done(tx.Put([]byte("result"), nil))
@@ -181,7 +181,7 @@ func TestDamagedCollectionKeepsNoOtherFromThePurge(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, 1)(s.Set("damaged").AddTTL(time.Second, "m"))
 	fillDue(t, s, 3)
-	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	tx, err := s.db.Begin(context.Background(), ReadWriteMode)
 	s.done(err)
 	row := keyenc.AppendDueRow(nil, nil, 1, 1, "m")
 	s.done(tx.t.Put(row, record.TypeNone, 0, nil))
@@ -202,7 +202,7 @@ func TestDamagedCollectionKeepsNoOtherFromThePurge(t *testing.T) {
 // sets while the clock runs on, and recounts at the end.
 func TestElementsExpireBesideWritersAndTheReaper(t *testing.T) {
 	clock := newHandClock()
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered, MemoryLimit: leastMemory, MemtableBytes: 64 << 10})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: BufferedDurability, MemoryLimit: leastMemory, MemtableBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestReaderLosesToADeadlineOfTheNextMillisecond(t *testing.T) {
 	s := newTypedStore(t, 1)
 	want(t, 1)(s.Set("s").Add("stays"))
 	want(t, 1)(s.Set("s").AddTTL(time.Millisecond, "m"))
-	tx, err := s.db.Begin(context.Background(), ReadWrite)
+	tx, err := s.db.Begin(context.Background(), ReadWriteMode)
 	s.done(err)
 	want(t, int64(2))(tx.Set("s").Len())
 	s.done(tx.Put([]byte("result"), nil))

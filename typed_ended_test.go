@@ -60,7 +60,7 @@ var largeCommits = map[string]func(db *DB, writes int) error{
 		return db.Update(context.Background(), func(tx *Tx) error { return largeTransaction(tx, writes) })
 	},
 	"Begin": func(db *DB, writes int) error {
-		tx, err := db.Begin(context.Background(), ReadWrite)
+		tx, err := db.Begin(context.Background(), ReadWriteMode)
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ var collectionEnds = map[string]func(db *DB, key string) error{
 		var b Batch
 		b.Delete([]byte(key))
 		b.Put([]byte(key), nil)
-		return db.Apply(&b, Default)
+		return db.Apply(&b, DefaultDurability)
 	},
 	"Tx.Put": func(db *DB, key string) error {
 		return db.Update(bg, func(tx *Tx) error { return tx.Put([]byte(key), nil) })

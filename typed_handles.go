@@ -24,12 +24,15 @@ type Typed interface {
 	List(name string) typed.List
 }
 
-var (
-	_ Typed = (*DB)(nil)
-	_ Typed = (*Tx)(nil)
-	_ Typed = (*Snapshot)(nil)
-	_ Typed = (*Keyspace)(nil)
-)
+// ReadWriter is all that *DB, *Keyspace and *Tx have in common. A repository that
+// takes one works on the store, in the keyspace of a tenant and as a part of the
+// caller's transaction. Calls on a *DB or a *Keyspace are a transaction each and safe
+// for concurrent use; on a *Tx they are neither.
+type ReadWriter interface {
+	Reader
+	Writer
+	Typed
+}
 
 // Keys returns the calls on all keys.
 func (db *DB) Keys() typed.Keys { return handle.Keys((*dbSource)(db)) }
@@ -198,7 +201,7 @@ func begun(t *txn.Txn, err error) (collection.Txn, error) {
 type keyspaceSource Keyspace
 
 func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.Txn, error) {
-	if s.db.unopened() {
+	if (*Keyspace)(s).unmade() {
 		return nil, ErrClosed
 	}
 	return begun(s.db.txns.BeginCall(s.space, write, key, attempt))

@@ -317,7 +317,7 @@ func TestIdleCollectionsArePurged(t *testing.T) {
 func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	clock := newHandClock()
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func TestTypedHandlesEndWithTheirTransactionSnapshotAndStore(t *testing.T) {
 	s := newTypedStore(t, 1)
 	ctx := context.Background()
 	want(t, 1)(s.Set("s").Add("m"))
-	tx, err := s.db.Begin(ctx, ReadWrite)
+	tx, err := s.db.Begin(ctx, ReadWriteMode)
 	s.done(err)
 	set := tx.Set("s")
 	want(t, 1)(set.Add("n"))
@@ -102,7 +102,7 @@ func TestLoopWhoseBodyEndsTheTransactionSaysSo(t *testing.T) {
 			"Commit":   func(tx *Tx) { s.done(tx.Commit()) },
 			"Rollback": func(tx *Tx) { s.done(tx.Rollback()) },
 		} {
-			for _, mode := range []Mode{ReadOnly, ReadWrite} {
+			for _, mode := range []Mode{ReadOnlyMode, ReadWriteMode} {
 				for _, loop := range typedtest.Loops() {
 					tx, err := s.db.Begin(context.Background(), mode)
 					s.done(err)
@@ -130,7 +130,7 @@ func TestLoopWhoseBodyEndsTheTransactionSaysSo(t *testing.T) {
 
 func TestCloseDuringTypedTrafficEndsEveryCallCleanly(t *testing.T) {
 	fs := vfs.NewMem()
-	db, err := Open("db", &Options{FS: fs, Durability: Buffered})
+	db, err := Open("db", &Options{FS: fs, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestCloseDuringTypedTrafficEndsEveryCallCleanly(t *testing.T) {
 
 func TestInterOfThreeLargeSetsAllocatesLessThanAMiB(t *testing.T) {
 	members := tier(20_000, 60_000, 1_000_000)
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered, manualWork: true})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability, manualWork: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func increments(t *testing.T, db *DB, each int) {
 
 func contendedStore(t *testing.T) *DB {
 	t.Helper()
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +378,7 @@ func TestPowerCutAtEveryByteOfARenumberingKeepsAllOfItOrNothing(t *testing.T) {
 // typedStore is a store under typedtest: its handles are one-shot calls on
 // whatever DB is open right now, so that it can be closed, or cut off, and
 // opened again between any two calls. It has no workers, is dense, and commits
-// with Sync: after a power cut all that was answered must be there.
+// with SyncDurability: after a power cut all that was answered must be there.
 type typedStore struct {
 	t     testing.TB
 	disk  *vfstest.Disk

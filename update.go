@@ -26,7 +26,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if fn == nil {
 		return errNilFunction
 	}
-	tx, err := db.Begin(ctx, ReadOnly)
+	tx, err := db.Begin(ctx, ReadOnlyMode)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (db *DB) attempt(ctx context.Context, fn func(*Tx) error, a *updateAttempt)
 		}
 		defer turn.End()
 	}
-	tx, err := db.Begin(ctx, ReadWrite)
+	tx, err := db.Begin(ctx, ReadWriteMode)
 	if err != nil {
 		return nil, err
 	}
@@ -134,16 +134,16 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if err := lifecycle.Refused(ctx); err != nil {
 		return nil, err
 	}
-	if mode != ReadOnly && mode != ReadWrite {
+	if mode != ReadOnlyMode && mode != ReadWriteMode {
 		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
 	}
-	if mode == ReadWrite && db.opts.ReadOnly {
+	if mode == ReadWriteMode && db.opts.ReadOnly {
 		return nil, base.ErrReadOnlyStore
 	}
 	state := &txState{db: db, attempt: 1}
 	tx := &state.first
 	tx.txState, tx.in.Txn = state, &state.t
-	if err := db.txns.Begin(&state.t, mode == ReadWrite); err != nil {
+	if err := db.txns.Begin(&state.t, mode == ReadWriteMode); err != nil {
 		return nil, err
 	}
 	tx.ctx = context.WithValue(ctx, txKey{}, tx)

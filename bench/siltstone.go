@@ -18,10 +18,10 @@ func openSiltstone(c Config) (Engine, error) {
 	o := siltstone.Options{
 		MemoryLimit:   c.Cache + 2*c.Memtable,
 		MemtableBytes: c.Memtable,
-		Durability:    siltstone.Buffered,
+		Durability:    siltstone.BufferedDurability,
 	}
 	if c.Sync {
-		o.Durability = siltstone.Sync
+		o.Durability = siltstone.SyncDurability
 	}
 	db, err := siltstone.Open(c.Dir, &o)
 	if err != nil {
@@ -41,7 +41,7 @@ func (e *siltstoneEngine) Apply(pairs []Pair) error {
 	for _, p := range pairs {
 		b.Put(p.Key, p.Value)
 	}
-	return e.db.Apply(b, siltstone.Default)
+	return e.db.Apply(b, siltstone.DefaultDurability)
 }
 
 func (e *siltstoneEngine) Get(dst, key []byte) ([]byte, bool, error) {

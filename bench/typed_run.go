@@ -56,7 +56,7 @@ func openTyped(dir string) (*siltstone.DB, error) {
 	return siltstone.Open(dir, &siltstone.Options{
 		MemoryLimit:   cacheBytes + 2*memtableBytes,
 		MemtableBytes: memtableBytes,
-		Durability:    siltstone.Buffered,
+		Durability:    siltstone.BufferedDurability,
 	})
 }
 

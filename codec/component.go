@@ -29,8 +29,24 @@ const (
 
 func componentOf[T any](k Key[T]) component[T] { return component[T]{k, keyLen(k)} }
 
-// append appends the component with its end.
+// composed is a codec made of others.
+type composed interface {
+	// coded reports whether none of them is missing.
+	coded() bool
+}
+
+// coded reports whether there is a codec with all that it is made of. Without, what
+// is made with it refuses every call.
+func coded(codec any) bool {
+	c, made := codec.(composed)
+	return codec != nil && (!made || c.coded())
+}
+
+// append appends the component with its end. One without a codec has no bytes.
 func (c component[T]) append(dst []byte, v T) []byte {
+	if c.key == nil {
+		return dst
+	}
 	start := len(dst)
 	dst = c.key.AppendKey(dst, v)
 	if c.size > 0 {
@@ -59,8 +75,27 @@ func escape(dst []byte, zeros int) []byte {
 	return dst
 }
 
+// appendLast appends the component as the last one, which has no end.
+func (c component[T]) appendLast(dst []byte, v T) []byte {
+	if c.key == nil {
+		return dst
+	}
+	return c.key.AppendKey(dst, v)
+}
+
+// decodeLast decodes the last component.
+func (c component[T]) decodeLast(b []byte) (v T, err error) {
+	if c.key == nil {
+		return v, errNoCodec
+	}
+	return c.key.DecodeKey(b)
+}
+
 // cut decodes the component at the start of b and returns what follows it.
 func (c component[T]) cut(b []byte) (v T, rest []byte, err error) {
+	if c.key == nil {
+		return v, nil, errNoCodec
+	}
 	if c.size > 0 {
 		if len(b) < c.size {
 			return v, nil, fmt.Errorf("%d bytes left, want %d", len(b), c.size)

@@ -11,7 +11,8 @@
 //	└────────────────────┘    └─────────────────┘    └──────────────────────────────┘
 //
 // A Key codec keeps order: the bytes of two keys compare as the keys do, so that a
-// Map and a Set are walked in the order of their Go type. A Value codec need not,
+// Map and a Set are walked in the order of their Go type, all or a Range, forward and
+// backward. A Value codec need not,
 // and its methods have other names, so that one is never taken for the other.
 // Both are interfaces to implement for types of your own.
 //

@@ -17,15 +17,32 @@ type DecodeError struct {
 }
 
 func (e *DecodeError) Error() string {
+	if e == nil {
+		return "siltstone: cannot be decoded"
+	}
 	return fmt.Sprintf("siltstone: key %.64q, element %.64q: %v", e.Name, e.Element, e.Err)
 }
 
 // Unwrap returns what is wrong.
-func (e *DecodeError) Unwrap() error { return e.Err }
+func (e *DecodeError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // elements are the fields or members of a key as values of T. What is made
 // without a codec refuses every call.
 type elements[T any] struct{ codec Key[T] }
+
+// elementsOf returns elements with this codec, or without one if a part of it is
+// missing.
+func elementsOf[T any](k Key[T]) elements[T] {
+	if !coded(k) {
+		k = nil
+	}
+	return elements[T]{k}
+}
 
 var errNoCodec = errors.New("siltstone: handle has no codec")
 
@@ -53,6 +70,13 @@ func (e elements[T]) encodeAll(sc *scratch, n int, at func(i int) T) ([]string, 
 		names[i], start = all[start:end], end
 	}
 	return names, nil
+}
+
+// names returns the names of the elements.
+func (e elements[T]) names(all []T) ([]string, error) {
+	sc := getScratch()
+	defer sc.put()
+	return e.encodeAll(sc, len(all), func(i int) T { return all[i] })
 }
 
 // decode returns the element called element of the key called name.

@@ -205,6 +205,31 @@ func ExampleTuple3() {
 	// 2026 2 Bob
 }
 
+// The orders of one customer after a number, as the next page of a list shows them.
+func ExampleWithin() {
+	db := open()
+	defer db.Close()
+
+	type key = codec.Pair[string, uint64]
+	byCustomer := codec.Tuple2(codec.String, codec.Uint64)
+	orders := codec.MapOf(db.Hash("orders"), byCustomer, codec.Text)
+	for i, what := range []string{"ink", "paper", "pens", "glue"} {
+		_, err := orders.Set(key{"ada", uint64(i)}, what)
+		check(err)
+	}
+	_, err := orders.Set(key{"bob", 0}, "string")
+	check(err)
+	last := key{"ada", 0} // of the page before
+	page := codec.Within(byCustomer.Prefix("ada")).After(last)
+	for e, err := range siltstone.Limit(orders.Scan(page), 2) {
+		check(err)
+		fmt.Println(e.Key.Second, e.Value)
+	}
+	// Output:
+	// 1 paper
+	// 2 pens
+}
+
 func ExampleTuple4() {
 	db := open()
 	defer db.Close()

@@ -181,7 +181,7 @@ func TestZSetAnswersAsItsSortedSet(t *testing.T) {
 	z := codec.ZSetOf(db.ZSet("z"), codec.Int)
 	want(t, true)(z.Add(-1, 5))
 	want(t, 3)(z.AddMany(0, scored{3, 5}, scored{20, 1}, scored{-1, 5}, scored{300, 9}))
-	want(t, 1)(z.AddMany(typed.XX|typed.CH, scored{300, 8}, scored{7, 7}))
+	want(t, 1)(z.AddMany(typed.CondXX|typed.CondCH, scored{300, 8}, scored{7, 7}))
 	want(t, 6.5)(z.Incr(3, 1.5))
 	want(t, 6.5)(z.Score(3))
 	refused[float64](t, siltstone.ErrNotFound)(z.Score(4))

@@ -23,10 +23,10 @@ type Map[K, V any] struct {
 // MapOf returns the hash h as a Map. All that use the hash need the same codecs;
 // nothing in it tells which they are.
 func MapOf[K, V any](h typed.Hash, k Key[K], v Value[V]) Map[K, V] {
-	if v == nil {
+	if !coded(v) {
 		k = nil // every call looks at this one
 	}
-	return Map[K, V]{h.Key, elements[K]{k}, v}
+	return Map[K, V]{h.Key, elementsOf(k), v}
 }
 
 // Entry is a key of a Map with its value.
@@ -45,25 +45,35 @@ type Optional[V any] struct {
 func (m Map[K, V]) Handle() typed.Hash { return typed.Hash{Key: m.Key} }
 
 // Set sets the value of the key and reports whether the key is new.
-func (m Map[K, V]) Set(key K, value V) (added bool, err error) { return m.set(key, value, false) }
+func (m Map[K, V]) Set(key K, value V) (added bool, err error) {
+	sc := getScratch()
+	defer sc.put()
+	if err := m.encode(sc, key, value); err != nil {
+		return false, err
+	}
+	return m.Handle().Set(string(sc.name), sc.value)
+}
 
 // SetNX sets the value of the key only if the key is new, and reports whether it
 // was.
-func (m Map[K, V]) SetNX(key K, value V) (added bool, err error) { return m.set(key, value, true) }
-
-func (m Map[K, V]) set(key K, value V, nx bool) (added bool, err error) {
+func (m Map[K, V]) SetNX(key K, value V) (added bool, err error) {
 	sc := getScratch()
 	defer sc.put()
-	if err := m.keys.encode(sc, key); err != nil {
+	if err := m.encode(sc, key, value); err != nil {
 		return false, err
 	}
+	return m.Handle().SetNX(string(sc.name), sc.value)
+}
+
+// encode leaves the field of the key in sc.name, and the value in sc.value.
+func (m Map[K, V]) encode(sc *scratch, key K, value V) (err error) {
+	if err := m.keys.encode(sc, key); err != nil {
+		return err
+	}
 	if sc.value, err = m.values.AppendValue(sc.value[:0], value); err != nil {
-		return false, m.refused(string(sc.name), err)
+		return m.refused(string(sc.name), err)
 	}
-	if nx {
-		return m.Handle().SetNX(string(sc.name), sc.value)
-	}
-	return m.Handle().Set(string(sc.name), sc.value)
+	return nil
 }
 
 // SetMany sets the entries and returns how many keys are new. Of a key that is
@@ -145,11 +155,10 @@ func (m Map[K, V]) Has(key K) (bool, error) {
 func (m Map[K, V]) Len() (int64, error) { return m.Handle().Len() }
 
 // Remove removes the keys and returns how many there were. The values are not
-// decoded. Without keys left the hash is gone.
+// decoded. Without keys left the hash is gone. Drop removes all of them with the
+// hash; Delete of a store does so without a report.
 func (m Map[K, V]) Remove(keys ...K) (removed int, err error) {
-	sc := getScratch()
-	defer sc.put()
-	names, err := m.keys.encodeAll(sc, len(keys), func(i int) K { return keys[i] })
+	names, err := m.keys.names(keys)
 	if err != nil {
 		return 0, err
 	}
@@ -157,11 +166,13 @@ func (m Map[K, V]) Remove(keys ...K) (removed int, err error) {
 }
 
 // All yields the entries in the order of their keys.
-func (m Map[K, V]) All() iter.Seq2[Entry[K, V], error] { return m.Prefix(Prefix[K]{}) }
+func (m Map[K, V]) All() iter.Seq2[Entry[K, V], error] { return m.Scan(Range[K]{}) }
 
 // Prefix yields the entries whose keys have the prefix, in the order of their keys.
-func (m Map[K, V]) Prefix(p Prefix[K]) iter.Seq2[Entry[K, V], error] {
-	return walk(m.Handle().Prefix(p.bytes), func(sc *scratch, f typed.Field) (e Entry[K, V], err error) {
+func (m Map[K, V]) Prefix(p Prefix[K]) iter.Seq2[Entry[K, V], error] { return m.Scan(Within(p)) }
+
+func (m Map[K, V]) entries(fields iter.Seq2[typed.Field, error]) iter.Seq2[Entry[K, V], error] {
+	return walk(fields, func(sc *scratch, f typed.Field) (e Entry[K, V], err error) {
 		if e.Key, err = m.keys.decode(sc, m.Name(), f.Name); err != nil {
 			return e, err
 		}
@@ -173,8 +184,10 @@ func (m Map[K, V]) Prefix(p Prefix[K]) iter.Seq2[Entry[K, V], error] {
 }
 
 // Keys yields the keys in their order, and does not read the values.
-func (m Map[K, V]) Keys() iter.Seq2[K, error] {
-	return walk(m.Handle().Fields(), func(sc *scratch, field string) (K, error) {
+func (m Map[K, V]) Keys() iter.Seq2[K, error] { return m.ScanKeys(Range[K]{}) }
+
+func (m Map[K, V]) fields(names iter.Seq2[string, error]) iter.Seq2[K, error] {
+	return walk(names, func(sc *scratch, field string) (K, error) {
 		return m.keys.decode(sc, m.Name(), field)
 	})
 }

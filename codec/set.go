@@ -16,14 +16,14 @@ type Set[T any] struct {
 
 // SetOf returns the set s as a Set of T. All that use the set need the same codec;
 // nothing in it tells which it is.
-func SetOf[T any](s typed.Set, k Key[T]) Set[T] { return Set[T]{s.Key, elements[T]{k}} }
+func SetOf[T any](s typed.Set, k Key[T]) Set[T] { return Set[T]{s.Key, elementsOf(k)} }
 
 // Handle returns the set itself.
 func (s Set[T]) Handle() typed.Set { return typed.Set{Key: s.Key} }
 
 // Add adds the members and returns how many are new.
 func (s Set[T]) Add(members ...T) (added int, err error) {
-	names, err := s.encode(members)
+	names, err := s.members.names(members)
 	if err != nil {
 		return 0, err
 	}
@@ -31,19 +31,14 @@ func (s Set[T]) Add(members ...T) (added int, err error) {
 }
 
 // Remove removes the members and returns how many there were. Without members left
-// the key is gone.
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report.
 func (s Set[T]) Remove(members ...T) (removed int, err error) {
-	names, err := s.encode(members)
+	names, err := s.members.names(members)
 	if err != nil {
 		return 0, err
 	}
 	return s.Handle().Remove(names...)
-}
-
-func (s Set[T]) encode(members []T) ([]string, error) {
-	sc := getScratch()
-	defer sc.put()
-	return s.members.encodeAll(sc, len(members), func(i int) T { return members[i] })
 }
 
 // Has reports whether member is in the set.
@@ -60,7 +55,7 @@ func (s Set[T]) Has(member T) (bool, error) {
 func (s Set[T]) Len() (int64, error) { return s.Handle().Len() }
 
 // All yields the members in their order.
-func (s Set[T]) All() iter.Seq2[T, error] { return s.decoded(s.Handle().All()) }
+func (s Set[T]) All() iter.Seq2[T, error] { return s.Scan(Range[T]{}) }
 
 func (s Set[T]) decoded(names iter.Seq2[string, error]) iter.Seq2[T, error] {
 	return walk(names, func(sc *scratch, name string) (T, error) {

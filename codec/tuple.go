@@ -29,10 +29,14 @@ func (k PairKey[A, B]) KeyLen() int {
 	return sizeOf(k.first.size, k.second.size)
 }
 
+func (k PairKey[A, B]) coded() bool {
+	return coded(k.first.key) && coded(k.second.key)
+}
+
 // AppendKey appends the components of v to dst.
 func (k PairKey[A, B]) AppendKey(dst []byte, v Pair[A, B]) []byte {
 	dst = k.first.append(dst, v.First)
-	return k.second.key.AppendKey(dst, v.Second)
+	return k.second.appendLast(dst, v.Second)
 }
 
 // DecodeKey returns the Pair that b was made of.
@@ -40,7 +44,7 @@ func (k PairKey[A, B]) DecodeKey(b []byte) (v Pair[A, B], err error) {
 	if v.First, b, err = k.first.cut(b); err != nil {
 		return Pair[A, B]{}, fmt.Errorf("first component: %w", err)
 	}
-	if v.Second, err = k.second.key.DecodeKey(b); err != nil {
+	if v.Second, err = k.second.decodeLast(b); err != nil {
 		return Pair[A, B]{}, fmt.Errorf("second component: %w", err)
 	}
 	return v, nil
@@ -80,11 +84,15 @@ func (k TripleKey[A, B, C]) KeyLen() int {
 	return sizeOf(k.first.size, k.second.size, k.third.size)
 }
 
+func (k TripleKey[A, B, C]) coded() bool {
+	return coded(k.first.key) && coded(k.second.key) && coded(k.third.key)
+}
+
 // AppendKey appends the components of v to dst.
 func (k TripleKey[A, B, C]) AppendKey(dst []byte, v Triple[A, B, C]) []byte {
 	dst = k.first.append(dst, v.First)
 	dst = k.second.append(dst, v.Second)
-	return k.third.key.AppendKey(dst, v.Third)
+	return k.third.appendLast(dst, v.Third)
 }
 
 // DecodeKey returns the Triple that b was made of.
@@ -95,7 +103,7 @@ func (k TripleKey[A, B, C]) DecodeKey(b []byte) (v Triple[A, B, C], err error) {
 	if v.Second, b, err = k.second.cut(b); err != nil {
 		return Triple[A, B, C]{}, fmt.Errorf("second component: %w", err)
 	}
-	if v.Third, err = k.third.key.DecodeKey(b); err != nil {
+	if v.Third, err = k.third.decodeLast(b); err != nil {
 		return Triple[A, B, C]{}, fmt.Errorf("third component: %w", err)
 	}
 	return v, nil
@@ -144,12 +152,16 @@ func (k QuadKey[A, B, C, D]) KeyLen() int {
 	return sizeOf(k.first.size, k.second.size, k.third.size, k.fourth.size)
 }
 
+func (k QuadKey[A, B, C, D]) coded() bool {
+	return coded(k.first.key) && coded(k.second.key) && coded(k.third.key) && coded(k.fourth.key)
+}
+
 // AppendKey appends the components of v to dst.
 func (k QuadKey[A, B, C, D]) AppendKey(dst []byte, v Quad[A, B, C, D]) []byte {
 	dst = k.first.append(dst, v.First)
 	dst = k.second.append(dst, v.Second)
 	dst = k.third.append(dst, v.Third)
-	return k.fourth.key.AppendKey(dst, v.Fourth)
+	return k.fourth.appendLast(dst, v.Fourth)
 }
 
 // DecodeKey returns the Quad that b was made of.
@@ -163,7 +175,7 @@ func (k QuadKey[A, B, C, D]) DecodeKey(b []byte) (v Quad[A, B, C, D], err error)
 	if v.Third, b, err = k.third.cut(b); err != nil {
 		return Quad[A, B, C, D]{}, fmt.Errorf("third component: %w", err)
 	}
-	if v.Fourth, err = k.fourth.key.DecodeKey(b); err != nil {
+	if v.Fourth, err = k.fourth.decodeLast(b); err != nil {
 		return Quad[A, B, C, D]{}, fmt.Errorf("fourth component: %w", err)
 	}
 	return v, nil

@@ -31,8 +31,18 @@ func AsValue[T any](k Key[T]) Value[T] { return keyValue[T]{k} }
 
 type keyValue[T any] struct{ key Key[T] }
 
+func (c keyValue[T]) coded() bool { return coded(c.key) }
+
 func (c keyValue[T]) AppendValue(dst []byte, v T) ([]byte, error) {
+	if !c.coded() {
+		return dst, errNoCodec
+	}
 	return c.key.AppendKey(dst, v), nil
 }
 
-func (c keyValue[T]) DecodeValue(b []byte) (T, error) { return c.key.DecodeKey(b) }
+func (c keyValue[T]) DecodeValue(b []byte) (v T, err error) {
+	if !c.coded() {
+		return v, errNoCodec
+	}
+	return c.key.DecodeKey(b)
+}

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"iter"
+	"math"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -18,7 +19,7 @@ type ZSet[T any] struct {
 
 // ZSetOf returns the sorted set z as a ZSet of T. All that use it need the same
 // codec; nothing in it tells which it is.
-func ZSetOf[T any](z typed.ZSet, k Key[T]) ZSet[T] { return ZSet[T]{z.Key, elements[T]{k}} }
+func ZSetOf[T any](z typed.ZSet, k Key[T]) ZSet[T] { return ZSet[T]{z.Key, elementsOf(k)} }
 
 // Scored is a member of a ZSet with its score.
 type Scored[T any] struct {
@@ -40,20 +41,29 @@ func (z ZSet[T]) Add(member T, score float64) (added bool, err error) {
 }
 
 // AddMany gives each member its score as far as the conditions allow, which are
-// those of typed.ZSet.AddMany, and returns how many members are new, with typed.CH
+// those of typed.ZSet.AddMany, and returns how many members are new, with typed.CondCH
 // how many are new or changed.
 func (z ZSet[T]) AddMany(c typed.Cond, members ...Scored[T]) (n int, err error) {
+	named, err := z.named(members)
+	if err != nil {
+		return 0, err
+	}
+	return z.Handle().AddMany(c, named...)
+}
+
+// named returns the members with their names.
+func (z ZSet[T]) named(members []Scored[T]) ([]typed.Member, error) {
 	sc := getScratch()
 	defer sc.put()
 	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i].Member })
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	named := make([]typed.Member, len(members))
 	for i, m := range members {
 		named[i] = typed.Member{Name: names[i], Score: m.Score}
 	}
-	return z.Handle().AddMany(c, named...)
+	return named, nil
 }
 
 // Incr adds by to the member's score, 0 if it is new, and returns the sum. A sum
@@ -111,6 +121,21 @@ func (z ZSet[T]) ByLex(min, max T) typed.ZRange {
 // ByLexFrom is ByLex without an upper end.
 func (z ZSet[T]) ByLexFrom(min T) typed.ZRange { return typed.ByLexFrom(z.bound(min)) }
 
+// ByLexTo is ByLex without a lower end.
+func (z ZSet[T]) ByLexTo(max T) typed.ZRange { return typed.ByLexTo(z.bound(max)) }
+
+// ByScoreAfter chooses the scores from min to max, both included, of what a walk meets
+// after last, which need not exist: one that ended there continues, in reverse too.
+func (z ZSet[T]) ByScoreAfter(min, max float64, last Scored[T]) typed.ZRange {
+	return typed.ByScore(min, max).After(typed.Member{Name: z.bound(last.Member), Score: last.Score})
+}
+
+// After yields the members above last in the order of their scores, as
+// typed.ZSet.After does.
+func (z ZSet[T]) After(last Scored[T]) iter.Seq2[Scored[T], error] {
+	return z.Range(z.ByScoreAfter(math.Inf(-1), math.Inf(1), last))
+}
+
 // bound returns the name of the member. Without a codec no call gets to use it.
 func (z ZSet[T]) bound(v T) string {
 	if z.members.codec == nil {
@@ -155,11 +180,10 @@ func (z ZSet[T]) Count(r typed.ZRange) (int64, error) {
 }
 
 // Remove removes the members and returns how many there were. Without members left
-// the key is gone.
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report.
 func (z ZSet[T]) Remove(members ...T) (removed int, err error) {
-	sc := getScratch()
-	defer sc.put()
-	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i] })
+	names, err := z.members.names(members)
 	if err != nil {
 		return 0, err
 	}

@@ -27,7 +27,7 @@ func callExpireIf(g *gen, a typedtest.API) []exchange {
 	var c typed.Cond
 	for i, word := range []string{"NX", "XX", "GT", "LT"} {
 		if g.IntN(3) == 0 {
-			c |= []typed.Cond{typed.NX, typed.XX, typed.GT, typed.LT}[i]
+			c |= []typed.Cond{typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT}[i]
 			cmd = append(cmd, word)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 
 func (g *gen) end() (typed.End, string) {
 	if g.IntN(2) == 0 {
-		return typed.Front, "LEFT"
+		return typed.EndFront, "LEFT"
 	}
-	return typed.Back, "RIGHT"
+	return typed.EndBack, "RIGHT"
 }
 
 // item is a value that the list holds, or any.
@@ -102,7 +102,7 @@ func callListMove(g *gen, a typedtest.API) []exchange {
 	from, fromWord := g.end()
 	to, toWord := g.end()
 	v := blob(a.List(k).MoveTo(dst, from, to))
-	if from == typed.Back && to == typed.Front && g.IntN(2) == 0 {
+	if from == typed.EndBack && to == typed.EndFront && g.IntN(2) == 0 {
 		return one(v, nil, "RPOPLPUSH", k, dst)
 	}
 	return one(v, nil, "LMOVE", k, dst, fromWord, toWord)

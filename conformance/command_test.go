@@ -319,9 +319,9 @@ func callSet(g *gen, a typedtest.API) []exchange {
 	cmd := args("SET", k, v)
 	switch g.IntN(4) {
 	case 0:
-		o.Cond, cmd = typed.NX, append(cmd, "NX")
+		o.Cond, cmd = typed.CondNX, append(cmd, "NX")
 	case 1:
-		o.Cond, cmd = typed.XX, append(cmd, "XX")
+		o.Cond, cmd = typed.CondXX, append(cmd, "XX")
 	}
 	if o.Get = g.IntN(3) == 0; o.Get {
 		cmd = append(cmd, "GET")

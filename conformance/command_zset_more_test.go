@@ -45,7 +45,7 @@ func callZIncrIf(g *gen, a typedtest.API) []exchange {
 	cmd := args("ZADD", k)
 	for i, name := range []string{"NX", "XX", "GT", "LT"} {
 		if g.IntN(5) == 0 {
-			c |= []typed.Cond{typed.NX, typed.XX, typed.GT, typed.LT}[i]
+			c |= []typed.Cond{typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT}[i]
 			cmd = append(cmd, name)
 		}
 	}
@@ -136,9 +136,9 @@ func (g *gen) zoptions(sources int, cmd []any) (o typed.ZOptions, all []any) {
 	}
 	switch g.IntN(4) {
 	case 0:
-		o.Aggregate, cmd = typed.Min, append(cmd, "AGGREGATE", "MIN")
+		o.Aggregate, cmd = typed.AggregateMin, append(cmd, "AGGREGATE", "MIN")
 	case 1:
-		o.Aggregate, cmd = typed.Max, append(cmd, "AGGREGATE", "MAX")
+		o.Aggregate, cmd = typed.AggregateMax, append(cmd, "AGGREGATE", "MAX")
 	case 2:
 		cmd = append(cmd, "AGGREGATE", "SUM")
 	}

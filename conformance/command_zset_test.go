@@ -49,7 +49,7 @@ func callZAdd(g *gen, a typedtest.API) []exchange {
 	cmd = append(cmd, k)
 	for i, name := range []string{"NX", "XX", "GT", "LT", "CH"} {
 		if g.IntN(5) == 0 {
-			c |= []typed.Cond{typed.NX, typed.XX, typed.GT, typed.LT, typed.CH}[i]
+			c |= []typed.Cond{typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondCH}[i]
 			cmd = append(cmd, name)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 var (
 	typedKeys typed.KeyOptions
-	setNX     = typed.SetOptions{Cond: typed.NX}
+	setNX     = typed.SetOptions{Cond: typed.CondNX}
 )
 
 // whole asks for all that a key holds, and when it expires.

@@ -49,7 +49,7 @@ func newJudged(t testing.TB, client *redis.Client, seed uint64) *judged {
 
 func (j *judged) open() {
 	j.t.Helper()
-	db, err := siltstone.Open("db", &siltstone.Options{FS: j.fs, Durability: siltstone.Buffered, MemtableBytes: 64 << 10, MemoryLimit: 8 << 20})
+	db, err := siltstone.Open("db", &siltstone.Options{FS: j.fs, Durability: siltstone.BufferedDurability, MemtableBytes: 64 << 10, MemoryLimit: 8 << 20})
 	if err != nil {
 		j.t.Fatal(err)
 	}

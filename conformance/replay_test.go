@@ -77,7 +77,7 @@ func newReplayed(t testing.TB, seed uint64, features map[string]bool) *replayed 
 	for i, db := range []**siltstone.DB{&r.crowded, &r.alone} {
 		var err error
 		*db, err = siltstone.Open("db", &siltstone.Options{
-			FS: vfs.NewMem(), Clock: clock.Now, Durability: siltstone.Buffered, MemtableBytes: 64 << 10, MemoryLimit: 8 << 20,
+			FS: vfs.NewMem(), Clock: clock.Now, Durability: siltstone.BufferedDurability, MemtableBytes: 64 << 10, MemoryLimit: 8 << 20,
 		})
 		if err == nil {
 			r.stamps[i], err = (*db).CreateKeyspace("stamps")
@@ -119,7 +119,7 @@ func fillReplayed(tx *siltstone.Tx) error {
 
 // begin begins a transaction in the crowded store.
 func (r *replayed) begin() (*staged, error) {
-	tx, err := r.crowded.Begin(bg, siltstone.ReadWrite)
+	tx, err := r.crowded.Begin(bg, siltstone.ReadWriteMode)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (r *replayed) step(s *staged) {
 // the reaper, whom it may meet.
 func (r *replayed) replay(s *staged) error {
 	for range 100 {
-		tx, err := r.alone.Begin(bg, siltstone.ReadWrite)
+		tx, err := r.alone.Begin(bg, siltstone.ReadWriteMode)
 		if err != nil {
 			return err
 		}

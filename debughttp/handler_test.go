@@ -19,7 +19,7 @@ import (
 func open(t testing.TB) *siltstone.DB {
 	t.Helper()
 	db, err := siltstone.Open("db", &siltstone.Options{
-		FS: vfs.NewMem(), TrackOpen: true, MemoryLimit: 8 << 20, MemtableBytes: 256 << 10, Durability: siltstone.OS,
+		FS: vfs.NewMem(), TrackOpen: true, MemoryLimit: 8 << 20, MemtableBytes: 256 << 10, Durability: siltstone.OSDurability,
 	})
 	if err != nil {
 		t.Fatal(err)

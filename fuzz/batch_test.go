@@ -94,7 +94,7 @@ func effect(t *testing.T, b *siltstone.Batch) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.Apply(b, siltstone.Buffered); err != nil {
+	if err := db.Apply(b, siltstone.BufferedDurability); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

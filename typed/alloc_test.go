@@ -139,7 +139,7 @@ var oneShots = []struct {
 		return err
 	}},
 	{"Key.ExpireIf", newCanned(record.TypeHash, nil, false), func(src collection.Source, _ []byte) error {
-		_, err := handle.Key(src, "k").ExpireIf(typed.NX, time.Unix(1e10, 0))
+		_, err := handle.Key(src, "k").ExpireIf(typed.CondNX, time.Unix(1e10, 0))
 		return err
 	}},
 	{"String.SetRange", newCanned(record.TypeString, []byte("value"), false), func(src collection.Source, buf []byte) error {

@@ -22,11 +22,11 @@ func (c Cond) allows(had, at int64) bool {
 		return deadline
 	}
 	switch {
-	case c&NX != 0 && had != 0, c&XX != 0 && had == 0:
+	case c&CondNX != 0 && had != 0, c&CondXX != 0 && had == 0:
 		return false
-	case c&GT != 0:
+	case c&CondGT != 0:
 		return later(at) > later(had)
-	case c&LT != 0:
+	case c&CondLT != 0:
 		return later(at) < later(had)
 	}
 	return true
@@ -71,7 +71,7 @@ func expireElements(k Key, typ record.Type, deadline time.Time, cond Cond, membe
 	if err != nil {
 		return 0, err
 	}
-	if err := cond.check(NX | XX | GT | LT); err != nil {
+	if err := cond.check(CondNX | CondXX | CondGT | CondLT); err != nil {
 		return 0, err
 	}
 	return collection.Update(k.src, k.name, func(t collection.Txn) (n int, err error) {

@@ -399,7 +399,7 @@ func TestDeadlinesThatALongValueRefusesAreGivenToNoField(t *testing.T) {
 	}
 	// What is not to get a deadline may be as long as it likes.
 	tx = longTxn{db.newTxn()}
-	n, err := handle.Hash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+2*time.Hour.Milliseconds()), typed.XX, "long", "lives")
+	n, err := handle.Hash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+2*time.Hour.Milliseconds()), typed.CondXX, "long", "lives")
 	if n != 1 || err != nil {
 		t.Errorf("only fields with a deadline: %d, %v", n, err)
 	}

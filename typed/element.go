@@ -47,16 +47,19 @@ func removeElements(k Key, typ record.Type, members []string) (removed int, err 
 	})
 }
 
-// elementNames yields the names of a collection's elements.
-func elementNames(k Key, typ record.Type, p collection.Part) iter.Seq2[string, error] {
+// elementNames yields the names of a collection's elements in r, forward or backward.
+func elementNames(k Key, typ record.Type, r Range, back bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		collection.Stream(k.src, yield, func(t collection.Txn, each func(string) bool) error {
+			if err := r.check(); err != nil {
+				return err
+			}
 			c, found, err := collection.OpenOld(t, k.name, typ)
 			if !found {
 				return err
 			}
 			var names nameArena
-			return c.Each(t, p, collection.ScanOptions{KeysOnly: true}, func(e *collection.Elements) bool {
+			return c.Each(t, r.part(), collection.ScanOptions{Reverse: back, KeysOnly: true}, func(e *collection.Elements) bool {
 				return each(names.name(e.Member()))
 			})
 		})

@@ -36,7 +36,7 @@ func ExampleList_MoveTo() {
 	waiting, running := db.List("waiting"), db.List("running")
 	_, err := waiting.PushBack([]byte("job 1"), []byte("job 2"))
 	check(err)
-	job, err := waiting.MoveTo(running.Name(), typed.Front, typed.Back)
+	job, err := waiting.MoveTo(running.Name(), typed.EndFront, typed.EndBack)
 	fmt.Printf("%s %v\n", job, err)
 	fmt.Println(running.Remove(1, job))
 	fmt.Println(waiting.Len())
@@ -68,7 +68,7 @@ func ExampleList_PopAny() {
 
 	_, err := db.List("normal").PushBack([]byte("a"), []byte("b"), []byte("c"))
 	check(err)
-	from, jobs, err := db.List("urgent").PopAny(typed.Front, 2, "normal", "low")
+	from, jobs, err := db.List("urgent").PopAny(typed.EndFront, 2, "normal", "low")
 	fmt.Printf("%s %s %v\n", from, jobs, err)
 	// Output: normal [a b] <nil>
 }

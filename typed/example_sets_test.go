@@ -137,13 +137,13 @@ func ExampleZSet() {
 	// 0 <nil>
 }
 
-// Conditions restrict what is written: GT keeps best scores.
+// Conditions restrict what is written: CondGT keeps best scores.
 func ExampleZSet_AddMany() {
 	db := open()
 	defer db.Close()
 
 	z := board(db.ZSet("board"))
-	changed, err := z.AddMany(typed.GT|typed.CH, typed.Member{Name: "ada", Score: 1}, typed.Member{Name: "bob", Score: 90})
+	changed, err := z.AddMany(typed.CondGT|typed.CondCH, typed.Member{Name: "ada", Score: 1}, typed.Member{Name: "bob", Score: 90})
 	fmt.Println(changed, err)
 	fmt.Println(z.Score("ada"))
 	fmt.Println(z.Score("bob"))

@@ -243,14 +243,14 @@ func ExampleString_AppendGet() {
 	// Output: name: Ada <nil>
 }
 
-// SetWith with NX takes a lock that goes away by itself.
+// SetWith with CondNX takes a lock that goes away by itself.
 func ExampleString_SetWith() {
 	db := open()
 	defer db.Close()
 
 	for _, who := range []string{"ada", "bob"} {
 		r, err := db.String("lock").SetWith([]byte(who), typed.SetOptions{
-			Cond: typed.NX, TTL: time.Minute, Get: true,
+			Cond: typed.CondNX, TTL: time.Minute, Get: true,
 		})
 		check(err)
 		fmt.Printf("%s has it: %v (before: %q)\n", who, r.Written, r.Old)
@@ -364,6 +364,25 @@ func ExampleHash_Prefix() {
 	// Output:
 	// log.dir
 	// log.level
+}
+
+// The last two entries of a month, the newest first.
+func ExampleHash_ScanBack() {
+	db := open()
+	defer db.Close()
+
+	for _, day := range []string{"2026-05-30", "2026-06-01", "2026-06-09", "2026-06-20", "2026-07-02"} {
+		_, err := db.Hash("visits").Set(day, nil)
+		check(err)
+	}
+	june := typed.Range{Lower: "2026-06", Upper: "2026-07"}
+	for f, err := range siltstone.Limit(db.Hash("visits").ScanBack(june), 2) {
+		check(err)
+		fmt.Println(f.Name)
+	}
+	// Output:
+	// 2026-06-20
+	// 2026-06-09
 }
 
 func ExampleHash_Incr() {

@@ -177,7 +177,8 @@ func (h Hash) StrLen(field string) (int64, error) {
 func (h Hash) Len() (int64, error) { return length(h.Key, record.TypeHash) }
 
 // Remove removes the fields and returns how many there were. Without fields left
-// the key is gone. [HDEL]
+// the key is gone. Drop removes all of them with the key; Delete of a store does so
+// without a report. [HDEL]
 func (h Hash) Remove(fields ...string) (removed int, err error) {
 	return removeElements(h.Key, record.TypeHash, fields)
 }
@@ -187,25 +188,30 @@ func (h Hash) Remove(fields ...string) (removed int, err error) {
 func (h Hash) All() iter.Seq2[Field, error] { return h.Prefix("") }
 
 // Prefix yields the fields whose names start with prefix, as All does.
-func (h Hash) Prefix(prefix string) iter.Seq2[Field, error] {
-	return h.fields(collection.Part{Prefix: prefix})
-}
+func (h Hash) Prefix(prefix string) iter.Seq2[Field, error] { return h.Scan(Prefix(prefix)) }
 
 // After yields the fields above the given one, which need not exist, as All does:
-// a loop that was broken off goes on behind the last name it met. [HSCAN]
-func (h Hash) After(field string) iter.Seq2[Field, error] {
-	return h.fields(collection.Part{After: field, Above: true})
-}
+// a loop that was broken off continues after the last name it met. [HSCAN]
+func (h Hash) After(field string) iter.Seq2[Field, error] { return h.Scan(Range{}.After(field)) }
 
-func (h Hash) fields(p collection.Part) iter.Seq2[Field, error] {
+// Scan yields the fields of r in bytewise order, as All does.
+func (h Hash) Scan(r Range) iter.Seq2[Field, error] { return h.fields(r, false) }
+
+// ScanBack yields the fields of r from the last to the first, as All does.
+func (h Hash) ScanBack(r Range) iter.Seq2[Field, error] { return h.fields(r, true) }
+
+func (h Hash) fields(r Range, back bool) iter.Seq2[Field, error] {
 	return func(yield func(Field, error) bool) {
 		collection.Stream(h.src, yield, func(t collection.Txn, each func(Field) bool) error {
+			if err := r.check(); err != nil {
+				return err
+			}
 			c, found, err := h.openOld(t)
 			if !found {
 				return err
 			}
 			var names nameArena
-			return c.Each(t, p, collection.ScanOptions{}, func(e *collection.Elements) bool {
+			return c.Each(t, r.part(), collection.ScanOptions{Reverse: back}, func(e *collection.Elements) bool {
 				return each(Field{names.name(e.Member()), collection.Owned(e.Value)})
 			})
 		})
@@ -231,8 +237,18 @@ func (h Hash) Random(n int) ([]Field, error) {
 
 // Fields yields the names of the fields in bytewise order, and does not read the
 // values. [HKEYS]
-func (h Hash) Fields() iter.Seq2[string, error] {
-	return elementNames(h.Key, record.TypeHash, collection.Part{})
+func (h Hash) Fields() iter.Seq2[string, error] { return h.ScanFields(Range{}) }
+
+// ScanFields yields the names of the fields of r in bytewise order, and does not read
+// the values.
+func (h Hash) ScanFields(r Range) iter.Seq2[string, error] {
+	return elementNames(h.Key, record.TypeHash, r, false)
+}
+
+// ScanFieldsBack yields the names of the fields of r from the last to the first, and
+// does not read the values.
+func (h Hash) ScanFieldsBack(r Range) iter.Seq2[string, error] {
+	return elementNames(h.Key, record.TypeHash, r, true)
 }
 
 // Incr adds by to the integer in the field, 0 if there is none, and returns the

@@ -46,11 +46,11 @@ func (h Hash) FieldDeadline(field string) (time.Time, error) {
 }
 
 // ExpireFields gives the fields a deadline and returns for how many it did: not
-// for fields that are missing or that the condition leaves out. NX is for fields
-// without one, XX for those with one, GT and LT for those whose deadline becomes
-// later or earlier, none being later than any; NX with another condition, and GT
-// with LT, are ErrSyntax. A past deadline removes the fields, the zero time is
-// none. The value is written anew. Refused as in Key.ExpireAt, and as in SetTTL
+// for fields that are missing or that the condition leaves out. CondNX is for fields
+// without one, CondXX for those with one, CondGT and CondLT for those whose deadline
+// becomes later or earlier, none being later than any; CondNX with another condition,
+// and CondGT with CondLT, are ErrSyntax. A past deadline removes the fields, the zero
+// time is none. The value is written anew. Refused as in Key.ExpireAt, and as in SetTTL
 // for long values. [HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT]
 func (h Hash) ExpireFields(deadline time.Time, c Cond, fields ...string) (int, error) {
 	return expireElements(h.Key, record.TypeHash, deadline, c, fields)

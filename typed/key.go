@@ -46,7 +46,9 @@ func (k Key) Exists() (bool, error) {
 }
 
 // Drop removes the key with all that it holds, and reports whether there was
-// anything. The cost does not depend on the size of a collection: its disk space
+// anything. Remove of a collection removes some of its elements; Delete of a store,
+// keyspace, transaction or batch is Drop without the report, and reads nothing. The
+// cost does not depend on the size of a collection: its disk space
 // comes back in the background. [DEL, UNLINK]
 func (k Key) Drop() (existed bool, err error) {
 	return collection.Update(k.src, k.name, func(t collection.Txn) (bool, error) {
@@ -105,14 +107,15 @@ func (k Key) ExpireAt(deadline time.Time) error {
 }
 
 // ExpireIf is ExpireAt if c admits it, and reports whether it did; false, too, if
-// there is no such key. NX: the key has no deadline; XX: it has one; GT, LT: the
-// new deadline is later, earlier than the one there is. No deadline is later than
-// any, so GT never gives a first one, and LT always does. XX may stand with GT or
-// LT; other pairs, and CH, are ErrSyntax. [PEXPIREAT NX XX GT LT]
+// there is no such key. CondNX: the key has no deadline; CondXX: it has one; CondGT,
+// CondLT: the new deadline is later, earlier than the one there is. No deadline is
+// later than any, so CondGT never gives a first one, and CondLT always does. CondXX
+// may stand with CondGT or CondLT; other pairs, and CondCH, are ErrSyntax.
+// [PEXPIREAT NX XX GT LT]
 func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 	at, err := deadlineAt(deadline)
 	if err == nil {
-		err = c.check(NX | XX | GT | LT)
+		err = c.check(CondNX | CondXX | CondGT | CondLT)
 	}
 	if err != nil {
 		return false, err
@@ -135,9 +138,9 @@ func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 func (c Cond) admitsDeadline(had, at int64) bool {
 	was, is := uint64(had-1), uint64(at-1) // none wraps around to the last
 	switch {
-	case c&NX != 0 && had != 0, c&XX != 0 && had == 0:
+	case c&CondNX != 0 && had != 0, c&CondXX != 0 && had == 0:
 		return false
-	case c&GT != 0 && is <= was, c&LT != 0 && is >= was:
+	case c&CondGT != 0 && is <= was, c&CondLT != 0 && is >= was:
 		return false
 	}
 	return true

@@ -150,8 +150,9 @@ func (k Keys) Exists(names ...string) (n int, err error) {
 	})
 }
 
-// Drop removes the keys, of any type, and returns how many there were. [DEL,
-// UNLINK]
+// Drop removes the keys, of any type, and returns how many there were. Remove of a
+// collection removes some of its elements; Delete of a store removes a key without
+// saying whether it existed. [DEL, UNLINK]
 func (k Keys) Drop(names ...string) (dropped int, err error) {
 	return collection.Update(k.src, only(names), func(t collection.Txn) (n int, err error) {
 		for _, name := range names {

@@ -23,20 +23,20 @@ type List struct{ Key }
 type End uint8
 
 const (
-	Front End = iota // where position 0 is
-	Back             // where position −1 is
+	EndFront End = iota // where position 0 is
+	EndBack             // where position −1 is
 )
 
 // String returns "front" or "back".
 func (e End) String() string {
-	if e == Front {
+	if e == EndFront {
 		return "front"
 	}
 	return "back"
 }
 
 func checkEnd(e End) error {
-	if e > Back {
+	if e > EndBack {
 		return base.Errorf(base.ErrSyntax, "a list has no End %d", e)
 	}
 	return nil
@@ -49,19 +49,23 @@ func (l List) openOld(t collection.Txn) (collection.Collection, bool, error) {
 // PushFront puts the values in front, one after the other, so that the last one
 // given is the first of the list; it returns the length then. Without values it
 // changes nothing. [LPUSH]
-func (l List) PushFront(values ...[]byte) (n int64, err error) { return l.push(values, Front, false) }
+func (l List) PushFront(values ...[]byte) (n int64, err error) {
+	return l.push(values, EndFront, false)
+}
 
 // PushBack puts the values behind the last one, in the order given, and returns
 // the length then. [RPUSH]
-func (l List) PushBack(values ...[]byte) (n int64, err error) { return l.push(values, Back, false) }
+func (l List) PushBack(values ...[]byte) (n int64, err error) { return l.push(values, EndBack, false) }
 
 // PushFrontX is PushFront if there is such a list; if not, it changes nothing and
 // returns 0. [LPUSHX]
-func (l List) PushFrontX(values ...[]byte) (n int64, err error) { return l.push(values, Front, true) }
+func (l List) PushFrontX(values ...[]byte) (n int64, err error) {
+	return l.push(values, EndFront, true)
+}
 
 // PushBackX is PushBack if there is such a list; if not, it changes nothing and
 // returns 0. [RPUSHX]
-func (l List) PushBackX(values ...[]byte) (n int64, err error) { return l.push(values, Back, true) }
+func (l List) PushBackX(values ...[]byte) (n int64, err error) { return l.push(values, EndBack, true) }
 
 func (l List) push(values [][]byte, end End, old bool) (int64, error) {
 	return collection.Update(l.src, l.name, func(t collection.Txn) (int64, error) {

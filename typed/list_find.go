@@ -38,7 +38,8 @@ func (l List) insert(pivot, value []byte, before bool) (bool, error) {
 // Remove removes the values that equal value: the first count of them, with a
 // negative count the last −count, with 0 all. It returns how many it removed;
 // without values left the key is gone. Cost: a walk, up to the last one removed.
-// [LREM]
+// Drop removes the whole list with the key; Delete of a store does so without a
+// report. [LREM]
 func (l List) Remove(count int, value []byte) (removed int, err error) {
 	return collection.Update(l.src, l.name, func(t collection.Txn) (int, error) {
 		c, found, err := l.openOld(t)

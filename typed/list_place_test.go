@@ -135,7 +135,7 @@ func TestEndsOfAListWithGapsCostTheSame(t *testing.T) {
 			"PushBack":  func() error { _, err := l.PushBack(nil); return err },
 			"PopFront":  func() error { _, err := l.PopFront(); return err },
 			"PopBack":   func() error { _, err := l.PopBack(); return err },
-			"rotation":  func() error { _, err := l.MoveTo("l", typed.Back, typed.Front); return err },
+			"rotation":  func() error { _, err := l.MoveTo("l", typed.EndBack, typed.EndFront); return err },
 		} {
 			s.writes, s.steps = 0, 0
 			if err := call(); err != nil {

@@ -8,19 +8,19 @@ import (
 
 // PopFront removes the first value and returns it, which is yours, or
 // ErrNotFound. [LPOP]
-func (l List) PopFront() ([]byte, error) { return l.popOne(Front) }
+func (l List) PopFront() ([]byte, error) { return l.popOne(EndFront) }
 
 // PopBack removes the last value and returns it, which is yours, or ErrNotFound.
 // [RPOP]
-func (l List) PopBack() ([]byte, error) { return l.popOne(Back) }
+func (l List) PopBack() ([]byte, error) { return l.popOne(EndBack) }
 
 // PopFrontN removes up to n values from the front and returns them, first value
 // first. A negative n is ErrOutOfRange. [LPOP count]
-func (l List) PopFrontN(n int) ([][]byte, error) { return l.popMany(n, Front) }
+func (l List) PopFrontN(n int) ([][]byte, error) { return l.popMany(n, EndFront) }
 
 // PopBackN removes up to n values from the back and returns them, last value
 // first. [RPOP count]
-func (l List) PopBackN(n int) ([][]byte, error) { return l.popMany(n, Back) }
+func (l List) PopBackN(n int) ([][]byte, error) { return l.popMany(n, EndBack) }
 
 func (l List) popOne(end End) ([]byte, error) {
 	return collection.Update(l.src, l.name, func(t collection.Txn) ([]byte, error) {

@@ -70,7 +70,7 @@ func TestWhereTheItemsOfAListLie(t *testing.T) {
 		{"remove at both ends", remove(0, "b"), "[1 2) c@1"},
 		{"insert behind the last", func(l typed.List) error { _, err := l.InsertAfter(v("c"), v("d")); return err },
 			"[1 3) c@1 d@2"},
-		{"rotate", func(l typed.List) error { _, err := l.MoveTo("l", typed.Front, typed.Back); return err },
+		{"rotate", func(l typed.List) error { _, err := l.MoveTo("l", typed.EndFront, typed.EndBack); return err },
 			"[2 4) d@2 c@3"},
 		{"insert in between", before("c", "x"), "[2 4)~ d@2 x@2.5 c@3"},
 		{"again", before("c", "y"), "[2 4)~ d@2 x@2.5 y@2.75 c@3"},
@@ -119,15 +119,15 @@ func TestEndWithoutIndexesRefusesAndTheOtherGrows(t *testing.T) {
 		first uint64
 		full  typed.End
 	}{
-		"front": {stride + 5, typed.Front},
-		"back":  {math.MaxUint64 - 4*stride - 5, typed.Back},
+		"front": {stride + 5, typed.EndFront},
+		"back":  {math.MaxUint64 - 4*stride - 5, typed.EndBack},
 	} {
 		s := newListStore()
 		l := s.List("l")
 		putList(t, s, c.first, c.first+3*stride, 0, c.first, c.first+stride, c.first+2*stride)
 		push, other, pivot := l.PushFront, l.PushBack, []byte("0")
 		insert := l.InsertBefore
-		if c.full == typed.Back {
+		if c.full == typed.EndBack {
 			push, other, pivot, insert = l.PushBack, l.PushFront, []byte("2"), l.InsertAfter
 		}
 		writes := s.writes
@@ -144,7 +144,7 @@ func TestEndWithoutIndexesRefusesAndTheOtherGrows(t *testing.T) {
 			"push":     func() error { return second(push(nil)) },
 			"insert":   func() error { return second(insert([]byte("last"), nil)) },
 			"rotation": func() error { return second(l.MoveTo("l", 1-c.full, c.full)) },
-			"move":     func() error { return second(s.List("other").MoveTo("l", typed.Front, c.full)) },
+			"move":     func() error { return second(s.List("other").MoveTo("l", typed.EndFront, c.full)) },
 		} {
 			writes := s.writes
 			if err := call(); !errors.Is(err, base.ErrOverflow) || s.writes != writes {
@@ -192,8 +192,8 @@ func TestDamagedListsAreCorruption(t *testing.T) {
 		"Trim":     func(l typed.List) error { return l.Trim(1, 1) },
 		"PopFront": func(l typed.List) error { return second(l.PopFront()) },
 		"PopBackN": func(l typed.List) error { return second(l.PopBackN(3)) },
-		"Rotation": func(l typed.List) error { return second(l.MoveTo("l", typed.Front, typed.Back)) },
-		"PopAny":   func(l typed.List) error { return third(l.PopAny(typed.Back, 3)) },
+		"Rotation": func(l typed.List) error { return second(l.MoveTo("l", typed.EndFront, typed.EndBack)) },
+		"PopAny":   func(l typed.List) error { return third(l.PopAny(typed.EndBack, 3)) },
 		"Range": func(l typed.List) error {
 			for _, err := range l.Range(0, -1) {
 				if err != nil {
@@ -243,7 +243,7 @@ func TestContiguousListsStayReadableAndTakeEveryCall(t *testing.T) {
 	must[int](t)(l.Remove(1, []byte("1")))
 	must[int64](t)(l.PushFrontX([]byte("y")))
 	s.check(t, "l", [][]byte{{'y'}, {'0'}, {'x'}, {'2'}})
-	if name, values, err := s.List("none").PopAny(typed.Back, 2, "l"); name != "l" || len(values) != 2 || err != nil {
+	if name, values, err := s.List("none").PopAny(typed.EndBack, 2, "l"); name != "l" || len(values) != 2 || err != nil {
 		t.Errorf("%q %q %v", name, values, err)
 	}
 }
@@ -255,10 +255,10 @@ func TestCallsOnOneListLockItsKey(t *testing.T) {
 		call func() error
 		want string
 	}{
-		"rotation":         {func() error { return second(l.MoveTo("l", typed.Front, typed.Back)) }, "l"},
-		"move":             {func() error { return second(l.MoveTo("m", typed.Front, typed.Back)) }, ""},
-		"pop of any":       {func() error { return third(l.PopAny(typed.Front, 1, "m")) }, ""},
-		"pop of any of it": {func() error { return third(l.PopAny(typed.Front, 1)) }, "l"},
+		"rotation":         {func() error { return second(l.MoveTo("l", typed.EndFront, typed.EndBack)) }, "l"},
+		"move":             {func() error { return second(l.MoveTo("m", typed.EndFront, typed.EndBack)) }, ""},
+		"pop of any":       {func() error { return third(l.PopAny(typed.EndFront, 1, "m")) }, ""},
+		"pop of any of it": {func() error { return third(l.PopAny(typed.EndFront, 1)) }, "l"},
 		"insert":           {func() error { return second(l.InsertBefore(nil, nil)) }, "l"},
 		"remove":           {func() error { return second(l.Remove(0, nil)) }, "l"},
 		"push":             {func() error { return second(l.PushBackX(nil)) }, "l"},

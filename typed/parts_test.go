@@ -188,8 +188,8 @@ func TestCondContradictions(t *testing.T) {
 		c, allowed Cond
 		refused    bool
 	}{
-		{0, 0, false}, {NX, NX | XX, false}, {NX | XX, NX | XX, true}, {GT, NX | XX, true},
-		{XX | GT | CH, NX | XX | GT | LT | CH, false}, {GT | LT, NX | XX | GT | LT, true}, {1 << 7, 0xFF, false},
+		{0, 0, false}, {CondNX, CondNX | CondXX, false}, {CondNX | CondXX, CondNX | CondXX, true}, {CondGT, CondNX | CondXX, true},
+		{CondXX | CondGT | CondCH, CondNX | CondXX | CondGT | CondLT | CondCH, false}, {CondGT | CondLT, CondNX | CondXX | CondGT | CondLT, true}, {1 << 7, 0xFF, false},
 	} {
 		if err := c.c.check(c.allowed); (err != nil) != c.refused {
 			t.Errorf("%v of %v: %v", c.c, c.allowed, err)

@@ -40,7 +40,8 @@ func (s Set) Add(members ...string) (added int, err error) {
 }
 
 // Remove removes the members and returns how many there were. Without members
-// left the key is gone. [SREM]
+// left the key is gone. Drop removes all of them with the key; Delete of a store does
+// so without a report. [SREM]
 func (s Set) Remove(members ...string) (removed int, err error) {
 	return removeElements(s.Key, record.TypeSet, members)
 }
@@ -88,19 +89,23 @@ func (s Set) HasMany(members ...string) ([]bool, error) {
 func (s Set) Len() (int64, error) { return length(s.Key, record.TypeSet) }
 
 // All yields the members in bytewise order. [SMEMBERS]
-func (s Set) All() iter.Seq2[string, error] {
-	return elementNames(s.Key, record.TypeSet, collection.Part{})
-}
+func (s Set) All() iter.Seq2[string, error] { return s.Scan(Range{}) }
 
 // Prefix yields the members that start with prefix, as All does.
-func (s Set) Prefix(prefix string) iter.Seq2[string, error] {
-	return elementNames(s.Key, record.TypeSet, collection.Part{Prefix: prefix})
-}
+func (s Set) Prefix(prefix string) iter.Seq2[string, error] { return s.Scan(Prefix(prefix)) }
 
 // After yields the members above the given one, which need not exist, as All does:
-// a loop that was broken off goes on behind the last member it met. [SSCAN]
-func (s Set) After(member string) iter.Seq2[string, error] {
-	return elementNames(s.Key, record.TypeSet, collection.Part{After: member, Above: true})
+// a loop that was broken off continues after the last member it met. [SSCAN]
+func (s Set) After(member string) iter.Seq2[string, error] { return s.Scan(Range{}.After(member)) }
+
+// Scan yields the members of r in bytewise order, as All does.
+func (s Set) Scan(r Range) iter.Seq2[string, error] {
+	return elementNames(s.Key, record.TypeSet, r, false)
+}
+
+// ScanBack yields the members of r from the last to the first, as All does.
+func (s Set) ScanBack(r Range) iter.Seq2[string, error] {
+	return elementNames(s.Key, record.TypeSet, r, true)
 }
 
 // Random returns n different members, or all if there are fewer, each choice as

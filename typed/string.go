@@ -114,7 +114,7 @@ func (o *SetOptions) check() (at int64, err error) {
 	if expiries > 1 {
 		return 0, base.Errorf(base.ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another")
 	}
-	if err := o.Cond.check(NX | XX); err != nil {
+	if err := o.Cond.check(CondNX | CondXX); err != nil {
 		return 0, err
 	}
 	if o.TTL < 0 {
@@ -136,7 +136,7 @@ func (s String) set(t collection.Txn, value []byte, o SetOptions, at int64) (r S
 		if r.Existed, err = collection.KeyExists(t, row); err != nil {
 			return r, err
 		}
-		if r.Existed != (o.Cond == XX) {
+		if r.Existed != (o.Cond == CondXX) {
 			return r, nil
 		}
 	}

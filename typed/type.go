@@ -30,11 +30,11 @@ func (t Type) String() string { return record.Type(t).String() }
 type Cond uint8
 
 const (
-	NX Cond = 1 << iota // only if it does not exist
-	XX                  // only if it exists
-	GT                  // only if the new score is greater; does not keep new members out
-	LT                  // only if the new score is less; does not keep new members out
-	CH                  // count changed members too, not only added ones
+	CondNX Cond = 1 << iota // only if it does not exist
+	CondXX                  // only if it exists
+	CondGT                  // only if the new score is greater; does not keep new members out
+	CondLT                  // only if the new score is less; does not keep new members out
+	CondCH                  // count changed members too, not only added ones
 )
 
 // String returns the conditions as they are written, "NX|CH".
@@ -45,7 +45,7 @@ func (c Cond) String() string {
 			names = append(names, name)
 		}
 	}
-	if rest := c &^ (NX | XX | GT | LT | CH); rest != 0 || c == 0 {
+	if rest := c &^ (CondNX | CondXX | CondGT | CondLT | CondCH); rest != 0 || c == 0 {
 		names = append(names, fmt.Sprintf("Cond(%d)", uint8(rest)))
 	}
 	return strings.Join(names, "|")
@@ -56,10 +56,10 @@ func (c Cond) check(allowed Cond) error {
 	if rest := c &^ allowed; rest != 0 {
 		return base.Errorf(base.ErrSyntax, "the call takes no condition %v", rest)
 	}
-	first := NX
-	others := c & (XX | GT | LT)
-	if c&NX == 0 {
-		first, others = GT, c&LT
+	first := CondNX
+	others := c & (CondXX | CondGT | CondLT)
+	if c&CondNX == 0 {
+		first, others = CondGT, c&CondLT
 	}
 	if c&first != 0 && others != 0 {
 		return base.Errorf(base.ErrSyntax, "the conditions %v and %v contradict each other", first, others)

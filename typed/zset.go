@@ -43,13 +43,14 @@ func (z ZSet) Add(member string, score float64) (added bool, err error) {
 	return n == 1, err
 }
 
-// AddMany gives each member its score as far as the conditions allow: NX only
-// adds, XX only changes, GT and LT change a score only upwards or downwards but
-// still add. It returns how many members are new, with CH how many are new or
-// changed. NX with XX, GT or LT, and GT with LT, are ErrSyntax; a NaN among the
-// scores is ErrNaN, and nothing is added. [ZADD]
+// AddMany gives each member its score as far as the conditions allow: CondNX only
+// adds, CondXX only changes, CondGT and CondLT change a score only upwards or
+// downwards but still add. It returns how many members are new, with CondCH how
+// many are new or changed. CondNX with CondXX, CondGT or CondLT, and CondGT with
+// CondLT, are ErrSyntax; a NaN among the scores is ErrNaN, and nothing is added.
+// [ZADD]
 func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
-	if err := c.check(NX | XX | GT | LT | CH); err != nil {
+	if err := c.check(CondNX | CondXX | CondGT | CondLT | CondCH); err != nil {
 		return 0, err
 	}
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
@@ -65,7 +66,7 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 			if err != nil {
 				return 0, err
 			}
-			if added || changed && c&CH != 0 {
+			if added || changed && c&CondCH != 0 {
 				n++
 			}
 		}
@@ -92,7 +93,7 @@ func addMember(t collection.Txn, set *collection.Collection, c Cond, m Member) (
 		return false, false, err
 	}
 	if !exists {
-		if c&XX != 0 {
+		if c&CondXX != 0 {
 			return false, false, nil
 		}
 		return true, false, set.AddMember(t, m.Name, m.Score, 0)
@@ -105,7 +106,7 @@ func addMember(t collection.Txn, set *collection.Collection, c Cond, m Member) (
 
 // scores reports whether the score old of a member that exists may become score.
 func (c Cond) scores(old, score float64) bool {
-	return c&NX == 0 && (c&GT == 0 || score > old) && (c&LT == 0 || score < old)
+	return c&CondNX == 0 && (c&CondGT == 0 || score > old) && (c&CondLT == 0 || score < old)
 }
 
 // Incr adds by to the member's score, which is 0 if it is new, and returns the
@@ -115,11 +116,11 @@ func (z ZSet) Incr(member string, by float64) (float64, error) {
 	return sum, err
 }
 
-// IncrIf is Incr as far as the conditions of AddMany allow: NX only adds a member,
-// XX only changes one, GT and LT change a score only upwards or downwards. It
-// reports whether it did; otherwise the sum is 0. [ZADD INCR]
+// IncrIf is Incr as far as the conditions of AddMany allow: CondNX only adds a
+// member, CondXX only changes one, CondGT and CondLT change a score only upwards or
+// downwards. It reports whether it did; otherwise the sum is 0. [ZADD INCR]
 func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool, err error) {
-	if err := c.check(NX | XX | GT | LT); err != nil {
+	if err := c.check(CondNX | CondXX | CondGT | CondLT); err != nil {
 		return 0, false, err
 	}
 	sum, err = collection.Update(z.src, z.name, func(t collection.Txn) (float64, error) {
@@ -137,7 +138,7 @@ func (z ZSet) IncrIf(c Cond, member string, by float64) (sum float64, done bool,
 		}
 		sum := old.Score + by + 0 // −0 is 0
 		switch {
-		case !exists && c&XX != 0, exists && c&NX != 0:
+		case !exists && c&CondXX != 0, exists && c&CondNX != 0:
 			return 0, set.Keep(t)
 		case math.IsNaN(sum): // before the two are compared, as in Redis
 			return 0, set.Refused(t, base.Errorf(base.ErrNaN, "key %s: the score of member %s would not be a number (NaN)", base.Quote(z.name), base.Quote(member)))
@@ -210,12 +211,21 @@ func (z ZSet) find(t collection.Txn, member string) (set collection.Collection, 
 // does. [ZSCAN]
 func (z ZSet) All() iter.Seq2[Member, error] { return z.Range(ByRank(0, -1)) }
 
+// After yields the members above m in the order of their scores, and of their names
+// where scores are the same. m need not exist: a loop that was broken off continues
+// after the last member it met. A part of a range, or one in reverse, has ZRange.After.
+// [ZSCAN]
+func (z ZSet) After(m Member) iter.Seq2[Member, error] {
+	return z.Range(ByScore(math.Inf(-1), math.Inf(1)).After(m))
+}
+
 // Len returns how many members there are, at the same cost for any number but of
 // those that are due. [ZCARD]
 func (z ZSet) Len() (int64, error) { return length(z.Key, record.TypeZSet) }
 
 // Remove removes the members and returns how many there were. Without members
-// left the key is gone. [ZREM]
+// left the key is gone. Drop removes all of them with the key; Delete of a store does
+// so without a report. [ZREM]
 func (z ZSet) Remove(members ...string) (removed int, err error) {
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
 		if err := collection.CheckMembers(members); err != nil {

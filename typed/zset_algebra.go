@@ -13,9 +13,9 @@ import (
 type Aggregate uint8
 
 const (
-	Sum Aggregate = iota // of their scores
-	Min                  // the lowest
-	Max                  // the highest
+	AggregateSum Aggregate = iota // of their scores
+	AggregateMin                  // the lowest
+	AggregateMax                  // the highest
 )
 
 // ZOptions say how the scores of several sources become one. The zero value sums
@@ -29,7 +29,7 @@ type ZOptions struct {
 
 func (o *ZOptions) check(sources int) error {
 	switch {
-	case o.Aggregate > Max:
+	case o.Aggregate > AggregateMax:
 		return base.Errorf(base.ErrSyntax, "ZOptions: there is no aggregate %d", o.Aggregate)
 	case o.Weights != nil && len(o.Weights) != sources:
 		return base.Errorf(base.ErrSyntax, "ZOptions: %d weights for %d sources", len(o.Weights), sources)
@@ -51,9 +51,9 @@ func (o *ZOptions) weight(source int) float64 {
 // lower nor higher.
 func (a Aggregate) join(x, y float64) float64 {
 	switch {
-	case a == Sum:
+	case a == AggregateSum:
 		x += y
-	case a == Min && y < x, a == Max && y > x:
+	case a == AggregateMin && y < x, a == AggregateMax && y > x:
 		x = y
 	}
 	return number(x)
@@ -80,7 +80,7 @@ func (z ZSet) Union(o ZOptions, others ...string) ([]Member, error) {
 
 // Inter is Union of the members that are in this sorted set and all of the others,
 // but for an infinite score times 0 of another source than the first: it makes 0 of
-// a sum, and Min and Max leave it out. [ZINTER]
+// a sum, and AggregateMin and AggregateMax leave it out. [ZINTER]
 func (z ZSet) Inter(o ZOptions, others ...string) ([]Member, error) {
 	return z.combined(opInter, o, others)
 }

@@ -18,12 +18,15 @@ type ZRange struct {
 	limited bool
 	openMin bool
 	openMax bool
+	noMin   bool // ByLexTo
 	noMax   bool // ByLexFrom
+	resumed bool // After
 
 	start, stop int64   // by rank
 	low, high   float64 // by score
 	min, max    string  // by name
 	skip, limit int64   // if limited; limit < 0: none
+	after       Member  // if resumed
 }
 
 type rangeBy uint8
@@ -51,6 +54,9 @@ func ByLex(min, max string) ZRange { return ZRange{by: byLex, min: min, max: max
 // ByLexFrom is ByLex without an upper end; ByLexFrom("") is all. [ZRANGE BYLEX +]
 func ByLexFrom(min string) ZRange { return ZRange{by: byLex, min: min, noMax: true} }
 
+// ByLexTo is ByLex without a lower end. [ZRANGE BYLEX -]
+func ByLexTo(max string) ZRange { return ZRange{by: byLex, max: max, noMin: true} }
+
 // OpenMin leaves the lower end itself out. Not for ranks.
 func (r ZRange) OpenMin() ZRange { r.openMin = true; return r }
 
@@ -61,6 +67,11 @@ func (r ZRange) OpenMax() ZRange { r.openMax = true; return r }
 // ZREVRANGEBYSCORE: the lower end is the first argument always. [ZRANGE REV]
 func (r ZRange) Reverse() ZRange { r.reverse = true; return r }
 
+// After leaves out m, which need not exist, and what the walk meets before it: a walk
+// that ended at m continues there, also among members with its score. With Reverse that
+// is below m. For ByScore alone; a NaN is ErrNaN.
+func (r ZRange) After(m Member) ZRange { r.resumed, r.after = true, m; return r }
+
 // Limit leaves out the first skip members of the walk and what comes after the
 // next n; n < 0: to the end. With a negative skip nothing is chosen. Not for
 // ranks. [ZRANGE LIMIT]
@@ -70,6 +81,9 @@ func (r ZRange) Limit(skip, n int64) ZRange {
 }
 
 func (r *ZRange) check() error {
+	if r.resumed && r.by != byScore && r.by != 0 {
+		return base.Errorf(base.ErrSyntax, "ZRange: After is for ByScore alone")
+	}
 	switch r.by {
 	case byRank:
 		if r.limited || r.openMin || r.openMax {
@@ -79,7 +93,14 @@ func (r *ZRange) check() error {
 		if math.IsNaN(r.low) || math.IsNaN(r.high) {
 			return base.Errorf(base.ErrNaN, "ZRange: a bound of ByScore is not a number (NaN)")
 		}
+		if r.resumed && math.IsNaN(r.after.Score) {
+			return base.Errorf(base.ErrNaN, "ZRange: the score of After is not a number (NaN)")
+		}
+		return collection.CheckMember(r.after.Name)
 	case byLex:
+		if r.openMin && r.noMin {
+			return base.Errorf(base.ErrSyntax, "ZRange: OpenMin of a range without a lower bound")
+		}
 		if r.openMax && r.noMax {
 			return base.Errorf(base.ErrSyntax, "ZRange: OpenMax of a range without an upper bound")
 		}
@@ -92,7 +113,7 @@ func (r *ZRange) check() error {
 
 // all reports whether r chooses every member of any set.
 func (r *ZRange) all() bool {
-	if r.limited || r.openMin || r.openMax {
+	if r.limited || r.openMin || r.openMax || r.resumed {
 		return false
 	}
 	switch r.by {
@@ -251,7 +272,11 @@ func scoreBounds(t collection.Txn, set *collection.Collection, r *ZRange) (lo, h
 	if !r.openMax {
 		end++
 	}
-	return set.ScoreBounds(t, first, end)
+	lo, hi = set.ScoreBounds(t, first, end)
+	if r.resumed {
+		return set.Past(t, r.after.Score, r.after.Name, r.reverse)
+	}
+	return lo, hi
 }
 
 // lexBounds returns the bounds of the element rows with the range's names: the

@@ -63,6 +63,9 @@ func (m *Mem) find(name string) (*memNode, error) {
 
 func (m *Mem) walk(name string) (*memNode, error) {
 	n := m.root
+	if n == nil {
+		return nil, fs.ErrInvalid // a zero Mem
+	}
 	if name == "." {
 		return n, nil
 	}

@@ -29,7 +29,7 @@ const neighbours = 2
 // is theirs now. One transaction spans both keyspaces: somebody who signs out at
 // the same time either has the points or is refused.
 //
-// The level is that of the store, Sync: points that were acknowledged stay.
+// The level is that of the store, SyncDurability: points that were acknowledged stay.
 func (s *service) add(ctx context.Context, id string, points int) (p place, err error) {
 	err = s.db.Update(ctx, func(tx *siltstone.Tx) error {
 		v, err := s.lookUp(tx, id)

@@ -44,11 +44,11 @@ func (s *service) limited(h http.Handler) http.Handler {
 // one admitted. To be over the limit is an error, which rolls the count back: a
 // client that keeps asking does not cause a write.
 //
-// The level is Buffered: if a crash forgets the last moments, somebody may ask a
+// The level is BufferedDurability: if a crash forgets the last moments, somebody may ask a
 // few times more. That is not worth a wait for the disk in every request.
 func (s *service) admit(ctx context.Context, client string) error {
 	return s.db.Update(ctx, func(tx *siltstone.Tx) error {
-		tx.SetDurability(siltstone.Buffered)
+		tx.SetDurability(siltstone.BufferedDurability)
 		counter := tx.In(s.limits).String(client)
 		n, err := counter.Incr(1) // keeps the time to live
 		switch {

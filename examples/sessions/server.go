@@ -20,7 +20,7 @@ const patience = 10 * time.Second
 // connections, lets the requests in progress finish, and closes the store, in
 // this order: a handler never meets a closed store.
 func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
-	// The default durability is Sync. Calls that can do with less say so.
+	// The default durability is SyncDurability. Calls that can do with less say so.
 	db, err := siltstone.Open(c.dir, &siltstone.Options{Logger: log})
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ var errNoSession = refusal{http.StatusUnauthorized, "not signed in"}
 // idLength is that of rand.Text. Nothing else is looked up.
 var idLength = len(rand.Text())
 
-// begin makes a session. It commits at the level of the store, Sync: whoever was
+// begin makes a session. It commits at the level of the store, SyncDurability: whoever was
 // told that they are signed in is so after a power cut, too.
 func (s *service) begin(ctx context.Context, user string) (id string, v session, err error) {
 	id = rand.Text() // 128 bits; nobody else has it
@@ -51,12 +51,12 @@ func (s *service) begin(ctx context.Context, user string) (id string, v session,
 // and renewing are one transaction: a session that ends meanwhile is not brought
 // back to life.
 //
-// The level is Buffered. What a crash can lose is the last moments of renewals,
+// The level is BufferedDurability. What a crash can lose is the last moments of renewals,
 // and a session that is signed out a blink too early has lost nothing. In return
 // the request that every page makes never waits for the disk.
 func (s *service) use(ctx context.Context, id string) (v session, err error) {
 	err = s.db.Update(ctx, func(tx *siltstone.Tx) error {
-		tx.SetDurability(siltstone.Buffered)
+		tx.SetDurability(siltstone.BufferedDurability)
 		if v, err = s.lookUp(tx, id); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (s *service) lookUp(tx *siltstone.Tx, id string) (v session, err error) {
 	return v, err
 }
 
-// end drops the session, at the level Sync: who has signed out must not be signed
+// end drops the session, at SyncDurability: who has signed out must not be signed
 // in again after a crash.
 func (s *service) end(ctx context.Context, id string) error {
 	if len(id) != idLength {

@@ -55,7 +55,7 @@ func opDrop(r *run, d draw) {
 			changes = append(changes, change{space: i})
 		}
 	}
-	r.committed(siltstone.Sync, changes...)
+	r.committed(siltstone.SyncDurability, changes...)
 	r.gone = r.spaces[max(space, 1)]
 	r.openSpaces()
 }
@@ -72,7 +72,7 @@ func opDropped(r *run, d draw) {
 	_, getErr := r.gone.Get(k)
 	_, hashErr := r.gone.Hash(string(k)).Set("a", nil)
 	_, lenErr := r.gone.Hash(string(k)).Len()
-	for _, err := range []error{getErr, hashErr, lenErr, r.gone.Put(k, nil), r.gone.DeleteRange(siltstone.Range{}), r.db.Apply(&b, siltstone.Default)} {
+	for _, err := range []error{getErr, hashErr, lenErr, r.gone.Put(k, nil), r.gone.DeleteRange(siltstone.Range{}), r.db.Apply(&b, siltstone.DefaultDurability)} {
 		r.expect(err, siltstone.ErrDropped, "a dropped keyspace")
 	}
 }

@@ -167,13 +167,13 @@ func (r *run) committed(d siltstone.Durability, changes ...change) {
 
 // reached notes that everything committed has reached the level.
 func (r *run) reached(d siltstone.Durability) {
-	if d == siltstone.Default {
+	if d == siltstone.DefaultDurability {
 		d = r.db.Options().Durability
 	}
 	switch d {
-	case siltstone.Sync:
+	case siltstone.SyncDurability:
 		r.versions, r.written = r.versions[len(r.versions)-1:], 0
-	case siltstone.OS:
+	case siltstone.OSDurability:
 		r.written = len(r.versions) - 1
 	}
 }
@@ -205,7 +205,7 @@ func (r *run) end() {
 		if r.err != nil {
 			return
 		}
-		r.reached(siltstone.Sync)
+		r.reached(siltstone.SyncDurability)
 		r.open()
 	}
 }

@@ -50,14 +50,14 @@ func opClock(r *run, d draw) {
 func opFlush(r *run, d draw) {
 	r.say("flush")
 	r.expect(r.db.Flush(context.Background()), nil, "Flush")
-	r.reached(siltstone.Sync)
+	r.reached(siltstone.SyncDurability)
 }
 
 func opCompact(r *run, d draw) {
 	b, space := d.bounds(), d.space()
 	r.say("compact %.24q..%.24q %v in %d", b.Lower, b.Upper, b.Bounded, space)
 	r.expect(r.store(space).Compact(context.Background(), b.public()), nil, "Compact")
-	r.reached(siltstone.Sync)
+	r.reached(siltstone.SyncDurability)
 }
 
 func opStep(r *run, d draw) {
@@ -70,7 +70,7 @@ func opStep(r *run, d draw) {
 func opSync(r *run, d draw) {
 	r.say("sync")
 	r.expect(r.db.Sync(), nil, "Sync")
-	r.reached(siltstone.Sync)
+	r.reached(siltstone.SyncDurability)
 }
 
 func opCheck(r *run, d draw) {
@@ -87,7 +87,7 @@ func opReopen(r *run, d draw) {
 	r.say("reopen")
 	r.release()
 	r.expect(r.db.Close(), nil, "Close")
-	r.reached(siltstone.Sync)
+	r.reached(siltstone.SyncDurability)
 	r.open()
 	if r.err == nil {
 		r.compare(r.views(), "after reopening")

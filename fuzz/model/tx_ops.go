@@ -47,7 +47,7 @@ func opBegin(r *run, d draw) {
 	if len(r.txs) == mostHeld {
 		r.finish(d, r.txs[0])
 	}
-	tx, err := r.db.Begin(context.Background(), siltstone.ReadWrite)
+	tx, err := r.db.Begin(context.Background(), siltstone.ReadWriteMode)
 	r.say("transaction begun")
 	if r.expect(err, nil, "Begin"); err == nil {
 		v := r.views()

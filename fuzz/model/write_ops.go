@@ -147,7 +147,7 @@ func (r *run) expire(d draw, w writer, v View, k string) []change {
 func opWrite(r *run, d draw) {
 	space := d.space()
 	if c := r.write(d, space, r.store(space), r.view(space)); c != nil {
-		r.committed(siltstone.Default, c...)
+		r.committed(siltstone.DefaultDurability, c...)
 	}
 }
 

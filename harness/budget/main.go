@@ -38,7 +38,7 @@ func main() {
 }
 
 func (s *settings) run() error {
-	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.Buffered, MemoryLimit: s.limit})
+	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.BufferedDurability, MemoryLimit: s.limit})
 	if err != nil {
 		return err
 	}

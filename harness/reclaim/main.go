@@ -40,7 +40,7 @@ func main() {
 }
 
 func (s *settings) run() error {
-	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.Buffered})
+	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.BufferedDurability})
 	if err != nil {
 		return err
 	}

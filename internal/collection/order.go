@@ -1,6 +1,7 @@
 package collection
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -22,6 +23,20 @@ func (c *Collection) ScoreBounds(t Txn, first, end uint64) (lo, hi []byte) {
 	sc := t.Scratch()
 	sc.Lo = keyenc.AppendScoreRow(sc.Lo[:0], t.Prefix(), c.meta.ID, first, "")
 	sc.Hi = keyenc.AppendScoreRow(sc.Hi[:0], t.Prefix(), c.meta.ID, end, "")
+	return sc.Lo, sc.Hi
+}
+
+// Past narrows the bounds that ScoreBounds has left in scratch to the rows that a walk
+// meets after that of a member, which need not be there.
+func (c *Collection) Past(t Txn, score float64, member string, reverse bool) (lo, hi []byte) {
+	sc := t.Scratch()
+	row := c.ranked(t, score, member)
+	switch {
+	case reverse && bytes.Compare(row, sc.Hi) < 0:
+		sc.Hi = append(sc.Hi[:0], row...)
+	case !reverse && bytes.Compare(row, sc.Lo) >= 0:
+		sc.Lo = append(append(sc.Lo[:0], row...), 0)
+	}
 	return sc.Lo, sc.Hi
 }
 

@@ -7,20 +7,15 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// Part chooses among the elements of a collection; the zero part is all of them.
-type Part struct {
-	Prefix string // whose names start with it
-	After  string // whose names are above it, if above is set
-	Above  bool
-}
+// Part is the elements of a collection whose names are at or above Lower and below
+// Upper, which is open if it is empty; the zero part is all of them. Bounds are at most
+// as long as names may be.
+type Part struct{ Lower, Upper string }
 
 // Each calls each for the elements of the part until it returns false.
 func (c *Collection) Each(t Txn, p Part, o ScanOptions, each func(e *Elements) bool) error {
-	if err := CheckMember(p.Prefix); err != nil {
-		return err
-	}
-	if err := CheckMember(p.After); err != nil {
-		return err
+	if p.Upper != "" && p.Lower >= p.Upper {
+		return nil
 	}
 	e, err := c.Scan(t, p, o)
 	if err != nil {
@@ -35,7 +30,7 @@ func (c *Collection) Each(t Txn, p Part, o ScanOptions, each func(e *Elements) b
 	return e.Err()
 }
 
-// Elements walks elements that are not due, in order of their names.
+// Elements walks elements that are not due, in the order of their names or against it.
 type Elements struct {
 	cur      Cursor
 	t        Txn
@@ -56,10 +51,11 @@ func (c *Collection) Scan(t Txn, p Part, o ScanOptions) (e Elements, err error) 
 	}
 	e.values = !o.KeysOnly
 	sc := t.Scratch()
-	sc.Lo = keyenc.AppendElementRow(sc.Lo[:0], t.Prefix(), c.meta.ID, keyenc.TagElement, p.Prefix)
-	sc.Hi = AppendSuccessor(sc.Hi[:0], sc.Lo)
-	if p.Above {
-		sc.Lo = append(append(sc.Lo[:0], c.Element(t, p.After)...), 0)
+	sc.Lo = append(sc.Lo[:0], c.Element(t, p.Lower)...)
+	if p.Upper != "" {
+		sc.Hi = append(sc.Hi[:0], c.Element(t, p.Upper)...)
+	} else {
+		sc.Hi = AppendSuccessor(sc.Hi[:0], c.Element(t, ""))
 	}
 	e.cur, err = c.ScanRows(t, sc.Lo, sc.Hi, o)
 	return e, err

@@ -146,7 +146,7 @@ func answered[T any](result T, err error) (string, error) {
 // level reads a durability.
 func level(word string) siltstone.Durability {
 	for d, name := range map[siltstone.Durability]string{
-		siltstone.Default: "", siltstone.Sync: "sync", siltstone.OS: "os", siltstone.Buffered: "buffered",
+		siltstone.DefaultDurability: "", siltstone.SyncDurability: "sync", siltstone.OSDurability: "os", siltstone.BufferedDurability: "buffered",
 	} {
 		if word == name {
 			return d

@@ -175,11 +175,11 @@ func walk(c *call) (string, error) {
 }
 
 func begin(c *call) (string, error) {
-	mode := siltstone.ReadWrite
+	mode := siltstone.ReadWriteMode
 	switch c.arg(1) {
 	case "":
 	case "readonly":
-		mode = siltstone.ReadOnly
+		mode = siltstone.ReadOnlyMode
 	default:
 		mistake("a transaction is readonly, or not")
 	}

@@ -3,6 +3,7 @@ package typedtest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -82,7 +83,7 @@ func nextValueOverExpired(t test, s Store) {
 		{"list", func(a API) error { return second(a.List("list").PushBack(nil)) }},
 		{"string", func(a API) error { return second(a.String("string").SetWith(nil, typed.SetOptions{KeepTTL: true})) }},
 		{"nx", func(a API) error {
-			r, err := a.String("nx").SetWith(nil, typed.SetOptions{Cond: typed.NX})
+			r, err := a.String("nx").SetWith(nil, typed.SetOptions{Cond: typed.CondNX})
 			if err == nil && (!r.Written || r.Existed) {
 				return errRollback
 			}
@@ -273,13 +274,13 @@ func conditionsOfDeadlines(t test, s Store) {
 		n        int
 		ttl      time.Duration
 	}{
-		{in(time.Hour), typed.XX, 0, typed.NoTTL}, {in(time.Hour), typed.GT, 0, typed.NoTTL},
-		{in(time.Hour), typed.NX, 1, time.Hour}, {in(time.Minute), typed.NX, 0, time.Hour},
-		{in(time.Minute), typed.GT, 0, time.Hour}, {in(time.Minute), typed.LT, 1, time.Minute},
-		{in(time.Hour), typed.LT, 0, time.Minute}, {in(time.Hour), typed.XX | typed.GT, 1, time.Hour},
-		{in(time.Hour), typed.GT, 0, time.Hour}, {in(time.Hour), typed.LT, 0, time.Hour},
-		{time.Time{}, typed.LT, 0, time.Hour}, {time.Time{}, typed.GT, 1, typed.NoTTL},
-		{in(time.Hour), typed.LT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
+		{in(time.Hour), typed.CondXX, 0, typed.NoTTL}, {in(time.Hour), typed.CondGT, 0, typed.NoTTL},
+		{in(time.Hour), typed.CondNX, 1, time.Hour}, {in(time.Minute), typed.CondNX, 0, time.Hour},
+		{in(time.Minute), typed.CondGT, 0, time.Hour}, {in(time.Minute), typed.CondLT, 1, time.Minute},
+		{in(time.Hour), typed.CondLT, 0, time.Minute}, {in(time.Hour), typed.CondXX | typed.CondGT, 1, time.Hour},
+		{in(time.Hour), typed.CondGT, 0, time.Hour}, {in(time.Hour), typed.CondLT, 0, time.Hour},
+		{time.Time{}, typed.CondLT, 0, time.Hour}, {time.Time{}, typed.CondGT, 1, typed.NoTTL},
+		{in(time.Hour), typed.CondLT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
 	} {
 		n, err := h.ExpireFields(c.deadline, c.cond, "f")
 		ok(t, n, err, c.n)
@@ -318,6 +319,23 @@ func resumedLoops(t test, s Store) {
 		ok(t, members, err, want[i+1:])
 		fields, err := collect(s.Hash("h").After(m), ownField)
 		ok(t, names(fields), err, want[i+1:])
+		back := slices.Clone(want[:i])
+		slices.Reverse(back)
+		members, err = collect(s.Set("s").ScanBack(typed.Range{}.Before(m)), asIs)
+		ok(t, members, err, back)
+		fields, err = collect(s.Hash("h").ScanBack(typed.Range{}.Before(m)), ownField)
+		ok(t, names(fields), err, back)
+	}
+	for _, call := range []func(typed.Range) error{
+		func(r typed.Range) error { return second(collect(s.Set("s").Scan(r), asIs)) },
+		func(r typed.Range) error { return second(collect(s.Hash("h").ScanBack(r), ownField)) },
+		func(r typed.Range) error { return second(collect(s.Hash("none").ScanFields(r), asIs)) },
+	} {
+		t.refused(call(typed.Range{Lower: "b", Upper: "a"}), base.ErrBadRange)
+		t.refused(call(typed.Range{Lower: "b", Upper: "a"}.After("x").Before("c")), base.ErrBadRange)
+		t.refused(call(typed.Range{Upper: strings.Repeat("x", base.MaxKeyLen+1)}), base.ErrKeyTooLarge)
+		t.done(call(typed.Range{Lower: "b", Upper: "b"}))
+		t.done(call(typed.Range{}.After(strings.Repeat("\xff", base.MaxKeyLen))))
 	}
 	var met []string
 	for last, more := "", true; more; {

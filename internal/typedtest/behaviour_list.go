@@ -86,37 +86,37 @@ func listRotates(t test, s Store) {
 	_, err := l.PushBack([]byte("a"))
 	t.done(err)
 	t.done(l.Expire(time.Second))
-	for _, to := range []typed.End{typed.Front, typed.Back} {
-		v, err := l.MoveTo("l", typed.Back, to) // the only one
+	for _, to := range []typed.End{typed.EndFront, typed.EndBack} {
+		v, err := l.MoveTo("l", typed.EndBack, to) // the only one
 		ok(t, v, err, []byte("a"))
 	}
 	ttl, err := l.TTL()
 	ok(t, ttl, err, time.Second)
 	_, err = l.PushBack([]byte("b"), []byte("c"))
 	t.done(err)
-	v, err := l.MoveTo("l", typed.Back, typed.Front)
+	v, err := l.MoveTo("l", typed.EndBack, typed.EndFront)
 	ok(t, v, err, []byte("c"))
 	t.sameList(l, []string{"c", "a", "b"})
 	for _, want := range []string{"c", "a", "b"} {
-		v, err := l.MoveTo("m", typed.Front, typed.Front)
+		v, err := l.MoveTo("m", typed.EndFront, typed.EndFront)
 		ok(t, v, err, []byte(want))
 	}
 	t.sameList(s.List("m"), []string{"b", "a", "c"})
 	ttl, err = s.Key("m").TTL()
 	ok(t, ttl, err, typed.NoTTL)
-	_, err = l.MoveTo("m", typed.Front, typed.Front)
+	_, err = l.MoveTo("m", typed.EndFront, typed.EndFront)
 	t.refused(err, base.ErrNotFound)
 	n, err := l.PushFrontX([]byte("x"))
 	ok(t, n, err, 0)
 	_, err = s.Set("set").Add("m")
 	t.done(err)
-	_, err = l.MoveTo("set", typed.Front, typed.Front) // nothing to move
+	_, err = l.MoveTo("set", typed.EndFront, typed.EndFront) // nothing to move
 	t.refused(err, base.ErrNotFound)
-	_, err = s.List("m").MoveTo("", typed.Front, typed.Front)
+	_, err = s.List("m").MoveTo("", typed.EndFront, typed.EndFront)
 	t.refused(err, base.ErrEmptyKey)
-	name, values, err := l.PopAny(typed.Back, 9, "none", "m", "set")
+	name, values, err := l.PopAny(typed.EndBack, 9, "none", "m", "set")
 	ok(t, values, err, [][]byte{[]byte("c"), []byte("a"), []byte("b")})
 	ok(t, name, nil, "m")
-	_, _, err = l.PopAny(typed.Back, 9, "none", "m", "set")
+	_, _, err = l.PopAny(typed.EndBack, 9, "none", "m", "set")
 	t.refused(err, base.ErrWrongType)
 }

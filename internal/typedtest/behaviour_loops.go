@@ -33,16 +33,26 @@ func Loops() []Loop {
 		{"Hash.All", func(a API) iter.Seq2[string, error] { return mapped(a.Hash("hash").All(), field) }},
 		{"Hash.Prefix", func(a API) iter.Seq2[string, error] { return mapped(a.Hash("hash").Prefix(""), field) }},
 		{"Hash.After", func(a API) iter.Seq2[string, error] { return mapped(a.Hash("hash").After(""), field) }},
+		{"Hash.ScanBack", func(a API) iter.Seq2[string, error] {
+			return mapped(a.Hash("hash").ScanBack(typed.Range{}), field)
+		}},
+		{"Hash.ScanFieldsBack", func(a API) iter.Seq2[string, error] {
+			return mapped(a.Hash("hash").ScanFieldsBack(typed.Range{}), text)
+		}},
 		{"Hash.Fields", func(a API) iter.Seq2[string, error] { return mapped(a.Hash("hash").Fields(), text) }},
 		{"Set.All", set(func(s typed.Set) iter.Seq2[string, error] { return s.All() })},
 		{"Set.Prefix", set(func(s typed.Set) iter.Seq2[string, error] { return s.Prefix("") })},
 		{"Set.After", set(func(s typed.Set) iter.Seq2[string, error] { return s.After("") })},
+		{"Set.ScanBack", set(func(s typed.Set) iter.Seq2[string, error] { return s.ScanBack(typed.Range{}) })},
 		{"Set.Union", set(func(s typed.Set) iter.Seq2[string, error] { return s.Union("second", "large") })},
 		{"Set.Inter", set(func(s typed.Set) iter.Seq2[string, error] { return s.Inter("second") })},
 		{"Set.Inter with look-ups", set(func(s typed.Set) iter.Seq2[string, error] { return s.Inter("large") })},
 		{"Set.Diff", set(func(s typed.Set) iter.Seq2[string, error] { return s.Diff("zero") })},
 		{"Set.Diff with look-ups", set(func(s typed.Set) iter.Seq2[string, error] { return s.Diff("apart") })},
 		{"ZSet.All", func(a API) iter.Seq2[string, error] { return mapped(a.ZSet("zset").All(), member) }},
+		{"ZSet.After", func(a API) iter.Seq2[string, error] {
+			return mapped(a.ZSet("zset").After(typed.Member{Score: negInf}), member)
+		}},
 		{"ZSet.Range by rank", zset(typed.ByRank(0, -1))},
 		{"ZSet.Range by rank, reverse", zset(typed.ByRank(0, -1).Reverse())},
 		{"ZSet.Range by score", zset(typed.ByScore(0, 1e9))},

@@ -54,17 +54,17 @@ func callSetAddTTL(r *run, a API) error {
 // allowed says whether a deadline may follow another, 0 being none.
 func allowed(c typed.Cond, had, at int64) bool {
 	switch c {
-	case typed.NX:
+	case typed.CondNX:
 		return had == 0
-	case typed.XX:
+	case typed.CondXX:
 		return had != 0
-	case typed.GT:
+	case typed.CondGT:
 		return had != 0 && (at == 0 || at > had)
-	case typed.LT:
+	case typed.CondLT:
 		return at != 0 && (had == 0 || at < had)
-	case typed.XX | typed.GT:
+	case typed.CondXX | typed.CondGT:
 		return had != 0 && (at == 0 || at > had)
-	case typed.XX | typed.LT:
+	case typed.CondXX | typed.CondLT:
 		return had != 0 && at != 0 && at < had
 	}
 	return true
@@ -78,11 +78,11 @@ func expireElements(r *run, typ typed.Type, name string,
 	if r.rng.IntN(8) == 0 {
 		at, deadline = 0, time.Time{}
 	}
-	c := choose(r, []typed.Cond{0, 0, 0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.XX | typed.LT,
-		typed.NX | typed.GT, typed.GT | typed.LT, typed.CH})
+	c := choose(r, []typed.Cond{0, 0, 0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondGT, typed.CondXX | typed.CondLT,
+		typed.CondNX | typed.CondGT, typed.CondGT | typed.CondLT, typed.CondCH})
 	e, wantErr := r.model.open(k, typ)
 	want := 0
-	if c == typed.NX|typed.GT || c == typed.GT|typed.LT || c == typed.CH {
+	if c == typed.CondNX|typed.CondGT || c == typed.CondGT|typed.CondLT || c == typed.CondCH {
 		wantErr = base.ErrSyntax
 	}
 	if wantErr == nil {
@@ -218,7 +218,44 @@ func callHashAfter(r *run, a API) error {
 		want = slices.DeleteFunc(fieldsOf(e, ""), func(x typed.Field) bool { return x.Name <= f })
 	}
 	got, err := collect(a.Hash(k).After(f), ownField)
-	return check(r, fmt.Sprintf("Hash(%q).After(%q)", k, f), got, err, want, wantErr)
+	if err := check(r, fmt.Sprintf("Hash(%q).After(%q)", k, f), got, err, want, wantErr); err != nil {
+		return err
+	}
+	part, inPart := r.part()
+	want = nil
+	if wantErr == nil {
+		want = slices.DeleteFunc(fieldsOf(e, ""), func(x typed.Field) bool { return !inPart(x.Name) })
+	}
+	got, err = collect(a.Hash(k).Scan(part), ownField)
+	if err := check(r, fmt.Sprintf("Hash(%q).Scan(%q)", k, part), got, err, want, wantErr); err != nil {
+		return err
+	}
+	fields, err := collect(a.Hash(k).ScanFields(part), asIs)
+	if err := check(r, fmt.Sprintf("Hash(%q).ScanFields(%q)", k, part), fields, err, names(want), wantErr); err != nil {
+		return err
+	}
+	slices.Reverse(want)
+	got, err = collect(a.Hash(k).ScanBack(part), ownField)
+	if err := check(r, fmt.Sprintf("Hash(%q).ScanBack(%q)", k, part), got, err, want, wantErr); err != nil {
+		return err
+	}
+	fields, err = collect(a.Hash(k).ScanFieldsBack(part), asIs)
+	return check(r, fmt.Sprintf("Hash(%q).ScanFieldsBack(%q)", k, part), fields, err, names(want), wantErr)
+}
+
+// part draws a range of names, and what tells whether it has a name.
+func (r *run) part() (typed.Range, func(name string) bool) {
+	prefix, after, before := choose(r, []string{"", "", "a", "\xff", "m"}), r.member(), r.member()
+	part, has := typed.Prefix(prefix), func(name string) bool { return strings.HasPrefix(name, prefix) }
+	switch choose(r, []int{0, 1, 2, 3}) {
+	case 1:
+		return part.After(after), func(name string) bool { return has(name) && name > after }
+	case 2:
+		return part.Before(before), func(name string) bool { return has(name) && name < before }
+	case 3:
+		return part.After(after).Before(before), func(name string) bool { return has(name) && name > after && name < before }
+	}
+	return part, has
 }
 
 func callSetAfter(r *run, a API) error {
@@ -240,7 +277,21 @@ func callSetAfter(r *run, a API) error {
 		return err
 	}
 	got, err = collect(a.Set(k).Prefix(prefix), asIs)
-	return check(r, fmt.Sprintf("Set(%q).Prefix(%q)", k, prefix), got, err, starting, wantErr)
+	if err := check(r, fmt.Sprintf("Set(%q).Prefix(%q)", k, prefix), got, err, starting, wantErr); err != nil {
+		return err
+	}
+	part, inPart := r.part()
+	var want []string
+	if wantErr == nil {
+		want = slices.DeleteFunc(slices.Sorted(maps.Keys(e.hash)), func(x string) bool { return !inPart(x) })
+	}
+	got, err = collect(a.Set(k).Scan(part), asIs)
+	if err := check(r, fmt.Sprintf("Set(%q).Scan(%q)", k, part), got, err, want, wantErr); err != nil {
+		return err
+	}
+	slices.Reverse(want)
+	got, err = collect(a.Set(k).ScanBack(part), asIs)
+	return check(r, fmt.Sprintf("Set(%q).ScanBack(%q)", k, part), got, err, want, wantErr)
 }
 
 func callSetHasMany(r *run, a API) error {

@@ -228,8 +228,8 @@ func callRenameNX(r *run, a API) error {
 
 func callExpireIf(r *run, a API) error {
 	k, at := r.key(), r.now()+int64(r.rng.IntN(300)-20)
-	c := choose(r, []typed.Cond{0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.XX | typed.LT,
-		typed.NX | typed.LT, typed.GT | typed.LT, typed.CH})
+	c := choose(r, []typed.Cond{0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondGT, typed.CondXX | typed.CondLT,
+		typed.CondNX | typed.CondLT, typed.CondGT | typed.CondLT, typed.CondCH})
 	deadline := time.UnixMilli(at)
 	if r.rng.IntN(8) == 0 {
 		at, deadline = 0, time.Time{}
@@ -244,11 +244,11 @@ func callExpireIf(r *run, a API) error {
 	want := false
 	e := r.model.get(k)
 	switch {
-	case c == typed.NX|typed.LT || c == typed.GT|typed.LT || c == typed.CH:
+	case c == typed.CondNX|typed.CondLT || c == typed.CondGT|typed.CondLT || c == typed.CondCH:
 		wantErr = base.ErrSyntax
 	case e != nil:
-		want = !(c&typed.NX != 0 && e.expiry != 0 || c&typed.XX != 0 && e.expiry == 0 ||
-			c&typed.GT != 0 && far(at) <= far(e.expiry) || c&typed.LT != 0 && far(at) >= far(e.expiry))
+		want = !(c&typed.CondNX != 0 && e.expiry != 0 || c&typed.CondXX != 0 && e.expiry == 0 ||
+			c&typed.CondGT != 0 && far(at) <= far(e.expiry) || c&typed.CondLT != 0 && far(at) >= far(e.expiry))
 		if want {
 			if err := r.model.expire(k, at); err != nil {
 				return err

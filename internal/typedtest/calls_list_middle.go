@@ -15,7 +15,7 @@ var listMiddleCalls = []func(*run, API) error{
 	callPopAny,
 }
 
-func (r *run) end() typed.End { return choose(r, []typed.End{typed.Front, typed.Back}) }
+func (r *run) end() typed.End { return choose(r, []typed.End{typed.EndFront, typed.EndBack}) }
 
 // item is a value that the list holds, or any.
 func (r *run) item(k string) []byte {
@@ -35,7 +35,7 @@ func callPushX(r *run, a API) error {
 	e, wantErr := r.model.open(k, typed.TypeList)
 	if wantErr == nil && len(e.list) > 0 {
 		for _, v := range vs {
-			if end == typed.Front {
+			if end == typed.EndFront {
 				e.list = slices.Insert(e.list, 0, v)
 			} else {
 				e.list = append(e.list, v)
@@ -47,7 +47,7 @@ func callPushX(r *run, a API) error {
 		want = int64(len(e.list))
 	}
 	push := a.List(k).PushBackX
-	if end == typed.Front {
+	if end == typed.EndFront {
 		push = a.List(k).PushFrontX
 	}
 	got, err := push(vs...)
@@ -195,7 +195,7 @@ func callListMove(r *run, a API) error {
 
 // move is MoveTo in the model; e, which is not empty, is the entry of k.
 func (r *run) move(k, dst string, e *entry, from, to typed.End) (v []byte) {
-	if last := len(e.list) - 1; from == typed.Front {
+	if last := len(e.list) - 1; from == typed.EndFront {
 		v, e.list = e.list[0], slices.Clone(e.list[1:])
 	} else {
 		v, e.list = e.list[last], slices.Clone(e.list[:last])
@@ -205,7 +205,7 @@ func (r *run) move(k, dst string, e *entry, from, to typed.End) (v []byte) {
 		r.model.save(k, e)
 		d, _ = r.model.open(dst, typed.TypeList)
 	}
-	if to == typed.Front {
+	if to == typed.EndFront {
 		d.list = slices.Insert(d.list, 0, v)
 	} else {
 		d.list = append(d.list, v)
@@ -221,7 +221,7 @@ func callPopAny(r *run, a API) error {
 		wantErr = base.ErrOutOfRange
 	}
 	for i := 0; i < len(names) && len(want) == 0 && wantErr == nil; i++ {
-		want, wantErr = r.popFrom(names[i], n, end == typed.Front)
+		want, wantErr = r.popFrom(names[i], n, end == typed.EndFront)
 		if len(want) > 0 {
 			wantName = names[i]
 		}

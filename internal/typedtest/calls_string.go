@@ -36,7 +36,7 @@ func callGet(r *run, a API) error {
 func callSet(r *run, a API) error {
 	k, v := r.key(), r.value()
 	var o typed.SetOptions
-	o.Cond = choose(r, []typed.Cond{0, 0, typed.NX, typed.XX})
+	o.Cond = choose(r, []typed.Cond{0, 0, typed.CondNX, typed.CondXX})
 	o.Get = r.rng.IntN(4) == 0
 	switch r.rng.IntN(5) {
 	case 0:

@@ -1,9 +1,11 @@
 package typedtest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/typed"
@@ -19,12 +21,12 @@ var zsetCalls = []func(*run, API) error{
 func callZAdd(r *run, a API) error {
 	k := r.key()
 	members := several(r, func() typed.Member { return typed.Member{Name: r.member(), Score: r.score()} })
-	c := choose(r, []typed.Cond{0, 0, 0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.GT, typed.NX | typed.GT})
+	c := choose(r, []typed.Cond{0, 0, 0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondGT, typed.CondNX | typed.CondGT})
 	if r.rng.IntN(2) == 0 {
-		c |= typed.CH
+		c |= typed.CondCH
 	}
 	e, wantErr := r.model.open(k, typed.TypeZSet)
-	if c&(typed.NX|typed.GT) == typed.NX|typed.GT {
+	if c&(typed.CondNX|typed.CondGT) == typed.CondNX|typed.CondGT {
 		wantErr = base.ErrSyntax
 	}
 	want := 0
@@ -42,12 +44,12 @@ func callZAdd(r *run, a API) error {
 func zadd(e *entry, c typed.Cond, m typed.Member) int {
 	old, had := e.zset[m.Name]
 	switch {
-	case !had && c&typed.XX != 0, had && c&typed.NX != 0,
-		had && c&typed.GT != 0 && m.Score <= old, had && c&typed.LT != 0 && m.Score >= old:
+	case !had && c&typed.CondXX != 0, had && c&typed.CondNX != 0,
+		had && c&typed.CondGT != 0 && m.Score <= old, had && c&typed.CondLT != 0 && m.Score >= old:
 		return 0
 	}
 	e.zset[m.Name] = m.Score + 0 // −0 + 0 is 0
-	if !had || c&typed.CH != 0 && m.Score != old {
+	if !had || c&typed.CondCH != 0 && m.Score != old {
 		return 1
 	}
 	return 0
@@ -128,20 +130,28 @@ func (r *run) zrange() (text string, zr typed.ZRange, choose func(*entry) []type
 		in = func(m typed.Member) bool {
 			return (m.Score > low || m.Score == low && !openMin) && (m.Score < high || m.Score == high && !openMax)
 		}
+		if r.rng.IntN(3) == 0 {
+			last := typed.Member{Name: r.member(), Score: r.score()}
+			zr, in = zr.After(last), met(in, last, reverse)
+			text += fmt.Sprintf(" after %v", last)
+		}
 	case 2:
 		low, high := r.member(), r.member()
 		if low > high && r.rng.IntN(4) > 0 {
 			low, high = high, low
 		}
 		noMax := !openMax && r.rng.IntN(3) == 0
+		noMin := !openMin && !noMax && r.rng.IntN(3) == 0
 		zr = typed.ByLex(low, high)
 		if noMax {
 			zr = typed.ByLexFrom(low)
+		} else if noMin {
+			zr = typed.ByLexTo(high)
 		}
 		byName = true
-		text = fmt.Sprintf("name %q to %q or end %v", low, high, noMax)
+		text = fmt.Sprintf("name %q or end %v to %q or end %v", low, noMin, high, noMax)
 		in = func(m typed.Member) bool {
-			return (m.Name > low || m.Name == low && !openMin) &&
+			return (noMin || m.Name > low || m.Name == low && !openMin) &&
 				(noMax || m.Name < high || m.Name == high && !openMax)
 		}
 	}
@@ -180,6 +190,14 @@ func (r *run) zrange() (text string, zr typed.ZRange, choose func(*entry) []type
 			all = all[:n]
 		}
 		return all
+	}
+}
+
+// met returns in for the members alone that a walk by score meets after last.
+func met(in func(typed.Member) bool, last typed.Member, reverse bool) func(typed.Member) bool {
+	return func(m typed.Member) bool {
+		order := cmp.Or(cmp.Compare(m.Score, last.Score), strings.Compare(m.Name, last.Name))
+		return in(m) && (order > 0 && !reverse || order < 0 && reverse)
 	}
 }
 

@@ -39,9 +39,9 @@ func callZGrow(r *run, a API) error {
 
 func callZIncrIf(r *run, a API) error {
 	k, m, by := r.key(), r.member(), r.score()
-	c := choose(r, []typed.Cond{0, typed.NX, typed.XX, typed.GT, typed.LT, typed.XX | typed.LT, typed.NX | typed.LT, typed.CH})
+	c := choose(r, []typed.Cond{0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondLT, typed.CondNX | typed.CondLT, typed.CondCH})
 	e, wantErr := r.model.open(k, typed.TypeZSet)
-	if c == typed.NX|typed.LT || c == typed.CH {
+	if c == typed.CondNX|typed.CondLT || c == typed.CondCH {
 		wantErr = base.ErrSyntax
 	}
 	want, wantDone := 0.0, false
@@ -49,10 +49,10 @@ func callZIncrIf(r *run, a API) error {
 		old, had := e.zset[m]
 		sum := old + by
 		switch {
-		case had && c&typed.NX != 0, !had && c&typed.XX != 0:
+		case had && c&typed.CondNX != 0, !had && c&typed.CondXX != 0:
 		case math.IsNaN(sum):
 			wantErr = base.ErrNaN
-		case had && c&typed.GT != 0 && !(sum > old), had && c&typed.LT != 0 && !(sum < old):
+		case had && c&typed.CondGT != 0 && !(sum > old), had && c&typed.CondLT != 0 && !(sum < old):
 		default:
 			want, wantDone = sum+0, true
 			e.zset[m] = want
@@ -235,9 +235,9 @@ func joinZ(op byte, a typed.Aggregate, x, y map[string]float64) map[string]float
 		case op == 'd' && both, op == 'i' && !both:
 			continue
 		case !both:
-		case a == typed.Sum:
+		case a == typed.AggregateSum:
 			score = numbered(score + other)
-		case a == typed.Min && other < score, a == typed.Max && other > score:
+		case a == typed.AggregateMin && other < score, a == typed.AggregateMax && other > score:
 			score = other
 		}
 		result[name] = score + 0
@@ -252,7 +252,7 @@ func joinZ(op byte, a typed.Aggregate, x, y map[string]float64) map[string]float
 
 // zoptions draws options for so many sources, and the error they are to give.
 func (r *run) zoptions(sources int) (o typed.ZOptions, err error) {
-	o.Aggregate = choose(r, []typed.Aggregate{typed.Sum, typed.Min, typed.Max})
+	o.Aggregate = choose(r, []typed.Aggregate{typed.AggregateSum, typed.AggregateMin, typed.AggregateMax})
 	switch r.rng.IntN(8) {
 	case 0:
 		o.Weights, err = make([]float64, sources+1), base.ErrSyntax

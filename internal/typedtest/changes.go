@@ -21,7 +21,7 @@ var changesOfKeys = []Call{
 	{"Persist", func(a API) error { return second(a.Key("hash").Persist()) }},
 	{"Rename", func(a API) error { return a.Key("hash").Rename("set") }},
 	{"RenameNX", func(a API) error { return second(a.Key("hash").RenameNX("new")) }},
-	{"ExpireIf", func(a API) error { return second(a.Key("zset").ExpireIf(typed.NX, time.Unix(1e10, 0))) }},
+	{"ExpireIf", func(a API) error { return second(a.Key("zset").ExpireIf(typed.CondNX, time.Unix(1e10, 0))) }},
 	{"CopyTo", func(a API) error { return second(a.Key("zset").CopyTo("list", true)) }},
 }
 
@@ -102,7 +102,7 @@ var changesOfLists = []Call{
 	{"InsertAfter the last", func(a API) error { return second(a.List("list").InsertAfter([]byte("z"), nil)) }},
 	{"List.Remove", func(a API) error { return second(a.List("list").Remove(0, []byte("y"))) }},
 	{"List.Remove of the last", func(a API) error { return second(a.List("list").Remove(-1, []byte("z"))) }},
-	{"List.MoveTo", func(a API) error { return second(a.List("list").MoveTo("other", typed.Front, typed.Back)) }},
-	{"List.MoveTo itself", func(a API) error { return second(a.List("list").MoveTo("list", typed.Front, typed.Back)) }},
-	{"PopAny", func(a API) error { return third(a.List("none").PopAny(typed.Back, 2, "list")) }},
+	{"List.MoveTo", func(a API) error { return second(a.List("list").MoveTo("other", typed.EndFront, typed.EndBack)) }},
+	{"List.MoveTo itself", func(a API) error { return second(a.List("list").MoveTo("list", typed.EndFront, typed.EndBack)) }},
+	{"PopAny", func(a API) error { return third(a.List("none").PopAny(typed.EndBack, 2, "list")) }},
 }

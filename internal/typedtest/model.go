@@ -165,7 +165,7 @@ func (m *Model) setString(key string, v []byte, o typed.SetOptions) (r typed.Set
 		}
 		r.Old = e.str
 	}
-	if o.Cond == typed.NX && e != nil || o.Cond == typed.XX && e == nil {
+	if o.Cond == typed.CondNX && e != nil || o.Cond == typed.CondXX && e == nil {
 		return r, nil
 	}
 	r.Written = true

@@ -50,7 +50,7 @@ var refusedElements = []refusal{
 	{"second score NaN", base.ErrNaN, func(a API) error {
 		return second(a.ZSet("zset").AddMany(0, typed.Member{Name: "n", Score: 1}, typed.Member{Name: "m", Score: math.NaN()}))
 	}},
-	{"NX with GT", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").AddMany(typed.NX | typed.GT)) }},
+	{"NX with GT", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").AddMany(typed.CondNX | typed.CondGT)) }},
 	{"wrong type", base.ErrWrongType, func(a API) error { return second(a.Hash("set").Set("f", nil)) }},
 	{"wrong type at the destination", base.ErrWrongType, func(a API) error { return second(a.Set("set").MoveTo("zset", "a")) }},
 	{"wrong type among the sources", base.ErrWrongType, func(a API) error { return second(a.Set("zset").StoreUnion("set", "hash")) }},
@@ -64,6 +64,18 @@ var refusedElements = []refusal{
 	}},
 	{"negative count", base.ErrOutOfRange, func(a API) error { return second(a.Set("set").Pop(-1)) }},
 	{"zero range", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
+	{"after a rank", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1).After(typed.Member{})))
+	}},
+	{"after a name", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByLexFrom("").After(typed.Member{})))
+	}},
+	{"after NaN", base.ErrNaN, func(a API) error {
+		return second(collect(a.ZSet("zset").After(typed.Member{Score: math.NaN()}), asIs))
+	}},
+	{"open end of none", base.ErrSyntax, func(a API) error {
+		return second(a.ZSet("zset").RemoveRange(typed.ByLexTo("b").OpenMin()))
+	}},
 	{"no sources", base.ErrSyntax, func(a API) error { return second(a.Set("set").StoreUnion()) }},
 }
 
@@ -71,8 +83,8 @@ var refusedKeys = []refusal{
 	{"empty name among many", base.ErrEmptyKey, func(a API) error { return second(a.Keys().Drop("set", "")) }},
 	{"no such key to rename", base.ErrNotFound, func(a API) error { return a.Key("none").Rename("set") }},
 	{"copy onto itself", base.ErrSyntax, func(a API) error { return second(a.Key("set").CopyTo("set", true)) }},
-	{"deadline with CH", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CH, time.Time{})) }},
-	{"later and earlier", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.GT|typed.LT, time.Time{})) }},
+	{"deadline with CH", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondCH, time.Time{})) }},
+	{"later and earlier", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondGT|typed.CondLT, time.Time{})) }},
 	{"no such key to rename to a new name", base.ErrNotFound, func(a API) error { return second(a.Key("none").RenameNX("new")) }},
 	{"empty name among pairs", base.ErrEmptyKey, func(a API) error { return second(a.Keys().SetNX(typed.Pair{Name: "new"}, typed.Pair{})) }},
 }
@@ -114,7 +126,7 @@ var refusedBits = []refusal{
 var refusedLists = []refusal{
 	{"beyond the list", base.ErrOutOfRange, func(a API) error { return a.List("list").SetAt(3, nil) }},
 	{"destination is no list", base.ErrWrongType, func(a API) error {
-		return second(a.List("list").MoveTo("set", typed.Front, typed.Back))
+		return second(a.List("list").MoveTo("set", typed.EndFront, typed.EndBack))
 	}},
 	{"insert into a set", base.ErrWrongType, func(a API) error { return second(a.List("set").InsertBefore(nil, nil)) }},
 	{"negative maximal length", base.ErrOutOfRange, func(a API) error {
