@@ -369,7 +369,7 @@ func TestEndsOfARangeAreFoundBesideWriters(t *testing.T) {
 	if testing.Short() {
 		rounds = 2
 	}
-	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.Buffered})
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
 	ok(t, err)
 	defer db.Close()
 	var mu sync.Mutex // state and store are one while it is held

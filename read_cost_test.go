@@ -458,7 +458,7 @@ func TestWhatIsNewerIsSeenRightBehindASeek(t *testing.T) {
 // TestTheHeadOfAQueueIsBehindAGap has much go through a queue: looks at its head pass
 // what was popped once, not each time.
 func TestTheHeadOfAQueueIsBehindAGap(t *testing.T) {
-	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: Buffered})
+	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
 	}
