@@ -93,8 +93,8 @@ func (ks *Keyspace) Delete(key []byte) error { return ks.db.deleteKey(ks.space, 
 // how many there are. Collections in the range go with their elements.
 func (ks *Keyspace) DeleteRange(r Range) error { return ks.db.deleteRange(ks, r) }
 
-// EstimateSize returns about how many bytes of tables the keys of r take on
-// disk, as DB.EstimateSize does.
+// EstimateSize returns about how many bytes of tables the keys of r and the elements
+// of their collections take on disk, as DB.EstimateSize does.
 func (ks *Keyspace) EstimateSize(r Range) (int64, error) { return ks.db.estimateSize(ks.space, r) }
 
 // Compact merges every table that overlaps r down to the last level, as
