@@ -30,8 +30,13 @@ type Txn struct {
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure
 
-	change *commit.Change     // own writes, in order; nil while there are none
-	held   int64              // of them, in bytes, as far as the engine knows
+	change  *commit.Change // own writes, in order; nil while there are none
+	held    int64          // of them, in bytes, as far as the engine knows
+	large   int64          // bytes of those values that an index points to and does not copy
+	indexed struct {       // the change, when the index was brought up to date
+		room  int64 // of its payload: as long as that stays, the payload has not moved
+		large int64
+	}
 	reads  readset.Set        // only if it writes
 	fresh  []uint64           // collection ids it allocated
 	dead   []manifest.IDRange // collections it ended
@@ -200,7 +205,7 @@ func (t *Txn) End() {
 		t.change = nil
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
-	t.view.Own = nil
+	t.view.Own, t.large = nil, 0
 	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {

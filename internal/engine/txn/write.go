@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/memtable"
 )
 
 // Put implements collection.Txn.
@@ -44,14 +45,23 @@ func (t *Txn) write(o record.Op) error {
 		}
 	}
 	c.AddOp(o)
-	n := c.Memory()
+	if len(o.Value) > memtable.LargeValue {
+		t.large += int64(len(o.Value))
+	}
+	t.grown()
+	return nil
+}
+
+// grown tells the engine what the writes and their index hold, if that is much more
+// than it knows of. Large values lie in the change alone.
+func (t *Txn) grown() {
+	n := t.change.Memory()
 	if t.view.Own != nil {
-		n += t.view.Own.Bytes()
+		n += t.view.Own.Bytes() - t.indexed.large
 	}
 	if n-t.held >= tellFrom {
 		t.tellHeld(n)
 	}
-	return nil
 }
 
 // tellFrom is by how much a transaction grows before it tells the engine: small ones
@@ -118,6 +128,12 @@ func (t *Txn) deadIn(number uint32, id uint64) {
 	})
 	if removed {
 		t.view.Own, t.view.OwnSeq = nil, 0
+		t.large = 0
+		for i := range t.change.Len() {
+			if n := len(t.change.Op(i).Value); n > memtable.LargeValue {
+				t.large += int64(n)
+			}
+		}
 	}
 }
 
