@@ -35,7 +35,8 @@ type ExplainedSource struct {
 	Decides   bool
 	Versions  []ExplainedVersion // newest first, at most 16
 	More      bool               // there are older ones
-	RangeDels []uint64           // sequence numbers of range deletes over the key, newest first
+	RangeDels []uint64           // sequence numbers of range deletes over the key, newest first, at most 16
+	Covered   int                // by how many range deletes: more than RangeDels if that is full
 }
 
 // ExplainedVersion is one record of the key.
@@ -71,8 +72,11 @@ type ExplainedCollection struct {
 	NextDue  time.Time // earliest expiry of an element; zero: none
 }
 
-// explainVersions bounds the versions that are listed of a source.
-const explainVersions = 16
+// explainVersions and explainRangeDels bound what is listed of a source.
+const (
+	explainVersions  = 16
+	explainRangeDels = 16
+)
 
 // Explain lists the memtables and tables in which key is looked for, with the
 // versions that each has, and says which of them decides the answer and why. It also
@@ -130,7 +134,8 @@ func (db *DB) explain(ks *keyspace.Space, key []byte) (Explanation, error) {
 // explainSources asks every source about row.
 func explainSources(rs *readstate.State, row []byte, seq base.SeqNum) (all []ExplainedSource, err error) {
 	mem := func(name string, m *readstate.Mem) {
-		s := ExplainedSource{Name: name, RangeDels: coveringSeqs(m.RangeDeletes(), row, seq)}
+		s := ExplainedSource{Name: name}
+		s.cover(m.RangeDeletes(), row, seq)
 		_ = s.read(m.NewIter(false), row, seq) // memory does not fail
 		all = append(all, s)
 	}
@@ -160,7 +165,7 @@ func (s *ExplainedSource) readTable(t *readstate.Table, row []byte, seq base.Seq
 	if err != nil {
 		return err
 	}
-	s.RangeDels = coveringSeqs(r.RangeDeletes(), row, seq)
+	s.cover(r.RangeDeletes(), row, seq)
 	if !r.MayContain(base.HashRow(row)) {
 		s.Skipped = "the filter rules it out"
 	}
@@ -186,12 +191,13 @@ func (s *ExplainedSource) read(it iterator.Iterator, row []byte, seq base.SeqNum
 	return it.Close()
 }
 
-// coveringSeqs returns the sequences, up to seq, of range tombstones over row.
-func coveringSeqs(l *rangedel.List, row []byte, seq base.SeqNum) (seqs []uint64) {
-	for _, s := range l.Covering(row, seq) {
-		seqs = append(seqs, uint64(s))
+// cover lists the newest range tombstones over row up to seq, and counts them all.
+func (s *ExplainedSource) cover(l *rangedel.List, row []byte, seq base.SeqNum) {
+	all := l.Covering(row, seq)
+	s.Covered = len(all)
+	for _, d := range all[:min(len(all), explainRangeDels)] {
+		s.RangeDels = append(s.RangeDels, uint64(d))
 	}
-	return seqs
 }
 
 // timeOf is a time of a record; 0 is none.

@@ -36,6 +36,9 @@ func (s ExplainedSource) write(b *strings.Builder) {
 	for _, seq := range s.RangeDels {
 		fmt.Fprintf(b, "     range delete, sequence %d\n", seq)
 	}
+	if older := s.Covered - len(s.RangeDels); older > 0 {
+		fmt.Fprintf(b, "     %d older range deletes\n", older)
+	}
 	for _, v := range s.Versions {
 		fmt.Fprintf(b, "     %v\n", v)
 	}

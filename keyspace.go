@@ -138,8 +138,8 @@ func (ks *Keyspace) DeleteRange(r Range) error {
 	return ks.db.deleteRange(ks, r)
 }
 
-// EstimateSize returns about how many bytes of tables the keys of r take on
-// disk, as DB.EstimateSize does.
+// EstimateSize returns about how many bytes of tables the keys of r and the elements
+// of their collections take on disk, as DB.EstimateSize does.
 func (ks *Keyspace) EstimateSize(r Range) (int64, error) {
 	db, space := ks.parts()
 	return db.estimateSize(space, r)

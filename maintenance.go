@@ -7,7 +7,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/check"
 	"github.com/siltstonedb/siltstone/internal/engine/checkpoint"
-	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 )
@@ -65,44 +64,6 @@ func (db *DB) compact(ctx context.Context, lo, hi []byte) error {
 		return err
 	}
 	return db.work.Compact(ctx, lo, hi)
-}
-
-// EstimateSize estimates the bytes that the keys of r take in tables on disk. It
-// counts garbage that no merge has freed yet. It does not count memtables, nor named
-// keyspaces: Keyspace.EstimateSize does. It counts the elements of collections only
-// if r is all keys. It reads table indexes only.
-func (db *DB) EstimateSize(r Range) (int64, error) { return db.estimateSize(nil, r) }
-
-func (db *DB) estimateSize(ks *keyspace.Space, r Range) (int64, error) {
-	lo, hi, err := r.deleteRows(ks.Prefix())
-	if err != nil {
-		return 0, err
-	}
-	if db.unopened() {
-		return 0, ErrClosed
-	}
-	rs, n := db.states.Pin()
-	if rs == nil {
-		return 0, ErrClosed
-	}
-	defer db.states.Unpin(rs, n)
-	if err := ks.Writable(); err != nil {
-		return 0, err
-	}
-	var size int64
-	for i := range rs.Runs {
-		for _, t := range rs.Runs[i].Tables {
-			if !t.Overlaps(lo, hi, true) {
-				continue
-			}
-			rd, err := t.Get()
-			if err != nil {
-				return 0, db.states.ReadError(err)
-			}
-			size += rd.ApproximateSize(lo, hi)
-		}
-	}
-	return size, nil
 }
 
 // longCall begins a call that reads much or writes files beside the store's.

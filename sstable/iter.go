@@ -33,6 +33,7 @@ type Iter struct {
 	err error
 
 	block  *block // nil: stands on no entry
+	leased bool   // it came into the cache with a lease for this iterator
 	number int    // of block
 	pos, n int    // record, and how many the block has
 	flat   bool   // keys have one length, records one attribute and no expiry
@@ -278,6 +279,9 @@ func (it *Iter) atLast() *iterator.Entry {
 
 // enter makes b, which has the given number, the block the iterator stands in.
 func (it *Iter) enter(b *block, number int) {
+	if it.block != b {
+		it.leave()
+	}
 	k := &b.keys
 	it.block, it.number, it.n, it.bounded = b, number, k.n, false
 	it.lines.enter(b == &it.own)
@@ -287,7 +291,7 @@ func (it *Iter) enter(b *block, number int) {
 	it.key = append(it.key[:0], k.prefix()...)
 	it.tail = it.key[k.prefixLen:cap(it.key)]
 	it.flat = k.tailWidth == 0 && b.attrWidth == 0 && b.flags&flagExpiry == 0
-	it.entry.Value, it.entry.Lasting = nil, b != &it.own
+	it.entry.Value, it.entry.Lasting = nil, b != &it.own && !it.leased
 	if it.flat {
 		it.rest = max(0, k.tailBase-8)
 		it.entry.Key = it.key[:k.prefixLen+k.tailBase]
@@ -295,9 +299,20 @@ func (it *Iter) enter(b *block, number int) {
 	}
 }
 
+// leave lets go of the block. The memory of one that it leased is used again, if
+// nobody else has found it by the time it is evicted.
+func (it *Iter) leave() {
+	if it.leased {
+		it.block.EndLease()
+		it.leased = false
+	}
+	it.block = nil
+}
+
 // drop makes the iterator stand on no entry and lets go of the block.
 func (it *Iter) drop() {
-	it.block, it.n, it.pos = nil, 0, 0
+	it.leave()
+	it.n, it.pos = 0, 0
 	it.entry = iterator.Entry{}
 	if cap(it.ownBuf) > keepBuffer {
 		it.ownBuf = nil

@@ -1,9 +1,6 @@
 package sstable
 
-import (
-	"math/rand/v2"
-	"slices"
-)
+import "math/rand/v2"
 
 // window is a stretch of a table's file, one or more whole data blocks, read in
 // one piece ahead of an iterator. It is not safe for concurrent use.
@@ -24,6 +21,21 @@ func (w *window) forget() {
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil
 	}
+}
+
+// room makes the buffer n bytes long.
+func (w *window) room(n int) {
+	if cap(w.buf) < n {
+		w.giveBack()
+		w.buf = windows.take(n)
+	}
+	w.buf = w.buf[:n]
+}
+
+// giveBack lets other windows have the buffer.
+func (w *window) giveBack() {
+	windows.put(w.buf)
+	w.offset, w.buf = 0, nil
 }
 
 // holds reports whether the window has the bytes of a block.
@@ -66,8 +78,8 @@ func (w *window) read(r *Reader, i int, backward bool, size int) error {
 			end = offset + length
 		}
 	}
+	w.room(int(end - from))
 	w.offset = from
-	w.buf = slices.Grow(w.buf[:0], int(end-from))[:end-from]
 	return r.readAt(w.buf, from)
 }
 
@@ -100,11 +112,13 @@ func (it *Iter) further() int {
 	return want
 }
 
-// takeBack returns the memory that was lent, and lets go of it.
+// takeBack returns the memory that was lent, and lets the next one who reads ahead
+// have it.
 func (it *Iter) takeBack() {
 	if it.lent > 0 {
 		it.r.o.Cache.Takeback(int64(it.lent))
-		it.lent, it.window.buf = 0, nil
+		it.lent = 0
+		it.window.giveBack()
 	}
 }
 
@@ -135,7 +149,8 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 	if it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
 		return it.loadOwn(number, seek, backward)
 	}
-	o := fetchOptions{hot: seek, keysOnly: it.o.KeysOnly}
+	// A large value lasts, so that a walk backwards need not copy it.
+	o := fetchOptions{hot: seek, lease: length <= maxAhead, keysOnly: it.o.KeysOnly}
 	// A block of more than half the window would be alone there, and copied for
 	// nothing: it is read to where it stays.
 	if it.ahead > firstAhead && (2*length <= int64(it.ahead) || it.window.holds(offset, length)) {
@@ -149,6 +164,8 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 	if err != nil {
 		return it.fail(err)
 	}
+	it.leave()
+	it.block, it.leased = b, o.lease
 	it.enter(b, number)
 	return true
 }
@@ -182,7 +199,7 @@ func (it *Iter) cached(number int, mark bool) *block {
 
 // loadHead reads what block number, one large record, has beside the value.
 func (it *Iter) loadHead(number int) bool {
-	it.block = nil
+	it.leave()
 	buf, err := it.r.readHead(&it.own, number, it.ownBuf)
 	if it.ownBuf = buf; err != nil {
 		return it.fail(err)
@@ -200,7 +217,7 @@ func (it *Iter) loadOwn(number int, seek, backward bool) bool {
 	} else if !it.o.Cold {
 		size = it.ahead
 	}
-	it.block = nil // what it pointed at is overwritten
+	it.leave() // what it pointed at is overwritten
 	sealed, err := it.window.block(r, number, backward, size)
 	if err == nil {
 		err = r.decode(&it.own, sealed, number)

@@ -160,11 +160,18 @@ func TestFailedReadIsNotAMissingKey(t *testing.T) {
 	}
 }
 
+// A value lasts if it lies in a block that the cache had: one that the iterator has
+// just read is its own, or leased, and its memory is used again.
 func TestValueInTheIteratorsOwnMemoryIsNotLasting(t *testing.T) {
 	file, recs := wideTable(t, S2)
 	own, cached := full(t, file).NewIter(IterOptions{}), mustOpen(t, file, ReaderOptions{Cache: cache.New(64 << 20)}).NewIter(IterOptions{})
 	defer own.Close()
 	defer cached.Close()
+	for e := cached.First(); e != nil; e = cached.Next() {
+		if e.Lasting {
+			t.Fatalf("the value of %q lasts, in a block that was read for the iterator", e.Key)
+		}
+	}
 	for i := range recs {
 		e, c := own.Next, cached.Next
 		if i == 0 {

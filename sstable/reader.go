@@ -346,7 +346,7 @@ func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
 // fetchOptions say how a block is read into the cache.
 type fetchOptions struct {
 	hot      bool   // a point read asks
-	lease    bool   // it has a loan to copy to what it finds, and then ends the lease
+	lease    bool   // whoever asks ends the lease once it has copied, or left, the block
 	keysOnly bool   // packed values may stay packed
 	sealed   []byte // the block's bytes, if they were read already; they are copied
 }

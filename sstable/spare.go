@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -31,4 +32,35 @@ func (s *spare) buffer(n int) []byte {
 		return b.mem[:n]
 	}
 	return slices.Grow([]byte(nil), n)[:n]
+}
+
+// windows are buffers of iterators that have ended, or read no further ahead: a walk
+// that looks at a few records behind its first block would else allocate one each
+// time. Iterators at work have at most what the cache lends.
+var windows buffers
+
+// buffers are pools of buffers, one for each power of two. Safe for concurrent use.
+type buffers [bits.UintSize]sync.Pool
+
+// take returns a buffer with room for n bytes.
+func (p *buffers) take(n int) []byte {
+	if n <= 0 || n > maxAhead { // nothing, or a huge block
+		return slices.Grow([]byte(nil), n)
+	}
+	class := bits.Len(uint(n - 1))
+	if buf, _ := p[class].Get().(*[]byte); buf != nil {
+		return *buf
+	}
+	return slices.Grow([]byte(nil), 1<<class)
+}
+
+// put takes a buffer that nobody points into. One of more than the largest window is
+// left to the collector.
+func (p *buffers) put(buf []byte) {
+	buf = buf[:cap(buf)]
+	if len(buf) == 0 || len(buf) > maxAhead {
+		return
+	}
+	invariants.Poison(buf)
+	p[bits.Len(uint(len(buf)))-1].Put(&buf)
 }

@@ -1,8 +1,14 @@
-// Budget shows that memory stays inside one budget: it loads keys under a small
-// MemoryLimit, then walks the store with several iterators open and reads it at
-// random, and prints the most that was in use.
+// Budget shows that memory stays inside one budget. Each case prints one line, with
+// the most that was in use and the limit for it:
+//
+//	batches   batches of 2 MiB under a small MemoryLimit, on a slow disk, until a kill
+//	reopen    the store that the kill left, on the same disk
+//	load      many keys, one by one
+//	walk      several iterators through that store at once
+//	read      reads at random
 //
 //	go run ./harness/budget                10 M keys of 128 bytes, 64 MiB, 16 iterators
+//	go run ./harness/budget -n 0           batches and reopen only
 //
 // What is in use is what the runtime calls heap in use, garbage included; the
 // store maps nothing. It exits 1 if that went above one and a half times the
@@ -13,9 +19,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"path/filepath"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -26,6 +31,9 @@ type settings struct {
 	load.Settings
 	limit     int64
 	iterators int
+	batches   int
+	kill      bool
+	over      bool // a case went above its bound
 }
 
 func main() {
@@ -33,17 +41,55 @@ func main() {
 	s.Flags()
 	flag.Int64Var(&s.limit, "limit", 64<<20, "MemoryLimit in bytes")
 	flag.IntVar(&s.iterators, "iterators", 16, "iterators open at once")
+	flag.IntVar(&s.batches, "batches", 150, "batches of 2 MiB before the kill; 0: none")
+	flag.BoolVar(&s.kill, "kill", false, "be the process that writes batches to -dir and is killed")
 	flag.Parse()
+	if s.kill {
+		s.Main("budget", s.writeBatches)
+		return
+	}
 	s.Main("budget", s.run)
 }
 
 func (s *settings) run() error {
-	db, err := siltstone.Open(s.Dir, &siltstone.Options{Durability: siltstone.BufferedDurability, MemoryLimit: s.limit})
+	if s.batches > 0 {
+		for _, d := range disks {
+			if err := s.killed(d); err != nil {
+				return err
+			}
+		}
+	}
+	if s.Keys > 0 {
+		if err := s.keys(); err != nil {
+			return err
+		}
+	}
+	if s.over {
+		return errors.New("more was in use than one and a half times the limit")
+	}
+	return nil
+}
+
+// bound is what may be in use: the runtime collects when the heap has grown by a
+// part of itself, so garbage comes on top of the limit.
+func (s *settings) bound() uint64 { return uint64(s.limit) * 3 / 2 }
+
+// say prints the line of one case.
+func (s *settings) say(name string, begin time.Time, peak uint64) {
+	verdict := "ok"
+	if peak > s.bound() {
+		verdict, s.over = "OVER", true
+	}
+	fmt.Printf("%-20s peak heap in use %6.1f MiB, at most %.1f: %s (%v)\n", name, mib(peak), mib(s.bound()), verdict, time.Since(begin).Round(time.Millisecond))
+}
+
+// keys loads keys one by one, walks them and reads them.
+func (s *settings) keys() error {
+	db, err := siltstone.Open(filepath.Join(s.Dir, "keys"), &siltstone.Options{Durability: siltstone.BufferedDurability, MemoryLimit: s.limit})
 	if err != nil {
 		return err
 	}
 	w := watch()
-	var worst uint64
 	for _, step := range []struct {
 		name string
 		do   func(*siltstone.DB) error
@@ -52,22 +98,14 @@ func (s *settings) run() error {
 		if err = step.do(db); err != nil {
 			break
 		}
-		peak := w.take()
-		worst = max(worst, peak)
-		fmt.Printf("%s: %v, peak heap in use %.1f MiB\n", step.name, time.Since(begin).Round(time.Millisecond), mib(peak))
+		s.say(step.name, begin, w.take())
 		if err = compare(db); err != nil {
 			break
 		}
 	}
 	fmt.Println(db.Metrics())
 	w.stop()
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	if worst > uint64(s.limit)*3/2 {
-		return fmt.Errorf("%d bytes were in use, more than one and a half times the limit of %d", worst, s.limit)
-	}
-	return nil
+	return errors.Join(err, db.Close())
 }
 
 func mib(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
@@ -142,40 +180,4 @@ func (s *settings) read(db *siltstone.DB) error {
 		}
 	}
 	return nil
-}
-
-// watcher samples the heap.
-type watcher struct {
-	peak atomic.Uint64
-	quit chan struct{}
-	done sync.WaitGroup
-}
-
-func watch() *watcher {
-	w := &watcher{quit: make(chan struct{})}
-	w.done.Go(func() {
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-w.quit:
-				return
-			case <-tick.C:
-				var m runtime.MemStats
-				runtime.ReadMemStats(&m)
-				if m.HeapInuse > w.peak.Load() {
-					w.peak.Store(m.HeapInuse)
-				}
-			}
-		}
-	})
-	return w
-}
-
-// take returns the peak since the last time.
-func (w *watcher) take() uint64 { return w.peak.Swap(0) }
-
-func (w *watcher) stop() {
-	close(w.quit)
-	w.done.Wait()
 }

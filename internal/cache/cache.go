@@ -257,9 +257,9 @@ func (c *Cache) Takeback(n int64) {
 	c.reserved -= n
 }
 
-// shrink evicts until the blocks take at most room bytes. reuse says that a block
+// shrink evicts until the blocks take at most room bytes. replaced says that a block
 // takes the place. The caller holds mu.
-func (c *Cache) shrink(room int64, reuse bool) {
+func (c *Cache) shrink(room int64, replaced bool) {
 	chances := secondChances
 	for c.probation.bytes+c.main.bytes > max(room, 0) {
 		fromProbation := c.main.count == 0 ||
@@ -280,13 +280,14 @@ func (c *Cache) shrink(room int64, reuse bool) {
 		c.evictions++
 		c.clock++
 		e.slot.gone = c.clock
-		c.remove(e, reuse)
+		c.remove(e, replaced)
 	}
 }
 
-// remove takes e out of its queue and its slot. reuse says that another block takes
-// its place, and might take its memory. The caller holds mu.
-func (c *Cache) remove(e *Entry, reuse bool) {
+// remove takes e out of its queue and its slot. What nobody points at is used again.
+// It is waste all the same unless a block takes its place: it stays in memory beside
+// what pushed it out. The caller holds mu.
+func (c *Cache) remove(e *Entry, replaced bool) {
 	if e.inMain {
 		c.main.unlink(e)
 	} else {
@@ -294,9 +295,11 @@ func (c *Cache) remove(e *Entry, reuse bool) {
 	}
 	e.slot.entry.Store(nil)
 	e.slot = nil // an entry that a reader keeps must not keep its table's slots
-	if reuse && e.held.CompareAndSwap(idle, dead) {
+	recycled := e.held.CompareAndSwap(idle, dead)
+	if recycled {
 		e.recycle(e)
-		return
 	}
-	c.Waste(e.bytes)
+	if !recycled || !replaced {
+		c.Waste(e.bytes)
+	}
 }

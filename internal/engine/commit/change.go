@@ -101,6 +101,10 @@ const opSize = int64(unsafe.Sizeof(op{}))
 func (c *Change) Size() int64   { return int64(len(c.payload)) + opSize*int64(len(c.ops)) }
 func (c *Change) Memory() int64 { return int64(cap(c.payload)) + opSize*int64(cap(c.ops)) }
 
+// Room returns the bytes that the payload has room for. It changes whenever the
+// payload moves.
+func (c *Change) Room() int64 { return int64(cap(c.payload)) }
+
 // SizeOf returns about what AddOp adds to the Size of a change.
 func SizeOf(o record.Op) int64 { return int64(len(o.Key)+len(o.Value)) + opSize }
 

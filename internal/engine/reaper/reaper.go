@@ -186,6 +186,7 @@ func inspect(t *txn.Txn, number uint32, id uint64) (v finding, err error) {
 	if err != nil {
 		return v, err
 	}
+	defer f.Loan.Return()
 	v.row = row
 	held, carries := record.CollectionID(record.Type(f.Attr.Type()), f.Value)
 	carries = carries && held == id && f.Attr.Kind() == base.KindPut

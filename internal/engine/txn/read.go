@@ -71,19 +71,27 @@ func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 	return f, false
 }
 
-// index returns the table of the own writes, brought up to date.
+// index returns the table of the own writes, brought up to date. It points to large
+// values in the payload. If that has moved as it grew, the table is made anew: the old
+// one would keep each place where the payload has been.
 func (t *Txn) index() *memtable.Table {
-	if t.view.Own == nil {
+	if t.view.OwnSeq == rows.OwnBase+base.SeqNum(t.change.Len()) && t.view.Own != nil {
+		return t.view.Own
+	}
+	room := t.change.Room()
+	if t.view.Own == nil || t.own.indexed.large > 0 && room != t.own.indexed.room {
 		t.view.Own = memtable.New(bufferLimit)
 		t.view.OwnSeq = rows.OwnBase
-		t.view.OwnGaps = t.gaps.begin()
+		t.view.OwnGaps = t.own.gaps.begin()
 	}
 	if t.view.OwnGaps != nil {
-		t.gaps.note(t.change, int(t.view.OwnSeq-rows.OwnBase))
+		t.own.gaps.note(t.change, int(t.view.OwnSeq-rows.OwnBase))
 	}
-	// The payload may grow and move, but the bytes that the table points to stay.
+	// What frozen views point to stays, wherever the payload moves.
 	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)
 	t.view.OwnSeq = rows.OwnBase + base.SeqNum(t.change.Len())
+	t.own.indexed.room, t.own.indexed.large = room, t.own.large
+	t.grown()
 	return t.view.Own
 }
 

@@ -32,12 +32,12 @@ type Txn struct {
 
 	change *commit.Change     // own writes, in order; nil while there are none
 	held   int64              // of them, in bytes, as far as the engine knows
+	own    ownWrites          // what is known of them
 	reads  readset.Set        // only if it writes
 	born   births             // collections that began in it
 	dead   []manifest.IDRange // collections it ended
 	spaces []*keyspace.Space  // named keyspaces it was asked to address
 	walks  []*rows.Iter       // open ones, which note what they have read when they move on
-	gaps   ownGaps            // which walks have found among own writes
 
 	scratch collection.Scratch
 	cursors []*cursor // open ones
@@ -203,10 +203,11 @@ func (t *Txn) End() {
 		t.change = nil
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
-	if t.view.Own != nil || t.gaps.off {
+	if t.view.Own != nil || t.own.gaps.off {
 		t.view.Own, t.view.OwnGaps = nil, nil
-		t.gaps.reset()
+		t.own.gaps.reset()
 	}
+	t.own.large = 0
 	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {

@@ -90,7 +90,8 @@ func (t *Txn) removeUnborn() (removed bool) {
 	if t.born.kept = t.change.Len(); removed {
 		// Open walks go on with the old table, in whose numbers their gaps are true.
 		t.view.Own, t.view.OwnSeq, t.view.OwnGaps = nil, 0, nil
-		t.gaps.off = true
+		t.own.gaps.off = true
+		t.own.countLarge(t.change)
 	}
 	return removed
 }

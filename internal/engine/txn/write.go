@@ -7,6 +7,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/memtable"
 )
 
 // Put implements collection.Txn.
@@ -44,14 +45,23 @@ func (t *Txn) write(o record.Op) error {
 		}
 	}
 	c.AddOp(o)
-	n := c.Memory()
+	if len(o.Value) > memtable.LargeValue {
+		t.own.large += int64(len(o.Value))
+	}
+	t.grown()
+	return nil
+}
+
+// grown tells the engine what the writes and their index hold, if that is much more
+// than it knows of. Large values lie in the change alone.
+func (t *Txn) grown() {
+	n := t.change.Memory()
 	if t.view.Own != nil {
-		n += t.view.Own.Bytes()
+		n += t.view.Own.Bytes() - t.own.indexed.large
 	}
 	if n-t.held >= tellFrom {
 		t.tellHeld(n)
 	}
-	return nil
 }
 
 // tellFrom is by how much a transaction grows before it tells the engine: small ones

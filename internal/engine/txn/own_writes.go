@@ -5,7 +5,28 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/memtable"
 )
+
+// ownWrites is what is known of a transaction's own writes beside the change.
+type ownWrites struct {
+	large   int64    // bytes of those values that an index points to and does not copy
+	indexed struct { // the change, when the index was brought up to date
+		room  int64 // of its payload: as long as that stays, the payload has not moved
+		large int64
+	}
+	gaps ownGaps
+}
+
+// countLarge counts the large values of c anew.
+func (o *ownWrites) countLarge(c *commit.Change) {
+	o.large = 0
+	for i := range c.Len() {
+		if n := len(c.Op(i).Value); n > memtable.LargeValue {
+			o.large += int64(n)
+		}
+	}
+}
 
 // ownGaps are the gaps that walks have found in a transaction that has written: behind
 // what it has popped itself, for example.
