@@ -19,8 +19,9 @@ import (
 //
 //  1. no more commits, workers joined
 //  2. memtables flushed to tables, so that the next Open has nothing to replay; the
-//     log ended and synced
-//  3. an edit that says the store is clean
+//     last of these edits says that the store is clean, for the log that it names as
+//     the next has no file
+//  3. log synced; an edit that says the store is clean and retires the log
 //  4. files closed, lock released
 //
 // A store that was poisoned, or whose last flush fails, is only released: the
@@ -60,11 +61,11 @@ func (db *DB) closeFiles() error {
 	files, log := db.section.Files(), db.section.Log()
 	defer files.Close()
 	if db.life.Poisoned() {
-		_, _ = log.Close()
+		_ = log.Close()
 		return db.life.PoisonErr()
 	}
 	flushErr := db.flushAll()
-	_, err := log.Close()
+	err := log.Close()
 	if err = errors.Join(flushErr, err); err != nil || db.life.Poisoned() {
 		return err
 	}

@@ -88,7 +88,7 @@ func (db *DB) abandon() {
 		_ = db.set.Close()
 	}
 	if log := db.section.Log(); log != nil {
-		_, _ = log.Close()
+		_ = log.Close()
 	}
 }
 
@@ -245,7 +245,9 @@ func (db *DB) loadManifest(files storedir.Listing) (*manifest.Info, error) {
 
 // checkFiles compares the directory with the manifest. A crash cannot make a
 // table vanish, nor make a file whose number was never reserved: either means
-// that the manifest is older than the directory, or a file is lost.
+// that the manifest is older than the directory, or a file is lost. The oldest log that
+// is not retired was made, and its name durable, before the edit that names it; only
+// a store that says it is clean needs none.
 func (db *DB) checkFiles(files storedir.Listing) error {
 	s := db.set.State()
 	have := map[base.FileNum]bool{}
@@ -259,6 +261,9 @@ func (db *DB) checkFiles(files storedir.Listing) error {
 		if !have[t.Num] {
 			return base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing")
 		}
+	}
+	if s.MinLog != 0 && !s.Clean && !slices.Contains(files.Logs, s.MinLog) {
+		return base.Corruptf(base.Filename(base.FileLog, s.MinLog), -1, "log is missing")
 	}
 	return nil
 }

@@ -78,7 +78,9 @@ func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
 	m.next = max(m.state.FileLimit, 1)
 	first := max(m.state.IDLimit, 1)
 	m.collections = block[uint64]{first, first}
-	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now()}
+	// A clean store stays clean until the edit that names its first log: until then
+	// there is none, and a start that is cut short is not to be asked for one.
+	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now(), Clean: m.state.Clean}
 	var err error
 	if info != nil && clean {
 		if m.log, err = Continue(m.fs, m.dir, *info); err != nil {

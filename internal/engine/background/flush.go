@@ -51,6 +51,7 @@ func (w *Work) FlushStep() (did bool, err error) {
 	edit, err := w.flushTable(mem, v, at, &r)
 	if err == nil {
 		edit.MinLog = next.Log
+		edit.Clean = w.lastFlush()
 		if err = w.applyFlush(edit, mem); err != nil {
 			w.discardTables(edit.Added)
 		}
@@ -70,6 +71,17 @@ func (w *Work) FlushStep() (did bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// lastFlush reports whether nothing is left in the logs once the oldest full memtable
+// is flushed. Then the edit says so, for the log of the memtable behind it has no file.
+// Commits have ended when the store is closing, so the answer does not change.
+func (w *Work) lastFlush() bool {
+	if !w.cfg.Life.Closing() {
+		return false
+	}
+	rs := w.cfg.States.Current.Load()
+	return rs != nil && len(rs.Imms) == 1 && rs.Mem.Empty()
 }
 
 // applyFlush applies the edit of the oldest full memtable's flush.
