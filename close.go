@@ -59,6 +59,8 @@ func (db *DB) close() error {
 // closeFiles flushes the memtables and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
 	files, log := db.section.Files(), db.section.Log()
+	// Last of all, when the logs have gone: the space for the next start.
+	defer db.keepSpare(0)
 	defer files.Close()
 	if db.life.Poisoned() {
 		_ = log.Close()
@@ -72,7 +74,9 @@ func (db *DB) closeFiles() error {
 	db.removeObsolete()
 	next := db.section.Mem().Log + 1
 	retired := files.Retire(next)
-	err = db.set.Apply(&manifest.Edit{MinLog: next, LastSeq: db.section.LastSeq(), Clean: true}, nil)
+	err = db.spare.Try(func() error {
+		return db.set.Apply(&manifest.Edit{MinLog: next, LastSeq: db.section.LastSeq(), Clean: true}, nil)
+	})
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,8 @@ func (db *DB) closeFiles() error {
 // memtable over it takes the last one's place.
 func (db *DB) flushAll() error {
 	if mem := db.section.Mem(); !mem.Empty() {
-		n, err := db.set.NewFileNum()
+		var n base.FileNum
+		err := db.spare.Try(func() (err error) { n, err = db.set.NewFileNum(); return err })
 		if err != nil {
 			return err
 		}

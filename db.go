@@ -26,7 +26,8 @@ import (
 type DB struct {
 	opts  Options
 	dir   storedir.Dir
-	lock  io.Closer // of the directory
+	lock  io.Closer       // of the directory
+	spare *storedir.Spare // nil in a store that is only read
 	life  *lifecycle.State
 	clock *clock.Clock
 

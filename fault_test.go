@@ -183,8 +183,8 @@ func (n naming) Fatalf(format string, args ...any) {
 	n.TB.Fatalf("%v: "+format, append([]any{n.who}, args...)...)
 }
 
-// A store that cannot be opened for want of space says so, and what it needs. It
-// loses nothing, and can be read meanwhile.
+// A store that cannot be opened for want of space, for what it had kept is gone, says so
+// and what it needs. It loses nothing, and can be read meanwhile.
 func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
 	for _, name := range []string{"new", "closed", "killed"} {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +208,11 @@ func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				} else {
 					db.lock, killed = nil, db
+				}
+			}
+			if name != "new" {
+				if err := mem.Remove("db/SPARE"); err != nil {
+					t.Fatal(err)
 				}
 			}
 			giveBack := takeAll(t, mem)

@@ -135,10 +135,11 @@ func (db *DB) keepLoop() {
 	}
 }
 
-// keepStep prepares the next log, removes files that nothing lists any more, and
-// closes tables beyond the limit.
+// keepStep keeps the space with which a full disk is left and prepares the next log if
+// there is more, removes files that nothing lists any more, and closes tables beyond the
+// limit.
 func (db *DB) keepStep() {
-	if !db.life.Poisoned() && !db.opts.ReadOnly {
+	if !db.opts.ReadOnly && db.keepSpare(db.section.ReplayBytes()) {
 		// A failure is met again, and reported, by the commit that needs the log.
 		_ = db.section.Files().Make(1, 0)
 	}

@@ -38,8 +38,9 @@ import (
 // The store keeps the directory that dir names now, also when the process changes its
 // working directory.
 //
-// On a full disk it is ErrNoSpace, and says how much space it needs: recovery writes
-// what the logs hold to tables before a new log begins.
+// On a full disk the store opens with the space that it had kept, so that deletes can
+// bring more. If there is too little it is ErrNoSpace, and says how much space it needs:
+// recovery writes what the logs hold to tables before a new log begins.
 //
 // Opening a store that was closed costs a few syncs. After a crash Open also replays
 // the logs of the memtables that had not been flushed.
@@ -59,6 +60,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
+		db.spare.Restore()
 		_ = storedir.Unlock(lock) // the first error is the one to tell
 		return nil, needsSpace(err, dir)
 	}
@@ -108,8 +110,11 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db.rows = &rows.Source{States: db.states}
 	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
 	files := commitlog.NewPrepared(dir, func() (base.FileNum, error) { return db.set.NewFileNum() }, func(n base.FileNum) { db.remove(base.FileLog, n) })
+	if !opts.ReadOnly {
+		db.spare = storedir.NewSpare(dir, db.workers.wakeKeep)
+	}
 	db.section = commit.New(commit.Config{
-		States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
+		Spare: db.spare, States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
 		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Manual: opts.manualWork,
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
@@ -131,7 +136,7 @@ func (db *DB) assemble(s *manifest.State) {
 	db.set.Nominations.Added = func() { wake(db.workers.reap) }
 	o := &db.opts
 	db.work = background.New(background.Config{
-		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Life: db.life,
+		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Spare: db.spare, Life: db.life,
 		Tables: o.tables(), MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
 	}, background.Hooks{
 		Flushed: db.report.flushed, Compacted: db.report.compacted, Changed: db.workers.wakeAfterMerge, Remove: db.remove,
@@ -177,6 +182,8 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 //  4. an edit adds those tables and retires the replayed logs
 //  5. only then a new log is activated
 //  6. files that nothing refers to are removed
+//
+// Where the disk is full 3 to 5 are tried again with more room: see withRoom.
 func (db *DB) recover() error {
 	files, err := db.dir.List()
 	if err != nil {
@@ -201,10 +208,15 @@ func (db *DB) recover() error {
 	if db.opts.ReadOnly {
 		return db.recoverReadOnly(r)
 	}
-	if err := db.openManifest(files, info); err != nil {
+	if err := db.withRoom(db.oldManifests(files, info), func() error { return db.openManifest(files, info) }); err != nil {
 		return err
 	}
-	edit, err := r.Tables(db.replayOutput())
+	leftovers := func() bool { return db.removeUnreferenced(files) }
+	var edit *manifest.Edit
+	err = db.withRoom(leftovers, func() (err error) {
+		edit, err = r.Tables(db.replayOutput())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -213,11 +225,15 @@ func (db *DB) recover() error {
 		// trace in the log.
 		edit.LastSeq = r.LastSeq.AfterGap()
 	}
-	if err := db.activate(edit); err != nil {
+	if err := db.activate(edit, leftovers); err != nil {
 		return err
 	}
 	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
+	for _, n := range files.Logs {
+		db.remove(base.FileLog, n)
+	}
+	db.keepSpare(db.section.ReplayBytes())
 	return nil
 }
 
@@ -283,16 +299,22 @@ func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
 
 // activate applies the edit that adds the replayed logs' tables and retires the
 // logs, and starts a new log and an empty memtable.
-func (db *DB) activate(edit *manifest.Edit) error {
-	seg, err := db.section.Files().First()
+func (db *DB) activate(edit *manifest.Edit, leftovers func() bool) error {
+	var seg commitlog.Segment
+	err := db.withRoom(leftovers, func() (err error) {
+		seg, err = db.section.Files().First()
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	mem := &readstate.Mem{Table: db.section.Recycler.New(), Log: seg.Number, Usual: true}
 	last := edit.LastSeq
 	edit.MinLog, edit.Clock = seg.Number, db.clock.Now()
-	err = db.set.Apply(edit, func(v *manifest.Version) {
-		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
+	err = db.withRoom(leftovers, func() error {
+		return db.set.Apply(edit, func(v *manifest.Version) {
+			db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
+		})
 	})
 	if err != nil {
 		return errors.Join(err, seg.Closer.Close())
@@ -349,31 +371,4 @@ func (db *DB) replayJob(m *readstate.Mem, v *manifest.Version, nth int) compacti
 		Age: background.NextAge(v) + uint64(nth), Span: background.Span(m.Table),
 	}
 	return background.FlushJob(db.opts.tables(), &db.states.Points, m, v, at)
-}
-
-// removeUnreferenced removes files that the recovered state does not refer to:
-// outputs of merges that no edit installed, retired logs, older manifests. It runs
-// before the workers start, and goes by a listing from before any new file was made.
-func (db *DB) removeUnreferenced(files storedir.Listing) {
-	live := map[base.FileNum]bool{}
-	for _, t := range db.set.State().Version.AllTables() {
-		live[t.Num] = true
-	}
-	for _, n := range files.Tables {
-		if !live[n] {
-			db.remove(base.FileTable, n)
-		}
-	}
-	for _, n := range files.Logs {
-		db.remove(base.FileLog, n)
-	}
-	_, inUse := db.set.LogName()
-	for _, n := range files.Manifests {
-		if n != inUse {
-			db.remove(base.FileManifest, n)
-		}
-	}
-	for _, name := range files.Temps {
-		_ = db.dir.FS.Remove(db.dir.Join(name))
-	}
 }

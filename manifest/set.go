@@ -86,7 +86,11 @@ func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
 		if m.log, err = Continue(m.fs, m.dir, *info); err != nil {
 			return err
 		}
-		return m.applyLocked(reserve, nil)
+		if err = m.applyLocked(reserve, nil); err != nil {
+			_ = m.log.Close() // the first error is the one to tell
+			m.log = nil
+		}
+		return err
 	}
 	if m.state, err = m.state.Apply(reserve); err != nil {
 		return err
@@ -211,6 +215,13 @@ func (m *Set) Close() error {
 		return nil
 	}
 	return m.log.Close()
+}
+
+// NewLogBytes returns how much space another manifest takes at most.
+func (m *Set) NewLogBytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.log.Size() + reserveStep
 }
 
 // LogName returns the name of the manifest in use, "manifest" in a store that is

@@ -48,11 +48,15 @@ func (w *Work) FlushStep() (did bool, err error) {
 	r := FlushResult{Records: int64(mem.Len())}
 	at, v := w.placeFlush(mem)
 	defer w.end(at)
-	edit, err := w.flushTable(mem, v, at, &r)
+	var edit *manifest.Edit
+	err = w.cfg.Spare.Try(func() (err error) {
+		edit, err = w.flushTable(mem, v, at, &r)
+		return err
+	})
 	if err == nil {
 		edit.MinLog = next.Log
 		edit.Clean = w.lastFlush()
-		if err = w.applyFlush(edit, mem); err != nil {
+		if err = w.cfg.Spare.Try(func() error { return w.applyFlush(edit, mem) }); err != nil {
 			w.discardTables(edit.Added)
 		}
 	}
@@ -204,5 +208,5 @@ func (w *Work) FlushIdle() error {
 	if tombstones == 0 {
 		return nil
 	}
-	return w.cfg.Section.Rotate(mem)
+	return w.cfg.Spare.Try(func() error { return w.cfg.Section.Rotate(mem) })
 }

@@ -54,6 +54,7 @@ type Config struct {
 	Life          *lifecycle.State
 	Dir           storedir.Dir
 	Files         *commitlog.Prepared
+	Spare         *storedir.Spare // for changes that delete
 	MemtableBytes int64
 	MaxDiskBytes  int64 // 0: no limit
 	Manual        bool  // there are no workers: a caller that waits for a flush makes it
@@ -197,7 +198,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		c.postpone(s.clock.Now())
 	}
 	sealed := s.sealedOf(c)
-	waits := 0
+	waits, gave := 0, false
 	for {
 		s.mu.Lock()
 		o, err := s.obstacleLocked(c, sealed, &v)
@@ -226,6 +227,11 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 			err = s.validate(c, &v)
 		}
 		if err != nil {
+			if !gave && c.frees() && errors.Is(err, base.ErrNoSpace) && s.cfg.Spare.Give() {
+				gave = true
+				defer s.cfg.Spare.Done()
+				continue
+			}
 			if waits++; s.spaceMayCome(c, err, waits) {
 				continue
 			}

@@ -211,6 +211,13 @@ func (l *Log) Rotate(next Segment) {
 	l.mu.Unlock()
 }
 
+// Reserved returns how many bytes of disk space the active segment has.
+func (l *Log) Reserved() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.segs[len(l.segs)-1].Reserved
+}
+
 // Appended returns the position behind everything appended so far.
 func (l *Log) Appended() Position {
 	l.mu.Lock()

@@ -37,7 +37,7 @@ type Replay struct {
 
 	logs    []log
 	unused  []log // without a header
-	bytes   int64        // of their files
+	bytes   int64 // of their files
 	records int64
 	begin   time.Time
 	ops     []record.Op
