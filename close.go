@@ -19,8 +19,9 @@ import (
 //
 //  1. no more commits, workers joined
 //  2. memtables flushed to tables, so that the next Open has nothing to replay; the
-//     log ended and synced
-//  3. an edit that says the store is clean
+//     last of these edits says that the store is clean, for the log that it names as
+//     the next has no file
+//  3. log synced; an edit that says the store is clean and retires the log
 //  4. files closed, lock released
 //
 // A store that was poisoned, or whose last flush fails, is only released: the
@@ -58,20 +59,24 @@ func (db *DB) close() error {
 // closeFiles flushes the memtables and ends log and manifest cleanly.
 func (db *DB) closeFiles() error {
 	files, log := db.section.Files(), db.section.Log()
+	// Last of all, when the logs have gone: the space for the next start.
+	defer db.keepBallast(0)
 	defer files.Close()
 	if db.life.Poisoned() {
-		_, _ = log.Close()
+		_ = log.Close()
 		return db.life.PoisonErr()
 	}
 	flushErr := db.flushAll()
-	_, err := log.Close()
+	err := log.Close()
 	if err = errors.Join(flushErr, err); err != nil || db.life.Poisoned() {
 		return err
 	}
 	db.removeObsolete()
 	next := db.section.Mem().Log + 1
 	retired := files.Retire(next)
-	err = db.set.Apply(&manifest.Edit{MinLog: next, LastSeq: db.section.LastSeq(), Clean: true}, nil)
+	err = db.section.Ballast().Try(func() error {
+		return db.set.Apply(&manifest.Edit{MinLog: next, LastSeq: db.section.LastSeq(), Clean: true}, nil)
+	})
 	if err != nil {
 		return err
 	}
@@ -85,7 +90,8 @@ func (db *DB) closeFiles() error {
 // memtable over it takes the last one's place.
 func (db *DB) flushAll() error {
 	if mem := db.section.Mem(); !mem.Empty() {
-		n, err := db.set.NewFileNum()
+		var n base.FileNum
+		err := db.section.Ballast().Try(func() (err error) { n, err = db.set.NewFileNum(); return err })
 		if err != nil {
 			return err
 		}

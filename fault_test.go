@@ -183,8 +183,8 @@ func (n naming) Fatalf(format string, args ...any) {
 	n.TB.Fatalf("%v: "+format, append([]any{n.who}, args...)...)
 }
 
-// A store that cannot be opened for want of space says so, and what it needs. It
-// loses nothing, and can be read meanwhile.
+// A store that cannot be opened for want of space, for what it had kept is gone, says so
+// and what it needs. It loses nothing, and can be read meanwhile.
 func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
 	for _, name := range []string{"new", "closed", "killed"} {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +208,11 @@ func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				} else {
 					db.lock, killed = nil, db
+				}
+			}
+			if name != "new" {
+				if err := mem.Remove("db/BALLAST"); err != nil {
+					t.Fatal(err)
 				}
 			}
 			giveBack := takeAll(t, mem)
@@ -358,4 +363,118 @@ func TestTheReaperIsNoOpenHandle(t *testing.T) {
 	if !did || err != nil || looks == 0 || db.Metrics().Open != (OpenMetrics{}) {
 		t.Errorf("did %v, %v; looked %d times; %+v", did, err, looks, db.Metrics().Open)
 	}
+}
+
+// fillDisk leaves not a byte of the disk free.
+func fillDisk(disk *vfstest.Disk) {
+	disk.SetCapacity(1 << 40)
+	disk.SetCapacity(1<<40 - disk.Free("."))
+}
+
+// The disk is full to the last byte when the store is opened: deletes work. That of all
+// brings the space back by itself; to merge what is left of a part takes room.
+func TestStoreOpensForWritingOnADiskWithoutAByteFree(t *testing.T) {
+	end := map[string]func(db *DB, disk *vfstest.Disk) *vfstest.Disk{
+		"closed": func(db *DB, disk *vfstest.Disk) *vfstest.Disk {
+			fillDisk(disk)
+			mustClose(t, db)
+			fillDisk(disk)
+			return disk
+		},
+		"killed": func(db *DB, disk *vfstest.Disk) *vfstest.Disk { return disk.Image(vfstest.P0, nil) },
+		"cut":    func(db *DB, disk *vfstest.Disk) *vfstest.Disk { return disk.Image(vfstest.P1, nil) },
+	}
+	const n = 6000
+	value := make([]byte, 1000)
+	for name, end := range end {
+		for _, whole := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/whole=%v", name, whole), func(t *testing.T) {
+				disk := vfstest.NewDisk(1)
+				disk.SetCapacity(64 << 20)
+				o := &Options{FS: disk, MemtableBytes: 256 << 10, Compression: NoCompression, Durability: OSDurability}
+				db, err := Open("db", o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range n {
+					if err := db.Put(fmt.Appendf(nil, "key%06d", i), value); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := db.Sync(); err != nil {
+					t.Fatal(err)
+				}
+				full := end(db, disk)
+				fillDisk(full)
+				o = &Options{FS: full, MemtableBytes: 256 << 10, Compression: NoCompression, Durability: OSDurability}
+				again, err := Open("db", o)
+				if err != nil {
+					t.Fatalf("with %d bytes free: %v", full.Free("db"), err)
+				}
+				if !whole {
+					for i := range n / 2 {
+						if err := again.Delete(fmt.Appendf(nil, "key%06d", i+1)); err != nil {
+							t.Fatalf("delete %d: %v", i, err)
+						}
+					}
+					full.SetCapacity(64 << 20)
+				}
+				checkFull(t, again, n, value, true)
+				if err := again.Check(t.Context()); err != nil {
+					t.Error(err)
+				}
+				mustClose(t, again)
+				if full != disk {
+					mustClose(t, db)
+				}
+			})
+		}
+	}
+}
+
+// A start on a full disk uses the space that the store kept for it. When the power is
+// cut meanwhile the next start finds that space in what this one has left.
+func TestPowerCutInAStartOnAFullDiskOpensOnTheFullDisk(t *testing.T) {
+	disk, rng, cuts, ops := vfstest.NewDisk(1), seeded(1), 0, 0
+	disk.SetCapacity(64 << 20)
+	large := func(o *Options) { o.MemtableBytes = 2 << 20 } // the tables of the log outweigh the rest
+	db := mustOpen(t, disk, newHandClock(), large)
+	for i := range 40 {
+		putAt(t, db, SyncDurability, fmt.Sprint("key", i), string(make([]byte, 20_000)))
+		db.keepStep()
+	}
+	full := disk.Image(vfstest.P0, nil)
+	mustClose(t, db)
+	fillDisk(full)
+	full.SetCapacity(1 << 40)
+	size := 1<<40 - full.Free(".")
+	full.SetCapacity(size)
+	full.OnOp(func(op vfstest.Op) {
+		if ops++; ops%tier(7, 1, 1) != 0 {
+			return
+		}
+		for _, p := range vfstest.Profiles() {
+			for image := range full.Images(p, tier(1, 4, 10), rng) {
+				image.SetCapacity(size)
+				cuts++
+				o := denseOptions(image, newHandClock())
+				large(&o)
+				o.Compression = NoCompression
+				again, err := Open("db", &o)
+				if err != nil {
+					t.Fatalf("%v before %v: %v", p, op, err)
+				}
+				if keys := keysOf(t, again); len(keys) != 40 {
+					t.Fatalf("%v before %v: %d keys are left", p, op, len(keys))
+				}
+				mustClose(t, again)
+			}
+		}
+	})
+	again := mustOpen(t, full, newHandClock(), large, func(o *Options) { o.Compression = NoCompression })
+	full.OnOp(nil)
+	if cuts < 50 {
+		t.Errorf("only %d cuts", cuts)
+	}
+	mustClose(t, again)
 }

@@ -135,10 +135,11 @@ func (db *DB) keepLoop() {
 	}
 }
 
-// keepStep prepares the next log, removes files that nothing lists any more, and
-// closes tables beyond the limit.
+// keepStep keeps the space with which a full disk is left and prepares the next log if
+// there is more, removes files that nothing lists any more, and closes tables beyond the
+// limit.
 func (db *DB) keepStep() {
-	if !db.life.Poisoned() && !db.opts.ReadOnly {
+	if !db.opts.ReadOnly && db.keepBallast(db.section.ReplayBytes()) {
 		// A failure is met again, and reported, by the commit that needs the log.
 		_ = db.section.Files().Make(1, 0)
 	}
@@ -147,7 +148,7 @@ func (db *DB) keepStep() {
 }
 
 // logLoop writes out what Buffered commits left in memory: a moment later, or when it
-// has become much. On a machine with a processor to spare commits do not wait for it.
+// has become much. On a machine with a processor to ballast commits do not wait for it.
 func (db *DB) logLoop() {
 	gather, later := db.workers.logGather, time.NewTimer(gatherInterval)
 	later.Stop()

@@ -38,8 +38,9 @@ import (
 // The store keeps the directory that dir names now, also when the process changes its
 // working directory.
 //
-// On a full disk it is ErrNoSpace, and says how much space it needs: recovery writes
-// what the logs hold to tables before a new log begins.
+// On a full disk the store opens with the space that it had kept, so that deletes can
+// bring more. If there is too little it is ErrNoSpace, and says how much space it needs:
+// recovery writes what the logs hold to tables before a new log begins.
 //
 // Opening a store that was closed costs a few syncs. After a crash Open also replays
 // the logs of the memtables that had not been flushed.
@@ -59,6 +60,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	db := newDB(at, opts, lock)
 	if err := db.recover(); err != nil {
 		db.abandon()
+		db.section.Ballast().Restore()
 		_ = storedir.Unlock(lock) // the first error is the one to tell
 		return nil, needsSpace(err, dir)
 	}
@@ -88,7 +90,7 @@ func (db *DB) abandon() {
 		_ = db.set.Close()
 	}
 	if log := db.section.Log(); log != nil {
-		_, _ = log.Close()
+		_ = log.Close()
 	}
 }
 
@@ -108,8 +110,12 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db.rows = &rows.Source{States: db.states}
 	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
 	files := commitlog.NewPrepared(dir, func() (base.FileNum, error) { return db.set.NewFileNum() }, func(n base.FileNum) { db.remove(base.FileLog, n) })
+	var ballast *storedir.Ballast
+	if !opts.ReadOnly {
+		ballast = storedir.NewBallast(dir, db.workers.wakeKeep)
+	}
 	db.section = commit.New(commit.Config{
-		States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
+		Ballast: ballast, States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
 		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Manual: opts.manualWork,
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
@@ -131,7 +137,7 @@ func (db *DB) assemble(s *manifest.State) {
 	db.set.Nominations.Added = func() { wake(db.workers.reap) }
 	o := &db.opts
 	db.work = background.New(background.Config{
-		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Life: db.life,
+		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Ballast: db.section.Ballast(), Life: db.life,
 		Tables: o.tables(), MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
 	}, background.Hooks{
 		Flushed: db.report.flushed, Compacted: db.report.compacted, Changed: db.workers.wakeAfterMerge, Remove: db.remove,
@@ -177,6 +183,8 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 //  4. an edit adds those tables and retires the replayed logs
 //  5. only then a new log is activated
 //  6. files that nothing refers to are removed
+//
+// Where the disk is full 3 to 5 are tried again with more room: see withRoom.
 func (db *DB) recover() error {
 	files, err := db.dir.List()
 	if err != nil {
@@ -201,10 +209,15 @@ func (db *DB) recover() error {
 	if db.opts.ReadOnly {
 		return db.recoverReadOnly(r)
 	}
-	if err := db.openManifest(files, info); err != nil {
+	if err := db.withRoom(db.oldManifests(files, info), func() error { return db.openManifest(files, info) }); err != nil {
 		return err
 	}
-	edit, err := r.Tables(db.replayOutput())
+	leftovers := func() bool { return db.removeUnreferenced(files) }
+	var edit *manifest.Edit
+	err = db.withRoom(leftovers, func() (err error) {
+		edit, err = r.Tables(db.replayOutput())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -213,11 +226,15 @@ func (db *DB) recover() error {
 		// trace in the log.
 		edit.LastSeq = r.LastSeq.AfterGap()
 	}
-	if err := db.activate(edit); err != nil {
+	if err := db.activate(edit, leftovers); err != nil {
 		return err
 	}
 	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
+	for _, n := range files.Logs {
+		db.remove(base.FileLog, n)
+	}
+	db.keepBallast(db.section.ReplayBytes())
 	return nil
 }
 
@@ -245,7 +262,9 @@ func (db *DB) loadManifest(files storedir.Listing) (*manifest.Info, error) {
 
 // checkFiles compares the directory with the manifest. A crash cannot make a
 // table vanish, nor make a file whose number was never reserved: either means
-// that the manifest is older than the directory, or a file is lost.
+// that the manifest is older than the directory, or a file is lost. The oldest log that
+// is not retired was made, and its name durable, before the edit that names it; only
+// a store that says it is clean needs none.
 func (db *DB) checkFiles(files storedir.Listing) error {
 	s := db.set.State()
 	have := map[base.FileNum]bool{}
@@ -259,6 +278,9 @@ func (db *DB) checkFiles(files storedir.Listing) error {
 		if !have[t.Num] {
 			return base.Corruptf(base.Filename(base.FileTable, t.Num), -1, "table is missing")
 		}
+	}
+	if s.MinLog != 0 && !s.Clean && !slices.Contains(files.Logs, s.MinLog) {
+		return base.Corruptf(base.Filename(base.FileLog, s.MinLog), -1, "log is missing")
 	}
 	return nil
 }
@@ -278,16 +300,22 @@ func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
 
 // activate applies the edit that adds the replayed logs' tables and retires the
 // logs, and starts a new log and an empty memtable.
-func (db *DB) activate(edit *manifest.Edit) error {
-	seg, err := db.section.Files().First()
+func (db *DB) activate(edit *manifest.Edit, leftovers func() bool) error {
+	var seg commitlog.Segment
+	err := db.withRoom(leftovers, func() (err error) {
+		seg, err = db.section.Files().First()
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	mem := &readstate.Mem{Table: db.section.Recycler.New(), Log: seg.Number, Usual: true}
 	last := edit.LastSeq
 	edit.MinLog, edit.Clock = seg.Number, db.clock.Now()
-	err = db.set.Apply(edit, func(v *manifest.Version) {
-		db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
+	err = db.withRoom(leftovers, func() error {
+		return db.set.Apply(edit, func(v *manifest.Version) {
+			db.states.Publish(func(rs *readstate.State) { rs.Version, rs.Mem = v, mem })
+		})
 	})
 	if err != nil {
 		return errors.Join(err, seg.Closer.Close())
@@ -346,10 +374,54 @@ func (db *DB) replayJob(m *readstate.Mem, v *manifest.Version, nth int) compacti
 	return background.FlushJob(db.opts.tables(), &db.states.Points, m, v, at)
 }
 
-// removeUnreferenced removes files that the recovered state does not refer to:
-// outputs of merges that no edit installed, retired logs, older manifests. It runs
-// before the workers start, and goes by a listing from before any new file was made.
-func (db *DB) removeUnreferenced(files storedir.Listing) {
+// leastBallast is the space that is kept, beside what replaying the logs takes: for the
+// first log of a start, for the one after it, and for a table of what the first holds.
+const leastBallast = 224 << 10
+
+// keepBallast keeps the space with which a full disk is left, also by a start after a
+// crash: that of the tables which replaying makes, of a manifest and of a log. It
+// reports whether all of it is kept.
+func (db *DB) keepBallast(replay int64) (kept bool) {
+	return !db.life.Poisoned() && db.section.Ballast().Keep(leastBallast+replay+db.set.NewLogBytes())
+}
+
+// withRoom calls a step of a start. If the disk is full it calls it again with the room
+// that the store had kept, and then without the files that a start before, which was
+// cut short, has left: those had taken that room.
+func (db *DB) withRoom(leftovers func() bool, step func() error) error {
+	err := db.section.Ballast().Try(step)
+	if errors.Is(err, ErrNoSpace) && leftovers() {
+		err = storedir.NoSpace(step())
+	}
+	return err
+}
+
+// oldManifests removes the manifests that CURRENT does not name, before there is a new
+// one. It may have been renamed a moment before a crash, so the name is made durable
+// first. Tables stay: what the page cache shows of the manifest may not be on disk.
+func (db *DB) oldManifests(files storedir.Listing, info *manifest.Info) func() bool {
+	return func() (any bool) {
+		if info == nil || db.dir.Sync() != nil {
+			return false
+		}
+		for _, n := range files.Manifests {
+			if n != info.Number {
+				db.remove(base.FileManifest, n)
+				any = true
+			}
+		}
+		for _, name := range files.Temps {
+			_ = db.dir.FS.Remove(db.dir.Join(name))
+		}
+		return any || len(files.Temps) > 0
+	}
+}
+
+// removeUnreferenced removes files that the recovered state does not refer to, and
+// reports whether there was one: outputs of merges that no edit installed, older
+// manifests. It runs before the workers start, once the manifest is writable, and goes
+// by a listing from before any new file was made.
+func (db *DB) removeUnreferenced(files storedir.Listing) (any bool) {
 	live := map[base.FileNum]bool{}
 	for _, t := range db.set.State().Version.AllTables() {
 		live[t.Num] = true
@@ -357,18 +429,19 @@ func (db *DB) removeUnreferenced(files storedir.Listing) {
 	for _, n := range files.Tables {
 		if !live[n] {
 			db.remove(base.FileTable, n)
+			any = true
 		}
-	}
-	for _, n := range files.Logs {
-		db.remove(base.FileLog, n)
 	}
 	_, inUse := db.set.LogName()
 	for _, n := range files.Manifests {
 		if n != inUse {
 			db.remove(base.FileManifest, n)
+			any = true
 		}
 	}
 	for _, name := range files.Temps {
 		_ = db.dir.FS.Remove(db.dir.Join(name))
+		any = true
 	}
+	return any
 }

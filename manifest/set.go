@@ -78,13 +78,19 @@ func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
 	m.next = max(m.state.FileLimit, 1)
 	first := max(m.state.IDLimit, 1)
 	m.collections = block[uint64]{first, first}
-	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now()}
+	// A clean store stays clean until the edit that names its first log: until then
+	// there is none, and a start that is cut short is not to be asked for one.
+	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now(), Clean: m.state.Clean}
 	var err error
 	if info != nil && clean {
 		if m.log, err = Continue(m.fs, m.dir, *info); err != nil {
 			return err
 		}
-		return m.applyLocked(reserve, nil)
+		if err = m.applyLocked(reserve, nil); err != nil {
+			_ = m.log.Close() // the first error is the one to tell
+			m.log = nil
+		}
+		return err
 	}
 	if m.state, err = m.state.Apply(reserve); err != nil {
 		return err
@@ -209,6 +215,13 @@ func (m *Set) Close() error {
 		return nil
 	}
 	return m.log.Close()
+}
+
+// NewLogBytes returns how much space another manifest takes at most.
+func (m *Set) NewLogBytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.log.Size() + reserveStep
 }
 
 // LogName returns the name of the manifest in use, "manifest" in a store that is

@@ -35,12 +35,15 @@ type Chain struct {
 //     a file with the header of another log and no frame: its own header was
 //     lost with the power, and the disk shows what a removed log left there.
 //   - A live log must reach the end that its successor names, exactly.
-//   - Only the last live log may end without a trailer, torn or not.
+//   - Only the last live log may end without a trailer, torn or not. If it has one
+//     there is a file with a higher number: a successor is made, and its name durable,
+//     before a trailer is written.
 //   - The first live log's predecessor is retired, or it has none; any other's
 //     is the live log before it.
 //
-// Everything else is a *base.CorruptionError that names the file to blame. If
-// the newest logs are missing as whole files, nothing here can tell.
+// Everything else is a *base.CorruptionError that names the file to blame. If the
+// newest log is missing, and another file was prepared behind it, nothing here can
+// tell.
 func CheckChain(logs []Found, minLog base.FileNum, dbID uint64) (Chain, error) {
 	var c Chain
 	var prev *Found
@@ -65,6 +68,9 @@ func CheckChain(logs []Found, minLog base.FileNum, dbID uint64) (Chain, error) {
 		}
 		c.Live = append(c.Live, l.Number)
 		prev = l
+	}
+	if prev != nil && prev.Complete && logs[len(logs)-1].Number == prev.Number {
+		return Chain{}, base.Corruptf(base.Filename(base.FileLog, prev.Number), prev.End, "the log ends with a trailer, but the log that follows it is missing")
 	}
 	return c, nil
 }

@@ -54,7 +54,6 @@ func TestChainOfLogs(t *testing.T) {
 	}{
 		{"nothing at all", 4, "", "[] [] []"},
 		{"one log", 4, "4:900~", "[4] [] []"},
-		{"one finished log", 4, "4:900.", "[4] [] []"},
 		{"power cut with a prepared log", 4, "4:900~ 5_", "[4] [5] []"},
 		{"power cut between trailer and header", 4, "4:900. 5_", "[4] [5] []"},
 		{"two logs", 4, "4:900. 5<4@900:300~", "[4 5] [] []"},
@@ -67,6 +66,8 @@ func TestChainOfLogs(t *testing.T) {
 		{"first log after recovery", 7, "5:900. 6<5@900:300~ 7:200~", "[7] [] [5 6]"},
 		{"second cut in recovery", 4, "4:900. 5<4@900:300~ 6_", "[4 5] [6] []"},
 
+		{"finished log without the file of a successor", 4, "4:900.", "000004.wal"},
+		{"newest log is missing", 4, "4:900. 5<4@900:300.", "000005.wal"},
 		{"torn log has a successor", 4, "4:900~ 5<4@1000:300~", "000004.wal"},
 		{"trailer is missing though the end fits", 4, "4:900~ 5<4@900:300~", "000004.wal"},
 		{"log ends short of what its successor says", 4, "4:900. 5<4@1000:300~", "000004.wal"},
@@ -156,6 +157,7 @@ func TestWrittenLogsMakeAChain(t *testing.T) {
 		}
 		header = Header{Number: header.Number + 1, DBID: header.DBID, LogID: header.LogID + 1, Prev: prev, LastSeq: prev.LastSeq}
 	}
+	logs = append(logs, Found{Number: header.Number}) // the file of the last one's successor
 	chain, err := CheckChain(logs, testHeader.Number, testHeader.DBID)
 	if err != nil || len(chain.Live) != 3 {
 		t.Errorf("%+v, %v", chain, err)

@@ -61,6 +61,7 @@ func newTwoLogs(t *testing.T, allocate int64) *twoLogs {
 	}
 	must(t, errors.Join(old.Close(), s.disk.Remove(base.Filename(base.FileLog, 3))))
 	s.files = [2]vfs.File{create(4), create(5)}
+	must(t, create(6).Close()) // 5 is finished, so its successor is made before
 	must(t, s.disk.SyncDir("."))
 	return s
 }
@@ -95,7 +96,7 @@ func (s *twoLogs) look(t *testing.T, rng *rand.Rand, at string) {
 			s.images++
 			a, errA := found(t, image, 4)
 			b, errB := found(t, image, 5)
-			chain, err := CheckChain([]Found{a, b}, 4, 5)
+			chain, err := CheckChain([]Found{a, b, {Number: 6}}, 4, 5)
 			if err = errors.Join(errA, errB, err); err != nil {
 				t.Fatalf("%v before %s: %v", p, at, err)
 			}

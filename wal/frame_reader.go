@@ -59,7 +59,7 @@ func (e *TornError) Is(target error) bool { return target == ErrTorn }
 //     follows a whole frame.
 //   - a *TornError: in bytes that were never known to be durable.
 //   - a *base.CorruptionError: in bytes that a later frame proves to have been
-//     durable.
+//     durable, or in a frame that verifies and does not follow.
 //   - any other: the file could not be read, which says nothing of its end.
 //
 // Every later call returns the same error.
@@ -165,8 +165,13 @@ func (r *FrameReader) trailer(h frameHeader) error {
 	return io.EOF
 }
 
-// judge decides what bytes at the reader's end mean that are no frame.
+// judge decides what bytes at the reader's end mean that are no frame. A frame that
+// verifies and does not follow is damage: no cut makes one, for a writer puts each
+// frame where the one before it ends.
 func (r *FrameReader) judge(bad badFrame) error {
+	if bad == badSequence || bad == badTrailer {
+		return base.Corruptf(r.file.name, r.end, "%w, though it verifies", bad)
+	}
 	found, err := r.file.search(r.end, r.id)
 	switch {
 	case err != nil:

@@ -210,7 +210,18 @@ func TestSequencesMustRise(t *testing.T) {
 	f := &memFile{data: bytes.Clone(data[:ends[1]])}
 	w := NewFrameWriter(f, testHeader.LogID, ends[1], 0) // takes the sequences of the first frame again
 	must(t, w.Append(Frame{First: 41, Count: 1}, h[:]))
-	if line, _, err := replay(f.data); line != "one " || verdict(err) != fmt.Sprintf("torn at %d", ends[1]) {
+	if line, _, err := replay(f.data); line != "one " || verdict(err) != fmt.Sprintf("corrupt at %d", ends[1]) {
+		t.Errorf("replayed %q: %v", line, err)
+	}
+}
+
+// No cut makes such a trailer, so that it is no torn tail though nothing follows.
+func TestTrailerThatDoesNotMatchTheFramesIsDamage(t *testing.T) {
+	data, ends := build(t, "one", "two", doFinish)
+	f := &memFile{data: bytes.Clone(data[:ends[1]])}
+	w := NewFrameWriter(f, testHeader.LogID, ends[1], 900)
+	must(t, w.Finish(1))
+	if line, _, err := replay(f.data); line != "one " || verdict(err) != fmt.Sprintf("corrupt at %d", ends[1]) {
 		t.Errorf("replayed %q: %v", line, err)
 	}
 }

@@ -20,6 +20,7 @@ const (
 	FileManifest          // MANIFEST-000007
 	FileCurrent           // CURRENT: which manifest holds
 	FileLock              // LOCK
+	FileBallast           // BALLAST: reserved space, never read
 	FileTemp              // *.tmp: never read, deleted at open
 )
 
@@ -37,6 +38,8 @@ func Filename(t FileType, n FileNum) string {
 		return "CURRENT"
 	case FileLock:
 		return "LOCK"
+	case FileBallast:
+		return "BALLAST"
 	}
 	return fmt.Sprintf("%06d.tmp", uint64(n))
 }
@@ -49,6 +52,8 @@ func ParseFilename(name string) (FileType, FileNum) {
 		return FileCurrent, 0
 	case "LOCK":
 		return FileLock, 0
+	case "BALLAST":
+		return FileBallast, 0
 	}
 	if s, ok := strings.CutPrefix(name, "MANIFEST-"); ok {
 		return numbered(FileManifest, s)

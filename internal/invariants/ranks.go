@@ -18,6 +18,7 @@ const (
 	Report            // the root's report.mu, held while an event is handed over
 	LogSync           // commitlog.Log.syncing, held across a sync
 	LogSpace          // commitlog.Log.alloc, held while space is reserved
+	Ballast           // storedir.Ballast.mu, held while space is reserved or given back
 	RangeDeletes      // readstate.State.olderMu, held while tables are opened
 	OpenTable         // readstate.Table.opening, held while one is opened
 	Section           // commit.Section.mu: nothing waits, no I/O
@@ -48,6 +49,7 @@ var rules = [ranks]struct {
 	Report:       {name: "report.mu"},
 	LogSync:      {name: "commitlog.Log.syncing"},
 	LogSpace:     {name: "commitlog.Log.alloc"},
+	Ballast:      {name: "storedir.Ballast.mu"},
 	RangeDeletes: {name: "readstate.State.olderMu"},
 	OpenTable:    {name: "readstate.Table.opening"},
 	Section:      {name: "commit.Section.mu", noIO: true},

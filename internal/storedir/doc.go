@@ -3,11 +3,12 @@
 //
 //	dir/
 //	  LOCK            held while the store is open
+//	  BALLAST           space that is kept for a full disk
 //	  CURRENT         names the manifest
 //	  MANIFEST-000001
 //	  000002.wal      …
 //	  000003.sst      …
 //
-// The package imports vfs and internal/base. It does not read the files. A
-// Dir is a value without state; a Partial belongs to one goroutine.
+// The package imports vfs, internal/base and internal/invariants. It does not read the
+// files. A Dir is a value without state; a Partial belongs to one goroutine.
 package storedir

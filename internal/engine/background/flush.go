@@ -48,10 +48,15 @@ func (w *Work) FlushStep() (did bool, err error) {
 	r := FlushResult{Records: int64(mem.Len())}
 	at, v := w.placeFlush(mem)
 	defer w.end(at)
-	edit, err := w.flushTable(mem, v, at, &r)
+	var edit *manifest.Edit
+	err = w.cfg.Ballast.Try(func() (err error) {
+		edit, err = w.flushTable(mem, v, at, &r)
+		return err
+	})
 	if err == nil {
 		edit.MinLog = next.Log
-		if err = w.applyFlush(edit, mem); err != nil {
+		edit.Clean = w.lastFlush()
+		if err = w.cfg.Ballast.Try(func() error { return w.applyFlush(edit, mem) }); err != nil {
 			w.discardTables(edit.Added)
 		}
 	}
@@ -70,6 +75,17 @@ func (w *Work) FlushStep() (did bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// lastFlush reports whether nothing is left in the logs once the oldest full memtable
+// is flushed. Then the edit says so, for the log of the memtable behind it has no file.
+// Commits have ended when the store is closing, so the answer does not change.
+func (w *Work) lastFlush() bool {
+	if !w.cfg.Life.Closing() {
+		return false
+	}
+	rs := w.cfg.States.Current.Load()
+	return rs != nil && len(rs.Imms) == 1 && rs.Mem.Empty()
 }
 
 // applyFlush applies the edit of the oldest full memtable's flush.
@@ -192,5 +208,5 @@ func (w *Work) FlushIdle() error {
 	if tombstones == 0 {
 		return nil
 	}
-	return w.cfg.Section.Rotate(mem)
+	return w.cfg.Ballast.Try(func() error { return w.cfg.Section.Rotate(mem) })
 }

@@ -56,6 +56,7 @@ type Config struct {
 	Rows    *rows.Source
 	Set     *manifest.Set
 	Dir     storedir.Dir
+	Ballast *storedir.Ballast // for flushes
 	Life    *lifecycle.State
 
 	Tables        TableConfig

@@ -54,6 +54,7 @@ type Config struct {
 	Life          *lifecycle.State
 	Dir           storedir.Dir
 	Files         *commitlog.Prepared
+	Ballast       *storedir.Ballast // for changes that delete
 	MemtableBytes int64
 	MaxDiskBytes  int64 // 0: no limit
 	Manual        bool  // there are no workers: a caller that waits for a flush makes it
@@ -148,6 +149,10 @@ func (s *Section) Tombstones() (*readstate.Mem, int) {
 // Files returns the log files that are prepared and in use.
 func (s *Section) Files() *commitlog.Prepared { return s.cfg.Files }
 
+// Ballast returns the space that is kept for a full disk; nil in a store that is open
+// for reading.
+func (s *Section) Ballast() *storedir.Ballast { return s.cfg.Ballast }
+
 // Log returns the log; nil in a store that is open for reading.
 func (s *Section) Log() *commitlog.Log { return s.log }
 
@@ -198,7 +203,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		c.postpone(s.clock.Now())
 	}
 	sealed := s.sealedOf(c)
-	waits := 0
+	waits, gave := 0, false
 	for {
 		s.mu.Lock()
 		o, err := s.obstacleLocked(c, sealed, &v)
@@ -227,6 +232,11 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 			err = s.validate(c, &v)
 		}
 		if err != nil {
+			if !gave && c.frees() && errors.Is(err, base.ErrNoSpace) && s.cfg.Ballast.Give() {
+				gave = true
+				defer s.cfg.Ballast.Done()
+				continue
+			}
 			if waits++; s.spaceMayCome(c, err, waits) {
 				continue
 			}

@@ -73,16 +73,17 @@ func (s *Section) diskFull(c *Change, n int64) error {
 	return nil
 }
 
-// keptFree is headroom for the present memtables and tables.
+// keptFree is headroom for the present memtables and tables, less what the ballast holds
+// for the memtables.
 func (s *Section) keptFree() int64 {
 	rs := s.states.Current.Load()
 	if rs == nil {
 		return headroom(0, 0, s.states.Tables.FileBytes())
 	}
-	unflushed := int64(0)
+	unflushed := -s.cfg.Ballast.Bytes()
 	rs.EachMem(func(m *readstate.Mem) { unflushed += m.Filled() })
 	young := rs.YoungBytes(maxMerge)
-	return headroom(unflushed, young, s.states.Tables.FileBytes()-young)
+	return headroom(max(0, unflushed), young, s.states.Tables.FileBytes()-young)
 }
 
 // MergeRoom returns how many bytes may be written by a merge that need not be: one
@@ -105,7 +106,23 @@ func (s *Section) extend(c *Change) error {
 	if err := s.diskFull(c, n); err != nil {
 		return err
 	}
-	return storedir.NoSpace(s.log.Extend(n))
+	err := storedir.NoSpace(s.log.Extend(n))
+	if err == nil {
+		s.cfg.Ballast.Wanted()
+	}
+	return err
+}
+
+// ReplayBytes returns about how many bytes of tables a start makes of the logs, if the
+// store ends now.
+func (s *Section) ReplayBytes() int64 {
+	bytes := s.log.Reserved()
+	if rs := s.states.Current.Load(); rs != nil {
+		for _, m := range rs.Imms {
+			bytes += m.Bytes()
+		}
+	}
+	return bytes + bytes/8
 }
 
 // prepareFor has the two logs made that a change with a table of its own needs.

@@ -102,7 +102,7 @@ func TestFailureOfASyncBehindIsTheLogs(t *testing.T) {
 	if err := c.l.Wait(c.append("third"), Durable); err == nil || s.syncs != syncs || len(next.data) != 0 {
 		t.Errorf("a failed log went on: %d syncs, %d bytes in the next, error %v", s.syncs-syncs, len(next.data), err)
 	}
-	if _, err := c.l.Close(); err == nil || s.syncs != syncs {
+	if err := c.l.Close(); err == nil || s.syncs != syncs {
 		t.Errorf("Close: %v, %d syncs", err, s.syncs-syncs)
 	}
 }
@@ -201,7 +201,7 @@ func TestSyncsBehindBesideEverythingElse(t *testing.T) {
 	if c.l.Unsynced() != 0 {
 		t.Errorf("%d bytes are unsynced", c.l.Unsynced())
 	}
-	if _, err := c.l.Close(); err != nil {
+	if err := c.l.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -211,6 +211,13 @@ func (l *Log) Rotate(next Segment) {
 	l.mu.Unlock()
 }
 
+// Reserved returns how many bytes of disk space the active segment has.
+func (l *Log) Reserved() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.segs[len(l.segs)-1].Reserved
+}
+
 // Appended returns the position behind everything appended so far.
 func (l *Log) Appended() Position {
 	l.mu.Lock()
@@ -391,10 +398,10 @@ var ErrClosed = errors.New("log is closed")
 
 var errNotEnded = errors.New("log was not ended")
 
-// Close ends the log. A clean log is written out, gets its trailer and is
-// synced, and Close returns where it ends; one that has failed is only
-// released: its descriptors are never synced again.
-func (l *Log) Close() (last wal.Predecessor, err error) {
+// Close ends the log. A clean log is written out and synced; one that has failed is
+// only released: its descriptors are never synced again. The last log gets no trailer:
+// a trailer says that the file of a successor is there.
+func (l *Log) Close() error {
 	werr := l.Wait(l.Appended(), Durable)
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
@@ -407,13 +414,10 @@ func (l *Log) Close() (last wal.Predecessor, err error) {
 		l.err = ErrClosed
 	}
 	l.mu.Unlock()
-	if werr == nil && len(segs) == 1 {
-		last, werr = end(segs[0])
-	}
 	l.alloc.Lock()
 	defer l.alloc.Unlock()
 	for _, s := range segs {
 		werr = errors.Join(werr, s.Closer.Close())
 	}
-	return last, werr
+	return werr
 }

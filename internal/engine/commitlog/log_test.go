@@ -256,7 +256,7 @@ func TestAFailureIsFinalAndReachesEverybody(t *testing.T) {
 	if err := c.l.Wait(c.append("later"), Durable); !errors.Is(err, broken) {
 		t.Errorf("a later commit: %v", err)
 	}
-	if _, err := c.l.Close(); !errors.Is(err, broken) {
+	if err := c.l.Close(); !errors.Is(err, broken) {
 		t.Errorf("Close: %v", err)
 	}
 	if s.syncs != syncs || len(s.data) != size || !s.closed {
@@ -293,7 +293,7 @@ func TestFollowersOfAFailedLeaderGetItsError(t *testing.T) {
 			t.Errorf("a commit of which nobody knows whether it is there: %v", err)
 		}
 	}
-	_, _ = c.l.Close()
+	_ = c.l.Close()
 }
 
 func TestRoomIsWhatWasReserved(t *testing.T) {
@@ -315,7 +315,7 @@ func TestRoomIsWhatWasReserved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.l.Close(); err != nil {
+	if err := c.l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if int64(len(s.data)) > s.reserved {
@@ -365,7 +365,7 @@ func TestManyCommittersAtEveryLevelLoseNothing(t *testing.T) {
 		}
 	}
 	done.Wait()
-	if _, err := c.l.Close(); err != nil {
+	if err := c.l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
@@ -395,7 +395,7 @@ func TestWhatALogTookBeforeItWasClosedHasReachedEveryLevel(t *testing.T) {
 	s := new(sink)
 	l := newLog(t, s)
 	pos := l.Append(1, 1, 0, []byte("payload"), false)
-	if _, err := l.Close(); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, level := range []Level{Gathered, Written, Durable} {

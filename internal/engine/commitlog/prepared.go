@@ -149,7 +149,8 @@ func (p *Prepared) reserved(n base.FileNum, bytes int64, has bool) (there bool) 
 	return i >= 0
 }
 
-// create creates a log file and makes its name durable.
+// create creates a log file and makes its length and its name durable. So a log that
+// is missing or shorter than its header, where one was taken, is damage.
 func (p *Prepared) create() (Segment, error) {
 	num, err := p.newNum()
 	if err != nil {
@@ -164,6 +165,9 @@ func (p *Prepared) create() (Segment, error) {
 		return Segment{}, err
 	}
 	err = storedir.NoSpace(f.Allocate(firstReserve))
+	if err == nil {
+		err = f.Sync()
+	}
 	if err == nil {
 		err = p.dir.Sync()
 	}

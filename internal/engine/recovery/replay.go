@@ -36,6 +36,7 @@ type Replay struct {
 	LastSeq base.SeqNum // the largest sequence met; complete after Judge
 
 	logs    []log
+	unused  []log // without a header
 	bytes   int64 // of their files
 	records int64
 	begin   time.Time
@@ -84,6 +85,10 @@ func (r *Replay) open(n base.FileNum) error {
 	if err != nil {
 		l.file.Close()
 		if errors.Is(err, wal.ErrNoHeader) {
+			r.unused = append(r.unused, l)
+			if n == r.State.MinLog {
+				return l.checkLength()
+			}
 			return nil
 		}
 		return err
@@ -92,6 +97,15 @@ func (r *Replay) open(n base.FileNum) error {
 	r.bytes += l.size
 	if n >= r.State.FileLimit {
 		return base.Corruptf(l.name(), -1, "manifest is older than the directory: number was never reserved")
+	}
+	return nil
+}
+
+// checkLength decides whether a log file without a header may be one that was taken
+// to go on with: its length was durable before.
+func (l *log) checkLength() error {
+	if l.size < wal.HeaderSize {
+		return base.Corruptf(l.name(), l.size, "log is cut short inside its header")
 	}
 	return nil
 }
@@ -136,7 +150,17 @@ func (r *Replay) Judge() error {
 		}
 		found = append(found, f)
 	}
+	last := found[len(found)-1]
+	var next []log // the files that were prepared to follow
+	for _, l := range r.unused {
+		if l.number > last.Number {
+			next, found = append(next, l), append(found, wal.Found{Number: l.number})
+		}
+	}
 	_, err := wal.CheckChain(found, r.State.MinLog, r.State.DBID)
+	if err == nil && last.Complete {
+		err = next[0].checkLength()
+	}
 	return err
 }
 

@@ -1,8 +1,12 @@
 package recovery
 
 import (
+	"errors"
+
 	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -18,10 +22,12 @@ type Output struct {
 
 // Tables writes the records of all logs to tables, memtable by memtable, and makes
 // them durable. It returns the edit that adds them, which the caller is to apply.
-// After an error the tables stay behind, and no manifest names them.
+// After an error the tables stay behind, and no manifest names them. But on a full disk
+// they are removed: Tables may be called again when there is room.
 func (r *Replay) Tables(o Output) (*manifest.Edit, error) {
 	edit := &manifest.Edit{}
 	nth := 0
+	r.records = 0
 	err := r.load(func(m *readstate.Mem) error {
 		err := o.Write(m, r.State.Version, nth, edit)
 		nth++
@@ -29,6 +35,9 @@ func (r *Replay) Tables(o Output) (*manifest.Edit, error) {
 	})
 	if err == nil && len(edit.Added) > 0 {
 		err = r.Dir.Sync()
+	}
+	if err = storedir.NoSpace(err); errors.Is(err, base.ErrNoSpace) {
+		o.Discard(&compaction.Result{Tables: edit.Added})
 	}
 	return edit, err
 }
