@@ -358,9 +358,9 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		{batch(func(b *Batch) { b.Put([]byte("k"), nil); b.Put(nil, nil) }), ErrEmptyKey, "batch operation 2 (put): empty key"},
 		{noneErr, ErrNotFound, `there is no keyspace "none"`},
 		{openErr, nil, "option MemoryLimit: 1048576 is below the least, 8388608"},
-		{bothErr, ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another"},
-		{condErr, ErrSyntax, "the conditions NX and GT contradict each other"},
-		{rangeErr, ErrSyntax, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex"},
+		{bothErr, ErrBadOption, "SetOptions: TTL, At and KeepTTL exclude one another"},
+		{condErr, ErrBadOption, "the conditions NX and GT contradict each other"},
+		{rangeErr, ErrBadOption, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex"},
 		{db.View(context.Background(), func(tx *Tx) error { return tx.Put([]byte("k"), nil) }), ErrReadOnly, "Put in a read-only transaction"},
 		{incrErr, ErrNotNumber, `key "h", field "f": value is not a number`},
 		{db.Update(context.Background(), func(tx *Tx) error {

@@ -10,7 +10,7 @@ import (
 //
 // Absence: ErrNotFound. Refusals, which change nothing: ErrWrongType,
 // ErrReadOnly, ErrEmptyKey, ErrKeyTooLarge, ErrValueTooLarge, ErrTxTooLarge, ErrBadRange,
-// ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrSyntax,
+// ErrBadTTL, ErrNotNumber, ErrOverflow, ErrNaN, ErrOutOfRange, ErrBadOption,
 // ErrNoSpace, ErrTxDone, ErrManaged, ErrNested, ErrDropped. Failures, after which
 // a transaction cannot commit: ErrCorruption, ErrClosed and errors of the file
 // system.
@@ -65,12 +65,13 @@ var (
 	ErrOverflow = base.ErrOverflow
 	// ErrNaN: a score or float is, or would become, not a number.
 	ErrNaN = base.ErrNaN
-	// ErrOutOfRange: a list has no such index.
+	// ErrOutOfRange: a list or string has no such index.
 	ErrOutOfRange = base.ErrOutOfRange
 	// ErrDropped: the keyspace has been dropped.
 	ErrDropped = base.ErrDropped
-	// ErrSyntax: the options of a call contradict each other.
-	ErrSyntax = base.ErrSyntax
+	// ErrBadOption: an option or a count of a call makes no sense, or two contradict each
+	// other.
+	ErrBadOption = base.ErrBadOption
 )
 
 // errMisuse is the kind of what no program means to do: a nil context, function or

@@ -42,14 +42,23 @@ func (m Map[K, V]) KeyDeadline(key K) (time.Time, error) {
 	return m.Handle().FieldDeadline(string(sc.name))
 }
 
-// ExpireKeys gives the keys a deadline and returns for how many it did, as
+// ExpireKeys lets the keys live for ttl from now and returns for how many it did so, as
 // typed.Hash.ExpireFields does.
-func (m Map[K, V]) ExpireKeys(deadline time.Time, c typed.Cond, keys ...K) (int, error) {
+func (m Map[K, V]) ExpireKeys(ttl time.Duration, c typed.Cond, keys ...K) (int, error) {
 	names, err := m.keys.names(keys)
 	if err != nil {
 		return 0, err
 	}
-	return m.Handle().ExpireFields(deadline, c, names...)
+	return m.Handle().ExpireFields(ttl, c, names...)
+}
+
+// ExpireKeysAt is ExpireKeys with a deadline, as typed.Hash.ExpireFieldsAt is.
+func (m Map[K, V]) ExpireKeysAt(deadline time.Time, c typed.Cond, keys ...K) (int, error) {
+	names, err := m.keys.names(keys)
+	if err != nil {
+		return 0, err
+	}
+	return m.Handle().ExpireFieldsAt(deadline, c, names...)
 }
 
 // PersistKeys takes the times to live of the keys away and returns how many had one.
@@ -93,14 +102,23 @@ func (s Set[T]) MemberDeadline(member T) (time.Time, error) {
 	return s.Handle().MemberDeadline(string(sc.name))
 }
 
-// ExpireMembers gives the members a deadline and returns for how many it did, as
+// ExpireMembers lets the members live for ttl from now and returns for how many it did so, as
 // typed.Set.ExpireMembers does.
-func (s Set[T]) ExpireMembers(deadline time.Time, c typed.Cond, members ...T) (int, error) {
+func (s Set[T]) ExpireMembers(ttl time.Duration, c typed.Cond, members ...T) (int, error) {
 	names, err := s.members.names(members)
 	if err != nil {
 		return 0, err
 	}
-	return s.Handle().ExpireMembers(deadline, c, names...)
+	return s.Handle().ExpireMembers(ttl, c, names...)
+}
+
+// ExpireMembersAt is ExpireMembers with a deadline, as typed.Set.ExpireMembersAt is.
+func (s Set[T]) ExpireMembersAt(deadline time.Time, c typed.Cond, members ...T) (int, error) {
+	names, err := s.members.names(members)
+	if err != nil {
+		return 0, err
+	}
+	return s.Handle().ExpireMembersAt(deadline, c, names...)
 }
 
 // PersistMembers takes the times to live of the members away and returns how many had
@@ -145,14 +163,23 @@ func (z ZSet[T]) MemberDeadline(member T) (time.Time, error) {
 	return z.Handle().MemberDeadline(string(sc.name))
 }
 
-// ExpireMembers gives the members a deadline and returns for how many it did, as
+// ExpireMembers lets the members live for ttl from now and returns for how many it did so, as
 // typed.ZSet.ExpireMembers does.
-func (z ZSet[T]) ExpireMembers(deadline time.Time, c typed.Cond, members ...T) (int, error) {
+func (z ZSet[T]) ExpireMembers(ttl time.Duration, c typed.Cond, members ...T) (int, error) {
 	names, err := z.members.names(members)
 	if err != nil {
 		return 0, err
 	}
-	return z.Handle().ExpireMembers(deadline, c, names...)
+	return z.Handle().ExpireMembers(ttl, c, names...)
+}
+
+// ExpireMembersAt is ExpireMembers with a deadline, as typed.ZSet.ExpireMembersAt is.
+func (z ZSet[T]) ExpireMembersAt(deadline time.Time, c typed.Cond, members ...T) (int, error) {
+	names, err := z.members.names(members)
+	if err != nil {
+		return 0, err
+	}
+	return z.Handle().ExpireMembersAt(deadline, c, names...)
 }
 
 // PersistMembers takes the times to live of the members away and returns how many had

@@ -170,7 +170,7 @@ func TestSetAnswersAsItsSet(t *testing.T) {
 	want(t, int64(0))(result.StoreDiff("s", "other"))
 	want(t, []float64{1.5})(s.Pop(2))
 	want(t, []float64(nil))(s.Pop(2))
-	refused[[]float64](t, siltstone.ErrOutOfRange)(s.Pop(-1))
+	refused[[]float64](t, siltstone.ErrBadOption)(s.Pop(-1))
 	want(t, false)(s.Exists())
 }
 

@@ -77,7 +77,7 @@ func (s Set[T]) Random(n int) ([]T, error) {
 
 // Pop removes what Random(n) would have returned, and returns it. A member that
 // cannot be decoded is removed too: the others are returned with an error that
-// joins a *DecodeError for each such one. A negative n is ErrOutOfRange.
+// joins a *DecodeError for each such one. A negative n is ErrBadOption.
 func (s Set[T]) Pop(n int) ([]T, error) {
 	if s.members.codec == nil {
 		return nil, errNoCodec

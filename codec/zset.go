@@ -202,7 +202,7 @@ func (z ZSet[T]) RemoveRange(r typed.ZRange) (removed int, err error) {
 // PopMin removes up to n members with the lowest scores and returns them, lowest
 // first. A member that cannot be decoded is removed too: the others are returned
 // with an error that joins a *DecodeError for each such one. A negative n is
-// ErrOutOfRange.
+// ErrBadOption.
 func (z ZSet[T]) PopMin(n int) ([]Scored[T], error) {
 	if z.members.codec == nil {
 		return nil, errNoCodec

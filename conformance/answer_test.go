@@ -18,7 +18,7 @@ func refusal(err error) string {
 	}{
 		{siltstone.ErrWrongType, "WRONGTYPE"}, {siltstone.ErrNotFound, "NOTFOUND"}, {siltstone.ErrOverflow, "OVERFLOW"},
 		{siltstone.ErrNaN, "NAN"}, {siltstone.ErrNotNumber, "NUMBER"}, {siltstone.ErrOutOfRange, "RANGE"},
-		{siltstone.ErrSyntax, "SYNTAX"}, {siltstone.ErrBadTTL, "TTL"},
+		{siltstone.ErrBadOption, "SYNTAX"}, {siltstone.ErrBadTTL, "TTL"},
 		{siltstone.ErrValueTooLarge, "TOOLARGE"},
 	} {
 		if errors.Is(err, c.err) {

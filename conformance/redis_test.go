@@ -103,6 +103,7 @@ var classes = []struct{ part, class string }{
 	{"not an integer", "NUMBER"},
 	{"is not a float", "NUMBER"},
 	{"not a valid float", "NUMBER"},
+	{"must be positive", "SYNTAX"}, // of a count
 	{"out of range", "RANGE"},
 	{"syntax error", "SYNTAX"},
 	{"not compatible", "SYNTAX"},

@@ -66,9 +66,8 @@ func elementDeadlineTime(k Key, typ record.Type, member string) (time.Time, erro
 
 // expireElements gives the elements a deadline as far as cond allows, and returns
 // for how many it did.
-func expireElements(k Key, typ record.Type, deadline time.Time, cond Cond, members []string) (int, error) {
-	at, err := deadlineAt(deadline)
-	if err != nil {
+func expireElements(k Key, typ record.Type, m moment, cond Cond, members []string) (int, error) {
+	if err := m.check(); err != nil {
 		return 0, err
 	}
 	if err := cond.check(CondNX | CondXX | CondGT | CondLT); err != nil {
@@ -79,6 +78,7 @@ func expireElements(k Key, typ record.Type, deadline time.Time, cond Cond, membe
 		if !found {
 			return 0, err
 		}
+		at := m.deadline(t.Now())
 		if typ == record.TypeHash && at > t.Now() {
 			if err := checkLengths(t, &c, at, cond, members); err != nil {
 				return 0, err

@@ -15,7 +15,7 @@ const maxRepeated = 1 << 24
 // place that knows how: it walks, for rows have no positions.
 func draw[T any](t collection.Txn, c *collection.Collection, n int, o collection.ScanOptions, take func(*collection.Elements, *nameArena) T) ([]T, error) {
 	if n < -maxRepeated {
-		return nil, outOfRange("count", n)
+		return nil, badCount("count", n)
 	}
 	count, err := c.Live(t)
 	if err != nil || count == 0 {

@@ -382,7 +382,7 @@ func TestDeadlinesThatALongValueRefusesAreGivenToNoField(t *testing.T) {
 	must[bool](t)(h.SetTTL("lives", nil, time.Hour))
 	db.Advance(1000)
 	tx := longTxn{db.newTxn()}
-	_, err := handle.Hash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+1), 0, "due 3", "a", "lives", "long", "z")
+	_, err := handle.Hash(tx, "h").ExpireFieldsAt(time.UnixMilli(db.Now()+1), 0, "due 3", "a", "lives", "long", "z")
 	if !errors.Is(err, base.ErrValueTooLarge) {
 		t.Fatal(err)
 	}
@@ -399,11 +399,11 @@ func TestDeadlinesThatALongValueRefusesAreGivenToNoField(t *testing.T) {
 	}
 	// What is not to get a deadline may be as long as it likes.
 	tx = longTxn{db.newTxn()}
-	n, err := handle.Hash(tx, "h").ExpireFields(time.UnixMilli(db.Now()+2*time.Hour.Milliseconds()), typed.CondXX, "long", "lives")
+	n, err := handle.Hash(tx, "h").ExpireFieldsAt(time.UnixMilli(db.Now()+2*time.Hour.Milliseconds()), typed.CondXX, "long", "lives")
 	if n != 1 || err != nil {
 		t.Errorf("only fields with a deadline: %d, %v", n, err)
 	}
-	if n, err := handle.Hash(tx, "h").ExpireFields(time.UnixMilli(1), 0, "long"); n != 1 || err != nil {
+	if n, err := handle.Hash(tx, "h").ExpireFieldsAt(time.UnixMilli(1), 0, "long"); n != 1 || err != nil {
 		t.Errorf("a past deadline: %d, %v", n, err)
 	}
 	db.ended(tx.fakeTxn)

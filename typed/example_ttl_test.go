@@ -23,7 +23,7 @@ func ExampleHash_SetTTL() {
 	fmt.Println(ttl == typed.NoTTL, err)
 
 	// A deadline in the past removes the field.
-	fmt.Println(session.ExpireFields(time.Now().Add(-time.Second), typed.CondXX, "code", "user"))
+	fmt.Println(session.ExpireFieldsAt(time.Now().Add(-time.Second), typed.CondXX, "code", "user"))
 	fmt.Println(session.Has("code"))
 	fmt.Println(session.Len())
 	// Output:

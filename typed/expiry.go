@@ -54,3 +54,29 @@ func ttlOf(now, expiry int64) time.Duration {
 	}
 	return time.Duration(left) * time.Millisecond
 }
+
+// moment is when something expires, as a caller gives it: in some time from now, or at
+// a fixed time.
+type moment struct {
+	in    time.Duration
+	at    time.Time
+	fixed bool
+}
+
+// check refuses what no record can hold.
+func (m moment) check() error {
+	if !m.fixed {
+		return nil
+	}
+	_, err := deadlineAt(m.at)
+	return err
+}
+
+// deadline returns the moment in milliseconds, 0 for none.
+func (m moment) deadline(now int64) int64 {
+	if !m.fixed {
+		return deadlineIn(now, m.in)
+	}
+	at, _ := deadlineAt(m.at) // checked
+	return at
+}

@@ -221,7 +221,7 @@ func (h Hash) fields(r Range, back bool) iter.Seq2[Field, error] {
 // Random returns n different fields, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n fields, of
 // which some may be the same and then share their value; below −2²⁴ it is
-// ErrOutOfRange. The values are yours. Cost: a walk of part of the hash, a quarter
+// ErrBadOption. The values are yours. Cost: a walk of part of the hash, a quarter
 // of it on average for one field. [HRANDFIELD]
 func (h Hash) Random(n int) ([]Field, error) {
 	return collection.View(h.src, func(t collection.Txn) ([]Field, error) {

@@ -45,15 +45,21 @@ func (h Hash) FieldDeadline(field string) (time.Time, error) {
 	return elementDeadlineTime(h.Key, record.TypeHash, field)
 }
 
-// ExpireFields gives the fields a deadline and returns for how many it did: not
-// for fields that are missing or that the condition leaves out. CondNX is for fields
-// without one, CondXX for those with one, CondGT and CondLT for those whose deadline
-// becomes later or earlier, none being later than any; CondNX with another condition,
-// and CondGT with CondLT, are ErrSyntax. A past deadline removes the fields, the zero
-// time is none. The value is written anew. Refused as in Key.ExpireAt, and as in SetTTL
-// for long values. [HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT]
-func (h Hash) ExpireFields(deadline time.Time, c Cond, fields ...string) (int, error) {
-	return expireElements(h.Key, record.TypeHash, deadline, c, fields)
+// ExpireFields lets the fields live for ttl from now, rounded up to a millisecond, and
+// returns for how many it did so: not for fields that are missing or that the condition
+// leaves out. CondNX is for fields without a deadline, CondXX for those with one, CondGT
+// and CondLT for those whose deadline becomes later or earlier, none being later than
+// any; CondNX with another condition, and CondGT with CondLT, are ErrBadOption. A ttl of 0
+// or less removes the fields, NoTTL lets them live for ever. The value is written anew.
+// Refused as in Key.ExpireAt, and as in SetTTL for long values. [HEXPIRE, HPEXPIRE]
+func (h Hash) ExpireFields(ttl time.Duration, c Cond, fields ...string) (int, error) {
+	return expireElements(h.Key, record.TypeHash, moment{in: ttl}, c, fields)
+}
+
+// ExpireFieldsAt is ExpireFields with a deadline: a past one removes the fields, the zero time is
+// none. [HEXPIREAT, HPEXPIREAT]
+func (h Hash) ExpireFieldsAt(deadline time.Time, c Cond, fields ...string) (int, error) {
+	return expireElements(h.Key, record.TypeHash, moment{at: deadline, fixed: true}, c, fields)
 }
 
 // PersistFields takes the times to live of the fields away and returns how many

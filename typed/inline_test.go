@@ -183,11 +183,11 @@ func TestMiddleOfAnInlineListChangesInPlace(t *testing.T) {
 func TestElementWithADeadlineMovesTheCollectionOut(t *testing.T) {
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").Add("a", "b"))
-	must[int](t)(db.Set("s").ExpireMembers(time.UnixMilli(db.now+5), 0, "missing"))
+	must[int](t)(db.Set("s").ExpireMembersAt(time.UnixMilli(db.now+5), 0, "missing"))
 	if id := collectionID(t, db, "s"); id != 0 {
 		t.Errorf("nothing got a deadline, and the set has id %d", id)
 	}
-	must[int](t)(db.Set("s").ExpireMembers(time.UnixMilli(db.now+5), 0, "a"))
+	must[int](t)(db.Set("s").ExpireMembersAt(time.UnixMilli(db.now+5), 0, "a"))
 	if id := collectionID(t, db, "s"); id == 0 {
 		t.Error("the set is inline and has a member with a deadline")
 	}

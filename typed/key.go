@@ -110,7 +110,7 @@ func (k Key) ExpireAt(deadline time.Time) error {
 // there is no such key. CondNX: the key has no deadline; CondXX: it has one; CondGT,
 // CondLT: the new deadline is later, earlier than the one there is. No deadline is
 // later than any, so CondGT never gives a first one, and CondLT always does. CondXX
-// may stand with CondGT or CondLT; other pairs, and CondCH, are ErrSyntax.
+// may stand with CondGT or CondLT; other pairs, and CondCH, are ErrBadOption.
 // [PEXPIREAT NX XX GT LT]
 func (k Key) ExpireIf(c Cond, deadline time.Time) (set bool, err error) {
 	at, err := deadlineAt(deadline)
@@ -215,7 +215,7 @@ func (k Key) rename(t collection.Txn, to string) error {
 
 // CopyTo copies the value and its time to live to the key called to, which must
 // not exist unless replace is set, and reports whether it did; false, too, if
-// there is nothing to copy. Its own name is ErrSyntax. Takes time and space in
+// there is nothing to copy. Its own name is ErrBadOption. Takes time and space in
 // proportion to the value, in one transaction. [COPY]
 func (k Key) CopyTo(to string, replace bool) (copied bool, err error) {
 	return collection.Update(k.src, "", func(t collection.Txn) (bool, error) { return k.copyTo(t, to, replace) })
@@ -226,7 +226,7 @@ func (k Key) copyTo(t collection.Txn, to string, replace bool) (bool, error) {
 		return false, err
 	}
 	if to == k.name {
-		return false, base.Errorf(base.ErrSyntax, "key %s cannot be copied to its own name", base.Quote(k.name))
+		return false, base.Errorf(base.ErrBadOption, "key %s cannot be copied to its own name", base.Quote(k.name))
 	}
 	old, err := k.peek(t)
 	if err != nil {

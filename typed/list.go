@@ -37,7 +37,7 @@ func (e End) String() string {
 
 func checkEnd(e End) error {
 	if e > EndBack {
-		return base.Errorf(base.ErrSyntax, "a list has no End %d", e)
+		return base.Errorf(base.ErrBadOption, "a list has no End %d", e)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (l List) Pos(value []byte) (int64, error) {
 
 // PosMany returns the positions of the values that equal value and that o chooses,
 // in the order in which it looks at them: with a negative Rank from the back. A
-// negative Count or MaxLen is ErrOutOfRange. Cost: a walk as long as o allows.
+// negative Count or MaxLen is ErrBadOption. Cost: a walk as long as o allows.
 // [LPOS RANK COUNT MAXLEN]
 func (l List) PosMany(value []byte, o PosOptions) ([]int64, error) {
 	return collection.View(l.src, func(t collection.Txn) ([]int64, error) { return l.positions(t, value, o) })
@@ -83,11 +83,11 @@ func (l List) PosMany(value []byte, o PosOptions) ([]int64, error) {
 func (l List) positions(t collection.Txn, value []byte, o PosOptions) (at []int64, err error) {
 	switch {
 	case o.Count < 0:
-		return nil, outOfRange("PosOptions: Count", o.Count)
+		return nil, badCount("PosOptions: Count", o.Count)
 	case o.MaxLen < 0:
-		return nil, outOfRange("PosOptions: MaxLen", o.MaxLen)
+		return nil, badCount("PosOptions: MaxLen", o.MaxLen)
 	case o.Rank == math.MinInt64:
-		return nil, outOfRange("PosOptions: Rank", o.Rank)
+		return nil, badCount("PosOptions: Rank", o.Rank)
 	}
 	c, found, err := l.openOld(t)
 	if !found {

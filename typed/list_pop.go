@@ -15,7 +15,7 @@ func (l List) PopFront() ([]byte, error) { return l.popOne(EndFront) }
 func (l List) PopBack() ([]byte, error) { return l.popOne(EndBack) }
 
 // PopFrontN removes up to n values from the front and returns them, first value
-// first. A negative n is ErrOutOfRange. [LPOP count]
+// first. A negative n is ErrBadOption. [LPOP count]
 func (l List) PopFrontN(n int) ([][]byte, error) { return l.popMany(n, EndFront) }
 
 // PopBackN removes up to n values from the back and returns them, last value
@@ -38,7 +38,7 @@ func (l List) popOne(end End) ([]byte, error) {
 func (l List) popMany(n int, end End) ([][]byte, error) {
 	return collection.Update(l.src, l.name, func(t collection.Txn) ([][]byte, error) {
 		if n < 0 {
-			return nil, outOfRange("count", n)
+			return nil, badCount("count", n)
 		}
 		c, found, err := l.openOld(t)
 		if !found || n == 0 {
@@ -51,7 +51,7 @@ func (l List) popMany(n int, end End) ([][]byte, error) {
 // PopAny looks for the first list that is not empty, this one and then the others
 // in their order, removes up to n values from its end and returns them, that end's
 // value first, with the name of the list. If all are empty the name is, too. A
-// negative n is ErrOutOfRange. A key of another type is ErrWrongType if no list
+// negative n is ErrBadOption. A key of another type is ErrWrongType if no list
 // before it had a value. [LMPOP]
 func (l List) PopAny(end End, n int, others ...string) (name string, values [][]byte, err error) {
 	key := ""
@@ -63,7 +63,7 @@ func (l List) PopAny(end End, n int, others ...string) (name string, values [][]
 			return popped{}, err
 		}
 		if n < 0 {
-			return popped{}, outOfRange("count", n)
+			return popped{}, badCount("count", n)
 		}
 		for _, name := range others {
 			if err := collection.CheckName(name); err != nil {

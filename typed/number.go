@@ -162,12 +162,17 @@ func vanishes(s string) bool {
 // before the point, and there are 17 behind it.
 const maxFractionLen = 512
 
-// outOfRange refuses a number that what cannot be.
+// badCount refuses a count or limit that what cannot be.
+func badCount[T int | int64](what string, n T) error {
+	return base.Errorf(base.ErrBadOption, "%s %d makes no sense", what, n)
+}
+
+// outOfRange refuses an offset that what cannot be.
 func outOfRange[T int | int64](what string, n T) error {
 	return base.Errorf(base.ErrOutOfRange, "%s %d is out of range", what, n)
 }
 
 // errNoSources refuses a call that puts sources together and was given none.
 func errNoSources(name string) error {
-	return base.Errorf(base.ErrSyntax, "key %s cannot be made of no sources", base.Quote(name))
+	return base.Errorf(base.ErrBadOption, "key %s cannot be made of no sources", base.Quote(name))
 }

@@ -92,7 +92,7 @@ func TestDeadlineOfThisMomentRemovesAtOnce(t *testing.T) {
 	db := newFake(t, 1)
 	must[int](t)(db.Set("s").Add("stays", "goes"))
 	rows := len(db.rows)
-	if n := must[int](t)(db.Set("s").ExpireMembers(time.UnixMilli(db.Now()), 0, "goes")); n != 1 || len(db.rows) != rows-1 {
+	if n := must[int](t)(db.Set("s").ExpireMembersAt(time.UnixMilli(db.Now()), 0, "goes")); n != 1 || len(db.rows) != rows-1 {
 		t.Errorf("%d removed, %d rows of %d are left", n, len(db.rows), rows)
 	}
 }

@@ -110,7 +110,7 @@ func (s Set) ScanBack(r Range) iter.Seq2[string, error] {
 
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of
-// which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: a walk of part
+// which some may be the same; below −2²⁴ it is ErrBadOption. Cost: a walk of part
 // of the set, a quarter of it on average for one member. [SRANDMEMBER]
 func (s Set) Random(n int) ([]string, error) {
 	return collection.View(s.src, func(t collection.Txn) ([]string, error) {
@@ -125,11 +125,11 @@ func (s Set) Random(n int) ([]string, error) {
 }
 
 // Pop removes what Random(n) would have returned, and returns it. A negative n is
-// ErrOutOfRange. [SPOP]
+// ErrBadOption. [SPOP]
 func (s Set) Pop(n int) ([]string, error) {
 	return collection.Update(s.src, s.name, func(t collection.Txn) ([]string, error) {
 		if n < 0 {
-			return nil, outOfRange("count", n)
+			return nil, badCount("count", n)
 		}
 		c, found, err := collection.OpenOldToWrite(t, s.name, record.TypeSet)
 		if !found || n == 0 {

@@ -24,10 +24,10 @@ func (s Set) Inter(others ...string) iter.Seq2[string, error] {
 }
 
 // InterLen returns how many members Inter would yield, but counts to limit at
-// most; 0 is no limit, a negative one is ErrOutOfRange. [SINTERCARD]
+// most; 0 is no limit, a negative one is ErrBadOption. [SINTERCARD]
 func (s Set) InterLen(limit int64, others ...string) (n int64, err error) {
 	if limit < 0 {
-		return 0, outOfRange("limit", limit)
+		return 0, badCount("limit", limit)
 	}
 	return collection.View(s.src, func(t collection.Txn) (n int64, err error) {
 		sources := append([]string{s.name}, others...)
@@ -49,7 +49,7 @@ func (s Set) Diff(others ...string) iter.Seq2[string, error] {
 // time to live; an empty result leaves no key, and the members of the result have no
 // times to live. The key may be a source itself.
 // Unlike in Union, the set it is called on is not a source unless it is named; no
-// source at all is ErrSyntax. [SUNIONSTORE]
+// source at all is ErrBadOption. [SUNIONSTORE]
 func (s Set) StoreUnion(sources ...string) (n int64, err error) { return s.store(opUnion, sources) }
 
 // StoreInter is StoreUnion with the members that are in all of the sources.

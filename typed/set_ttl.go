@@ -51,10 +51,16 @@ func (s Set) MemberDeadline(member string) (time.Time, error) {
 	return elementDeadlineTime(s.Key, record.TypeSet, member)
 }
 
-// ExpireMembers gives the members a deadline as Hash.ExpireFields does, and returns
+// ExpireMembers lets the members live for ttl as Hash.ExpireFields does, and returns
 // for how many it did.
-func (s Set) ExpireMembers(deadline time.Time, c Cond, members ...string) (int, error) {
-	return expireElements(s.Key, record.TypeSet, deadline, c, members)
+func (s Set) ExpireMembers(ttl time.Duration, c Cond, members ...string) (int, error) {
+	return expireElements(s.Key, record.TypeSet, moment{in: ttl}, c, members)
+}
+
+// ExpireMembersAt is ExpireMembers with a deadline: a past one removes the members, the zero time is
+// none.
+func (s Set) ExpireMembersAt(deadline time.Time, c Cond, members ...string) (int, error) {
+	return expireElements(s.Key, record.TypeSet, moment{at: deadline, fixed: true}, c, members)
 }
 
 // PersistMembers takes the times to live of the members away and returns how many

@@ -112,7 +112,7 @@ func (o *SetOptions) check() (at int64, err error) {
 		}
 	}
 	if expiries > 1 {
-		return 0, base.Errorf(base.ErrSyntax, "SetOptions: TTL, At and KeepTTL exclude one another")
+		return 0, base.Errorf(base.ErrBadOption, "SetOptions: TTL, At and KeepTTL exclude one another")
 	}
 	if err := o.Cond.check(CondNX | CondXX); err != nil {
 		return 0, err

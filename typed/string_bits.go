@@ -202,16 +202,16 @@ const (
 // length, which is that of the longest source; shorter ones and missing ones have
 // zero bits there. As Set it takes a key of any type and clears the time to live.
 // Without a byte in the sources the key is dropped. It may be a source itself.
-// ErrSyntax without sources, with several for BitNot, and for an unknown op;
+// ErrBadOption without sources, with several for BitNot, and for an unknown op;
 // ErrWrongType if a source is no string. [BITOP]
 func (s String) BitOp(op BitOp, sources ...string) (n int64, err error) {
 	switch {
 	case op < BitAnd || op > BitNot:
-		return 0, base.Errorf(base.ErrSyntax, "there is no BitOp %d", op)
+		return 0, base.Errorf(base.ErrBadOption, "there is no BitOp %d", op)
 	case len(sources) == 0:
 		return 0, errNoSources(s.name)
 	case op == BitNot && len(sources) > 1:
-		return 0, base.Errorf(base.ErrSyntax, "BitNot takes one source, not %d", len(sources))
+		return 0, base.Errorf(base.ErrBadOption, "BitNot takes one source, not %d", len(sources))
 	}
 	key := ""
 	if len(sources) == 1 && sources[0] == s.name {

@@ -26,7 +26,7 @@ func (t Type) String() string { return record.Type(t).String() }
 
 // Cond restricts a write to some states of what it would overwrite. Conditions
 // are joined with |; a call refuses one that it does not know or that contradicts
-// another with ErrSyntax.
+// another with ErrBadOption.
 type Cond uint8
 
 const (
@@ -54,7 +54,7 @@ func (c Cond) String() string {
 // check refuses a condition outside allowed, and a contradiction.
 func (c Cond) check(allowed Cond) error {
 	if rest := c &^ allowed; rest != 0 {
-		return base.Errorf(base.ErrSyntax, "the call takes no condition %v", rest)
+		return base.Errorf(base.ErrBadOption, "the call takes no condition %v", rest)
 	}
 	first := CondNX
 	others := c & (CondXX | CondGT | CondLT)
@@ -62,7 +62,7 @@ func (c Cond) check(allowed Cond) error {
 		first, others = CondGT, c&CondLT
 	}
 	if c&first != 0 && others != 0 {
-		return base.Errorf(base.ErrSyntax, "the conditions %v and %v contradict each other", first, others)
+		return base.Errorf(base.ErrBadOption, "the conditions %v and %v contradict each other", first, others)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (z ZSet) Add(member string, score float64) (added bool, err error) {
 // adds, CondXX only changes, CondGT and CondLT change a score only upwards or
 // downwards but still add. It returns how many members are new, with CondCH how
 // many are new or changed. CondNX with CondXX, CondGT or CondLT, and CondGT with
-// CondLT, are ErrSyntax; a NaN among the scores is ErrNaN, and nothing is added.
+// CondLT, are ErrBadOption; a NaN among the scores is ErrNaN, and nothing is added.
 // [ZADD]
 func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 	if err := c.check(CondNX | CondXX | CondGT | CondLT | CondCH); err != nil {

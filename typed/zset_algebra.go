@@ -30,9 +30,9 @@ type ZOptions struct {
 func (o *ZOptions) check(sources int) error {
 	switch {
 	case o.Aggregate > AggregateMax:
-		return base.Errorf(base.ErrSyntax, "ZOptions: there is no aggregate %d", o.Aggregate)
+		return base.Errorf(base.ErrBadOption, "ZOptions: there is no aggregate %d", o.Aggregate)
 	case o.Weights != nil && len(o.Weights) != sources:
-		return base.Errorf(base.ErrSyntax, "ZOptions: %d weights for %d sources", len(o.Weights), sources)
+		return base.Errorf(base.ErrBadOption, "ZOptions: %d weights for %d sources", len(o.Weights), sources)
 	case slices.ContainsFunc(o.Weights, math.IsNaN):
 		return base.Errorf(base.ErrNaN, "ZOptions: a weight is not a number (NaN)")
 	}
@@ -72,7 +72,7 @@ func number(f float64) float64 {
 // a set, whose members score 1; a missing one is empty, here and below. Sums begin
 // with the source that has the fewest members; of equal ones the first is first. An
 // infinite score times 0, and a sum of +Inf and −Inf, are 0. Weights that are not as
-// many as the sources, this one first, are ErrSyntax; NaN among them is ErrNaN. It
+// many as the sources, this one first, are ErrBadOption; NaN among them is ErrNaN. It
 // takes memory for the result alone. [ZUNION]
 func (z ZSet) Union(o ZOptions, others ...string) ([]Member, error) {
 	return z.combined(opUnion, o, others)
@@ -92,11 +92,11 @@ func (z ZSet) Diff(others ...string) ([]Member, error) {
 }
 
 // InterLen returns how many members Inter has, and stops counting at the limit; 0
-// is none. A negative limit is ErrOutOfRange. [ZINTERCARD]
+// is none. A negative limit is ErrBadOption. [ZINTERCARD]
 func (z ZSet) InterLen(limit int64, others ...string) (int64, error) {
 	return collection.View(z.src, func(t collection.Txn) (n int64, err error) {
 		if limit < 0 {
-			return 0, outOfRange("limit", limit)
+			return 0, badCount("limit", limit)
 		}
 		err = combineScored(t, opInter, ZOptions{}, append([]string{z.name}, others...), func([]byte, float64) (bool, error) {
 			n++
@@ -109,7 +109,7 @@ func (z ZSet) InterLen(limit int64, others ...string) (int64, error) {
 // StoreUnion makes this key the union of the sources and returns how many members
 // that has. What the key held before, of whatever type, is dropped, and so is its
 // time to live; an empty result leaves no key. The key may be a source itself, and
-// is one only if it is named. No source at all is ErrSyntax. [ZUNIONSTORE]
+// is one only if it is named. No source at all is ErrBadOption. [ZUNIONSTORE]
 func (z ZSet) StoreUnion(o ZOptions, sources ...string) (int64, error) {
 	return z.store(opUnion, o, sources)
 }

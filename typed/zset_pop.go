@@ -5,11 +5,11 @@ import (
 )
 
 // PopMin removes up to n members with the lowest scores and returns them, lowest
-// first. A negative n is ErrOutOfRange. [ZPOPMIN]
+// first. A negative n is ErrBadOption. [ZPOPMIN]
 func (z ZSet) PopMin(n int) ([]Member, error) { return z.pop(n, ByRank(0, int64(n)-1)) }
 
 // PopMax removes up to n members with the highest scores and returns them, highest
-// first. A negative n is ErrOutOfRange. [ZPOPMAX]
+// first. A negative n is ErrBadOption. [ZPOPMAX]
 func (z ZSet) PopMax(n int) ([]Member, error) { return z.pop(n, ByRank(0, int64(n)-1).Reverse()) }
 
 // PopMinFrom is PopMin of the first among this set and the others, in the order
@@ -46,7 +46,7 @@ func (z ZSet) popFrom(n int, r ZRange, others []string) (from string, popped []M
 
 func (z ZSet) popIn(t collection.Txn, n int, r ZRange) ([]Member, error) {
 	if n < 0 {
-		return nil, outOfRange("count", n)
+		return nil, badCount("count", n)
 	}
 	set, found, err := z.openOldToWrite(t)
 	if !found || n == 0 {

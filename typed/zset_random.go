@@ -16,7 +16,7 @@ type position struct {
 
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of
-// which some may be the same; below −2²⁴ it is ErrOutOfRange. Cost: that of
+// which some may be the same; below −2²⁴ it is ErrBadOption. Cost: that of
 // a look-up by rank for each, or a walk of the set if that is less. [ZRANDMEMBER]
 func (z ZSet) Random(n int) ([]Member, error) {
 	return collection.View(z.src, func(t collection.Txn) ([]Member, error) {
@@ -25,7 +25,7 @@ func (z ZSet) Random(n int) ([]Member, error) {
 			return nil, err
 		}
 		if n < -maxRepeated {
-			return nil, outOfRange("count", n)
+			return nil, badCount("count", n)
 		}
 		live, err := set.Live(t)
 		if err != nil || live == 0 {

@@ -11,7 +11,7 @@ import (
 
 // ZRange chooses members of a sorted set: by rank, by score or by name, all of
 // them or a part, forward or backward. It is a value; its methods return a changed
-// copy. The zero ZRange is refused with ErrSyntax.
+// copy. The zero ZRange is refused with ErrBadOption.
 type ZRange struct {
 	by      rangeBy
 	reverse bool
@@ -82,12 +82,12 @@ func (r ZRange) Limit(skip, n int64) ZRange {
 
 func (r *ZRange) check() error {
 	if r.resumed && r.by != byScore && r.by != 0 {
-		return base.Errorf(base.ErrSyntax, "ZRange: After is for ByScore alone")
+		return base.Errorf(base.ErrBadOption, "ZRange: After is for ByScore alone")
 	}
 	switch r.by {
 	case byRank:
 		if r.limited || r.openMin || r.openMax {
-			return base.Errorf(base.ErrSyntax, "ZRange: ByRank takes no Limit, OpenMin or OpenMax")
+			return base.Errorf(base.ErrBadOption, "ZRange: ByRank takes no Limit, OpenMin or OpenMax")
 		}
 	case byScore:
 		if math.IsNaN(r.low) || math.IsNaN(r.high) {
@@ -99,14 +99,14 @@ func (r *ZRange) check() error {
 		return collection.CheckMember(r.after.Name)
 	case byLex:
 		if r.openMin && r.noMin {
-			return base.Errorf(base.ErrSyntax, "ZRange: OpenMin of a range without a lower bound")
+			return base.Errorf(base.ErrBadOption, "ZRange: OpenMin of a range without a lower bound")
 		}
 		if r.openMax && r.noMax {
-			return base.Errorf(base.ErrSyntax, "ZRange: OpenMax of a range without an upper bound")
+			return base.Errorf(base.ErrBadOption, "ZRange: OpenMax of a range without an upper bound")
 		}
 		return collection.CheckMembers([]string{r.min, r.max})
 	default:
-		return base.Errorf(base.ErrSyntax, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex")
+		return base.Errorf(base.ErrBadOption, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex")
 	}
 	return nil
 }

@@ -56,10 +56,16 @@ func (z ZSet) MemberDeadline(member string) (time.Time, error) {
 	return elementDeadlineTime(z.Key, record.TypeZSet, member)
 }
 
-// ExpireMembers gives the members a deadline as Hash.ExpireFields does, and returns
+// ExpireMembers lets the members live for ttl as Hash.ExpireFields does, and returns
 // for how many it did.
-func (z ZSet) ExpireMembers(deadline time.Time, c Cond, members ...string) (int, error) {
-	return expireElements(z.Key, record.TypeZSet, deadline, c, members)
+func (z ZSet) ExpireMembers(ttl time.Duration, c Cond, members ...string) (int, error) {
+	return expireElements(z.Key, record.TypeZSet, moment{in: ttl}, c, members)
+}
+
+// ExpireMembersAt is ExpireMembers with a deadline: a past one removes the members, the zero time is
+// none.
+func (z ZSet) ExpireMembersAt(deadline time.Time, c Cond, members ...string) (int, error) {
+	return expireElements(z.Key, record.TypeZSet, moment{at: deadline, fixed: true}, c, members)
 }
 
 // PersistMembers takes the times to live of the members away and returns how many

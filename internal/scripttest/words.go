@@ -144,7 +144,7 @@ var named = []error{
 	siltstone.ErrNotFound, siltstone.ErrWrongType, siltstone.ErrTxDone, siltstone.ErrManaged, siltstone.ErrNested, siltstone.ErrClosed, siltstone.ErrReadOnly,
 	siltstone.ErrLocked, siltstone.ErrCorruption, siltstone.ErrIndeterminate, siltstone.ErrPoisoned, siltstone.ErrNoSpace, siltstone.ErrConflict,
 	siltstone.ErrFormatTooNew, siltstone.ErrEmptyKey, siltstone.ErrKeyTooLarge, siltstone.ErrValueTooLarge, siltstone.ErrBadRange, siltstone.ErrBadTTL,
-	siltstone.ErrNotNumber, siltstone.ErrOverflow, siltstone.ErrNaN, siltstone.ErrOutOfRange, siltstone.ErrDropped, siltstone.ErrSyntax,
+	siltstone.ErrNotNumber, siltstone.ErrOverflow, siltstone.ErrNaN, siltstone.ErrOutOfRange, siltstone.ErrDropped, siltstone.ErrBadOption,
 }
 
 // misnamed says what the text of an error claims that errors.Is does not.

@@ -247,7 +247,7 @@ func equalDeadlines(t test, s Store) {
 	for _, k := range []string{"persisted", "renewed", "dropped"} {
 		_, err := s.Hash(k).SetMany(typed.Field{Name: "f"}, typed.Field{Name: "g"})
 		t.done(err)
-		n, err := s.Hash(k).ExpireFields(at, 0, "f", "none such")
+		n, err := s.Hash(k).ExpireFieldsAt(at, 0, "f", "none such")
 		ok(t, n, err, 1)
 		t.done(s.Key(k).ExpireAt(at))
 	}
@@ -282,18 +282,18 @@ func conditionsOfDeadlines(t test, s Store) {
 		{time.Time{}, typed.CondLT, 0, time.Hour}, {time.Time{}, typed.CondGT, 1, typed.NoTTL},
 		{in(time.Hour), typed.CondLT, 1, time.Hour}, {time.Time{}, 0, 1, typed.NoTTL},
 	} {
-		n, err := h.ExpireFields(c.deadline, c.cond, "f")
+		n, err := h.ExpireFieldsAt(c.deadline, c.cond, "f")
 		ok(t, n, err, c.n)
 		ttl, err := h.FieldTTL("f")
 		if err := differ(fmt.Sprintf("after step %d", i), ttl, err, c.ttl, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	n, err := h.ExpireFields(in(0), 0, "f", "f", "none such") // is over: removed
+	n, err := h.ExpireFieldsAt(in(0), 0, "f", "f", "none such") // is over: removed
 	ok(t, n, err, 1)
 	fields, err := collect(h.Fields(), asIs)
 	ok(t, fields, err, []string{"never"})
-	n, err = h.ExpireFields(in(-time.Hour), 0, "never")
+	n, err = h.ExpireFieldsAt(in(-time.Hour), 0, "never")
 	ok(t, n, err, 1)
 	t.gone(s, "h")
 	_, err = h.SetTTL("f", nil, 0)

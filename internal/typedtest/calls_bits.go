@@ -135,7 +135,7 @@ func callBitOp(r *run, a API) error {
 	var want []byte
 	var wantErr error
 	if op == typed.BitNot && len(sources) > 1 {
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	} else {
 		want, wantErr = r.model.bitOp(op, sources)
 	}

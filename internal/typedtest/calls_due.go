@@ -70,9 +70,14 @@ func allowed(c typed.Cond, had, at int64) bool {
 	return true
 }
 
-// expireElements is ExpireFields and ExpireMembers.
-func expireElements(r *run, typ typed.Type, name string,
-	call func(k string, deadline time.Time, c typed.Cond, members ...string) (int, error)) error {
+// expiring are the two forms of ExpireFields and ExpireMembers.
+type expiring struct {
+	in func(ttl time.Duration, c typed.Cond, members ...string) (int, error)
+	at func(deadline time.Time, c typed.Cond, members ...string) (int, error)
+}
+
+// expireElements is ExpireFields and ExpireMembers, in either form.
+func expireElements(r *run, typ typed.Type, name string, on func(k string) expiring) error {
 	k, members, at := r.key(), several(r, r.member), r.now()+int64(r.rng.IntN(300)-20)
 	deadline := time.UnixMilli(at)
 	if r.rng.IntN(8) == 0 {
@@ -83,7 +88,7 @@ func expireElements(r *run, typ typed.Type, name string,
 	e, wantErr := r.model.open(k, typ)
 	want := 0
 	if c == typed.CondNX|typed.CondGT || c == typed.CondGT|typed.CondLT || c == typed.CondCH {
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	}
 	if wantErr == nil {
 		for _, m := range members {
@@ -94,19 +99,27 @@ func expireElements(r *run, typ typed.Type, name string,
 		}
 		r.model.save(k, e)
 	}
-	got, err := call(k, deadline, c, members...)
+	call := func() (int, error) { return on(k).at(deadline, c, members...) }
+	if r.rng.IntN(2) == 0 {
+		ttl := typed.NoTTL
+		if at != 0 {
+			ttl = time.Duration(at-r.now()) * time.Millisecond
+		}
+		call = func() (int, error) { return on(k).in(ttl, c, members...) }
+	}
+	got, err := call()
 	return check(r, fmt.Sprintf("%s(%q, %d, %d, %q)", name, k, at, c, members), got, err, want, wantErr)
 }
 
 func callExpireFields(r *run, a API) error {
-	return expireElements(r, typed.TypeHash, "ExpireFields", func(k string, d time.Time, c typed.Cond, fields ...string) (int, error) {
-		return a.Hash(k).ExpireFields(d, c, fields...)
+	return expireElements(r, typed.TypeHash, "ExpireFields", func(k string) expiring {
+		return expiring{a.Hash(k).ExpireFields, a.Hash(k).ExpireFieldsAt}
 	})
 }
 
 func callExpireMembers(r *run, a API) error {
-	return expireElements(r, typed.TypeSet, "ExpireMembers", func(k string, d time.Time, c typed.Cond, members ...string) (int, error) {
-		return a.Set(k).ExpireMembers(d, c, members...)
+	return expireElements(r, typed.TypeSet, "ExpireMembers", func(k string) expiring {
+		return expiring{a.Set(k).ExpireMembers, a.Set(k).ExpireMembersAt}
 	})
 }
 
@@ -315,7 +328,7 @@ func callSetInterLen(r *run, a API) error {
 		want = min(want, limit)
 	}
 	if limit < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	got, err := a.Set(k).InterLen(limit, others...)
 	return check(r, fmt.Sprintf("Set(%q).InterLen(%d, %q)", k, limit, others), got, err, want, wantErr)

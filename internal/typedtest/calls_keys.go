@@ -124,7 +124,7 @@ func callCopy(r *run, a API) error {
 	e := r.model.get(k)
 	switch {
 	case k == to:
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	case e != nil && (replace || r.model.get(to) == nil):
 		want = true
 		r.model.keys[to] = e.clone()
@@ -245,7 +245,7 @@ func callExpireIf(r *run, a API) error {
 	e := r.model.get(k)
 	switch {
 	case c == typed.CondNX|typed.CondLT || c == typed.CondGT|typed.CondLT || c == typed.CondCH:
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	case e != nil:
 		want = !(c&typed.CondNX != 0 && e.expiry != 0 || c&typed.CondXX != 0 && e.expiry == 0 ||
 			c&typed.CondGT != 0 && far(at) <= far(e.expiry) || c&typed.CondLT != 0 && far(at) >= far(e.expiry))

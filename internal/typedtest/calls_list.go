@@ -73,7 +73,7 @@ func callPop(r *run, a API) error {
 
 func callPopMany(r *run, a API) error {
 	k, n, front := r.key(), r.rng.IntN(4)-1, r.rng.IntN(2) == 0
-	want, wantErr := [][]byte(nil), error(base.ErrOutOfRange)
+	want, wantErr := [][]byte(nil), error(base.ErrBadOption)
 	if n >= 0 {
 		want, wantErr = r.popFrom(k, n, front)
 	}

@@ -141,7 +141,7 @@ func callPosMany(r *run, a API) error {
 	o := typed.PosOptions{Rank: int64(r.rng.IntN(7) - 3), Count: r.rng.IntN(5) - 1, MaxLen: int64(r.rng.IntN(7) - 1)}
 	e, wantErr := r.model.open(k, typed.TypeList)
 	if o.Count < 0 || o.MaxLen < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	var want []int64
 	if wantErr == nil {
@@ -218,7 +218,7 @@ func callPopAny(r *run, a API) error {
 	names, n, end := several(r, r.key), r.rng.IntN(5)-1, r.end()
 	wantName, want, wantErr := "", [][]byte(nil), error(nil)
 	if n < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	for i := 0; i < len(names) && len(want) == 0 && wantErr == nil; i++ {
 		want, wantErr = r.popFrom(names[i], n, end == typed.EndFront)

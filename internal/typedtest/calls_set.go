@@ -103,7 +103,7 @@ func callSetPop(r *run, a API) error {
 		want = min(n, len(e.hash))
 	}
 	if n < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	got, err := a.Set(k).Pop(n)
 	call := fmt.Sprintf("Set(%q).Pop(%d)", k, n)

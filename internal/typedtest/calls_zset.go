@@ -27,7 +27,7 @@ func callZAdd(r *run, a API) error {
 	}
 	e, wantErr := r.model.open(k, typed.TypeZSet)
 	if c&(typed.CondNX|typed.CondGT) == typed.CondNX|typed.CondGT {
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	}
 	want := 0
 	if wantErr == nil {
@@ -269,7 +269,7 @@ func callZPop(r *run, a API) error {
 	k, n, highest := r.key(), r.rng.IntN(5)-1, r.rng.IntN(2) == 0
 	e, wantErr := r.model.open(k, typed.TypeZSet)
 	if n < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	var want []typed.Member
 	if wantErr == nil {

@@ -42,7 +42,7 @@ func callZIncrIf(r *run, a API) error {
 	c := choose(r, []typed.Cond{0, typed.CondNX, typed.CondXX, typed.CondGT, typed.CondLT, typed.CondXX | typed.CondLT, typed.CondNX | typed.CondLT, typed.CondCH})
 	e, wantErr := r.model.open(k, typed.TypeZSet)
 	if c == typed.CondNX|typed.CondLT || c == typed.CondCH {
-		wantErr = base.ErrSyntax
+		wantErr = base.ErrBadOption
 	}
 	want, wantDone := 0.0, false
 	if wantErr == nil {
@@ -92,7 +92,7 @@ func callZPopFrom(r *run, a API) error {
 	var wantErr error
 	wantFrom := ""
 	if n < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	for _, name := range append([]string{k}, others...) {
 		if wantErr != nil || len(want) > 0 {
@@ -255,7 +255,7 @@ func (r *run) zoptions(sources int) (o typed.ZOptions, err error) {
 	o.Aggregate = choose(r, []typed.Aggregate{typed.AggregateSum, typed.AggregateMin, typed.AggregateMax})
 	switch r.rng.IntN(8) {
 	case 0:
-		o.Weights, err = make([]float64, sources+1), base.ErrSyntax
+		o.Weights, err = make([]float64, sources+1), base.ErrBadOption
 	case 1:
 		o.Weights, err = make([]float64, sources), base.ErrNaN
 		o.Weights[0] = math.NaN()
@@ -328,7 +328,7 @@ func callZInterLen(r *run, a API) error {
 		want = min(want, limit)
 	}
 	if limit < 0 {
-		wantErr = base.ErrOutOfRange
+		wantErr = base.ErrBadOption
 	}
 	got, err := a.ZSet(k).InterLen(limit, others...)
 	return check(r, fmt.Sprintf("ZSet(%q).InterLen(%d, %q)", k, limit, others), got, err, want, wantErr)
@@ -354,8 +354,8 @@ func callZAddTTL(r *run, a API) error {
 }
 
 func callZExpireMembers(r *run, a API) error {
-	return expireElements(r, typed.TypeZSet, "ZSet.ExpireMembers", func(k string, d time.Time, c typed.Cond, members ...string) (int, error) {
-		return a.ZSet(k).ExpireMembers(d, c, members...)
+	return expireElements(r, typed.TypeZSet, "ZSet.ExpireMembers", func(k string) expiring {
+		return expiring{a.ZSet(k).ExpireMembers, a.ZSet(k).ExpireMembersAt}
 	})
 }
 

@@ -49,14 +49,14 @@ var changesOfElements = []Call{
 	{"Hash.Incr", func(a API) error { return second(a.Hash("hash").Incr("f", 1)) }},
 	{"Hash.SetTTL", func(a API) error { return second(a.Hash("hash").SetTTL("new", nil, time.Minute)) }},
 	{"ExpireFields", func(a API) error {
-		return second(a.Hash("hash").ExpireFields(time.UnixMilli(1<<50), 0, "f", "g"))
+		return second(a.Hash("hash").ExpireFieldsAt(time.UnixMilli(1<<50), 0, "f", "g"))
 	}},
 	{"ExpireFields of all at once", func(a API) error {
-		return second(a.Hash("hash").ExpireFields(time.UnixMilli(1), 0, "f", "g"))
+		return second(a.Hash("hash").ExpireFieldsAt(time.UnixMilli(1), 0, "f", "g"))
 	}},
 	{"Set.AddTTL", func(a API) error { return second(a.Set("set").AddTTL(time.Minute, "a", "new")) }},
 	{"ExpireMembers", func(a API) error {
-		return second(a.Set("set").ExpireMembers(time.UnixMilli(1<<50), 0, "a", "b"))
+		return second(a.Set("set").ExpireMembersAt(time.UnixMilli(1<<50), 0, "a", "b"))
 	}},
 	{"Set.Add", func(a API) error { return second(a.Set("set").Add("d")) }},
 	{"Set.Remove", func(a API) error { return second(a.Set("set").Remove("a")) }},
@@ -76,7 +76,7 @@ var changesOfSortedSets = []Call{
 		return second(a.ZSet("zset").AddTTL(time.Hour, typed.Member{Name: "d", Score: 4}))
 	}},
 	{"ZSet.ExpireMembers", func(a API) error {
-		return second(a.ZSet("zset").ExpireMembers(time.UnixMilli(1), 0, "a"))
+		return second(a.ZSet("zset").ExpireMembersAt(time.UnixMilli(1), 0, "a"))
 	}},
 	{"ZSet.StoreUnion", func(a API) error { return second(a.ZSet("set").StoreUnion(typed.ZOptions{}, "zset", "set")) }},
 	{"ZSet.StoreRange", func(a API) error { return second(a.ZSet("hash").StoreRange("zset", typed.ByRank(1, -1))) }},

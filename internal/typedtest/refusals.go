@@ -50,7 +50,7 @@ var refusedElements = []refusal{
 	{"second score NaN", base.ErrNaN, func(a API) error {
 		return second(a.ZSet("zset").AddMany(0, typed.Member{Name: "n", Score: 1}, typed.Member{Name: "m", Score: math.NaN()}))
 	}},
-	{"NX with GT", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").AddMany(typed.CondNX | typed.CondGT)) }},
+	{"NX with GT", base.ErrBadOption, func(a API) error { return second(a.ZSet("zset").AddMany(typed.CondNX | typed.CondGT)) }},
 	{"wrong type", base.ErrWrongType, func(a API) error { return second(a.Hash("set").Set("f", nil)) }},
 	{"wrong type at the destination", base.ErrWrongType, func(a API) error { return second(a.Set("set").MoveTo("zset", "a")) }},
 	{"wrong type among the sources", base.ErrWrongType, func(a API) error { return second(a.Set("zset").StoreUnion("set", "hash")) }},
@@ -62,36 +62,36 @@ var refusedElements = []refusal{
 		defer a.Key("inf").Drop()
 		return second(a.ZSet("inf").Incr("m", math.Inf(-1)))
 	}},
-	{"negative count", base.ErrOutOfRange, func(a API) error { return second(a.Set("set").Pop(-1)) }},
-	{"zero range", base.ErrSyntax, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
-	{"after a rank", base.ErrSyntax, func(a API) error {
+	{"negative count", base.ErrBadOption, func(a API) error { return second(a.Set("set").Pop(-1)) }},
+	{"zero range", base.ErrBadOption, func(a API) error { return second(a.ZSet("zset").RemoveRange(typed.ZRange{})) }},
+	{"after a rank", base.ErrBadOption, func(a API) error {
 		return second(a.ZSet("zset").RemoveRange(typed.ByRank(0, -1).After(typed.Member{})))
 	}},
-	{"after a name", base.ErrSyntax, func(a API) error {
+	{"after a name", base.ErrBadOption, func(a API) error {
 		return second(a.ZSet("zset").RemoveRange(typed.ByLexFrom("").After(typed.Member{})))
 	}},
 	{"after NaN", base.ErrNaN, func(a API) error {
 		return second(collect(a.ZSet("zset").After(typed.Member{Score: math.NaN()}), asIs))
 	}},
-	{"open end of none", base.ErrSyntax, func(a API) error {
+	{"open end of none", base.ErrBadOption, func(a API) error {
 		return second(a.ZSet("zset").RemoveRange(typed.ByLexTo("b").OpenMin()))
 	}},
-	{"no sources", base.ErrSyntax, func(a API) error { return second(a.Set("set").StoreUnion()) }},
+	{"no sources", base.ErrBadOption, func(a API) error { return second(a.Set("set").StoreUnion()) }},
 }
 
 var refusedKeys = []refusal{
 	{"empty name among many", base.ErrEmptyKey, func(a API) error { return second(a.Keys().Drop("set", "")) }},
 	{"no such key to rename", base.ErrNotFound, func(a API) error { return a.Key("none").Rename("set") }},
-	{"copy onto itself", base.ErrSyntax, func(a API) error { return second(a.Key("set").CopyTo("set", true)) }},
-	{"deadline with CH", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondCH, time.Time{})) }},
-	{"later and earlier", base.ErrSyntax, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondGT|typed.CondLT, time.Time{})) }},
+	{"copy onto itself", base.ErrBadOption, func(a API) error { return second(a.Key("set").CopyTo("set", true)) }},
+	{"deadline with CH", base.ErrBadOption, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondCH, time.Time{})) }},
+	{"later and earlier", base.ErrBadOption, func(a API) error { return second(a.Key("set").ExpireIf(typed.CondGT|typed.CondLT, time.Time{})) }},
 	{"no such key to rename to a new name", base.ErrNotFound, func(a API) error { return second(a.Key("none").RenameNX("new")) }},
 	{"empty name among pairs", base.ErrEmptyKey, func(a API) error { return second(a.Keys().SetNX(typed.Pair{Name: "new"}, typed.Pair{})) }},
 }
 
 var refusedStrings = []refusal{
 	{"overflow", base.ErrOverflow, func(a API) error { return second(a.String("string").Incr(math.MaxInt64)) }},
-	{"two expiries", base.ErrSyntax, func(a API) error {
+	{"two expiries", base.ErrBadOption, func(a API) error {
 		return second(a.String("string").SetWith(nil, typed.SetOptions{TTL: 1, KeepTTL: true}))
 	}},
 	{"value of a list for a new one", base.ErrWrongType, func(a API) error { return second(a.String("list").GetSet(nil)) }},
@@ -118,9 +118,9 @@ var refusedBits = []refusal{
 	{"bits of a set among the sources", base.ErrWrongType, func(a API) error {
 		return second(a.String("string").BitOp(typed.BitAnd, "string", "set"))
 	}},
-	{"opposite of two", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(typed.BitNot, "string", "string")) }},
-	{"no bits to put together", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(typed.BitOr)) }},
-	{"no operation", base.ErrSyntax, func(a API) error { return second(a.String("string").BitOp(0, "string")) }},
+	{"opposite of two", base.ErrBadOption, func(a API) error { return second(a.String("string").BitOp(typed.BitNot, "string", "string")) }},
+	{"no bits to put together", base.ErrBadOption, func(a API) error { return second(a.String("string").BitOp(typed.BitOr)) }},
+	{"no operation", base.ErrBadOption, func(a API) error { return second(a.String("string").BitOp(0, "string")) }},
 }
 
 var refusedLists = []refusal{
@@ -129,8 +129,8 @@ var refusedLists = []refusal{
 		return second(a.List("list").MoveTo("set", typed.EndFront, typed.EndBack))
 	}},
 	{"insert into a set", base.ErrWrongType, func(a API) error { return second(a.List("set").InsertBefore(nil, nil)) }},
-	{"negative maximal length", base.ErrOutOfRange, func(a API) error {
+	{"negative maximal length", base.ErrBadOption, func(a API) error {
 		return second(a.List("list").PosMany(nil, typed.PosOptions{MaxLen: -1}))
 	}},
-	{"no end of a list", base.ErrSyntax, func(a API) error { return third(a.List("list").PopAny(2, 1)) }},
+	{"no end of a list", base.ErrBadOption, func(a API) error { return third(a.List("list").PopAny(2, 1)) }},
 }
