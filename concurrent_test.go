@@ -367,7 +367,7 @@ func TestEndsOfARangeAreFoundBesideWriters(t *testing.T) {
 	const keys = 4000
 	rounds := 12
 	if testing.Short() {
-		rounds = 2
+		rounds = 1
 	}
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
 	ok(t, err)

@@ -33,22 +33,28 @@ type Gaps struct {
 	// visible. It is called without mu. Set before use; nil if every commit is noted.
 	Settled func() base.SeqNum
 
-	count atomic.Int32 // of gaps
+	known atomic.Pointer[[]span] // of the gaps, for walks; nil if there are none
 
 	mu    invariants.Mutex // a leaf, taken inside the commit section as well
 	noted base.SeqNum      // the largest sequence of a commit that Note was told of
 	gaps  []*gap
 }
 
-// gap is the keys [lo, hi). Its keys are replaced, never changed.
+// gap is a stretch, and what is known of the keys beyond it.
 type gap struct {
-	lo, hi   []byte
-	seq      base.SeqNum
-	backward bool // walks back have found it: it grows at lo
-
+	span
 	since base.SeqNum // every later commit was noted
 	put   []byte      // the nearest key beyond the end that grows, of those; nil if there is none
 	idle  int         // commits since a walk used it
+}
+
+// span is the keys [lo, hi) without a row, at read points from seq on. Its keys are
+// replaced, never changed.
+type span struct {
+	lo, hi   []byte
+	seq      base.SeqNum
+	backward bool         // walks back have found it: it grows at lo
+	used     *atomic.Bool // by a walk, since commits looked
 }
 
 const (
@@ -61,16 +67,18 @@ const (
 // row before that: forward at or after it, backward before it. nil: it is not known.
 // What it returns is not changed.
 func (g *Gaps) End(key []byte, seq base.SeqNum, backward bool) []byte {
-	if g.count.Load() == 0 {
+	known := g.known.Load()
+	if known == nil {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.gaps {
+	for i := range *known {
+		p := &(*known)[i]
 		if p.backward != backward || seq < p.seq || !p.holds(key) {
 			continue
 		}
-		p.idle = 0
+		if !p.used.Load() {
+			p.used.Store(true)
+		}
 		if backward {
 			return p.lo
 		}
@@ -81,7 +89,7 @@ func (g *Gaps) End(key []byte, seq base.SeqNum, backward bool) []byte {
 
 // holds reports whether a walk that is at key is inside: a walk back at key has
 // passed key itself.
-func (p *gap) holds(key []byte) bool {
+func (p *span) holds(key []byte) bool {
 	lo, hi := bytes.Compare(key, p.lo), bytes.Compare(key, p.hi)
 	if p.backward {
 		return lo > 0 && hi <= 0
@@ -98,7 +106,7 @@ func (g *Gaps) Found(lo, hi []byte, seq base.SeqNum, backward bool) {
 	if g.grow(lo, hi, seq, backward) {
 		return
 	}
-	p := &gap{lo: bytes.Clone(lo), backward: backward, seq: seq}
+	p := &gap{span: span{lo: bytes.Clone(lo), backward: backward, seq: seq, used: new(atomic.Bool)}}
 	if p.hi = p.lo; backward {
 		p.hi = bytes.Clone(hi)
 		p.lo = p.hi
@@ -111,7 +119,7 @@ func (g *Gaps) Found(lo, hi []byte, seq base.SeqNum, backward bool) {
 		g.dropLocked(slices.MaxFunc(g.gaps, func(a, b *gap) int { return a.idle - b.idle }))
 	}
 	g.gaps = append(g.gaps, p)
-	g.count.Store(int32(len(g.gaps)))
+	g.publishLocked()
 	g.mu.Unlock()
 	if g.Settled == nil {
 		return
@@ -145,6 +153,7 @@ func (g *Gaps) grow(lo, hi []byte, seq base.SeqNum, backward bool) bool {
 		} else {
 			p.growUp(hi, seq, g.noted)
 		}
+		g.publishLocked()
 		return true
 	}
 	return false
@@ -172,7 +181,7 @@ func (p *gap) growDown(lo []byte, seq, noted base.SeqNum) {
 }
 
 // Noting reports whether there are gaps: then each commit is noted.
-func (g *Gaps) Noting() bool { return g.count.Load() > 0 }
+func (g *Gaps) Noting() bool { return g.known.Load() != nil }
 
 // Begin begins the noting of a commit whose last sequence is seq. It is called inside
 // the commit section, before the commit is visible; then Put for each key, then End.
@@ -180,7 +189,10 @@ func (g *Gaps) Begin(seq base.SeqNum) {
 	g.mu.Lock()
 	g.noted = seq
 	for _, p := range slices.Clone(g.gaps) {
-		if p.idle++; p.idle > mostIdle {
+		if p.idle++; p.used.Load() {
+			p.idle = 0
+			p.used.Store(false)
+		} else if p.idle > mostIdle {
 			g.dropLocked(p)
 		}
 	}
@@ -191,33 +203,40 @@ func (g *Gaps) Done() { g.mu.Unlock() }
 
 // PutLocked notes a key that the commit puts.
 func (g *Gaps) PutLocked(key []byte) {
+	cut := false
 	for _, p := range g.gaps {
-		p.note(key)
+		cut = p.note(key) || cut
+	}
+	if cut {
+		g.publishLocked()
 	}
 }
 
-// note ends the gap at a key that is put into it, and keeps the nearest that is put
-// at or beyond the end that grows.
-func (p *gap) note(key []byte) {
+// note ends the gap at a key that is put into it, which it reports, and keeps the
+// nearest that is put at or beyond the end that grows.
+func (p *gap) note(key []byte) (cut bool) {
 	if p.backward {
 		switch {
 		case bytes.Compare(key, p.hi) >= 0:
 		case bytes.Compare(key, p.lo) >= 0:
 			p.put = bytes.Clone(key)
 			p.lo = append(bytes.Clone(key), 0)
+			return true
 		case p.put == nil || bytes.Compare(key, p.put) > 0:
 			p.put = bytes.Clone(key)
 		}
-		return
+		return false
 	}
 	switch {
 	case bytes.Compare(key, p.lo) < 0:
 	case bytes.Compare(key, p.hi) < 0:
 		p.put = bytes.Clone(key)
 		p.hi = p.put
+		return true
 	case p.put == nil || bytes.Compare(key, p.put) < 0:
 		p.put = bytes.Clone(key)
 	}
+	return false
 }
 
 // Reset forgets all gaps and commits.
@@ -225,11 +244,24 @@ func (g *Gaps) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.gaps, g.noted = nil, 0
-	g.count.Store(0)
+	g.publishLocked()
 }
 
 // dropLocked forgets a gap.
 func (g *Gaps) dropLocked(p *gap) {
 	g.gaps = slices.DeleteFunc(g.gaps, func(o *gap) bool { return o == p })
-	g.count.Store(int32(len(g.gaps)))
+	g.publishLocked()
+}
+
+// publishLocked shows walks what has changed.
+func (g *Gaps) publishLocked() {
+	if len(g.gaps) == 0 {
+		g.known.Store(nil)
+		return
+	}
+	known := make([]span, len(g.gaps))
+	for i, p := range g.gaps {
+		known[i] = p.span
+	}
+	g.known.Store(&known)
 }
