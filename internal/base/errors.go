@@ -36,7 +36,7 @@ var (
 	ErrNaN           = errors.New("siltstone: not a number (NaN)")
 	ErrOutOfRange    = errors.New("siltstone: index out of range")
 	ErrDropped       = errors.New("siltstone: keyspace has been dropped")
-	ErrBadOption        = errors.New("siltstone: bad option")
+	ErrBadOption     = errors.New("siltstone: bad option")
 )
 
 // ErrReadOnlyStore is ErrReadOnly of every call that writes to a store that was
