@@ -31,7 +31,7 @@ func (db *DB) start() {
 	loops := map[string]func(){
 		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
 		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
-		"waste": db.wasteLoop, "log": db.logLoop,
+		"waste": db.wasteLoop, "page": db.pageLoop, "log": db.logLoop,
 	}
 	for name, loop := range loops {
 		db.workers.running.Add(1)
@@ -175,6 +175,22 @@ func (db *DB) logLoop() {
 func (db *DB) noteLog(err error) {
 	if err != nil && !db.life.Closing() {
 		db.life.Poison(err)
+	}
+}
+
+// pageLoop makes memory that the memtable will need next. On a machine with a processor
+// to spare commits do not wait for it.
+func (db *DB) pageLoop() {
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.page:
+			if rs, n := db.states.Pin(); rs != nil {
+				rs.Mem.Prepare()
+				db.states.Unpin(rs, n)
+			}
+		}
 	}
 }
 

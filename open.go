@@ -119,6 +119,7 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Manual: opts.manualWork,
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
+		Wanted:  func() { wake(db.workers.page) },
 		Stalled: func(reason string) { db.report.emit(StallBegin{Reason: reason}) },
 		Resumed: func(d time.Duration) { db.report.emit(StallEnd{Duration: d}) },
 		Refused: func(err error) { db.report.emit(NoSpace{Err: err}) },

@@ -13,6 +13,7 @@ type workers struct {
 	keep      chan struct{} // files may be removed, closed or made ahead
 	reap      chan struct{} // collections were nominated
 	waste     chan struct{} // garbage has grown
+	page      chan struct{} // the memtable wants memory made ahead
 	logGather chan struct{} // Buffered commits have begun to gather
 	logCrowd  chan struct{} // so many that they should be written out
 	logSync   chan struct{} // much of the log is written and not synced
@@ -20,7 +21,7 @@ type workers struct {
 }
 
 func (w *workers) init() {
-	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.reads, &w.keep, &w.reap, &w.waste, &w.logGather, &w.logCrowd, &w.logSync} {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.reads, &w.keep, &w.reap, &w.waste, &w.page, &w.logGather, &w.logCrowd, &w.logSync} {
 		*c = make(chan struct{}, 1)
 	}
 }

@@ -24,6 +24,7 @@ type arena struct {
 	// that chunk is published.
 	chunks atomic.Pointer[unsafe.Pointer]
 	held   atomic.Int64 // bytes of all chunks; for anybody
+	wanted atomic.Bool  // the source should have a chunk ready
 
 	// Writer only.
 	directory []unsafe.Pointer // the array; as long as chunks are open
@@ -33,6 +34,7 @@ type arena struct {
 	used      int64            // bytes handed out, and of values outside
 	limit     int64            // what used should not exceed
 	source    *Chunks          // of full chunks; nil: none
+	wanting   bool             // so, and Wants has not told
 }
 
 const (
@@ -80,6 +82,9 @@ func (a *arena) open(units uint64) {
 	} else {
 		chunk = unsafe.Pointer(unsafe.SliceData(make([]uint64, n)))
 	}
+	if opened+1 >= smallChunks && a.limit-a.used > 2*chunkBytes && a.source != nil && a.source.Bytes() == 0 {
+		a.want()
+	}
 	if opened == cap(a.directory) {
 		longer := make([]unsafe.Pointer, opened, max(4, 2*opened))
 		copy(longer, a.directory)
@@ -108,8 +113,9 @@ func (a *arena) release() {
 func (a *arena) reset(limit int64) {
 	clear(a.directory)
 	a.directory, a.sizes = a.directory[:0], a.sizes[:0]
-	a.next, a.end, a.used, a.limit = 0, 0, 0, limit
+	a.next, a.end, a.used, a.limit, a.wanting = 0, 0, 0, limit, false
 	a.held.Store(0)
+	a.wanted.Store(false)
 }
 
 // A spot is where something lies in an arena. It is good for as long as it is

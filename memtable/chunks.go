@@ -7,8 +7,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// Chunks are full chunks for tables that are being filled, of tables that nobody
-// reads any more.
+// Chunks are full chunks for tables that are being filled: of tables that nobody
+// reads any more, or made ahead (Table.Prepare).
 //
 // A table takes a chunk whenever its last is full, so the memory of a flushed
 // table goes over to the next one piece by piece, and two tables that are hardly
@@ -20,7 +20,12 @@ import (
 // tables of these Chunks.
 type Chunks struct {
 	mu   invariants.Mutex
-	free []unsafe.Pointer
+	free []chunk
+}
+
+type chunk struct {
+	at   unsafe.Pointer
+	used bool // it has to be zeroed
 }
 
 // New returns an empty table, as the function New does, that takes its chunks
@@ -29,6 +34,22 @@ func (c *Chunks) New(room int) *Table {
 	t := New(room)
 	t.arena.source = c
 	return t
+}
+
+// prepare makes a chunk that is paged in already, unless there is one.
+func (c *Chunks) prepare() {
+	if c.Bytes() > 0 {
+		return
+	}
+	words := make([]uint64, 1<<chunkShift)
+	for i := 0; i < len(words); i += pageBytes / unitBytes {
+		words[i] = 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.free) == 0 {
+		c.free = append(c.free, chunk{at: unsafe.Pointer(unsafe.SliceData(words))})
+	}
 }
 
 // Bytes returns how much memory the free chunks hold.
@@ -62,22 +83,27 @@ func (c *Chunks) take() unsafe.Pointer {
 		return nil
 	}
 	got := c.free[last]
-	c.free[last], c.free = nil, c.free[:last]
+	c.free[last], c.free = chunk{}, c.free[:last]
 	c.mu.Unlock()
+	if !got.used {
+		return got.at
+	}
 	if invariants.Enabled {
-		poison(got)
+		poison(got.at)
 		runtime.Gosched() // whoever still reads it sees that
 	}
-	clear(unsafe.Slice((*uint64)(got), 1<<chunkShift))
-	return got
+	clear(unsafe.Slice((*uint64)(got.at), 1<<chunkShift))
+	return got.at
 }
 
 // Poison spoils the free chunks. Nobody may be reading a released table.
 func (c *Chunks) Poison() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, at := range c.free {
-		poison(at)
+	for _, f := range c.free {
+		if f.used {
+			poison(f.at)
+		}
 	}
 }
 
@@ -91,7 +117,7 @@ func (c *Chunks) put(directory []unsafe.Pointer, sizes []uint32) {
 	defer c.mu.Unlock()
 	for i, at := range directory {
 		if sizes[i] == 1<<chunkShift {
-			c.free = append(c.free, at)
+			c.free = append(c.free, chunk{at: at, used: true})
 		}
 	}
 }

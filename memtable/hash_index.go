@@ -23,9 +23,12 @@ import (
 // is left out: only the ordered index has it (keys that are made to collide cost
 // a search there, not a walk through each other).
 type hashIndex struct {
-	table atomic.Pointer[hashTable] // for readers
+	table  atomic.Pointer[hashTable] // for readers
+	ahead  atomic.Pointer[hashTable] // an empty one to grow into; nil: none
+	wanted atomic.Bool               // ahead should be made
 
 	// Writer only.
+	wanting bool     // so, and Wants has not told
 	count   int      // slots taken
 	leftOut []uint64 // what would stand in the slots of the keys left out
 }
@@ -84,6 +87,9 @@ func (x *hashIndex) insert(free int, hash uint64, node uint32) {
 	}
 	h.slots[free].Store(v)
 	x.count++
+	if x.count == len(h.slots)/16*9 && len(h.slots) >= leastAhead {
+		x.want() // nine tenths of the way
+	}
 	if x.count > len(h.slots)/8*5 {
 		x.resize(len(h.slots) * 2)
 	}
@@ -99,14 +105,16 @@ func (x *hashIndex) reset() {
 		clear(h.slots)
 		h.leaves.Store(false)
 	}
-	x.count, x.leftOut = 0, nil
+	x.count, x.leftOut, x.wanting = 0, nil, false
+	x.wanted.Store(false)
+	x.ahead.Store(nil)
 }
 
 // resize copies the table into a larger one of n slots. What was left out is
 // tried again: a search in the new table may find a free slot where the old one
 // had none, and must be right to stop there.
 func (x *hashIndex) resize(n int) {
-	old, bigger := x.table.Load(), newHashTable(n)
+	old, bigger := x.table.Load(), x.fresh(n)
 	again := x.leftOut
 	x.count, x.leftOut = 0, nil
 	for i := range old.slots {

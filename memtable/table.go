@@ -300,7 +300,7 @@ func (t *Table) Empty() bool { return t.minSeq.Load() == 0 }
 // Bytes returns how much memory the table holds, with its indexes, the
 // prepared one included, and what its chunks have free, in bytes.
 func (t *Table) Bytes() int64 {
-	return t.arena.held.Load() + t.outside.Load()
+	return t.arena.held.Load() + t.index.aheadBytes() + t.outside.Load()
 }
 
 // Filled returns about how many bytes of its room the table has used, indexes

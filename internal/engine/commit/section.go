@@ -62,11 +62,12 @@ type Config struct {
 
 // Hooks report to the packages above. They must not commit: Stalled,
 // Resumed and Flush are called with rotating held. Rotated is called inside the
-// commit section, too, so it must not block.
+// commit section, too, and Wanted is, so they must not block.
 type Hooks struct {
 	Rotated func()              // a memtable waits to be flushed
 	Stalled func(reason string) // a writer begins to wait
 	Resumed func(time.Duration) // … and has waited
+	Wanted  func()              // the memtable wants memory made ahead: somebody calls Prepare
 	Refused func(error)         // the first write was refused for want of space
 	Flush   func() error        // with Config.Manual: flushes one memtable
 	Ended   func() bool         // waits until a running merge or flush has ended; false if none runs
@@ -339,6 +340,9 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
 		s.mem.Tombstones += c.tombstones()
 		s.publishLocked(len(c.ops))
+		if s.mem.Wants() {
+			s.hooks.Wanted()
+		}
 		if s.reserved < s.cfg.MemtableBytes {
 			s.reserveLocked()
 		}
