@@ -1,6 +1,7 @@
 package memtable
 
 import (
+	"math"
 	"sync"
 	"testing"
 
@@ -160,5 +161,16 @@ func TestHashTableGrowsIntoTheOneMadeAhead(t *testing.T) {
 	table.index.ahead.Store(newHashTable(firstSlots))
 	if table.Reserve(1 << 20); table.index.table.Load().slots == nil || len(table.index.table.Load().slots) < 1<<20 {
 		t.Error("an index grew into a table of another size")
+	}
+}
+
+func TestFetchMayBeAskedForAnyHash(t *testing.T) {
+	table := New(1 << 20)
+	key := []byte("key")
+	for _, hash := range []uint64{0, 1, math.MaxUint64, 1 << 63, xxhash.Sum64(key)} {
+		table.Fetch(hash)
+	}
+	if _, _, ok := table.Get(xxhash.Sum64(key), key, base.SeqMax); ok || !table.Empty() {
+		t.Error("fetching left something behind")
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"math/bits"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/siltstonedb/siltstone/internal/prefetch"
 )
 
 // hashIndex finds the node of a key by its hash: open addressing in lines of
@@ -57,6 +60,11 @@ func newHashTable(n int) *hashTable {
 
 // home returns the slot at which the search for a tag begins.
 func (h *hashTable) home(tag uint32) uint32 { return tag >> h.shift * lineSlots }
+
+// fetch asks for the line at which the search for a hash begins.
+func (h *hashTable) fetch(hash uint64) {
+	prefetch.Line(unsafe.Pointer(&h.slots[h.home(uint32(hash>>32))&h.mask]))
+}
 
 // find returns the node of key. If it has none, free is the slot to put it into,
 // −1 if the search ended without one.

@@ -113,6 +113,10 @@ func (t *Table) Reserve(keys int) {
 // Capacity returns how many keys the hash index has room for before it doubles.
 func (t *Table) Capacity() int { return len(t.index.table.Load().slots) / 8 * 5 }
 
+// Fetch has the processor bring what a look-up or an insertion of a key with this
+// hash will need first, and does not wait for it. Any goroutine may call it.
+func (t *Table) Fetch(hash uint64) { t.index.table.Load().fetch(hash) }
+
 // Add adds a record; hash is xxhash.Sum64(key). Key and value are copied. The
 // caller has checked them against base.MaxRowKeyLen and base.MaxValueLen. The
 // cost is logarithmic in the number of keys for a new key, constant for another

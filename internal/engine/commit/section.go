@@ -203,6 +203,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 	if !c.Urgent && !s.cfg.Manual && s.throttle(c.bytes) {
 		c.postpone(s.clock.Now())
 	}
+	s.fetch(c)
 	sealed := s.sealedOf(c)
 	waits, gave := 0, false
 	for {
@@ -248,6 +249,22 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		} else if c.postpone(now) {
 			sealed = s.sealedOf(c)
 		}
+	}
+}
+
+// fetchAhead is how many operations' hash slots are asked for ahead: more would push
+// the first ones out of the cache again.
+const fetchAhead = 256
+
+// fetch asks for the hash slots that the memtable will look into, so that they are
+// there when the commit section needs them.
+func (s *Section) fetch(c *Change) {
+	rs := s.states.Current.Load()
+	if rs == nil || len(c.ops) > fetchAhead {
+		return
+	}
+	for i := range c.ops {
+		rs.Mem.Fetch(c.ops[i].hash)
 	}
 }
 
