@@ -35,8 +35,8 @@ type Ballast struct {
 	wake func() // asks for Keep to be called soon; does not block
 }
 
-// leastBallast is what it is worth making the file for.
-const leastBallast = 4 << 10
+// worthFile is from how many bytes on the file is worth making.
+const worthFile = 4 << 10
 
 // NewBallast returns the ballast of a directory, and what an earlier process left of it.
 func NewBallast(dir Dir, wake func()) *Ballast {
@@ -109,7 +109,7 @@ func resize(f vfs.File, has, want, free int64) int64 {
 		return has
 	}
 	for _, n := range []int64{want, has + free} {
-		if n > has && n <= want && n >= leastBallast && f.Allocate(n) == nil {
+		if n > has && n <= want && n >= worthFile && f.Allocate(n) == nil {
 			return n
 		}
 	}

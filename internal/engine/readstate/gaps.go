@@ -18,7 +18,7 @@ import (
 //	                                                           forward have found
 //
 // A gap is true for every read point from seq on, because every commit that puts
-// a key into it ends it there (Note) before the commit becomes visible. It grows
+// a key into it ends it there (PutLocked) before the commit becomes visible. It grows
 // at the end that walks come out of. What a walk finds beyond that end is true only
 // as far as no key was put there meanwhile: put is the nearest one, of all commits
 // above since.
@@ -36,7 +36,7 @@ type Gaps struct {
 	known atomic.Pointer[[]span] // of the gaps, for walks; nil if there are none
 
 	mu    invariants.Mutex // a leaf, taken inside the commit section as well
-	noted base.SeqNum      // the largest sequence of a commit that Note was told of
+	noted base.SeqNum      // the largest sequence that Begin was told of
 	gaps  []*gap
 }
 
@@ -184,7 +184,8 @@ func (p *gap) growDown(lo []byte, seq, noted base.SeqNum) {
 func (g *Gaps) Noting() bool { return g.known.Load() != nil }
 
 // Begin begins the noting of a commit whose last sequence is seq. It is called inside
-// the commit section, before the commit is visible; then Put for each key, then End.
+// the commit section, before the commit is visible; then PutLocked for
+// each key that it puts, then Done.
 func (g *Gaps) Begin(seq base.SeqNum) {
 	g.mu.Lock()
 	g.noted = seq
