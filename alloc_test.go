@@ -208,6 +208,9 @@ func TestABigValueIsCopiedNoMoreThanItMust(t *testing.T) {
 // TestATransactionHoldsWhatItWrites fills transactions, and holds what the heap has
 // of them to what they wrote, and what the metrics say to what the heap has.
 func TestATransactionHoldsWhatItWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	for _, c := range []struct {
 		name   string
 		writes int

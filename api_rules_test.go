@@ -31,6 +31,10 @@ var userPackages = []string{".", "typed", "codec", "vfs", "debughttp"}
 // The rules that docs/api.md states and that a test can hold.
 
 func TestNoExportedIdentifierHasAnInternalType(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	paths := make([]string, len(userPackages))
 	for i, dir := range userPackages {
 		paths[i] = strings.TrimSuffix(modulePath+"/"+dir, "/.")
@@ -255,6 +259,7 @@ func TestTheRulesOfTheAPIAreWrittenDown(t *testing.T) {
 
 // Three words for an end: whoever has found one of them learns of the other two.
 func TestTheDocOfEachOfDeleteDropAndRemoveNamesTheOtherTwo(t *testing.T) {
+	t.Parallel()
 	words := []string{"Delete", "Drop", "Remove"}
 	seen := map[string]int{}
 	for _, dir := range userPackages {
@@ -291,6 +296,10 @@ func TestTheDocOfEachOfDeleteDropAndRemoveNamesTheOtherTwo(t *testing.T) {
 
 // Outside its package a bare None or Default says nothing of what it chooses.
 func TestEveryConstantOfATypeCarriesTheWordOfItsType(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	words := map[string]string{"OpKind": "Op", "BitOp": "Bit"} // others: the name of the type
 	seen := 0
 	for _, dir := range userPackages {

@@ -54,6 +54,7 @@ var apiSuite = []struct {
 }
 
 func TestAPI(t *testing.T) {
+	t.Parallel()
 	for _, place := range apis {
 		t.Run(place.name, func(t *testing.T) {
 			for _, c := range apiSuite {

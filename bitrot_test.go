@@ -227,10 +227,11 @@ var flips = map[string]func(b byte) byte{
 }
 
 func TestDamagedByteIsNeverAWrongAnswer(t *testing.T) {
+	t.Parallel()
 	g := makeGolden(t)
 	g.least = g.model.issued() - 1 // each frame proves that the one before it was durable
 	rng := seeded(21)
-	share := tier(0.003, 0.02, 1)
+	share := tier(0.001, 0.02, 1)
 	for _, name := range g.names {
 		content := g.files[name]
 		for i := range g.meaningful(name) {
@@ -270,6 +271,10 @@ func (g *soundStore) meaningful(name string) int {
 }
 
 func TestFileCutShortIsNeverAWrongAnswer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	g := makeGolden(t)
 	rng := seeded(22)
 	step := tier(307, 61, 1)
@@ -348,6 +353,7 @@ func TestCollectionIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
 
 // A state of many tables with long keys is larger than a manifest usually gets.
 func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
+	t.Parallel()
 	f := vfstest.NewFaults(vfs.NewMem())
 	var made int
 	f.OnOp(func(op vfstest.Op) {
@@ -439,6 +445,7 @@ func TestANewestLogThatIsMissingOrCutInItsHeaderIsDamage(t *testing.T) {
 // Close is cut at every operation: its last memtable has no log file, and the log
 // before it no successor.
 func TestAPowerCutInCloseLeavesNoLogMissing(t *testing.T) {
+	t.Parallel()
 	for name, before := range killedWithANewestLog {
 		disk, rng, cuts := vfstest.NewDisk(1), seeded(1), 0
 		db := mustOpen(t, disk, newHandClock())

@@ -87,6 +87,7 @@ func checkNumbered(t testing.TB, db *DB) int {
 }
 
 func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := killedOptions()
 	o.Durability = BufferedDurability

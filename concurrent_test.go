@@ -100,6 +100,7 @@ func transfer(tx *siltstone.Tx, rng *rand.Rand) error {
 // TestSumIsConstantInEverySnapshotScanAndTransaction moves money about while
 // memtables are flushed and tables merged all the time.
 func TestSumIsConstantInEverySnapshotScanAndTransaction(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, workers)
 	for i := range accounts {
 		ok(t, s.Put(account(i), strconv.AppendInt(nil, balance, 10)))
@@ -190,6 +191,7 @@ func TestSixteenWritersCountExactly(t *testing.T) {
 // TestReadsNeverGoBack: what one reader has seen of rising numbers it never
 // sees smaller again, by whatever way it reads.
 func TestReadsNeverGoBack(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, workers)
 	const keys = 8
 	for i := range keys {
@@ -231,6 +233,7 @@ func TestReadsNeverGoBack(t *testing.T) {
 // TestCollectionsStayWholeWhileTheyComeAndGo: hashes are created, dropped,
 // renamed and expire under readers, the reaper and merges.
 func TestCollectionsStayWholeWhileTheyComeAndGo(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, workers)
 	const names, fields = 6, 20
 	var g group

@@ -267,6 +267,7 @@ func rounds(t *testing.T, usual int, round func(t *testing.T, seed uint64)) {
 }
 
 func TestWhatConcurrentWritersWereToldSurvivesAPowerCut(t *testing.T) {
+	t.Parallel()
 	images := 0
 	rounds(t, 8, func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 77))
@@ -336,6 +337,7 @@ func honest(err error) bool {
 }
 
 func TestWhatConcurrentWritersWereToldSurvivesAFailingCall(t *testing.T) {
+	t.Parallel()
 	met := 0
 	rounds(t, 30, func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 99))
@@ -536,6 +538,7 @@ func (l *ledger) dwell(rng *rand.Rand) {
 // whether blocks, pages, rows of the cache or memory of a former memtable held
 // them, and whether reads fail or return damaged bytes now and then.
 func TestReadsAreNeitherStaleNorDamagedNorMissing(t *testing.T) {
+	t.Parallel()
 	rounds(t, 1, func(t *testing.T, seed uint64) {
 		l := newLedger(t)
 		var all sync.WaitGroup

@@ -303,6 +303,7 @@ func (k *killedStore) same(found, want map[string]string) {
 }
 
 func TestAPowerCutInACheckpointLeavesAWholeCopyOrNone(t *testing.T) {
+	t.Parallel()
 	for _, links := range []bool{true, false} {
 		disk, clock := vfstest.NewDisk(3), newHandClock()
 		var f vfs.FS = disk
@@ -353,6 +354,7 @@ func TestAPowerCutInACheckpointLeavesAWholeCopyOrNone(t *testing.T) {
 }
 
 func TestACheckpointThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
+	t.Parallel()
 	counting := vfstest.NewDisk(4)
 	db := copyable(t, counting, newHandClock())
 	if err := db.Flush(bg); err != nil {

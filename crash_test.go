@@ -90,6 +90,7 @@ func planFor() crashPlan {
 }
 
 func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
+	t.Parallel()
 	var total crashTally
 	for i := range crashWorkloads {
 		w := &crashWorkloads[i]

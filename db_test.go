@@ -20,6 +20,7 @@ import (
 )
 
 func TestCloseAmidCallsOfEveryKindGivesRightAnswersOrErrClosed(t *testing.T) {
+	t.Parallel()
 	rounds := 8
 	if *long {
 		rounds = 200

@@ -161,6 +161,7 @@ func TestNothingIsAppendedBehindAnEditThatWasNeverDurable(t *testing.T) {
 }
 
 func TestFailedOpenLeavesNothingOpenAndTheStoreAsItWas(t *testing.T) {
+	t.Parallel()
 	disk := vfstest.NewDisk(5)
 	db := mustOpen(t, disk, newHandClock())
 	for i := range 60 {
@@ -207,6 +208,7 @@ func Within(ok func() bool) bool {
 }
 
 func TestLogOfBufferedCommitsIsWrittenAndSyncedBehindThem(t *testing.T) {
+	t.Parallel()
 	db, err := Open(t.TempDir(), &Options{MemoryLimit: 256 << 20, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
@@ -322,6 +324,7 @@ func longAgo(t testing.TB, dir string) {
 }
 
 func TestReadOnlyOpenChangesNoByte(t *testing.T) {
+	t.Parallel()
 	for _, clean := range []bool{true, false} {
 		t.Run(fmt.Sprintf("clean %v", clean), func(t *testing.T) {
 			dir := t.TempDir()

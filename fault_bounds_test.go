@@ -121,6 +121,7 @@ func TestAMemtableLargerThanTheMemoryIsRefused(t *testing.T) {
 // above it, and writes on: all but what needs that table is merged, and only one
 // merge fails.
 func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
+	t.Parallel()
 	for _, last := range []bool{true, false} {
 		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
 		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.NoCompression, OnEvent: func(e siltstone.Event) {
@@ -202,6 +203,7 @@ func openStill(t *testing.T, fs vfs.FS, o siltstone.Options) *siltstone.DB {
 // TestAValueNextDoorIsNotRead asks for what lies beside large values, and for their
 // keys alone. A short separator parts some of the keys, and none others.
 func TestAValueNextDoorIsNotRead(t *testing.T) {
+	t.Parallel()
 	const large = 8 << 20
 	o := siltstone.Options{MemoryLimit: 8 << 20}
 	fs, read := readCount()

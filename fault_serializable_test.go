@@ -262,6 +262,7 @@ func TestCommitAfterCloseIsErrClosedWhateverTheTransactionDid(t *testing.T) {
 // has read: no two may take the same number. Beside it are writes that it does not
 // rest on, of all sizes.
 func TestTransactionsWithManyReadsAreSerializable(t *testing.T) {
+	t.Parallel()
 	const keys = 5000
 	db := bufferedStore(t)
 	key := func(i int) []byte { return fmt.Appendf(nil, "number/%05d", i) }
@@ -335,6 +336,7 @@ func TestTransactionsWithManyReadsAreSerializable(t *testing.T) {
 // What changes something of many reads is a conflict, however it does: the watch of
 // a large validation asks for all of it.
 func TestWhateverChangesOneOfManyReadsIsAConflict(t *testing.T) {
+	t.Parallel()
 	const keys = 5000
 	key := func(i int) []byte { return fmt.Appendf(nil, "k/%05d", i) }
 	for _, c := range []struct {

@@ -64,6 +64,7 @@ func (v *faultVariant) applies(k vfstest.Kind) bool {
 }
 
 func TestEveryFailingCallIsHonest(t *testing.T) {
+	t.Parallel()
 	const seed = 11
 	sites, runs, zeroed := 0, 0, int64(0)
 	for i := range crashWorkloads {
@@ -186,6 +187,7 @@ func (n naming) Fatalf(format string, args ...any) {
 // A store that cannot be opened for want of space, for what it had kept is gone, says so
 // and what it needs. It loses nothing, and can be read meanwhile.
 func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"new", "closed", "killed"} {
 		t.Run(name, func(t *testing.T) {
 			mem := vfs.NewMem()
@@ -374,6 +376,7 @@ func fillDisk(disk *vfstest.Disk) {
 // The disk is full to the last byte when the store is opened: deletes work. That of all
 // brings the space back by itself; to merge what is left of a part takes room.
 func TestStoreOpensForWritingOnADiskWithoutAByteFree(t *testing.T) {
+	t.Parallel()
 	end := map[string]func(db *DB, disk *vfstest.Disk) *vfstest.Disk{
 		"closed": func(db *DB, disk *vfstest.Disk) *vfstest.Disk {
 			fillDisk(disk)
@@ -388,7 +391,11 @@ func TestStoreOpensForWritingOnADiskWithoutAByteFree(t *testing.T) {
 	value := make([]byte, 1000)
 	for name, end := range end {
 		for _, whole := range []bool{false, true} {
+			if whole && testing.Short() {
+				continue // they wait for what an idle store does
+			}
 			t.Run(fmt.Sprintf("%s/whole=%v", name, whole), func(t *testing.T) {
+				t.Parallel()
 				disk := vfstest.NewDisk(1)
 				disk.SetCapacity(64 << 20)
 				o := &Options{FS: disk, MemtableBytes: 256 << 10, Compression: NoCompression, Durability: OSDurability}
@@ -404,6 +411,7 @@ func TestStoreOpensForWritingOnADiskWithoutAByteFree(t *testing.T) {
 				if err := db.Sync(); err != nil {
 					t.Fatal(err)
 				}
+				db.keepStep() // its loop runs late on a loaded machine
 				full := end(db, disk)
 				fillDisk(full)
 				o = &Options{FS: full, MemtableBytes: 256 << 10, Compression: NoCompression, Durability: OSDurability}
@@ -435,6 +443,10 @@ func TestStoreOpensForWritingOnADiskWithoutAByteFree(t *testing.T) {
 // A start on a full disk uses the space that the store kept for it. When the power is
 // cut meanwhile the next start finds that space in what this one has left.
 func TestPowerCutInAStartOnAFullDiskOpensOnTheFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	disk, rng, cuts, ops := vfstest.NewDisk(1), seeded(1), 0, 0
 	disk.SetCapacity(64 << 20)
 	large := func(o *Options) { o.MemtableBytes = 2 << 20 } // the tables of the log outweigh the rest

@@ -121,6 +121,7 @@ func TestAClosureThatLeavesItsTurnByPanicGoexitOrErrorEndsIt(t *testing.T) {
 }
 
 func TestAnUpdateNestedInATurnUnderAnotherContextEnds(t *testing.T) {
+	t.Parallel()
 	db := contendedStore(t)
 	err := inTheEnd(t, func() error {
 		return loseThenTurn(context.Background(), db, "outer", func(*Tx) error {
@@ -172,6 +173,7 @@ func sitting(t *testing.T, db *DB) (ended <-chan error, sit chan struct{}) {
 }
 
 func TestAClosureThatBlocksInItsTurnHoldsNobodyForEver(t *testing.T) {
+	t.Parallel()
 	db := contendedStore(t)
 	ended, sit := sitting(t, db)
 	for name, call := range map[string]func() error{
@@ -371,6 +373,7 @@ func steps[V any](loop iter.Seq2[V, error], body func()) (n int, last error) {
 }
 
 func TestCloseInsideALoopEndsIt(t *testing.T) {
+	t.Parallel()
 	for name, loop := range map[string]func(from Typed, body func()) (int, error){
 		"Hash.All":  func(from Typed, body func()) (int, error) { return steps(from.Hash("h").All(), body) },
 		"Set.All":   func(from Typed, body func()) (int, error) { return steps(from.Set("s").All(), body) },
@@ -482,17 +485,17 @@ func TestACommitWhoseSyncFailsWhileCloseRunsIsIndeterminate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first := filesLike(t, faults, ".wal")[0] // a later one is made in the background
+	ofLog := func(op vfstest.Op) bool { return op.Kind == vfstest.Sync && strings.HasSuffix(op.Name, first) }
 	var once atomic.Bool
 	syncing, goOn := make(chan struct{}), make(chan struct{})
 	faults.OnOp(func(op vfstest.Op) {
-		if op.Kind == vfstest.Sync && strings.HasSuffix(op.Name, ".wal") && once.CompareAndSwap(false, true) {
+		if ofLog(op) && once.CompareAndSwap(false, true) {
 			close(syncing)
 			<-goOn
 		}
 	})
-	faults.Inject(vfstest.Fault{Match: func(op vfstest.Op) bool {
-		return op.Kind == vfstest.Sync && strings.HasSuffix(op.Name, ".wal")
-	}, Effect: vfstest.Done, Times: vfstest.Forever})
+	faults.Inject(vfstest.Fault{Match: ofLog, Effect: vfstest.Done, Times: vfstest.Forever})
 	put, closed := make(chan error, 1), make(chan error, 1)
 	go func() { put <- db.Put([]byte("k"), nil) }()
 	<-syncing
@@ -510,6 +513,7 @@ func TestACommitWhoseSyncFailsWhileCloseRunsIsIndeterminate(t *testing.T) {
 }
 
 func TestATimeToLiveIsNotSpentByWaitingForATurn(t *testing.T) {
+	t.Parallel()
 	const ttl = time.Minute
 	pairs := map[string]func(db *DB) error{
 		"PutTTL":       func(db *DB) error { return db.PutTTL([]byte("k"), nil, ttl) },

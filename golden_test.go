@@ -294,6 +294,7 @@ func orderOf(t testing.TB, db *DB, name string) string {
 }
 
 func TestGoldenStoresOpen(t *testing.T) {
+	t.Parallel()
 	for i := range goldenStores {
 		g := &goldenStores[i]
 		t.Run(filepath.Base(g.dir), func(t *testing.T) {

@@ -165,6 +165,7 @@ func TestImportsPointDownOnly(t *testing.T) {
 
 // TestOnlyTheRootStartsGoroutines keeps every package below passive.
 func TestOnlyTheRootStartsGoroutines(t *testing.T) {
+	t.Parallel()
 	for dir := range importTable {
 		if dir == "." {
 			continue
@@ -244,6 +245,7 @@ func TestTheRootStaysWithinItsBudgets(t *testing.T) {
 }
 
 func TestFilesFunctionsAndStructsStayWithinTheirBudgets(t *testing.T) {
+	t.Parallel()
 	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
@@ -283,6 +285,7 @@ func checkBudgets(t *testing.T, f gosource.File, library bool) {
 // TestFilesOfTheRootAreNotKnotted: files that all reach one another can only be
 // read and moved together.
 func TestFilesOfTheRootAreNotKnotted(t *testing.T) {
+	t.Parallel()
 	uses, err := gosource.Uses(".")
 	if err != nil {
 		t.Fatal(err)

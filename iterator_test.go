@@ -215,6 +215,10 @@ func (rows sightRows) walkLong(t *testing.T, rng *rand.Rand, it *siltstone.Itera
 // TestLongWalksShowWhatLookUpsShow walks stretches of memtables and tables with
 // everything in them that ends a stretch, or must be passed over in one.
 func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	for _, where := range []string{"memtable", "memtable and table", "memtable on one side", "tables", "transaction"} {
 		t.Run(where, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, 4))
@@ -294,6 +298,9 @@ func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
 // ranges of these calls all overlap, and each makes those before it superfluous.
 // What the store takes for them must grow with their number, not with its square.
 func TestOverlappingRangeDeletesTakeMemoryByTheirNumber(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	const n, most = 8000, 10 << 10 // bytes for each: were it a square, 64 KB at the least
 	key := func(i int) []byte { return fmt.Appendf(nil, "event/%08d", i) }
 	for name, bounds := range map[string]func(i int) siltstone.Range{
@@ -457,6 +464,7 @@ func BenchmarkReadBeyondCache(b *testing.B) {
 }
 
 func TestAfterAndBeforeOfARangeHoldItsKeysOnThatSide(t *testing.T) {
+	t.Parallel()
 	longest := func(end string) []byte {
 		return append(bytes.Repeat([]byte{0xFF}, siltstone.MaxKeyLen-len(end)), end...)
 	}

@@ -448,6 +448,10 @@ func timersAndNominationsOfADroppedKeyspaceAreSettled(t *testing.T) {
 // TestDeletedHashOfAKeyspaceGivesItsDiskBack: the rule of dead collections holds
 // under a prefix.
 func TestDeletedHashOfAKeyspaceGivesItsDiskBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	n := 100_000
 	if testing.Short() {
 		n = 20_000
@@ -547,6 +551,9 @@ func (f *countedFile) Write(b []byte) (int, error) {
 }
 
 func TestDroppingAKeyspaceOfAMillionKeysWritesAtMost512Bytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	name := strings.Repeat("n", siltstone.MaxKeyspaceName)
 	for what, drop := range map[string]func(s *testStore) error{
 		"DropKeyspace": func(s *testStore) error { return s.DropKeyspace(name) },
@@ -575,6 +582,7 @@ func TestDroppingAKeyspaceOfAMillionKeysWritesAtMost512Bytes(t *testing.T) {
 }
 
 func TestSizeAndCompactionAreAKeyspacesOwn(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 1 << 20 })
 	big, little := s.keyspace("big"), s.keyspace("little")
 	fillKeys(t, s, big, 20_000)

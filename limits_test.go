@@ -22,6 +22,10 @@ import (
 var huge = flag.Bool("huge", false, "also try values of 256 MiB and ten million elements")
 
 func TestLargeValuesLiveInMemtableLogAndTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	sizes := []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 5 << 20}
 	if *huge {
 		sizes = append(sizes, 256<<20)
@@ -209,6 +213,9 @@ func TestZeroBatchIterAndTypedHandlesOfNothingAreHarmless(t *testing.T) {
 // the store what they ended; a blind write is understood by the merge that meets
 // what it hides.
 func TestOneDeleteOfTenMillionElementsReturnsTheDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	n := 100_000
 	if *huge {
 		n = 10_000_000
@@ -345,6 +352,9 @@ func (b *bigValue) held() int64 {
 }
 
 func TestAFlushedMemtableIsGivenBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	b := &bigValue{t: t, value: incompressible(64 << 20)}
 	before := b.held()
 	db := bigStore(t, t.TempDir())
@@ -429,6 +439,10 @@ func TestAnExplanationListsAFewRangeDeletesAndCountsAll(t *testing.T) {
 
 // The elements of a collection lie elsewhere than its key.
 func TestTheSizeOfACollectionsKeyCountsItsElements(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 1 << 20 })
 	for i := range 3 {
 		members := make([]typed.Member, 20_000*i+100)
@@ -461,6 +475,10 @@ func TestTheSizeOfACollectionsKeyCountsItsElements(t *testing.T) {
 
 // Of many keys the first ones are asked for collections, and stand for the rest.
 func TestTheSizeOfManyCollectionsIsExtrapolated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	s := newStore(t, func(o *siltstone.Options) { o.MemtableBytes = 8 << 20 })
 	value := strings.Repeat("v", 300)
 	for i := range 15_000 {

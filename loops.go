@@ -148,7 +148,7 @@ func (db *DB) keepStep() {
 }
 
 // logLoop writes out what Buffered commits left in memory: a moment later, or when it
-// has become much. On a machine with a processor to ballast commits do not wait for it.
+// has become much. On a machine with a processor to spare commits do not wait for it.
 func (db *DB) logLoop() {
 	gather, later := db.workers.logGather, time.NewTimer(gatherInterval)
 	later.Stop()

@@ -150,6 +150,7 @@ func TestConflictsAndReapedCollectionsAreCounted(t *testing.T) {
 }
 
 func TestDiskFiguresAreWhatTheDirectoryHolds(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	db := storeIn(t, dir)
 	defer db.Close()

@@ -96,6 +96,7 @@ func playTape(t *testing.T, tape model.Tape, name string) {
 }
 
 func TestStoreAnswersAsTheModelDoes(t *testing.T) {
+	t.Parallel()
 	if *tapeFlag != "" {
 		tape, err := model.Parse(*tapeFlag)
 		if err != nil {

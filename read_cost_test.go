@@ -267,6 +267,10 @@ func TestRunsOutOfReachCostReadersNothing(t *testing.T) {
 }
 
 func TestWithoutRoomOnDiskNothingIsMergedForReaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	s := newReadStore(t, Options{MaxDiskBytes: 300 << 10})
 	s.runs()
 	if room := s.section.MergeRoom(); room < 0 || room > 100<<10 {
@@ -300,6 +304,7 @@ func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
 
 // TestAScannedStoreBecomesOneRunByItself leaves everything to the workers.
 func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
+	t.Parallel()
 	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)
@@ -458,6 +463,7 @@ func TestWhatIsNewerIsSeenRightBehindASeek(t *testing.T) {
 // TestTheHeadOfAQueueIsBehindAGap has much go through a queue: looks at its head pass
 // what was popped once, not each time.
 func TestTheHeadOfAQueueIsBehindAGap(t *testing.T) {
+	t.Parallel()
 	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)

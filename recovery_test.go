@@ -103,6 +103,7 @@ func TestPowerCutWithPreparedLogOpens(t *testing.T) {
 }
 
 func TestSecondCutInRecoveryOpens(t *testing.T) {
+	t.Parallel()
 	disk := vfstest.NewDisk(2)
 	db := mustOpen(t, disk, newHandClock())
 	for i := range 30 {

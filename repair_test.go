@@ -350,6 +350,7 @@ func TestRepairFindsBlocksWithoutIndexAndFooter(t *testing.T) {
 }
 
 func TestRepairLosesTheDamagedBlockAlone(t *testing.T) {
+	t.Parallel()
 	b := makeBroken(t)
 	manifest, cases := b.names("MANIFEST")[0], 0
 	for _, name := range b.names(".sst") {
@@ -403,6 +404,7 @@ func (b *broken) rangesAt(name string, at int64) bool {
 }
 
 func TestRepairKeepsTheBlocksOfATableThatWasCut(t *testing.T) {
+	t.Parallel()
 	b := makeBroken(t)
 	for _, name := range b.names(".sst") {
 		for size := 0; size < len(b.files[name]); size += 997 {
@@ -433,6 +435,7 @@ func TestRepairKeepsTheBlocksOfATableThatWasCut(t *testing.T) {
 }
 
 func TestRepairKeepsTheCommitsAroundADamagedOne(t *testing.T) {
+	t.Parallel()
 	b := makeBroken(t)
 	name := ""
 	for _, r := range b.records {

@@ -234,6 +234,7 @@ func TestRepairRefusesWhatItMustNotTouch(t *testing.T) {
 }
 
 func TestAFailedRepairLeavesNothing(t *testing.T) {
+	t.Parallel()
 	disk := vfstest.NewDisk(2)
 	mustClose(t, copyable(t, disk, newHandClock()))
 	counting := vfstest.NewFaults(disk.Image(vfstest.P0, nil))

@@ -272,7 +272,7 @@ func shownBy(t testing.TB, db *DB) string {
 func TestCheckNamesEveryFaultOfRowsAndRepairMendsIt(t *testing.T) {
 	typedtest.InRows(t)
 	for i, f := range rowFaults {
-		if i%tier(4, 1, 1) > 0 {
+		if i%tier(8, 1, 1) > 0 {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {

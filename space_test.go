@@ -99,6 +99,7 @@ func TestDiskLimitRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 }
 
 func TestFullDiskRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
+	t.Parallel()
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
 			mem := vfs.NewMem()
@@ -150,6 +151,7 @@ func takeAll(t *testing.T, mem *vfs.Mem) (giveBack func()) {
 // Another program fills the disk to the last byte. The manifest, too, is met by
 // what the store writes then: file numbers and ids for new collections.
 func TestDiskFilledByOthersIsNeverFinal(t *testing.T) {
+	t.Parallel()
 	mem := vfs.NewMem()
 	mem.SetCapacity(64 << 20)
 	db, err := Open("db", &Options{FS: mem, MemtableBytes: 64 << 10})
@@ -245,7 +247,10 @@ func TestGarbageIsCountedInTheBudgetUntilACollection(t *testing.T) {
 // MemoryLimit says: it is there until the runtime collects it, whatever the cache gives
 // up. go run ./harness/budget measures the heap.
 func TestBudgetHoldsWhileAStoreManyTimesAsLargeIsLoadedAndRead(t *testing.T) {
-	keys := tier(50_000, 200_000, 200_000)
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	keys := 200_000
 	db, err := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: leastMemory, Durability: BufferedDurability})
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,7 @@ var largeCommits = map[string]func(db *DB, writes int) error{
 }
 
 func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	writes, stride, most := tier(3000, 10_000, 5_000_000), int64(3), 30
 	if longRun() {
 		stride, most = 1, 4

@@ -167,6 +167,10 @@ func typedBehaviour(t *testing.T) {
 }
 
 func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	typedtest.InEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
 }
 
@@ -315,6 +319,9 @@ func TestIdleCollectionsArePurged(t *testing.T) {
 
 // TestIdleCollectionsArePurgedWithinTheReapersCadence leaves it to the workers.
 func TestIdleCollectionsArePurgedWithinTheReapersCadence(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	t.Parallel() // it waits most of the time
 	clock := newHandClock()
 	db, err := Open("db", &Options{FS: vfs.NewMem(), Clock: clock.Now, Durability: BufferedDurability})
@@ -390,6 +397,10 @@ func TestTimeThatPassedWhileTheStoreWasClosedIsOver(t *testing.T) {
 }
 
 func TestPurgeCutAnywhereLosesNoCount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
+	t.Parallel()
 	s := newTypedStore(t, 1)
 	fillDue(t, s, 1200)
 	s.done(s.db.Compact(context.Background(), Range{}))

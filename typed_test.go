@@ -183,6 +183,9 @@ func TestCloseDuringTypedTrafficEndsEveryCallCleanly(t *testing.T) {
 }
 
 func TestInterOfThreeLargeSetsAllocatesLessThanAMiB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full tier")
+	}
 	members := tier(20_000, 60_000, 1_000_000)
 	db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability, manualWork: true})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 // InlineUpTo has collections be inline up to so many elements and bytes, until the
 // test ends. The test must not be parallel, nor another that uses collections.
 func InlineUpTo(t testing.TB, elements, bytes int) {
+	alone(t)
 	was := record.Inline
 	record.Inline = record.InlineLimit{Elements: elements, Bytes: bytes}
 	t.Cleanup(func() { record.Inline = was })
