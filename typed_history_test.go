@@ -170,7 +170,6 @@ func TestTypedBehaviourWithACrashAfterEveryCall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the full tier")
 	}
-	t.Parallel()
 	typedtest.InEveryForm(t, typedBehaviourWithACrashAfterEveryCall)
 }
 
