@@ -55,6 +55,8 @@ type Log struct {
 	syncing invariants.Mutex // held while a segment's file is synced, ended or begun; taken before alloc
 	alloc   invariants.Mutex // held while a segment's file is extended or closed; taken before mu
 
+	room int64 // of the active segment, at least; of those who call Append, Room and Rotate
+
 	mu       invariants.Mutex
 	segs     []*segment // oldest first; the last one takes appends
 	appended Position
@@ -131,10 +133,13 @@ func (l *Log) start(s *segment, prev wal.Predecessor, last base.SeqNum, clock in
 // Room reports whether n more payload bytes surely fit the space reserved for
 // the active segment, its trailer included.
 func (l *Log) Room(n int64) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.segs[len(l.segs)-1]
-	return s.end+wal.FrameSize(n)+wal.FrameSize(0) <= s.Reserved
+	if wal.FrameSize(n) > l.room {
+		l.mu.Lock()
+		s := l.segs[len(l.segs)-1]
+		l.room = s.Reserved - s.end - wal.FrameSize(0)
+		l.mu.Unlock()
+	}
+	return wal.FrameSize(n) <= l.room
 }
 
 // Extend reserves space for at least n more payload bytes in the active
@@ -171,6 +176,7 @@ func (l *Log) Extend(n int64) error {
 // payload unless keep says that it will not change any more. It cannot fail: Room was
 // called before, in the same commit section.
 func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
+	l.room -= wal.FrameSize(int64(len(payload))) // which is too much when a group is gathering
 	l.mu.Lock()
 	s := l.segs[len(l.segs)-1]
 	g := &s.pending
@@ -206,6 +212,7 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 // current one, syncs it and only then writes next's header, at whatever level callers
 // wait.
 func (l *Log) Rotate(next Segment) {
+	l.room = 0
 	l.mu.Lock()
 	l.segs = append(l.segs, &segment{Segment: next, end: wal.HeaderSize})
 	l.mu.Unlock()
