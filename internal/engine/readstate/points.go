@@ -17,7 +17,7 @@ type Points struct {
 	Clock   *clock.Clock       // constant after Open
 
 	mu   invariants.Mutex
-	open []*Point
+	open []*Point // in the order of their registration
 }
 
 // Point is one registered point.
@@ -44,6 +44,16 @@ func (p *Points) Release(r *Point) {
 	if i := slices.Index(p.open, r); i >= 0 {
 		p.open = slices.Delete(p.open, i, i+1)
 	}
+}
+
+// oldest returns the clock reading of the oldest registered point; 0 if there is none.
+func (p *Points) oldest() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.open) == 0 {
+		return 0
+	}
+	return p.open[0].Now
 }
 
 // Capture returns the registered points, by ascending sequence, and the clock.

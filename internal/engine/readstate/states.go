@@ -2,6 +2,7 @@ package readstate
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
@@ -129,6 +130,9 @@ func (s *States) Publish(edit func(rs *State)) {
 		s.checkLocked(next)
 	}
 	s.Current.Store(next)
+	if old != nil && s.Points.Clock != nil {
+		old.until = s.Points.Clock.Now()
+	}
 	s.mu.Unlock()
 	if old != nil {
 		old.retired.Store(true)
@@ -204,6 +208,24 @@ func (s *States) MemtableBytes() (sum int64) {
 		})
 	}
 	return sum
+}
+
+// Oldest returns for how long the oldest snapshot, transaction or iterator has been open,
+// on the store's clock. For an iterator it is a lower bound: since a flush or a merge has
+// replaced the state that it reads, for until then it keeps nothing.
+func (s *States) Oldest() time.Duration {
+	first := s.Points.oldest()
+	s.mu.Lock()
+	for rs := range s.alive {
+		if rs.until > 0 && rs.Holders.Load() > 0 && (first == 0 || rs.until < first) {
+			first = rs.until
+		}
+	}
+	s.mu.Unlock()
+	if first == 0 {
+		return 0
+	}
+	return time.Duration(max(0, s.Points.Clock.Now()-first)) * time.Millisecond
 }
 
 // PinnedBy returns the bytes of the tables and memtables that only rs, of the
