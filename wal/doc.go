@@ -22,7 +22,7 @@
 // names the predecessor's end. So a successor proves where its predecessor
 // must reach, and a log without one may end anywhere.
 //
-// Damage is told from a torn tail by proof. Every frame says how much of the
+// The format distinguishes damage from a torn tail. Every frame says how much of the
 // log was durable when it was written; bad bytes below such a mark had been
 // durable once, so they are damage. Bad bytes nobody vouches for are what
 // a power cut leaves of writes that were never acknowledged as durable.

@@ -25,7 +25,7 @@ import (
 //	 ╰──────── of the predecessor ───────╯
 //
 // Size, magic and checksum stay where they are in every later format, so that
-// a newer log is told from a damaged one.
+// a reader distinguishes a newer log from a damaged one.
 type Header struct {
 	Number base.FileNum // at least 1; what the file is named after
 	DBID   uint64
