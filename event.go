@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
 // Event is an event of a store, as Options.OnEvent and Options.Logger receive it.
@@ -89,7 +91,7 @@ func (e FlushEnd) String() string {
 	if e.Err != nil {
 		return fmt.Sprintf("flush failed: %v", e.Err)
 	}
-	return fmt.Sprintf("flush of %d records: %d bytes in %s", e.Records, e.Bytes, tables(e.Tables))
+	return fmt.Sprintf("flush of %d records: %d bytes in %s", e.Records, e.Bytes, quantity.Count(e.Tables, "table"))
 }
 
 func (e CompactionEnd) String() string {
@@ -97,7 +99,7 @@ func (e CompactionEnd) String() string {
 	for _, n := range e.From {
 		from += n
 	}
-	what := fmt.Sprintf("%s of %s (%s)", e.Kind, tables(from), e.Reason)
+	what := fmt.Sprintf("%s of %s (%s)", e.Kind, quantity.Count(from, "table"), e.Reason)
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("%s failed: %v", what, e.Err)
@@ -107,15 +109,7 @@ func (e CompactionEnd) String() string {
 		return fmt.Sprintf("%s to level %d", what, e.ToLevel)
 	}
 	return fmt.Sprintf("%s to level %d: %d bytes in, %d out in %s, %d records gone",
-		what, e.ToLevel, e.BytesRead, e.BytesWritten, tables(e.Tables), e.Dropped)
-}
-
-// tables returns the number of tables as text.
-func tables(n int) string {
-	if n == 1 {
-		return "1 table"
-	}
-	return fmt.Sprintf("%d tables", n)
+		what, e.ToLevel, e.BytesRead, e.BytesWritten, quantity.Count(e.Tables, "table"), e.Dropped)
 }
 
 func (e StallBegin) String() string { return "writers wait: " + e.Reason }

@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/iterator"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/quantity"
 	"github.com/siltstonedb/siltstone/internal/rangedel"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/sstable"
@@ -147,7 +148,7 @@ func explainSources(rs *readstate.State, row []byte, seq base.SeqNum) (all []Exp
 		s := ExplainedSource{Name: fmt.Sprintf("run %d, level %d", r.Age, r.Level)}
 		t := rs.Runs[i].Find(row)
 		if t == nil {
-			s.Skipped = fmt.Sprintf("none of %s has it within its bounds", tables(len(r.Tables)))
+			s.Skipped = fmt.Sprintf("none of %s has it within its bounds", quantity.Count(len(r.Tables), "table"))
 			all = append(all, s)
 			continue
 		}

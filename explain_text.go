@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
 // String draws the sources, newest first, an arrow at the one that decides, and
@@ -89,7 +91,7 @@ func (c ExplainedCollection) String() string {
 	if c.Inline {
 		return fmt.Sprintf("%d elements inline", c.Elements)
 	}
-	text := fmt.Sprintf("%d elements of %s in rows of id %d", c.Elements, sizeText(int64(c.Bytes)), c.ID)
+	text := fmt.Sprintf("%d elements of %s in rows of id %d", c.Elements, quantity.Bytes(int64(c.Bytes)), c.ID)
 	if !c.NextDue.IsZero() {
 		text += ", next due " + stamp(c.NextDue)
 	}

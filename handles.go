@@ -11,6 +11,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/invariants"
+	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
 // holdKind is a kind of handle that keeps files and memory until it is closed.
@@ -124,20 +125,12 @@ func (h *handles) metrics(now time.Time) OpenMetrics {
 	return m
 }
 
-// counted returns a number and its noun: "1 iterator", "2 iterators".
-func counted(n int64, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
 // err returns an error that lists the handles that are still open, or nil.
 func (h *handles) err() error {
 	var parts []string
 	for k := range holdKinds {
 		if n := h.open[k].Load(); n > 0 {
-			parts = append(parts, counted(n, k.String()))
+			parts = append(parts, quantity.Count(n, k.String()))
 		}
 	}
 	if len(parts) == 0 {
@@ -163,7 +156,7 @@ type OpenHandle struct {
 
 // String is the handle in one line, and its stack.
 func (h OpenHandle) String() string {
-	return fmt.Sprintf("%s since %s, pins %s\n%s", h.Kind, h.Since.UTC().Format(time.RFC3339), sizeText(h.PinnedBytes), h.Stack)
+	return fmt.Sprintf("%s since %s, pins %s\n%s", h.Kind, h.Since.UTC().Format(time.RFC3339), quantity.Bytes(h.PinnedBytes), h.Stack)
 }
 
 // OpenHandles returns the open iterators, snapshots and transactions, oldest first,

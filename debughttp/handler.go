@@ -15,12 +15,13 @@ import (
 	"net/http"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": size, "took": took, "share": share, "count": count}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": quantity.Bytes, "took": quantity.Duration, "share": share, "count": count}).Parse(pageText))
 
 // Report is what the page shows, and the JSON object of ?format=json.
 type Report struct {

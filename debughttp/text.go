@@ -1,33 +1,12 @@
 package debughttp
 
 import (
-	"fmt"
-	"time"
+	"reflect"
+
+	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
-// size is n bytes for people.
-func size(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, unit := float64(n)/1024, 0
-	for ; v >= 1024 && unit < 4; unit++ {
-		v /= 1024
-	}
-	return fmt.Sprintf("%.1f %ciB", v, "KMGTP"[unit])
-}
-
-// took is a duration of three digits or so.
-func took(d time.Duration) string {
-	for _, unit := range []time.Duration{time.Minute, time.Second, time.Millisecond} {
-		if d >= unit {
-			return d.Round(unit / 100).String()
-		}
-	}
-	return d.Round(time.Microsecond).String()
-}
-
-// share is what part of whole n is, in percent.
+// share returns the part of whole that n is, in percent.
 func share(n, whole int64) int64 {
 	if whole <= 0 {
 		return 0
@@ -35,11 +14,5 @@ func share(n, whole int64) int64 {
 	return min(100, n*100/whole)
 }
 
-// count is how many of what there are.
-func count(n any, what string) string {
-	text := fmt.Sprintf("%d %s", n, what)
-	if text == "1 "+what {
-		return text
-	}
-	return text + "s"
-}
+// count returns n, an integer of any type, and its noun.
+func count(n any, noun string) string { return quantity.Count(reflect.ValueOf(n).Int(), noun) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/quantity"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
@@ -199,12 +200,12 @@ func explained(e siltstone.Explanation, err error) (string, error) {
 // shape prints which memtables and runs there are.
 func shape(c *call) (string, error) {
 	m := c.db().Metrics()
-	lines := []string{"memory: " + plural(m.Memtables.Records, "record")}
+	lines := []string{"memory: " + quantity.Count(m.Memtables.Records, "record")}
 	if n := m.Memtables.Waiting; n > 0 {
 		lines[0] += fmt.Sprintf(", %d full", n)
 	}
 	for _, r := range m.Runs {
-		lines = append(lines, fmt.Sprintf("level %d: %s", r.Level, plural(r.Tables, "table")))
+		lines = append(lines, fmt.Sprintf("level %d: %s", r.Level, quantity.Count(r.Tables, "table")))
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -232,7 +233,7 @@ func (s *session) note(e siltstone.Event) {
 		return
 	case siltstone.FlushEnd:
 		if e.Err == nil {
-			text = fmt.Sprintf("flush of %s to %s", plural(e.Records, "record"), plural(e.Tables, "table"))
+			text = fmt.Sprintf("flush of %s to %s", quantity.Count(e.Records, "record"), quantity.Count(e.Tables, "table"))
 		}
 	case siltstone.CompactionEnd:
 		if e.Err == nil {
@@ -252,7 +253,7 @@ func compaction(e siltstone.CompactionEnd) string {
 	case "move":
 		return fmt.Sprintf("%s to level %d", text, e.ToLevel)
 	}
-	return fmt.Sprintf("%s to %s of level %d, %s gone", text, plural(e.Tables, "table"), e.ToLevel, plural(e.Dropped, "record"))
+	return fmt.Sprintf("%s to %s of level %d, %s gone", text, quantity.Count(e.Tables, "table"), e.ToLevel, quantity.Count(e.Dropped, "record"))
 }
 
 // events prints what happened since it was asked for last.

@@ -107,13 +107,6 @@ func showTTL(d time.Duration) string {
 	return d.String()
 }
 
-func plural[T int | int64](n T, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
 func yesNo(yes bool) string {
 	if yes {
 		return "yes"
