@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -143,8 +144,8 @@ func (g *soundStore) open(files map[string][]byte, readOnly bool) (v outcome) {
 	}
 	o := denseOptions(mem, g.clock)
 	o.ReadOnly = readOnly
-	o.OnEvent = func(e Event) {
-		if _, ok := e.(TornTail); ok {
+	o.OnEvent = func(e event.Event) {
+		if _, ok := e.(event.TornTail); ok {
 			v.torn = true
 		}
 	}

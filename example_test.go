@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -159,8 +160,8 @@ func ExampleOptions_clock() {
 // OnEvent counts what the store does in the background.
 func ExampleOptions_onEvent() {
 	flushed := 0
-	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), OnEvent: func(e siltstone.Event) {
-		if e, ok := e.(siltstone.FlushEnd); ok {
+	db, err := siltstone.Open("data", &siltstone.Options{FS: vfs.NewMem(), OnEvent: func(e event.Event) {
+		if e, ok := e.(event.FlushEnd); ok {
 			flushed += int(e.Records)
 		}
 	}})

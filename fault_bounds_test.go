@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -124,8 +125,8 @@ func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
 	t.Parallel()
 	for _, last := range []bool{true, false} {
 		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
-		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.NoCompression, OnEvent: func(e siltstone.Event) {
-			if e, ok := e.(siltstone.CompactionEnd); ok && e.Err != nil {
+		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.NoCompression, OnEvent: func(e event.Event) {
+			if e, ok := e.(event.CompactionEnd); ok && e.Err != nil {
 				failed++
 			}
 		}}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -257,12 +258,12 @@ func TestOpenOnAFullDiskIsErrNoSpaceAndLosesNothing(t *testing.T) {
 func TestAnInterruptedMergeIsNoAlarm(t *testing.T) {
 	var tally tally
 	for _, err := range []error{context.Canceled, context.DeadlineExceeded, ErrClosed} {
-		e := CompactionEnd{Kind: "merge", Err: err}
-		if tally.count(e); level(e) != slog.LevelDebug || level(FlushEnd{Err: err}) != slog.LevelDebug {
+		e := event.CompactionEnd{Kind: "merge", Err: err}
+		if tally.count(e); level(e) != slog.LevelDebug || level(event.FlushEnd{Err: err}) != slog.LevelDebug {
 			t.Errorf("%v is logged at %v", err, level(e))
 		}
 	}
-	if e := (CompactionEnd{Err: errors.New("input/output error")}); level(e) != slog.LevelError || tally.compactions.Failed != 0 {
+	if e := (event.CompactionEnd{Err: errors.New("input/output error")}); level(e) != slog.LevelError || tally.compactions.Failed != 0 {
 		t.Errorf("%v is logged at %v, %d failed", e, level(e), tally.compactions.Failed)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "internal/base", "internal/cache", "internal/clock", "internal/collection",
+		"compaction", "event", "internal/base", "internal/cache", "internal/clock", "internal/collection",
 		"internal/engine/background", "internal/engine/check", "internal/engine/checkpoint",
 		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
@@ -25,6 +25,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/keyspace", "internal/lifecycle", "internal/quantity", "internal/rangedel", "internal/record",
 		"internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
 	}},
+	"event":     {ours: []string{"internal/quantity"}},
 	"debughttp": {ours: []string{"internal/quantity"}, others: []string{modulePath}},
 	"typed":     {ours: []string{"internal/base", "internal/collection", "internal/keyenc", "internal/record"}},
 	"codec":     {ours: []string{"internal/keyenc", "typed"}},

@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
@@ -17,37 +18,37 @@ type tally struct {
 }
 
 // count enters an event.
-func (t *tally) count(e Event) {
+func (t *tally) count(e event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch e := e.(type) {
-	case FlushEnd:
+	case event.FlushEnd:
 		t.flushes.add(e)
-	case CompactionEnd:
+	case event.CompactionEnd:
 		t.compactions.add(e)
-	case StallBegin:
+	case event.StallBegin:
 		t.stalls.Count++
 		t.waiting++
 		t.stalls.Reason = e.Reason
-	case StallEnd:
+	case event.StallEnd:
 		t.stalls.Duration += e.Duration
 		if t.waiting--; t.waiting == 0 {
 			t.stalls.Reason = ""
 		}
-	case Reaped:
+	case event.Reaped:
 		t.reaped += e.Collections
-	case Corruption:
+	case event.Corruption:
 		t.troubles.Corruptions++
-	case NoSpace:
+	case event.NoSpace:
 		t.troubles.NoSpace++
-	case SlowSync:
+	case event.SlowSync:
 		t.troubles.SlowSyncs++
-	case Poisoned:
+	case event.Poisoned:
 		t.troubles.Poisoned = e.Err.Error()
 	}
 }
 
-func (m *FlushMetrics) add(e FlushEnd) {
+func (m *FlushMetrics) add(e event.FlushEnd) {
 	m.Duration += e.Duration
 	if e.Err != nil {
 		m.Failed++
@@ -58,7 +59,7 @@ func (m *FlushMetrics) add(e FlushEnd) {
 	m.Bytes += e.Bytes
 }
 
-func (m *CompactionMetrics) add(e CompactionEnd) {
+func (m *CompactionMetrics) add(e event.CompactionEnd) {
 	m.Duration += e.Duration
 	switch {
 	case e.Err != nil && interrupted(e.Err):

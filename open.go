@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/compaction"
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 	"github.com/siltstonedb/siltstone/internal/clock"
@@ -31,7 +32,7 @@ import (
 // Open opens the store in dir, and makes it if it does not exist. Nil options are the
 // defaults. After a crash Open recovers the store by itself: it brings back every
 // commit that was durable, drops an unfinished one at the end of the log, and reports
-// that as a TornTail event. If no crash can explain the damage the error is
+// that as an event.TornTail. If no crash can explain the damage the error is
 // ErrCorruption, which names file and offset, and Open changes nothing. If the
 // directory is in use the error is ErrLocked.
 //
@@ -120,9 +121,9 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
 		Wanted:  func() { wake(db.workers.page) },
-		Stalled: func(reason string) { db.report.emit(StallBegin{Reason: reason}) },
-		Resumed: func(d time.Duration) { db.report.emit(StallEnd{Duration: d}) },
-		Refused: func(err error) { db.report.emit(NoSpace{Err: err}) },
+		Stalled: func(reason string) { db.report.emit(event.StallBegin{Reason: reason}) },
+		Resumed: func(d time.Duration) { db.report.emit(event.StallEnd{Duration: d}) },
+		Refused: func(err error) { db.report.emit(event.NoSpace{Err: err}) },
 		Flush:   func() error { _, err := db.work.FlushStep(); return err },
 		Ended:   func() bool { return db.work.Ended() },
 	})
@@ -150,14 +151,14 @@ func (db *DB) assemble(s *manifest.State) {
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
 		Nominations: &db.set.Nominations, Level: db.level(DefaultDurability),
-		Reaped: func(n int64) { db.report.emit(Reaped{Collections: n}) },
+		Reaped: func(n int64) { db.report.emit(event.Reaped{Collections: n}) },
 	}
 }
 
 // poisoned reports that writing has ended, and makes waiting callers and workers look
 // again.
 func (db *DB) poisoned(cause error) {
-	db.report.emit(Poisoned{Err: cause})
+	db.report.emit(event.Poisoned{Err: cause})
 	db.section.LookAgain()
 	db.workers.wakeAll()
 }
@@ -171,7 +172,7 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 	}
 	err := db.dir.FS.Remove(db.dir.Name(t, n))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		db.report.emit(RemoveFailed{File: base.Filename(t, n), Err: err})
+		db.report.emit(event.RemoveFailed{File: base.Filename(t, n), Err: err})
 	}
 }
 
@@ -352,10 +353,10 @@ func (db *DB) replayConfig() recovery.Config {
 	return recovery.Config{
 		Dir: db.dir, State: db.set.State(), Clock: db.clock, MemtableBytes: db.opts.MemtableBytes,
 		TornTail: func(file string, offset, bytes int64) {
-			db.report.emit(TornTail{File: file, Offset: offset, Bytes: bytes})
+			db.report.emit(event.TornTail{File: file, Offset: offset, Bytes: bytes})
 		},
 		Recovered: func(logs int, records int64, took time.Duration) {
-			db.report.emit(Recovered{Logs: logs, Records: records, Duration: took})
+			db.report.emit(event.Recovered{Logs: logs, Records: records, Duration: took})
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -60,15 +61,15 @@ type Options struct {
 	// Clock gives the time for expiry. It is called from several goroutines, and
 	// with locks held: it must not call the store. Nil is time.Now.
 	Clock func() time.Time
-	// Logger receives the store's events, each as one record: its text is the
-	// message, its fields are the group "event". Routine work is at level Debug.
+	// Logger receives the store's events, which package event lists, each as one
+	// record: its text is the message, its fields are the group "event". Routine work is at level Debug.
 	// Nil is silence.
 	Logger *slog.Logger
 	// OnEvent receives the store's events, one at a time. It is called by the
 	// goroutine in which the event happened, and that may hold locks. So OnEvent must
 	// not block, and of the store it may call Metrics, OpenHandles and Options alone.
 	// Nil is none.
-	OnEvent func(Event)
+	OnEvent func(event.Event)
 	// TrackOpen keeps a stack trace of the opening of each iterator, snapshot and
 	// transaction, for OpenHandles and the error of Close.
 	TrackOpen bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
@@ -27,8 +28,8 @@ func newReadStore(t *testing.T, o Options) *readStore {
 		o.FS = vfs.NewMem()
 	}
 	o.manualWork, o.Durability, o.Compression = true, BufferedDurability, NoCompression
-	o.OnEvent = func(e Event) {
-		if c, ok := e.(CompactionEnd); ok && c.Kind == "merge" {
+	o.OnEvent = func(e event.Event) {
+		if c, ok := e.(event.CompactionEnd); ok && c.Kind == "merge" {
 			s.reasons = append(s.reasons, c.Reason)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -84,8 +85,8 @@ func TestPowerCutWithPreparedLogOpens(t *testing.T) {
 	for _, p := range vfstest.Profiles() {
 		for image := range disk.Images(p, 20, rng) {
 			again := mustOpen(t, image, newHandClock(), func(o *Options) {
-				o.OnEvent = func(e Event) {
-					if _, ok := e.(TornTail); ok {
+				o.OnEvent = func(e event.Event) {
+					if _, ok := e.(event.TornTail); ok {
 						torn++
 					}
 				}

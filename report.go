@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
@@ -17,13 +18,13 @@ type report struct {
 	tally tally
 
 	// constant after Open
-	onEvent func(Event)
+	onEvent func(event.Event)
 	logger  *slog.Logger
 }
 
 // emit counts the event and hands it over. The caller may hold locks, but none that
 // Metrics or OpenHandles take (docs/locks.md).
-func (r *report) emit(e Event) {
+func (r *report) emit(e event.Event) {
 	r.tally.count(e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,38 +37,38 @@ func (r *report) emit(e Event) {
 }
 
 // flushed tells of a flush.
-func (r *report) flushed(f background.FlushResult) { r.emit(FlushEnd(f)) }
+func (r *report) flushed(f background.FlushResult) { r.emit(event.FlushEnd(f)) }
 
 // compacted tells of a compaction.
-func (r *report) compacted(c background.CompactionResult) { r.emit(CompactionEnd(c)) }
+func (r *report) compacted(c background.CompactionResult) { r.emit(event.CompactionEnd(c)) }
 
 // synced tells of a sync of the log that took long.
 func (r *report) synced(took time.Duration) {
-	if took >= SlowSyncAfter {
-		r.emit(SlowSync{Duration: took})
+	if took >= event.SlowSyncAfter {
+		r.emit(event.SlowSync{Duration: took})
 	}
 }
 
 // corruption tells of damage met in the background.
 func (r *report) corruption(err error) {
 	if errors.Is(err, ErrCorruption) {
-		r.emit(Corruption{Err: err})
+		r.emit(event.Corruption{Err: err})
 	}
 }
 
 // level is how loud an event is: routine work is at Debug, an event that an operator
 // should know of is a warning, one that needs an operator is an error.
-func level(e Event) slog.Level {
+func level(e event.Event) slog.Level {
 	switch e := e.(type) {
-	case FlushEnd:
+	case event.FlushEnd:
 		return levelOf(slog.LevelDebug, e.Err)
-	case CompactionEnd:
+	case event.CompactionEnd:
 		return levelOf(slog.LevelDebug, e.Err)
-	case Reaped:
+	case event.Reaped:
 		return slog.LevelDebug
-	case Recovered:
+	case event.Recovered:
 		return slog.LevelInfo
-	case StallBegin, StallEnd, TornTail, SlowSync, RemoveFailed:
+	case event.StallBegin, event.StallEnd, event.TornTail, event.SlowSync, event.RemoveFailed:
 		return slog.LevelWarn
 	}
 	return slog.LevelError // Corruption, Poisoned, NoSpace

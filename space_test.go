@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
@@ -75,9 +76,9 @@ func TestDiskLimitRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 	}
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
-			events := make(chan Event, 1000)
-			db, err := Open("db", &Options{FS: vfs.NewMem(), MaxDiskBytes: 12 << 20, MemtableBytes: 256 << 10, Durability: BufferedDurability, Compression: NoCompression, OnEvent: func(e Event) {
-				if _, ok := e.(NoSpace); ok {
+			events := make(chan event.Event, 1000)
+			db, err := Open("db", &Options{FS: vfs.NewMem(), MaxDiskBytes: 12 << 20, MemtableBytes: 256 << 10, Durability: BufferedDurability, Compression: NoCompression, OnEvent: func(e event.Event) {
+				if _, ok := e.(event.NoSpace); ok {
 					events <- e
 				}
 			}})
@@ -194,8 +195,8 @@ func TestDiskFilledByOthersIsNeverFinal(t *testing.T) {
 func TestRefusalForWantOfFlushesIsErrNoSpace(t *testing.T) {
 	f := vfstest.NewFaults(vfs.NewMem())
 	var events atomic.Int64
-	db, err := Open("db", &Options{FS: f, MemtableBytes: 64 << 10, OnEvent: func(e Event) {
-		if _, ok := e.(NoSpace); ok {
+	db, err := Open("db", &Options{FS: f, MemtableBytes: 64 << 10, OnEvent: func(e event.Event) {
+		if _, ok := e.(event.NoSpace); ok {
 			events.Add(1)
 		}
 	}})

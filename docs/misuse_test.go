@@ -10,6 +10,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/codec"
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -44,6 +45,8 @@ func TestNoMethodPanicsOnZeroArgumentsOrOnZeroAndNilReceivers(t *testing.T) {
 		codec.TripleKey[int, int, int]{}, codec.QuadKey[int, int, int, int]{}, codec.AsValue[int](nil),
 		typed.Range{}, codec.Range[string]{}, siltstone.Range{}, siltstone.Durability(99), siltstone.Compression(99), siltstone.Explanation{}, siltstone.Metrics{},
 		siltstone.OpenHandle{}, siltstone.LatencyMetrics{}, siltstone.RepairReport{},
+		event.FlushEnd{}, event.CompactionEnd{}, event.StallBegin{}, event.StallEnd{}, event.TornTail{}, event.Recovered{}, event.Corruption{},
+		event.RemoveFailed{}, event.Poisoned{}, event.NoSpace{}, event.SlowSync{}, event.Reaped{},
 	} {
 		receivers["zero "+reflect.TypeOf(v).String()] = func() any { return v }
 	}

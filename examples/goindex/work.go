@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/event"
 )
 
 // work sums up what the store did in the background, from its events. The store
@@ -28,12 +28,12 @@ type compactions struct {
 }
 
 // note is an Options.OnEvent.
-func (w *work) note(e siltstone.Event) {
+func (w *work) note(e event.Event) {
 	switch e := e.(type) {
-	case siltstone.FlushEnd:
+	case event.FlushEnd:
 		w.flushes++
 		w.flushed += e.Bytes
-	case siltstone.CompactionEnd:
+	case event.CompactionEnd:
 		if w.compactions == nil {
 			w.compactions = map[int]compactions{}
 		}
@@ -43,7 +43,7 @@ func (w *work) note(e siltstone.Event) {
 		c.written += e.BytesWritten
 		c.took += e.Duration
 		w.compactions[e.ToLevel] = c
-	case siltstone.StallEnd:
+	case event.StallEnd:
 		w.stalled += e.Duration
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/event"
 )
 
 // started is the address in the line with which the service begins.
@@ -212,8 +213,8 @@ func TestASignalEndsTheServiceInGoodOrder(t *testing.T) {
 		t.Error(err)
 	}
 	p.http.CloseIdleConnections()
-	db, err := siltstone.Open(dir, &siltstone.Options{ReadOnly: true, OnEvent: func(e siltstone.Event) {
-		if _, ok := e.(siltstone.Recovered); ok {
+	db, err := siltstone.Open(dir, &siltstone.Options{ReadOnly: true, OnEvent: func(e event.Event) {
+		if _, ok := e.(event.Recovered); ok {
 			t.Errorf("the store was not closed: %v", e)
 		}
 	}})

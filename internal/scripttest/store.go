@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/quantity"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -226,16 +227,16 @@ func estimate(c *call) (string, error) {
 
 // note keeps an event, without the figures that say how large files are. Those of
 // waiting depend on the machine.
-func (s *session) note(e siltstone.Event) {
+func (s *session) note(e event.Event) {
 	text := e.String()
 	switch e := e.(type) {
-	case siltstone.SlowSync, siltstone.StallBegin, siltstone.StallEnd:
+	case event.SlowSync, event.StallBegin, event.StallEnd:
 		return
-	case siltstone.FlushEnd:
+	case event.FlushEnd:
 		if e.Err == nil {
 			text = fmt.Sprintf("flush of %s to %s", quantity.Count(e.Records, "record"), quantity.Count(e.Tables, "table"))
 		}
-	case siltstone.CompactionEnd:
+	case event.CompactionEnd:
 		if e.Err == nil {
 			text = compaction(e)
 		}
@@ -245,7 +246,7 @@ func (s *session) note(e siltstone.Event) {
 
 // compaction tells how many tables were taken from each run, and what became of
 // them.
-func compaction(e siltstone.CompactionEnd) string {
+func compaction(e event.CompactionEnd) string {
 	text := fmt.Sprintf("%s of tables %v (%s)", e.Kind, e.From, e.Reason)
 	switch e.Kind {
 	case "drop":
