@@ -9,6 +9,7 @@ import (
 	"log"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/metrics"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -483,7 +484,7 @@ func ExampleDB_Metrics_expvar() {
 
 	check(db.Put([]byte("key"), []byte("value")))
 	figures := expvar.Func(func() any { return db.Metrics() }) // for expvar.Publish("store", figures)
-	var m siltstone.Metrics
+	var m metrics.Metrics
 	check(json.Unmarshal([]byte(figures.String()), &m))
 	fmt.Println(m.Commits.Count, "commit")
 	// Output: 1 commit

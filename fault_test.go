@@ -11,6 +11,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
+	"github.com/siltstonedb/siltstone/metrics"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -363,7 +364,7 @@ func TestTheReaperIsNoOpenHandle(t *testing.T) {
 	})
 	did, err := db.reapStep()
 	f.OnOp(nil)
-	if !did || err != nil || looks == 0 || db.Metrics().Open != (OpenMetrics{}) {
+	if !did || err != nil || looks == 0 || db.Metrics().Open != (metrics.Handles{}) {
 		t.Errorf("did %v, %v; looked %d times; %+v", did, err, looks, db.Metrics().Open)
 	}
 }

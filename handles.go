@@ -12,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/quantity"
+	"github.com/siltstonedb/siltstone/metrics"
 )
 
 // holdKind is a kind of handle that keeps files and memory until it is closed.
@@ -113,8 +114,8 @@ func (h *handles) list() []hold {
 }
 
 // metrics counts the handles that are open at now.
-func (h *handles) metrics(now time.Time) OpenMetrics {
-	m := OpenMetrics{
+func (h *handles) metrics(now time.Time) metrics.Handles {
+	m := metrics.Handles{
 		Iterators: h.open[holdIterator].Load(), Snapshots: h.open[holdSnapshot].Load(), Transactions: h.open[holdTransaction].Load(),
 	}
 	h.mu.Lock()

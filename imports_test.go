@@ -23,10 +23,11 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/engine/txn", "internal/handle", "internal/invariants", "internal/iterator", "internal/keyenc",
 		"internal/keyspace", "internal/lifecycle", "internal/quantity", "internal/rangedel", "internal/record",
-		"internal/storedir", "manifest", "memtable", "sstable", "typed", "vfs", "wal",
+		"internal/storedir", "manifest", "memtable", "metrics", "sstable", "typed", "vfs", "wal",
 	}},
 	"event":     {ours: []string{"internal/quantity"}},
-	"debughttp": {ours: []string{"internal/quantity"}, others: []string{modulePath}},
+	"metrics":   {ours: []string{"internal/quantity"}},
+	"debughttp": {ours: []string{"internal/quantity", "metrics"}, others: []string{modulePath}},
 	"typed":     {ours: []string{"internal/base", "internal/collection", "internal/keyenc", "internal/record"}},
 	"codec":     {ours: []string{"internal/keyenc", "typed"}},
 	"internal/engine/repair": {ours: []string{

@@ -3,20 +3,17 @@ package siltstone
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/siltstonedb/siltstone/event"
-	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -180,63 +177,6 @@ func TestDiskFiguresAreWhatTheDirectoryHolds(t *testing.T) {
 	d := db.Metrics().Disk
 	if d.Tables+d.Obsolete != sum("*.sst") || d.Obsolete == 0 || d.Logs != sum("*.wal") || d.Manifest != sum("MANIFEST-*") || d.Free <= 0 {
 		t.Errorf("%+v", d)
-	}
-}
-
-// fixedMetrics has a figure of its own everywhere.
-func fixedMetrics() Metrics {
-	m := Metrics{
-		Runs:      []RunMetrics{{Age: 12, Level: 0, Tables: 1, Bytes: 3 << 20}, {Age: 3, Level: 6, Tables: 130, Bytes: 9 << 30}},
-		Tables:    TableMetrics{Count: 131, Bytes: 9<<30 + 3<<20, Records: 41_000_000, Open: 100},
-		Memtables: MemtableMetrics{Waiting: 2, Records: 70_123, Bytes: 17 << 20},
-		Commits:   CommitMetrics{Count: 90_000, Operations: 120_000, Groups: 30_000, Bytes: 1 << 30, Conflicts: 17},
-		Log:       LogMetrics{Unsynced: 512, Syncs: LatencyMetrics{Count: 100, Total: time.Second, Max: 80 * time.Millisecond}},
-		Flushes:   FlushMetrics{Count: 7, Failed: 1, Records: 99_000, Bytes: 64 << 20, Duration: 1234 * time.Millisecond},
-		Compactions: CompactionMetrics{Running: 2, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
-			Dropped: 5555, Duration: 83 * time.Second, WriteAmplification: 15.0625},
-		Stalls:   StallMetrics{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
-		Memory:   MemoryMetrics{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
-		Cache:    CacheMetrics{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
-		Disk:     DiskMetrics{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Free: 70 << 30},
-		Open:     OpenMetrics{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},
-		Dead:     DeadMetrics{Collections: 4, Bytes: 5 << 20, Reaped: 600},
-		Troubles: TroubleMetrics{Corruptions: 1, NoSpace: 2, SlowSyncs: 3, Poisoned: "disk on fire"},
-	}
-	m.Log.Syncs.Buckets[10], m.Log.Syncs.Buckets[17] = 98, 2
-	return m
-}
-
-func TestTheMetricsTableLinesUp(t *testing.T) {
-	golden.Compare(t, "testdata/metrics.txt", "a busy store\n\n"+fixedMetrics().String()+"\nnothing\n\n"+Metrics{}.String())
-}
-
-func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
-	m := fixedMetrics()
-	d := m.Sub(m)
-	want := m
-	want.Commits, want.Flushes = CommitMetrics{}, FlushMetrics{}
-	want.Log.Syncs = LatencyMetrics{Max: m.Log.Syncs.Max}
-	want.Compactions = CompactionMetrics{Running: 2}
-	want.Stalls = StallMetrics{Reason: m.Stalls.Reason, Delay: m.Stalls.Delay}
-	want.Cache.Hits, want.Cache.Misses, want.Cache.Evictions = 0, 0, 0
-	want.Dead.Reaped = 0
-	want.Troubles = TroubleMetrics{Poisoned: m.Troubles.Poisoned}
-	if !reflect.DeepEqual(d, want) {
-		t.Errorf("got\n%+v\nwant\n%+v", d, want)
-	}
-	if full := m.Sub(Metrics{}); !reflect.DeepEqual(full.Commits, m.Commits) || full.Flushes != m.Flushes {
-		t.Errorf("against zeros: %+v", full)
-	}
-}
-
-func TestMetricsSurviveJSON(t *testing.T) {
-	b, err := json.Marshal(fixedMetrics())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back Metrics
-	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, fixedMetrics()) {
-		t.Errorf("%v: %+v", err, back)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/fuzz/model"
+	"github.com/siltstonedb/siltstone/internal/golden"
 	"github.com/siltstonedb/siltstone/internal/scripttest"
 	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
@@ -163,7 +164,7 @@ func runScript(t *testing.T, path string) {
 		Step:          (*siltstone.DB).Step,
 		CompactTables: (*siltstone.DB).CompactTables,
 	}
-	update := flag.Lookup("update").Value.String() == "true"
+	update := golden.Updating()
 	forms := typedtest.InlineLimits[len(typedtest.InlineLimits)-1:] // the one in force
 	if s.Forms() {
 		forms = typedtest.InlineLimits[:]

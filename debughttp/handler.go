@@ -16,6 +16,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/internal/quantity"
+	"github.com/siltstonedb/siltstone/metrics"
 )
 
 //go:embed page.html
@@ -25,7 +26,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": qua
 
 // Report is what the page shows, and the JSON object of ?format=json.
 type Report struct {
-	Metrics siltstone.Metrics
+	Metrics metrics.Metrics
 	// Tracked tells whether the store remembers who opened what.
 	Tracked bool
 	Handles []siltstone.OpenHandle

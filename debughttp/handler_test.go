@@ -13,6 +13,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/internal/golden"
+	"github.com/siltstonedb/siltstone/metrics"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -68,11 +69,11 @@ func body(t testing.TB, db *siltstone.DB, target string) string {
 }
 
 func TestThePageOfFixedFigures(t *testing.T) {
-	rep := Report{Tracked: true, Metrics: siltstone.Metrics{
-		Runs:   []siltstone.RunMetrics{{Age: 9, Level: 0, Tables: 1, Bytes: 1 << 20}, {Age: 2, Level: 6, Tables: 3, Bytes: 3 << 20}},
-		Tables: siltstone.TableMetrics{Count: 4, Bytes: 4 << 20},
-		Stalls: siltstone.StallMetrics{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait"},
-		Memory: siltstone.MemoryMetrics{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20},
+	rep := Report{Tracked: true, Metrics: metrics.Metrics{
+		Runs:   []metrics.Run{{Age: 9, Level: 0, Tables: 1, Bytes: 1 << 20}, {Age: 2, Level: 6, Tables: 3, Bytes: 3 << 20}},
+		Tables: metrics.Tables{Count: 4, Bytes: 4 << 20},
+		Stalls: metrics.Stalls{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait"},
+		Memory: metrics.Memory{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20},
 	}, Handles: []siltstone.OpenHandle{{Kind: "iterator", Since: time.Unix(1_700_000_000, 0), PinnedBytes: 2048, Stack: "main.<main>()"}}}
 	got, _, err := render(rep, "")
 	if err != nil {

@@ -16,6 +16,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// Updating reports whether -update was given, for tests that write their files
+// themselves.
+func Updating() bool { return *update }
+
 // Compare fails the test unless got is what the file at path holds. With -update
 // it writes got there instead.
 func Compare(t testing.TB, path, got string) {

@@ -3,18 +3,19 @@ package siltstone
 import (
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/invariants"
+	"github.com/siltstonedb/siltstone/metrics"
 )
 
 // tally counts the work that events report. No other lock is taken under its own.
 // Safe for concurrent use.
 type tally struct {
 	mu          invariants.Mutex
-	flushes     FlushMetrics
-	compactions CompactionMetrics
-	stalls      StallMetrics
+	flushes     metrics.Flushes
+	compactions metrics.Compactions
+	stalls      metrics.Stalls
 	waiting     int // writers in a stall
 	reaped      int64
-	troubles    TroubleMetrics
+	troubles    metrics.Troubles
 }
 
 // count enters an event.
@@ -23,9 +24,9 @@ func (t *tally) count(e event.Event) {
 	defer t.mu.Unlock()
 	switch e := e.(type) {
 	case event.FlushEnd:
-		t.flushes.add(e)
+		addFlush(&t.flushes, e)
 	case event.CompactionEnd:
-		t.compactions.add(e)
+		addCompaction(&t.compactions, e)
 	case event.StallBegin:
 		t.stalls.Count++
 		t.waiting++
@@ -48,7 +49,7 @@ func (t *tally) count(e event.Event) {
 	}
 }
 
-func (m *FlushMetrics) add(e event.FlushEnd) {
+func addFlush(m *metrics.Flushes, e event.FlushEnd) {
 	m.Duration += e.Duration
 	if e.Err != nil {
 		m.Failed++
@@ -59,7 +60,7 @@ func (m *FlushMetrics) add(e event.FlushEnd) {
 	m.Bytes += e.Bytes
 }
 
-func (m *CompactionMetrics) add(e event.CompactionEnd) {
+func addCompaction(m *metrics.Compactions, e event.CompactionEnd) {
 	m.Duration += e.Duration
 	switch {
 	case e.Err != nil && interrupted(e.Err):
@@ -80,7 +81,7 @@ func (m *CompactionMetrics) add(e event.CompactionEnd) {
 }
 
 // into copies the counts.
-func (t *tally) into(m *Metrics) {
+func (t *tally) into(m *metrics.Metrics) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m.Flushes, m.Compactions, m.Stalls, m.Troubles = t.flushes, t.compactions, t.stalls, t.troubles

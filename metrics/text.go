@@ -1,4 +1,4 @@
-package siltstone
+package metrics
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
-// String is the figures as a table for people. Its form may change.
+// String returns the figures as a table for people. Its form may change.
 func (m Metrics) String() string {
 	var b strings.Builder
 	m.writeRuns(&b)
@@ -22,7 +22,7 @@ func (m Metrics) String() string {
 	line("log syncs", num(s.Count, ""), "p50 "+quantity.Duration(s.Quantile(0.5)), "p99 "+quantity.Duration(s.Quantile(0.99)), "max "+quantity.Duration(s.Max), quantity.Bytes(m.Log.Unsynced)+" unsynced")
 	line("flushes", num(f.Count, ""), num(f.Records, "records"), quantity.Bytes(f.Bytes), quantity.Duration(f.Duration), num(f.Failed, "failed"))
 	line("merges", num(k.Merges, ""), quantity.Bytes(k.BytesIn)+" in", quantity.Bytes(k.BytesOut)+" out", quantity.Duration(k.Duration), num(k.Failed, "failed"))
-	line("", num(int64(k.Running), "running"), num(k.Moves, "moves"), num(k.Drops, "drops"), num(k.Dropped, "records gone"), fmt.Sprintf("write amp %.2f", k.WriteAmplification))
+	line("", num(int64(k.Running), "running"), num(k.Moves, "moves"), num(k.Drops, "drops"), num(k.Dropped, "records gone"), fmt.Sprintf("write amp %.2f", m.WriteAmplification()))
 	line("stalls", num(m.Stalls.Count, ""), quantity.Duration(m.Stalls.Duration), cmp.Or(m.Stalls.Reason, "none now"), quantity.Duration(m.Stalls.Delay)+" a MiB")
 	line("memory", quantity.Bytes(m.Memory.Total()), "memtables "+quantity.Bytes(m.Memory.Memtables), "blocks "+quantity.Bytes(m.Memory.Blocks), "rows "+quantity.Bytes(m.Memory.Rows), "tables "+quantity.Bytes(m.Memory.TableMetadata), "buffers "+quantity.Bytes(m.Memory.LogBuffers+m.Memory.ReadAhead+m.Memory.Spare), "open "+quantity.Bytes(m.Memory.Iterators+m.Memory.Transactions), "limit "+quantity.Bytes(m.Memory.Limit))
 	line("cache", num(m.Cache.Blocks, "blocks"), num(m.Cache.Hits, "hits"), num(m.Cache.Misses, "misses"), num(m.Cache.Evictions, "evictions"))
@@ -47,12 +47,12 @@ func (m Metrics) writeRuns(b *strings.Builder) {
 	w.Flush()
 }
 
-// freeText says what is free, if that is known.
-func (m DiskMetrics) freeText() string {
-	if m.Free < 0 {
+// freeText returns how much is free, if that is known.
+func (d Disk) freeText() string {
+	if d.Free < 0 {
 		return "free unknown"
 	}
-	return "free " + quantity.Bytes(m.Free)
+	return "free " + quantity.Bytes(d.Free)
 }
 
 // trimLines takes the blanks from the ends of lines.

@@ -1,0 +1,193 @@
+package metrics
+
+import "time"
+
+// Metrics are the figures of a store at one moment. The fields of Commits, Flushes and
+// Compactions are counters, and so are those whose documentation says it; all others are
+// gauges. A copy shares Runs with its original.
+type Metrics struct {
+	Runs        []Run // of tables, newest first
+	Tables      Tables
+	Memtables   Memtables
+	Commits     Commits
+	Log         Log
+	Flushes     Flushes
+	Compactions Compactions
+	Stalls      Stalls
+	Memory      Memory
+	Cache       Cache
+	Disk        Disk
+	Open        Handles
+	Dead        Dead
+	Troubles    Troubles
+}
+
+// WriteAmplification returns the bytes written to tables, by flushes and compactions,
+// for each byte that was flushed. Before the first flush it is 0.
+func (m Metrics) WriteAmplification() float64 {
+	if m.Flushes.Bytes <= 0 {
+		return 0
+	}
+	return float64(m.Flushes.Bytes+m.Compactions.BytesOut) / float64(m.Flushes.Bytes)
+}
+
+// Run has the figures of one run: tables that do not overlap. A read asks the runs in
+// the order of Metrics.Runs.
+type Run struct {
+	Age    uint64 // higher is newer
+	Level  int    // 0: flushed, 6: the last
+	Tables int
+	Bytes  int64
+}
+
+// Tables has the figures of the tables of all runs.
+type Tables struct {
+	Count   int
+	Bytes   int64
+	Records int64 // puts and deletes, versions that merges will drop included
+	Open    int   // files that are open
+}
+
+// Memtables has the figures of the memtables.
+type Memtables struct {
+	Waiting int   // full, to be flushed
+	Records int64 // in all of them
+	Bytes   int64 // of memory
+}
+
+// Commits are counters of commits.
+type Commits struct {
+	Count      int64
+	Operations int64
+	Groups     int64 // written together: Count/Groups commits share a write
+	Bytes      int64 // of payload written to the log
+	Conflicts  int64 // refused because what was read had changed; Update retries
+}
+
+// Log has the figures of the write-ahead log.
+type Log struct {
+	Unsynced int64   // bytes committed and not durable yet
+	Syncs    Latency // of writing and syncing a group
+}
+
+// LatencyBuckets is how many buckets a Latency has.
+const LatencyBuckets = 28
+
+// Latency counts durations. All fields but Max are counters; Max is the longest duration
+// since Open. Buckets[i] counts the durations below 2^i microseconds that no earlier
+// bucket counts; the last bucket also counts all longer ones.
+type Latency struct {
+	Count      int64
+	Total, Max time.Duration
+	Buckets    [LatencyBuckets]int64
+}
+
+// Quantile returns a duration that the share q of all durations, from 0 to 1, stay
+// below. It is at most twice as long as the shortest such duration. Without durations it
+// is 0.
+func (l Latency) Quantile(q float64) time.Duration {
+	if l.Count <= 0 {
+		return 0
+	}
+	left := int64(q * float64(l.Count))
+	for i, n := range l.Buckets {
+		if left -= n; left < 0 || i == len(l.Buckets)-1 {
+			return min(time.Microsecond<<i, l.Max)
+		}
+	}
+	return l.Max
+}
+
+// Flushes are counters of flushes.
+type Flushes struct {
+	Count, Failed int64
+	Records       int64
+	Bytes         int64 // written to tables
+	Duration      time.Duration
+}
+
+// Compactions are counters of compactions; Running is a gauge.
+type Compactions struct {
+	Running           int   // now, flushes included
+	Merges            int64 // read and written
+	Moves, Drops      int64 // done without reading
+	Failed            int64
+	BytesIn, BytesOut int64
+	Dropped           int64 // records that no reader needed any more and that were left out
+	Duration          time.Duration
+}
+
+// Stalls has the figures of writers that waited for flushes. Count and Duration are
+// counters: Count of all stalls, Duration of those that have ended.
+type Stalls struct {
+	Count    int64
+	Duration time.Duration
+	Reason   string        // of the stall going on, or empty
+	Delay    time.Duration // how long a writer of 1 MiB sleeps, while merges are behind
+}
+
+// Memory has the parts of the memory that the store holds, in bytes.
+type Memory struct {
+	Limit         int64 // Options.MemoryLimit
+	Memtables     int64 // including flushed ones that something open still reads
+	Blocks        int64 // cached
+	Rows          int64 // cached records, which are kept one by one beside the blocks
+	TableMetadata int64 // filters and indexes of open tables
+	LogBuffers    int64 // commits on their way to the log
+	ReadAhead     int64 // in use by iterators
+	Spare         int64 // an emptied memtable and table writers, kept for the next flush
+	Iterators     int64 // the open ones themselves, without what they have read
+	Transactions  int64 // the open ones, with their writes and without their reads
+}
+
+// Total returns the sum of the parts.
+func (m Memory) Total() int64 {
+	return m.Memtables + m.Blocks + m.Rows + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
+}
+
+// Cache has the figures of the cache of table blocks. Hits, Misses and Evictions are
+// counters. Readers report a sample of their hits, so Hits is inexact.
+type Cache struct {
+	Blocks, Bytes           int64
+	Hits, Misses, Evictions int64
+}
+
+// Disk has the bytes of the store's files. Files that cannot be listed count as 0.
+type Disk struct {
+	Tables   int64 // of the newest state
+	Obsolete int64 // tables that only open handles keep, or about to be removed
+	Logs     int64 // space reserved ahead included
+	Manifest int64
+	Free     int64 // on the file system; negative if not known
+}
+
+// Total returns the sum of the files.
+func (d Disk) Total() int64 { return d.Tables + d.Obsolete + d.Logs + d.Manifest }
+
+// Handles counts the open iterators, snapshots and transactions, which keep files and
+// memory.
+type Handles struct {
+	Iterators, Snapshots, Transactions int64
+	Oldest                             time.Duration // with Options.TrackOpen, how long the oldest has been open
+}
+
+// Dead has the figures of collections that have ended and of keyspaces that were
+// dropped.
+type Dead struct {
+	// Collections counts the collections that may have ended and about which the
+	// store has not decided yet. Bytes estimates the bytes that the elements of these,
+	// of collections that have ended, and the keys of dropped keyspaces still take in
+	// tables; it counts whole blocks, so it is at most Tables.Bytes. Both return to 0 by
+	// themselves.
+	Collections int64
+	Bytes       int64
+	Reaped      int64 // counter: collections that had ended and whose elements were deleted
+}
+
+// Troubles has the figures that an operator should look at. Corruptions, NoSpace and
+// SlowSyncs are counters of the events of these names.
+type Troubles struct {
+	Corruptions, NoSpace, SlowSyncs int64
+	Frozen                          int    // damaged tables that merges leave alone, until Repair
+	Poisoned                        string // why nothing is written any more, or empty
+}

@@ -1,0 +1,67 @@
+package metrics
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone/internal/golden"
+)
+
+// busy returns metrics with a figure of its own everywhere.
+func busy() Metrics {
+	m := Metrics{
+		Runs:      []Run{{Age: 12, Level: 0, Tables: 1, Bytes: 3 << 20}, {Age: 3, Level: 6, Tables: 130, Bytes: 9 << 30}},
+		Tables:    Tables{Count: 131, Bytes: 9<<30 + 3<<20, Records: 41_000_000, Open: 100},
+		Memtables: Memtables{Waiting: 2, Records: 70_123, Bytes: 17 << 20},
+		Commits:   Commits{Count: 90_000, Operations: 120_000, Groups: 30_000, Bytes: 1 << 30, Conflicts: 17},
+		Log:       Log{Unsynced: 512, Syncs: Latency{Count: 100, Total: time.Second, Max: 80 * time.Millisecond}},
+		Flushes:   Flushes{Count: 7, Failed: 1, Records: 99_000, Bytes: 64 << 20, Duration: 1234 * time.Millisecond},
+		Compactions: Compactions{Running: 2, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
+			Dropped: 5555, Duration: 83 * time.Second},
+		Stalls:   Stalls{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
+		Memory:   Memory{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
+		Cache:    Cache{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
+		Disk:     Disk{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Free: 70 << 30},
+		Open:     Handles{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},
+		Dead:     Dead{Collections: 4, Bytes: 5 << 20, Reaped: 600},
+		Troubles: Troubles{Corruptions: 1, NoSpace: 2, SlowSyncs: 3, Poisoned: "disk on fire"},
+	}
+	m.Log.Syncs.Buckets[10], m.Log.Syncs.Buckets[17] = 98, 2
+	return m
+}
+
+func TestTheMetricsTableLinesUp(t *testing.T) {
+	golden.Compare(t, "testdata/metrics.txt", "a busy store\n\n"+busy().String()+"\nnothing\n\n"+Metrics{}.String())
+}
+
+func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
+	m := busy()
+	d := m.Sub(m)
+	want := m
+	want.Commits, want.Flushes = Commits{}, Flushes{}
+	want.Log.Syncs = Latency{Max: m.Log.Syncs.Max}
+	want.Compactions = Compactions{Running: 2}
+	want.Stalls = Stalls{Reason: m.Stalls.Reason, Delay: m.Stalls.Delay}
+	want.Cache.Hits, want.Cache.Misses, want.Cache.Evictions = 0, 0, 0
+	want.Dead.Reaped = 0
+	want.Troubles = Troubles{Poisoned: m.Troubles.Poisoned}
+	if !reflect.DeepEqual(d, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", d, want)
+	}
+	if full := m.Sub(Metrics{}); !reflect.DeepEqual(full.Commits, m.Commits) || full.Flushes != m.Flushes {
+		t.Errorf("against zeros: %+v", full)
+	}
+}
+
+func TestMetricsSurviveJSON(t *testing.T) {
+	b, err := json.Marshal(busy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Metrics
+	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, busy()) {
+		t.Errorf("%v: %+v", err, back)
+	}
+}
