@@ -50,9 +50,11 @@
 // Nothing has to be called now and then: space comes back by itself. Checkpoint
 // makes a copy while writers go on, Check reads everything and names each
 // fault, and Repair makes a new store of the readable parts of a damaged one.
-// Metrics returns figures. Options.Logger and Options.OnEvent receive the events of
-// package event. Explain shows, source by source, why a read of a key returns what it
-// does. Package debughttp shows all of it on a page.
+//
+// Metrics returns figures (package metrics). Options.Logger and Options.OnEvent receive
+// what background work did (package event). Explain shows, source by source, why a read
+// of a key returns what it does (package explain). Package debughttp shows all of it on a
+// page.
 //
 // # Whose bytes
 //

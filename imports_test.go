@@ -17,7 +17,7 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "event", "internal/base", "internal/cache", "internal/clock", "internal/collection",
+		"compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
 		"internal/engine/background", "internal/engine/check", "internal/engine/checkpoint",
 		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
@@ -26,8 +26,9 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/storedir", "manifest", "memtable", "metrics", "sstable", "typed", "vfs", "wal",
 	}},
 	"event":     {ours: []string{"internal/quantity"}},
+	"explain":   {ours: []string{"internal/quantity"}},
 	"metrics":   {ours: []string{"internal/quantity"}},
-	"debughttp": {ours: []string{"internal/quantity", "metrics"}, others: []string{modulePath}},
+	"debughttp": {ours: []string{"explain", "internal/quantity", "metrics"}, others: []string{modulePath}},
 	"typed":     {ours: []string{"internal/base", "internal/collection", "internal/keyenc", "internal/record"}},
 	"codec":     {ours: []string{"internal/keyenc", "typed"}},
 	"internal/engine/repair": {ours: []string{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/event"
+	"github.com/siltstonedb/siltstone/explain"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -371,26 +372,30 @@ func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {
 
 func TestTheVerdictIsTheFirstSourceThatKnows(t *testing.T) {
 	now := time.UnixMilli(1000)
-	put, del := ExplainedVersion{Seq: 5, Type: "string"}, ExplainedVersion{Seq: 7, Delete: true}
+	put, del := explain.Version{Seq: 5, Type: "string"}, explain.Version{Seq: 7, Delete: true}
 	for _, c := range []struct {
 		name    string
-		sources []ExplainedSource
+		sources []explain.Source
 		want    string
 		decides int
 	}{
-		{"nothing", []ExplainedSource{{}, {}}, "never written or forgotten", -1},
-		{"a put", []ExplainedSource{{}, {Versions: []ExplainedVersion{put}}}, "present", 1},
-		{"a delete before it", []ExplainedSource{{Versions: []ExplainedVersion{del, put}}}, "deleted", 0},
-		{"a range delete in a newer source", []ExplainedSource{{RangeDels: []uint64{9}}, {Versions: []ExplainedVersion{put}}}, "range-deleted", 0},
-		{"a range delete newer than the put beside it", []ExplainedSource{{RangeDels: []uint64{9}, Versions: []ExplainedVersion{put}}}, "range-deleted", 0},
-		{"a range delete older than the put", []ExplainedSource{{RangeDels: []uint64{4}, Versions: []ExplainedVersion{put}}}, "present", 0},
-		{"expiry at this moment", []ExplainedSource{{Versions: []ExplainedVersion{{Seq: 1, Expiry: now}}}}, "expired", 0},
+		{"nothing", []explain.Source{{}, {}}, "never written or forgotten", -1},
+		{"a put", []explain.Source{{}, {Versions: []explain.Version{put}}}, "present", 1},
+		{"a delete before it", []explain.Source{{Versions: []explain.Version{del, put}}}, "deleted", 0},
+		{"a range delete in a newer source", []explain.Source{{RangeDels: []uint64{9}}, {Versions: []explain.Version{put}}}, "range-deleted", 0},
+		{"a range delete newer than the put beside it", []explain.Source{{RangeDels: []uint64{9}, Versions: []explain.Version{put}}}, "range-deleted", 0},
+		{"a range delete older than the put", []explain.Source{{RangeDels: []uint64{4}, Versions: []explain.Version{put}}}, "present", 0},
+		{"expiry at this moment", []explain.Source{{Versions: []explain.Version{{Seq: 1, Expiry: now}}}}, "expired", 0},
 	} {
-		got := judgeSources(c.sources, now)
+		var all []examined
+		for _, s := range c.sources {
+			all = append(all, examined{Source: s})
+		}
+		got := judgeSources(all, now)
 		if got.Reason != c.want || got.Present != (c.want == "present") {
 			t.Errorf("%s: %v", c.name, got)
 		}
-		for i, s := range c.sources {
+		for i, s := range all {
 			if s.Decides != (i == c.decides) {
 				t.Errorf("%s: source %d decides: %v", c.name, i, s.Decides)
 			}

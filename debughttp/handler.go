@@ -15,6 +15,7 @@ import (
 	"net/http"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/explain"
 	"github.com/siltstonedb/siltstone/internal/quantity"
 	"github.com/siltstonedb/siltstone/metrics"
 )
@@ -32,9 +33,9 @@ type Report struct {
 	Handles []siltstone.OpenHandle
 	// Explanation is of ?key=, and Problem why there is none. Keyspace is that of
 	// &keyspace=, empty for the default one.
-	Explanation *siltstone.Explanation `json:",omitempty"`
-	Problem     string                 `json:",omitempty"`
-	Keyspace    string                 `json:",omitempty"`
+	Explanation *explain.Explanation `json:",omitempty"`
+	Problem     string               `json:",omitempty"`
+	Keyspace    string               `json:",omitempty"`
 }
 
 // Handler returns a handler that answers GET and HEAD with one page about db, in
@@ -74,7 +75,7 @@ func newReport(db *siltstone.DB, r *http.Request) Report {
 	rep := Report{Metrics: db.Metrics(), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles()}
 	if key := r.FormValue("key"); key != "" {
 		rep.Keyspace = r.FormValue("keyspace")
-		e, err := explain(db, rep.Keyspace, key)
+		e, err := explainKey(db, rep.Keyspace, key)
 		if err != nil {
 			rep.Problem = err.Error()
 		}
@@ -85,7 +86,7 @@ func newReport(db *siltstone.DB, r *http.Request) Report {
 	return rep
 }
 
-func explain(db *siltstone.DB, keyspace, key string) (siltstone.Explanation, error) {
+func explainKey(db *siltstone.DB, keyspace, key string) (explain.Explanation, error) {
 	if keyspace == "" {
 		return db.Explain([]byte(key))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/codec"
 	"github.com/siltstonedb/siltstone/event"
+	"github.com/siltstonedb/siltstone/explain"
 	"github.com/siltstonedb/siltstone/metrics"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -44,7 +45,7 @@ func TestNoMethodPanicsOnZeroArgumentsOrOnZeroAndNilReceivers(t *testing.T) {
 		typed.BitRange{}, typed.Type(0), typed.Type(99), typed.Cond(0), typed.Cond(255), typed.End(99),
 		codec.Map[string, string]{}, codec.Set[string]{}, codec.ZSet[string]{}, codec.PairKey[int, int]{},
 		codec.TripleKey[int, int, int]{}, codec.QuadKey[int, int, int, int]{}, codec.AsValue[int](nil),
-		typed.Range{}, codec.Range[string]{}, siltstone.Range{}, siltstone.Durability(99), siltstone.Compression(99), siltstone.Explanation{}, metrics.Metrics{},
+		typed.Range{}, codec.Range[string]{}, siltstone.Range{}, siltstone.Durability(99), siltstone.Compression(99), explain.Explanation{}, explain.Version{}, explain.Verdict{}, explain.Collection{}, metrics.Metrics{},
 		siltstone.OpenHandle{}, metrics.Latency{}, metrics.Memory{}, metrics.Disk{}, siltstone.RepairReport{},
 		event.FlushEnd{}, event.CompactionEnd{}, event.StallBegin{}, event.StallEnd{}, event.TornTail{}, event.Recovered{}, event.Corruption{},
 		event.RemoveFailed{}, event.Poisoned{}, event.NoSpace{}, event.SlowSync{}, event.Reaped{},

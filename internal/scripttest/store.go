@@ -9,6 +9,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/event"
+	"github.com/siltstonedb/siltstone/explain"
 	"github.com/siltstonedb/siltstone/internal/quantity"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -30,7 +31,7 @@ var storeCommands = map[string]command{
 	"check":          {"", func(c *call) (string, error) { return silent(c.db().Check(background)) }},
 	"checkpoint":     {"DIR", func(c *call) (string, error) { return silent(c.db().Checkpoint(background, c.words[0])) }},
 	"repair":         {"FROM TO", repair},
-	"explain":        {"KEY", explain},
+	"explain":        {"KEY", explainKey},
 	"explain-in":     {"KEYSPACE KEY", func(c *call) (string, error) { return explained(c.db().ExplainIn(c.words[0], c.bytes(1))) }},
 	"shape":          {"", shape},
 	"size":           {"[LOWER] [UPPER]", estimate},
@@ -175,10 +176,10 @@ func repair(c *call) (string, error) {
 	return fmt.Sprintf("complete: %s, may revive: %s", yesNo(r.Complete()), yesNo(r.MayRevive())), nil
 }
 
-// explain prints the explanation, and an error if Has says otherwise.
-func explain(c *call) (string, error) {
+// explainKey prints the explanation, and an error if Has says otherwise.
+func explainKey(c *call) (string, error) {
 	e, err := on[interface {
-		Explain(key []byte) (siltstone.Explanation, error)
+		Explain(key []byte) (explain.Explanation, error)
 	}](c).Explain(c.bytes(0))
 	if err != nil {
 		return "", err
@@ -191,7 +192,7 @@ func explain(c *call) (string, error) {
 	return text, err
 }
 
-func explained(e siltstone.Explanation, err error) (string, error) {
+func explained(e explain.Explanation, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package siltstone
+package explain
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/quantity"
 )
 
-// String draws the sources, newest first, an arrow at the one that decides, and
-// the verdict. Keys are quoted; values are not shown.
+// String returns the sources as lines, newest first, with an arrow at the one that
+// decides, and the verdict. Keys are quoted. Its form may change.
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "key %q", e.Key)
@@ -24,7 +24,7 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-func (s ExplainedSource) write(b *strings.Builder) {
+func (s Source) write(b *strings.Builder) {
 	mark := "  "
 	if s.Decides {
 		mark = "->"
@@ -49,8 +49,8 @@ func (s ExplainedSource) write(b *strings.Builder) {
 	}
 }
 
-// String is the version in one line.
-func (v ExplainedVersion) String() string {
+// String returns the version as one line.
+func (v Version) String() string {
 	at := fmt.Sprintf("sequence %d", v.Seq)
 	if v.Seq == 0 {
 		at = "older than every reader"
@@ -65,13 +65,13 @@ func (v ExplainedVersion) String() string {
 	return text
 }
 
-// String is the verdict in one line.
-func (d ExplainedVerdict) String() string {
+// String returns the verdict as one line.
+func (d Verdict) String() string {
 	var text string
 	switch {
 	case d.Source == "":
 		return "absent: never written, or deleted and forgotten"
-	case d.Present && d.TTL == NoTTL:
+	case d.Present && d.Expiry.IsZero():
 		text = fmt.Sprintf("present: %s of %d bytes, does not expire", d.Type, d.Bytes)
 	case d.Present:
 		text = fmt.Sprintf("present: %s of %d bytes, lives for %v", d.Type, d.Bytes, d.TTL)
@@ -86,8 +86,8 @@ func (d ExplainedVerdict) String() string {
 	return text + " (" + d.Source + ")"
 }
 
-// String is the collection in one line.
-func (c ExplainedCollection) String() string {
+// String returns the collection as one line.
+func (c Collection) String() string {
 	if c.Inline {
 		return fmt.Sprintf("%d elements inline", c.Elements)
 	}
@@ -98,5 +98,5 @@ func (c ExplainedCollection) String() string {
 	return text
 }
 
-// stamp is a time to the millisecond, the store's resolution.
+// stamp returns a time to the millisecond, the resolution of the store's clock.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
