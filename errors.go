@@ -1,6 +1,7 @@
 package siltstone
 
 import (
+	"context"
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -83,6 +84,12 @@ var errNilContext = base.Errorf(errMisuse, "the context is nil, take context.Bac
 
 // errNilFunction refuses a View or Update of nothing.
 var errNilFunction = base.Errorf(errMisuse, "the function to run in the transaction is nil")
+
+// interrupted reports whether background work that failed with err has met no fault: Close
+// or the end of a context has ended it, and it is done another time.
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed)
+}
 
 // CorruptionError says in which file, and where in it, damage was found:
 // errors.As finds it. It is ErrCorruption to errors.Is.

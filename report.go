@@ -82,7 +82,3 @@ func levelOf(usual slog.Level, err error) slog.Level {
 	}
 	return usual
 }
-
-func interrupted(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed)
-}
