@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -393,4 +394,71 @@ func ExampleBatch_Ops() {
 	// put offer = apples for 1h0m0s
 	// delete pear
 	// delete [a, c)
+}
+
+func ExampleDB_CreateKeyspace() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+
+	tenant, err := db.CreateKeyspace("tenant-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The same calls as on db, over keys of its own.
+	if err := tenant.Put([]byte("name"), []byte("Ada")); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := tenant.Hash("settings").Set("theme", []byte("dark")); err != nil {
+		log.Fatal(err)
+	}
+
+	// A transaction spans keyspaces: In addresses one of them in it.
+	err = db.Update(context.Background(), func(tx *siltstone.Tx) error {
+		name, err := tx.In(tenant).Get([]byte("name"))
+		if err != nil {
+			return err
+		}
+		return tx.Put([]byte("last seen"), name)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	seen, err := db.Get([]byte("last seen"))
+	fmt.Printf("%s %v\n", seen, err)
+	// Output: Ada <nil>
+}
+
+func ExampleDB_DropKeyspace() {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	session, err := db.CreateKeyspace("sessions")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := session.Put([]byte("k"), []byte("v")); err != nil {
+		log.Fatal(err)
+	}
+
+	// One small commit, however much it holds.
+	if err := db.DropKeyspace("sessions"); err != nil {
+		log.Fatal(err)
+	}
+	// The old handle writes nowhere. The same name is another keyspace.
+	err = session.Put([]byte("k"), []byte("late"))
+	fmt.Println(errors.Is(err, siltstone.ErrDropped))
+	again, err := db.CreateKeyspace("sessions")
+	if err != nil {
+		log.Fatal(err)
+	}
+	has, err := again.Has([]byte("k"))
+	fmt.Println(has, err)
+	// Output:
+	// true
+	// false <nil>
 }

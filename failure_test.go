@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -402,5 +403,51 @@ func copyFiles(t testing.TB, from, to string) {
 	t.Helper()
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEveryCloseReturnsOnceTheStoreIsClosedWithTheSameResult(t *testing.T) {
+	faults := vfstest.NewFaults(vfs.NewMem())
+	db, err := Open("db", &Options{FS: faults, Durability: BufferedDurability})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Put([]byte("k"), nil); err != nil {
+		t.Fatal(err)
+	}
+	var goesOn, early atomic.Bool
+	syncing, goOn := make(chan struct{}), make(chan struct{})
+	faults.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Sync && !goesOn.Load() {
+			close(syncing)
+			<-goOn
+		}
+	})
+	failure := errors.New("on purpose")
+	faults.Inject(vfstest.Fault{Match: vfstest.On(vfstest.Sync), Times: vfstest.Forever, Err: failure})
+	results := make(chan error, 3)
+	closing := func() {
+		err := db.Close()
+		if !goesOn.Load() {
+			early.Store(true)
+		}
+		results <- err
+	}
+	go closing()
+	<-syncing
+	go closing()
+	go closing()
+	for range 10_000 {
+		runtime.Gosched()
+	}
+	goesOn.Store(true)
+	close(goOn)
+	for range cap(results) {
+		if err := awaited(t, results); !errors.Is(err, failure) {
+			t.Errorf("Close: %v, want what the first has met", err)
+		}
+	}
+	if early.Load() {
+		t.Error("a Close has returned while the first was at work")
 	}
 }

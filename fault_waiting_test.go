@@ -433,52 +433,6 @@ func TestCloseInsideALoopEndsIt(t *testing.T) {
 	}
 }
 
-func TestEveryCloseReturnsOnceTheStoreIsClosedWithTheSameResult(t *testing.T) {
-	faults := vfstest.NewFaults(vfs.NewMem())
-	db, err := Open("db", &Options{FS: faults, Durability: BufferedDurability})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Put([]byte("k"), nil); err != nil {
-		t.Fatal(err)
-	}
-	var goesOn, early atomic.Bool
-	syncing, goOn := make(chan struct{}), make(chan struct{})
-	faults.OnOp(func(op vfstest.Op) {
-		if op.Kind == vfstest.Sync && !goesOn.Load() {
-			close(syncing)
-			<-goOn
-		}
-	})
-	failure := errors.New("on purpose")
-	faults.Inject(vfstest.Fault{Match: vfstest.On(vfstest.Sync), Times: vfstest.Forever, Err: failure})
-	results := make(chan error, 3)
-	closing := func() {
-		err := db.Close()
-		if !goesOn.Load() {
-			early.Store(true)
-		}
-		results <- err
-	}
-	go closing()
-	<-syncing
-	go closing()
-	go closing()
-	for range 10_000 {
-		runtime.Gosched()
-	}
-	goesOn.Store(true)
-	close(goOn)
-	for range cap(results) {
-		if err := awaited(t, results); !errors.Is(err, failure) {
-			t.Errorf("Close: %v, want what the first has met", err)
-		}
-	}
-	if early.Load() {
-		t.Error("a Close has returned while the first was at work")
-	}
-}
-
 func TestACommitWhoseSyncFailsWhileCloseRunsIsIndeterminate(t *testing.T) {
 	faults := vfstest.NewFaults(vfs.NewMem())
 	db, err := Open("db", &Options{FS: faults})
@@ -509,66 +463,5 @@ func TestACommitWhoseSyncFailsWhileCloseRunsIsIndeterminate(t *testing.T) {
 	}
 	if err := awaited(t, closed); err == nil {
 		t.Error("Close says nothing of the failure")
-	}
-}
-
-func TestATimeToLiveIsNotSpentByWaitingForATurn(t *testing.T) {
-	t.Parallel()
-	const ttl = time.Minute
-	pairs := map[string]func(db *DB) error{
-		"PutTTL":       func(db *DB) error { return db.PutTTL([]byte("k"), nil, ttl) },
-		"large PutTTL": func(db *DB) error { return db.PutTTL([]byte("k"), make([]byte, 100_000), ttl) },
-		"Batch": func(db *DB) error {
-			var b Batch
-			b.Put([]byte("before"), nil)
-			b.PutTTL([]byte("k"), []byte("v"), ttl)
-			b.DeleteRange(Prefix([]byte("x")))
-			return db.Apply(&b, BufferedDurability)
-		},
-		"large Batch": func(db *DB) error {
-			var b Batch
-			b.Put([]byte("before"), make([]byte, 40<<20))
-			b.PutTTL([]byte("k"), []byte("v"), ttl)
-			return db.Apply(&b, BufferedDurability)
-		},
-		"SetWith": func(db *DB) error {
-			_, err := db.String("k").SetWith([]byte("v"), typed.SetOptions{Cond: typed.CondNX, TTL: ttl})
-			return err
-		},
-		"Expire": func(db *DB) error { return db.Expire([]byte("given"), ttl) },
-	}
-	for name, give := range pairs {
-		t.Run(name, func(t *testing.T) {
-			clock := newHandClock()
-			db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability, Clock: clock.Now})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			if err := db.Put([]byte("given"), nil); err != nil {
-				t.Fatal(err)
-			}
-			turn, err := db.section.BeginTurn(context.Background(), time.Hour)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			go func() { ended <- give(db) }()
-			if !stands(".(*Turn).wait(") {
-				t.Fatal("nobody waits")
-			}
-			clock.advance(time.Hour)
-			turn.End()
-			if err := awaited(t, ended); err != nil {
-				t.Fatal(err)
-			}
-			key := "k"
-			if name == "Expire" {
-				key = "given"
-			}
-			if left, err := db.TTL([]byte(key)); left != ttl || err != nil {
-				t.Errorf("it lives for another %v, %v", left, err)
-			}
-		})
 	}
 }

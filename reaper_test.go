@@ -15,6 +15,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/manifest"
+	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -344,4 +345,65 @@ func writesOf(tx *Tx) int {
 		return 0
 	}
 	return c.Len()
+}
+
+func TestATimeToLiveIsNotSpentByWaitingForATurn(t *testing.T) {
+	t.Parallel()
+	const ttl = time.Minute
+	pairs := map[string]func(db *DB) error{
+		"PutTTL":       func(db *DB) error { return db.PutTTL([]byte("k"), nil, ttl) },
+		"large PutTTL": func(db *DB) error { return db.PutTTL([]byte("k"), make([]byte, 100_000), ttl) },
+		"Batch": func(db *DB) error {
+			var b Batch
+			b.Put([]byte("before"), nil)
+			b.PutTTL([]byte("k"), []byte("v"), ttl)
+			b.DeleteRange(Prefix([]byte("x")))
+			return db.Apply(&b, BufferedDurability)
+		},
+		"large Batch": func(db *DB) error {
+			var b Batch
+			b.Put([]byte("before"), make([]byte, 40<<20))
+			b.PutTTL([]byte("k"), []byte("v"), ttl)
+			return db.Apply(&b, BufferedDurability)
+		},
+		"SetWith": func(db *DB) error {
+			_, err := db.String("k").SetWith([]byte("v"), typed.SetOptions{Cond: typed.CondNX, TTL: ttl})
+			return err
+		},
+		"Expire": func(db *DB) error { return db.Expire([]byte("given"), ttl) },
+	}
+	for name, give := range pairs {
+		t.Run(name, func(t *testing.T) {
+			clock := newHandClock()
+			db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability, Clock: clock.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if err := db.Put([]byte("given"), nil); err != nil {
+				t.Fatal(err)
+			}
+			turn, err := db.section.BeginTurn(context.Background(), time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- give(db) }()
+			if !stands(".(*Turn).wait(") {
+				t.Fatal("nobody waits")
+			}
+			clock.advance(time.Hour)
+			turn.End()
+			if err := awaited(t, ended); err != nil {
+				t.Fatal(err)
+			}
+			key := "k"
+			if name == "Expire" {
+				key = "given"
+			}
+			if left, err := db.TTL([]byte(key)); left != ttl || err != nil {
+				t.Errorf("it lives for another %v, %v", left, err)
+			}
+		})
+	}
 }

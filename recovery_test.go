@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -471,64 +470,5 @@ func TestRecoveryJudgesAllLogsBeforeItWritesTables(t *testing.T) {
 	}
 	if after := storeImage(t, killed, "db"); after != before {
 		t.Error("Open refused the store and changed it")
-	}
-}
-
-// A process changes its working directory, as daemons do, to one where there is
-// another store of that name.
-func TestStoreOpenedByARelativeNameOutlivesChdir(t *testing.T) {
-	o := &Options{MemtableBytes: 64 << 10, MemoryLimit: 8 << 20, Durability: OSDurability}
-	fill := func(db *DB, prefix string, n int) {
-		t.Helper()
-		for i := range n {
-			if err := db.Put(fmt.Appendf(nil, "%s%06d", prefix, i), make([]byte, 100)); err != nil {
-				t.Fatalf("write %d: %v", i, err)
-			}
-		}
-		if err := db.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	open := func(name string) *DB {
-		t.Helper()
-		db, err := Open(name, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
-	here, there := t.TempDir(), t.TempDir()
-	db := open(filepath.Join(there, "data"))
-	fill(db, "other", 3000)
-	mustClose(t, db)
-
-	t.Chdir(here)
-	db = open("data")
-	fill(db, "first", 600)
-	t.Chdir(there)
-	fill(db, "second", 3000)
-	if err := db.Checkpoint(t.Context(), "copy"); err != nil {
-		t.Fatal(err)
-	}
-	mustClose(t, db)
-	if _, err := Repair(t.Context(), "copy", "mended", o); err != nil {
-		t.Fatal(err)
-	}
-	for name, n := range map[string]int{here + "/data": 3600, there + "/data": 3000, there + "/copy": 3600, there + "/mended": 3600} {
-		db := open(name)
-		if err := db.Check(t.Context()); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		got := 0
-		for _, err := range db.Scan(Range{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got++
-		}
-		if got != n {
-			t.Errorf("%s has %d keys, want %d", name, got, n)
-		}
-		mustClose(t, db)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -319,5 +320,169 @@ func TestCollectionsMadeAndDroppedInATransactionNeverLeaveIt(t *testing.T) {
 	ok(t, db.Check(bg))
 	if dead := db.Metrics().Dead; dead.Collections != 0 {
 		t.Errorf("%d collections are dead", dead.Collections)
+	}
+}
+
+func TestTransactionSpansKeyspaces(t *testing.T) {
+	s := newStore(t)
+	a, b := s.keyspace("a"), s.keyspace("b")
+	_, err := a.Set("s").Add("x", "y", "z")
+	ok(t, err)
+	ok(t, s.Update(bg, func(tx *siltstone.Tx) error {
+		for m, err := range tx.In(a).Set("s").All() { // a loop in one, calls in another
+			if err != nil {
+				return err
+			}
+			if _, err := tx.In(b).Hash("h").Set(m, nil); err != nil {
+				return err
+			}
+			if err := errors.Join(tx.Put([]byte(m), nil), tx.In(a).Put([]byte(m), []byte("a"))); err != nil {
+				return err
+			}
+		}
+		if tx.In(a) != tx.In(b).In(a) || tx.In(a).In(nil) != tx {
+			t.Error("another transaction")
+		}
+		_, err := tx.In(a).Key("s").Drop()
+		return err
+	}))
+	wantText(t, list(s, siltstone.Range{})+"; "+list(a, siltstone.Range{})+"; "+list(b, siltstone.Range{}), "x= y= z=; x=a y=a z=a; h(hash)")
+	s.step()
+	s.check()
+	tx := s.begin()
+	ok(t, tx.In(a).Put([]byte("x"), []byte("rolled back")))
+	tx.In(b).Rollback()
+	wantErr(t, tx.Put([]byte("x"), nil), siltstone.ErrTxDone)
+	_, err = tx.In(a).Get([]byte("x"))
+	wantErr(t, err, siltstone.ErrTxDone)
+	wantErr(t, tx.In(s.keyspace("new")).Commit(), siltstone.ErrTxDone)
+	wantText(t, get(a, "x"), "a")
+}
+
+func TestTransactionThatUsedADroppedKeyspaceIsRefused(t *testing.T) {
+	uses := map[string]func(tx, in *siltstone.Tx) error{
+		"put":   func(_, in *siltstone.Tx) error { return in.Put([]byte("k"), nil) },
+		"read":  func(tx, in *siltstone.Tx) error { _ = get(in, "k"); return tx.Put([]byte("k"), nil) },
+		"scan":  func(tx, in *siltstone.Tx) error { _ = list(in, siltstone.Range{}); return tx.Put([]byte("k"), nil) },
+		"typed": func(_, in *siltstone.Tx) error { _, err := in.Hash("h").Set("f", nil); return err },
+		"asked": func(tx, _ *siltstone.Tx) error { return tx.Put([]byte("k"), nil) },
+	}
+	for name, use := range uses {
+		for place, settle := range map[string]func(s *testStore){"memory": func(*testStore) {}, "table": (*testStore).flush} {
+			s := newStore(t)
+			ks := s.keyspace("ks")
+			putAll(t, ks, "k", "v")
+			s.flush()
+			tx := s.begin()
+			ok(t, use(tx, tx.In(ks)))
+			ok(t, s.DropKeyspace("ks"))
+			settle(s)
+			err := tx.Commit()
+			if !errors.Is(err, siltstone.ErrDropped) && !errors.Is(err, siltstone.ErrConflict) {
+				t.Errorf("%s, drop in %s: %v", name, place, err)
+			}
+			wantText(t, list(s, siltstone.Range{}), "")
+			attempts := 0
+			err = s.Update(bg, func(tx *siltstone.Tx) error {
+				attempts++
+				return use(tx, tx.In(ks))
+			})
+			if name == "put" || name == "typed" {
+				wantErr(t, err, siltstone.ErrDropped)
+			} else {
+				ok(t, err)
+			}
+			if attempts != 1 {
+				t.Errorf("%s: %d attempts", name, attempts)
+			}
+			s.check()
+		}
+	}
+}
+
+// TestUpdateOvertakenByADropEnds: the conflict is answered by another attempt,
+// which is refused.
+func TestUpdateOvertakenByADropEnds(t *testing.T) {
+	s := newStore(t)
+	ks := s.keyspace("ks")
+	putAll(t, ks, "k", "v")
+	attempts := 0
+	err := s.Update(bg, func(tx *siltstone.Tx) error {
+		attempts++
+		_, err := tx.In(ks).Get([]byte("k"))
+		if attempts == 1 {
+			ok(t, s.DropKeyspace("ks"))
+		}
+		return errors.Join(err, tx.Put([]byte("k"), nil))
+	})
+	wantErr(t, err, siltstone.ErrDropped)
+	if attempts != 2 {
+		t.Errorf("%d attempts", attempts)
+	}
+}
+
+func TestConflictErrorNamesTheKeyspaceAndTheUsersKey(t *testing.T) {
+	for name, place := range map[string]struct {
+		keyspace string
+		settle   func(s *testStore)
+	}{
+		"default": {"", func(*testStore) {}}, "named": {"tenant", func(*testStore) {}}, "named, flushed": {"tenant", (*testStore).flush},
+	} {
+		s := newStore(t)
+		_ = s.keyspace("other")
+		var ks *siltstone.Keyspace
+		var a siltstone.ReadWriter = s.DB
+		if place.keyspace != "" {
+			ks = s.keyspace(place.keyspace)
+			a = ks
+		}
+		putAll(t, a, "key", "1", "short", "x", "zz", "y")
+		for what, c := range map[string]struct {
+			read, change func(a siltstone.ReadWriter) error
+			want         siltstone.ConflictError
+			text         string
+		}{
+			"point": {func(a siltstone.ReadWriter) error { _, err := a.Get([]byte("key")); return err }, func(a siltstone.ReadWriter) error { return a.Put([]byte("key"), []byte("2")) },
+				siltstone.ConflictError{Range: rng("key", "key\x00")}, `key "key"`},
+			"element": {func(a siltstone.ReadWriter) error { _, err := a.Hash("hash").Get("f"); return err }, func(a siltstone.ReadWriter) error { _, err := a.Hash("hash").Set("f", []byte("2")); return err },
+				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
+			"dropped collection": {func(a siltstone.ReadWriter) error {
+				for _, err := range a.Hash("hash").All() {
+					ok(t, err)
+				}
+				return nil
+			}, func(a siltstone.ReadWriter) error { s.step(); _, err := a.Key("hash").Drop(); return err },
+				siltstone.ConflictError{Range: rng("hash", "hash\x00")}, `key "hash"`},
+			"range": {func(a siltstone.ReadWriter) error { _ = list(a, rng("k", "l")); return nil }, func(a siltstone.ReadWriter) error { return a.DeleteRange(rng("kk", "kz")) },
+				siltstone.ConflictError{Range: rng("k", "l")}, `a key between "k" and "l"`},
+			"expiry": {func(a siltstone.ReadWriter) error { _, err := a.Get([]byte("short")); return err }, func(siltstone.ReadWriter) error { s.clock.advance(time.Minute); return nil },
+				siltstone.ConflictError{Range: siltstone.Range{Lower: []byte("short")}, Expired: true}, `key "short"`},
+		} {
+			ok(t, a.PutTTL([]byte("short"), nil, time.Minute))
+			_, err := a.Hash("hash").Set("f", []byte("1"))
+			ok(t, err)
+			tx := s.begin()
+			ok(t, tx.In(s.keyspace("other")).Put([]byte("w"), nil))
+			ok(t, c.read(tx.In(ks)))
+			ok(t, c.change(a))
+			place.settle(s)
+			err = tx.Commit()
+			var got *siltstone.ConflictError
+			if !errors.As(err, &got) {
+				t.Errorf("%s, %s: %v", name, what, err)
+				continue
+			}
+			if got.Keyspace != place.keyspace || got.Expired != c.want.Expired ||
+				string(got.Range.Lower) != string(c.want.Range.Lower) || string(got.Range.Upper) != string(c.want.Range.Upper) {
+				t.Errorf("%s, %s: %+v", name, what, got)
+			}
+			text := c.text
+			if place.keyspace != "" {
+				text += ` in keyspace "tenant"`
+			}
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
 	}
 }
