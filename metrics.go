@@ -91,7 +91,7 @@ func (db *DB) diskMetrics(tables int64, v *manifest.Version) metrics.Disk {
 	}
 	for _, name := range names {
 		kind, num := base.ParseFilename(name)
-		into := map[base.FileType]*int64{base.FileTable: &m.Obsolete, base.FileLog: &m.Logs, base.FileManifest: &m.Manifest}[kind]
+		into := map[base.FileType]*int64{base.FileTable: &m.Obsolete, base.FileLog: &m.Logs, base.FileManifest: &m.Manifest, base.FileBallast: &m.Ballast}[kind]
 		if into == nil || kind == base.FileTable && live[num] {
 			continue
 		}

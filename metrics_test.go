@@ -176,7 +176,7 @@ func TestDiskFiguresAreWhatTheDirectoryHolds(t *testing.T) {
 		return n
 	}
 	d := db.Metrics().Disk
-	if d.Tables+d.Obsolete != sum("*.sst") || d.Obsolete == 0 || d.Logs != sum("*.wal") || d.Manifest != sum("MANIFEST-*") || d.Free <= 0 {
+	if d.Tables+d.Obsolete != sum("*.sst") || d.Obsolete == 0 || d.Logs != sum("*.wal") || d.Manifest != sum("MANIFEST-*") || d.Ballast != sum("BALLAST") || d.Free <= 0 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -24,7 +24,8 @@ type Options struct {
 	// of the limit beyond the eighth that is kept free for it; so the process may
 	// hold more for a while. Zero is 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
-	// MaxDiskBytes bounds the files of the store, in bytes. Beyond it a write is
+	// MaxDiskBytes bounds the tables and what the logs hold, in bytes: what is reserved
+	// ahead, in logs and in the file BALLAST, is not counted. Beyond it a write is
 	// ErrNoSpace and changes nothing. Reads, deletes, expiry and merges go on, and
 	// writes are taken again once these have freed space. Merges need room of their
 	// own for a while, beside the limit. A disk that is nearly full has the same

@@ -158,11 +158,12 @@ type Disk struct {
 	Obsolete int64 // tables that only open handles keep, or about to be removed
 	Logs     int64 // space reserved ahead included
 	Manifest int64
+	Ballast  int64 // reserved for what brings space back on a full disk
 	Free     int64 // on the file system; negative if not known
 }
 
 // Total returns the sum of the files.
-func (d Disk) Total() int64 { return d.Tables + d.Obsolete + d.Logs + d.Manifest }
+func (d Disk) Total() int64 { return d.Tables + d.Obsolete + d.Logs + d.Manifest + d.Ballast }
 
 // Handles counts the open iterators, snapshots and transactions, which keep files and
 // memory.

@@ -23,7 +23,7 @@ func busy() Metrics {
 		Stalls:   Stalls{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
 		Memory:   Memory{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
 		Cache:    Cache{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
-		Disk:     Disk{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Free: 70 << 30},
+		Disk:     Disk{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Ballast: 4 << 20, Free: 70 << 30},
 		Open:     Handles{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},
 		Dead:     Dead{Collections: 4, Bytes: 5 << 20, Reaped: 600},
 		Troubles: Troubles{Corruptions: 1, NoSpace: 2, SlowSyncs: 3, Poisoned: "disk on fire"},

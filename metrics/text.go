@@ -26,7 +26,7 @@ func (m Metrics) String() string {
 	line("stalls", num(m.Stalls.Count, ""), quantity.Duration(m.Stalls.Duration), cmp.Or(m.Stalls.Reason, "none now"), quantity.Duration(m.Stalls.Delay)+" a MiB")
 	line("memory", quantity.Bytes(m.Memory.Total()), "memtables "+quantity.Bytes(m.Memory.Memtables), "blocks "+quantity.Bytes(m.Memory.Blocks), "rows "+quantity.Bytes(m.Memory.Rows), "tables "+quantity.Bytes(m.Memory.TableMetadata), "buffers "+quantity.Bytes(m.Memory.LogBuffers+m.Memory.ReadAhead+m.Memory.Spare), "open "+quantity.Bytes(m.Memory.Iterators+m.Memory.Transactions), "limit "+quantity.Bytes(m.Memory.Limit))
 	line("cache", num(m.Cache.Blocks, "blocks"), num(m.Cache.Hits, "hits"), num(m.Cache.Misses, "misses"), num(m.Cache.Evictions, "evictions"))
-	line("disk", quantity.Bytes(m.Disk.Total()), "tables "+quantity.Bytes(m.Disk.Tables), "logs "+quantity.Bytes(m.Disk.Logs), "manifest "+quantity.Bytes(m.Disk.Manifest), "obsolete "+quantity.Bytes(m.Disk.Obsolete), m.Disk.freeText())
+	line("disk", quantity.Bytes(m.Disk.Total()), "tables "+quantity.Bytes(m.Disk.Tables), "logs "+quantity.Bytes(m.Disk.Logs), "manifest "+quantity.Bytes(m.Disk.Manifest), "obsolete "+quantity.Bytes(m.Disk.Obsolete), "ballast "+quantity.Bytes(m.Disk.Ballast), m.Disk.freeText())
 	line("open", num(m.Open.Iterators, "iterators"), num(m.Open.Snapshots, "snapshots"), num(m.Open.Transactions, "transactions"), "oldest "+quantity.Duration(m.Open.Oldest))
 	line("dead", num(m.Dead.Collections, "collections"), quantity.Bytes(m.Dead.Bytes), num(m.Dead.Reaped, "reaped"))
 	t := m.Troubles
