@@ -294,7 +294,9 @@ func orderOf(t testing.TB, db *DB, name string) string {
 }
 
 func TestGoldenStoresOpen(t *testing.T) {
-	t.Parallel()
+	if *writeStore == "" { // filling one changes what is the package's
+		t.Parallel()
+	}
 	for i := range goldenStores {
 		g := &goldenStores[i]
 		t.Run(filepath.Base(g.dir), func(t *testing.T) {
@@ -489,7 +491,7 @@ func TestGoldenStoresHoldWhatTheyAreFor(t *testing.T) {
 				g.dir, len(s.Version.Runs), ranges, deletes, expiring, meta, logs, s.Clean)
 		}
 	}
-	if size > 300<<10 {
+	if size > 320<<10 {
 		t.Errorf("the golden stores take %d bytes", size)
 	}
 }

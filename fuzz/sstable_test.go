@@ -86,6 +86,12 @@ func FuzzTable(f *testing.F) {
 		for e := it.Last(); e != nil; e = it.Prev() {
 		}
 		wantTableError(t, it.Err())
+		from, to := r.NumbersWithin([]byte("key-003"), []byte("key-007"))
+		for n := range min(to-from, 1000) {
+			if _, _, err := r.AppendNumbered(nil, from+n); err != nil {
+				wantTableError(t, err)
+			}
+		}
 		it.SeekGE([]byte("key-005"), 3)
 		it.SeekLT([]byte("key-005"))
 		wantTableError(t, it.Err())

@@ -32,7 +32,7 @@ func TestCraftedIndexNeverLeavesTheDataBlocks(t *testing.T) {
 	const dataEnd = 4 * 64
 	var w indexWriter
 	for i, key := range []string{"collection:1", "collection:1/a/long/tail", "collection:2", "collection:3"} {
-		w.add([]byte(key), nil, int64(64*(i+1)), 5, 0)
+		w.add([]byte(key), nil, int64(64*(i+1)), i+1, 5, 0)
 	}
 	good := pad(w.appendTo(nil), 0)
 	if _, err := decodeIndex(good, dataEnd); err != nil {
@@ -49,6 +49,9 @@ func TestCraftedIndexNeverLeavesTheDataBlocks(t *testing.T) {
 			if offset != at || length < blockHeaderLen+checksumLen || length > dataEnd-offset || length%alignment != 0 {
 				t.Fatalf("block %d at %d, %d bytes", i, offset, length)
 			}
+			if n := x.counts[i] - x.before(i); n == 0 || n > uint64(length)/8 {
+				t.Fatalf("block %d of %d bytes has %d records", i, length, n)
+			}
 			at = offset + length
 			key := x.keys.appendKey(nil, i)
 			if n := x.search(key); n > i {
@@ -62,7 +65,7 @@ func TestCraftedIndexNeverLeavesTheDataBlocks(t *testing.T) {
 	for _, ends := range [][]uint64{{0, 128}, {128, 128}, {128, 64}, {64, 1 << 63}, {^uint64(7), 128}, {60, 128}, {64, 192}} {
 		w.reset()
 		for _, end := range ends {
-			w.add([]byte("collection:2"), nil, int64(end), 5, 0)
+			w.add([]byte("collection:2"), nil, int64(end), 1, 5, 0)
 		}
 		if _, err := decodeIndex(pad(w.appendTo(nil), 0), 128); err == nil {
 			t.Errorf("blocks that end at %d are accepted in 128 bytes", ends)

@@ -18,10 +18,7 @@ import (
 // a read of the whole block takes hardly longer.
 const aloneFrom = 64 << 10
 
-var (
-	errHeadSum   = errors.New("head of a large record does not verify")
-	errHeadFlags = errors.New("head of a large record has other flags than the index says")
-)
+var errHeadSum = errors.New("head of a large record does not verify")
 
 // headLen returns the bytes of a head, for a key of that length.
 func headLen(keyLen int, flags blockFlags) int {
@@ -77,8 +74,8 @@ func (r *Reader) readHead(b *block, i int, buf []byte) ([]byte, error) {
 	if err == nil {
 		err = decodeHead(b, head)
 	}
-	if err == nil && b.flags != r.index.blockFlags(i) {
-		err = errHeadFlags
+	if err == nil {
+		err = r.index.checkBlock(b, i)
 	}
 	if err != nil {
 		return buf, r.corrupt(offset, err)

@@ -3,6 +3,7 @@ package sstable
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 )
@@ -18,24 +19,29 @@ import (
 //	| length 1, rest offset 1 | zero 6                                                 |
 //	+-----------------------------------------------------------------------------------+
 //	| common prefix, padded to 8 | p8, 8 B each | end offset, 8 B each                  |
-//	| largest sequence, 8 B each | rest offset | tail length − shortest                 |
-//	| flags, 1 B each            | rest of separators | pad                            |
+//	| largest sequence, 8 B each | records so far, 8 B each | rest offset               |
+//	| tail length − shortest     | flags, 1 B each          | rest of separators | pad  |
 //	+-----------------------------------------------------------------------------------+
 type index struct {
 	keys    keyColumns
 	sample  []uint64 // every sampleEvery-th p8, if there are many: see takeSample
 	ends    []uint64
 	maxSeqs []uint64
+	counts  []uint64 // records of the block and of those before it
 	flags   []byte
 	bytes   int64 // memory it takes
 }
 
-const indexHeaderLen = 24
+const (
+	indexHeaderLen = 24
+	indexEntryLen  = 4*8 + 1 // without the separator
+)
 
 var (
 	errIndexHeader = errors.New("index header is malformed")
 	errIndexSize   = errors.New("index is not as long as its columns")
 	errIndexBlocks = errors.New("index entries do not divide the data blocks")
+	errIndexCounts = errors.New("index counts records that there is no room for")
 )
 
 func (x *index) blocks() int { return x.keys.n }
@@ -51,6 +57,31 @@ func (x *index) handle(i int) (offset, length int64) {
 func (x *index) blockFlags(i int) blockFlags { return blockFlags(x.flags[i]) }
 func (x *index) maxSeq(i int) base.SeqNum    { return base.SeqNum(x.maxSeqs[i]) }
 func (x *index) continues(i int) bool        { return x.blockFlags(i)&flagContinues != 0 }
+
+// before returns how many records stand before block i.
+func (x *index) before(i int) uint64 {
+	if i == 0 {
+		return 0
+	}
+	return x.counts[i-1]
+}
+
+// checkBlock tests that a data block is what the entry of block i says.
+func (x *index) checkBlock(b *block, i int) error {
+	if b.flags != x.blockFlags(i) {
+		return fmt.Errorf("block has flags %#x, the index says %#x", b.flags, x.blockFlags(i))
+	}
+	if n := x.counts[i] - x.before(i); uint64(b.keys.n) != n {
+		return fmt.Errorf("block has %d records, the index says %d", b.keys.n, n)
+	}
+	return nil
+}
+
+// records returns how many records there are.
+func (x *index) records() uint64 { return x.before(x.blocks()) }
+
+// blockOfRecord returns the block of a record, by its number, which the table has.
+func (x *index) blockOfRecord(n uint64) int { return lowerBound(x.counts, n+1) }
 
 // search returns the first block that may hold key or a larger one.
 func (x *index) search(key []byte) (block int) {
@@ -100,7 +131,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	x := &index{bytes: int64(len(data)), keys: keyColumns{
 		data: data, tailBase: int(tailBase), restLen: le.Uint32(data[12:]), tailWidth: data[16], restWidth: data[17],
 	}}
-	if n > uint64(len(data))/24 || prefixLen > base.MaxRowKeyLen || tailBase > base.MaxRowKeyLen ||
+	if n > uint64(len(data))/indexEntryLen || prefixLen > base.MaxRowKeyLen || tailBase > base.MaxRowKeyLen ||
 		!widthsValid(data[16], data[17]) || le.Uint16(data[18:]) != 0 || le.Uint32(data[20:]) != 0 {
 		return nil, errIndexHeader
 	}
@@ -115,7 +146,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	at := uint64(indexHeaderLen)
 	take := func(bytes uint64) uint64 { at += bytes; return at - bytes }
 	k.prefixOff = uint32(take(padded(prefixLen)))
-	numbers := take(24 * n)
+	numbers := take(32 * n)
 	k.restOffOff = uint32(take(uint64(k.restWidth) * n))
 	k.tailOff = uint32(take(uint64(k.tailWidth) * n))
 	flags := take(n)
@@ -126,6 +157,7 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	k.p8 = uint64s(data[numbers:][:8*n])
 	x.ends = uint64s(data[numbers+8*n:][:8*n])
 	x.maxSeqs = uint64s(data[numbers+16*n:][:8*n])
+	x.counts = uint64s(data[numbers+24*n:][:8*n])
 	x.flags = data[flags:][:n]
 	if err := k.check(); err != nil {
 		return nil, err
@@ -134,14 +166,18 @@ func decodeIndex(payload []byte, dataEnd int64) (*index, error) {
 	return x, x.check(uint64(dataEnd))
 }
 
-// check tests that the blocks fill the data area exactly.
+// check tests that the blocks fill the data area exactly, and that each has a record
+// and no more than it has room for.
 func (x *index) check(dataEnd uint64) error {
-	last := uint64(0)
+	last, before := uint64(0), uint64(0)
 	for i, end := range x.ends {
 		if end < last+blockHeaderLen+checksumLen || end > dataEnd || end%alignment != 0 || x.maxSeq(i) > base.SeqMax {
 			return errIndexBlocks
 		}
-		last = end
+		if x.counts[i] <= before || x.counts[i]-before > (end-last)/8 {
+			return errIndexCounts
+		}
+		last, before = end, x.counts[i]
 	}
 	if last != dataEnd || x.continues(len(x.ends)-1) {
 		return errIndexBlocks
@@ -156,16 +192,22 @@ type indexWriter struct {
 	keyEnds []uint32
 	ends    []uint64
 	maxSeqs []uint64
+	counts  []uint64
 	flags   []byte
 }
 
 func (w *indexWriter) reset() {
-	*w = indexWriter{w.keys[:0], w.keyEnds[:0], w.ends[:0], w.maxSeqs[:0], w.flags[:0]}
+	*w = indexWriter{w.keys[:0], w.keyEnds[:0], w.ends[:0], w.maxSeqs[:0], w.counts[:0], w.flags[:0]}
 }
 
-// add appends the entry of a block that ends at offset end, with last key last;
-// next is the first key of the block behind it, nil if there is none.
-func (w *indexWriter) add(last, next []byte, end int64, maxSeq base.SeqNum, flags blockFlags) {
+// add appends the entry of a block of so many records that ends at offset end, with
+// last key last; next is the first key of the block behind it, nil if there is none.
+func (w *indexWriter) add(last, next []byte, end int64, records int, maxSeq base.SeqNum, flags blockFlags) {
+	before := uint64(0)
+	if n := len(w.counts); n > 0 {
+		before = w.counts[n-1]
+	}
+	w.counts = append(w.counts, before+uint64(records))
 	if flags&flagAlone != 0 {
 		next = nil // the separator tells the record's key
 	}
@@ -177,7 +219,7 @@ func (w *indexWriter) add(last, next []byte, end int64, maxSeq base.SeqNum, flag
 }
 
 // size returns about what the index takes so far.
-func (w *indexWriter) size() int { return indexHeaderLen + len(w.keys) + 32*len(w.ends) }
+func (w *indexWriter) size() int { return indexHeaderLen + len(w.keys) + 40*len(w.ends) }
 
 // appendSeparator appends the shortest key that is at or behind last and, if
 // next is another key, before it.
@@ -206,11 +248,10 @@ func (w *indexWriter) appendTo(dst []byte) []byte {
 	dst = append(dst, s.tailWidth, s.restWidth, 0, 0, 0, 0, 0, 0)
 	dst = pad(append(dst, w.keys[:s.prefixLen]...), start)
 	dst = s.appendP8(dst, w.keys, w.keyEnds)
-	for _, v := range w.ends {
-		dst = le.AppendUint64(dst, v)
-	}
-	for _, v := range w.maxSeqs {
-		dst = le.AppendUint64(dst, v)
+	for _, column := range [][]uint64{w.ends, w.maxSeqs, w.counts} {
+		for _, v := range column {
+			dst = le.AppendUint64(dst, v)
+		}
 	}
 	dst = s.appendLengths(dst, w.keyEnds)
 	dst = append(dst, w.flags...)

@@ -17,7 +17,10 @@ import (
 //	| smallest | largest | pad                                                         |
 const propertiesLen = 13*8 + 2*4 + 1
 
-var errProperties = errors.New("properties are malformed")
+var (
+	errProperties     = errors.New("properties are malformed")
+	errPropertyCounts = errors.New("properties count other records than the index")
+)
 
 func appendProperties(dst []byte, p *base.TableProperties) []byte {
 	le := binary.LittleEndian

@@ -130,6 +130,9 @@ func (r *Reader) decodeSections(tail []byte, f footer) error {
 	return read(sectionProperties, func(b []byte) (err error) {
 		r.props, err = decodeProperties(b)
 		r.props.ID, r.props.Size, r.props.Digest = r.id, uint64(r.size), r.o.Digest
+		if err == nil && r.index.records() != r.props.Records() {
+			err = errPropertyCounts
+		}
 		return err
 	})
 }
@@ -420,8 +423,8 @@ func (r *Reader) decode(b *block, sealed []byte, i int) error {
 	if err == nil && b.flags&flagAlone != 0 {
 		_, err = unsealHead(payload, b.keysLen(), r.id, offset)
 	}
-	if err == nil && b.flags != r.index.blockFlags(i) {
-		err = fmt.Errorf("block has flags %#x, the index says %#x", b.flags, r.index.blockFlags(i))
+	if err == nil {
+		err = r.index.checkBlock(b, i)
 	}
 	if err != nil {
 		return r.corrupt(offset, err)

@@ -338,7 +338,8 @@ func TestVerifyFindsWhatChecksumsDoNot(t *testing.T) {
 		"filter without a key":   {func(w *Writer) { w.hashes = w.hashes[:2] }, errVerifyFilter},
 		"wrong tag":              {func(w *Writer) { w.block.tags[0]++ }, errVerifyTag},
 		"missing flag":           {func(w *Writer) { w.block.flags &^= flagTombstone; w.block.flags |= flagMetadata }, errVerifyFlags},
-		"wrong count":            {func(w *Writer) { w.props.Puts-- }, errVerifyProperties},
+		"wrong sum of bytes":     {func(w *Writer) { w.props.KeyBytes-- }, errVerifyProperties},
+		"wrong count":            {func(w *Writer) { w.props.Puts-- }, errPropertyCounts},
 		"wrong largest sequence": {func(w *Writer) { w.block.maxSeq++ }, errVerifyFlags},
 		"keys out of order":      {func(w *Writer) { copy(w.block.keys, "zzzzz") }, nil},
 		"versions out of order": {func(w *Writer) {

@@ -289,7 +289,7 @@ func (w *Writer) finishBlock(next []byte, again bool) error {
 	} else if err := w.sealApart(start, offset, apart); err != nil {
 		return err
 	}
-	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.maxSeq, b.flags)
+	w.index.add(b.lastKey(), next, w.offset+int64(len(w.buf)), b.len(), b.maxSeq, b.flags)
 	w.parted = w.parted || b.flags&(flagPaged|flagAlone) != 0
 	b.reset()
 	if len(w.buf) >= writeSize {
