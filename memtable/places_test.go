@@ -48,9 +48,9 @@ func seen(tab *Table, lo, hi string, seq base.SeqNum) map[string]int {
 // TestEveryKeyStandsAtOnePlace also writes on between the count of the places and the
 // draws: what is drawn stays as it is until the places are outgrown.
 func TestEveryKeyStandsAtOnePlace(t *testing.T) {
-	rng, rounds := newSeed(t), 8
+	rng, rounds, most := newSeed(t), 8, 4000
 	if testing.Short() {
-		rounds = 3
+		rounds, most = 3, 1500
 	}
 	for name, make := range keyMakers {
 		tab := New(64 << 20)
@@ -62,7 +62,7 @@ func TestEveryKeyStandsAtOnePlace(t *testing.T) {
 			}
 		}
 		for round := range rounds {
-			write(1 + rng.IntN(4000))
+			write(1 + rng.IntN(most))
 			lo, hi := make(rng, rng.IntN(int(seq)+1)), make(rng, rng.IntN(int(seq)+1))
 			if lo > hi {
 				lo, hi = hi, lo
@@ -97,7 +97,7 @@ func TestEveryKeyStandsAtOnePlace(t *testing.T) {
 					t.Fatalf("%s: %d keys are drawn of %d", name, len(got), len(want))
 				}
 				write(200 + rng.IntN(400))
-				if name == "overwrites" || seq > 60_000 {
+				if name == "overwrites" || int(seq) > 15*most {
 					break // it does not grow any more
 				}
 			}

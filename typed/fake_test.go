@@ -30,17 +30,20 @@ type fakeDB struct {
 	dead   map[uint64]bool
 	locks  []string // the key of each one-shot that writes
 
-	steps   int // of cursors
-	ranges  int // DeleteRange calls
-	cursors int // open
-	txns    int // one-shots begun and not ended
-	unkind  bool
-	scratch []*collection.Scratch // of transactions that ended
-	failIn  int                   // the so-manieth call of the engine from now on fails; 0: none
+	steps      int                // of cursors
+	samples    int                // begun
+	sampleEnds func(rows int) int // says after how many of them
+	ranges     int                // DeleteRange calls
+	cursors    int                // open
+	txns       int                // one-shots begun and not ended
+	unkind     bool
+	scratch    []*collection.Scratch // of transactions that ended
+	failIn     int                   // the so-manieth call of the engine from now on fails; 0: none
 }
 
 func newFake(t testing.TB, seed uint64) *fakeDB {
 	db := &fakeDB{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, dead: map[uint64]bool{}}
+	db.sampleEnds = func(rows int) int { return min(20*rows, 500) }
 	db.API = typedtest.Handles(db)
 	t.Cleanup(func() {
 		if db.cursors != 0 || db.txns != 0 {
@@ -325,6 +328,22 @@ func (tx *fakeTxn) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cur
 	}
 	tx.db.cursors++
 	return &fakeCursor{db: tx.db, rows: rows, keysOnly: o.KeysOnly}, nil
+}
+
+// Sample draws so many rows as sampleEnds says, and then ends, as the engine does.
+func (tx *fakeTxn) Sample(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
+	cur, err := tx.Scan(lo, hi, o)
+	if err != nil {
+		return nil, err
+	}
+	tx.db.samples++
+	c := cur.(*fakeCursor)
+	rows := c.rows
+	c.rows = nil
+	for range tx.db.sampleEnds(len(rows)) {
+		c.rows = append(c.rows, rows[tx.db.rng.IntN(len(rows))])
+	}
+	return c, nil
 }
 
 type fakeCursor struct {

@@ -106,13 +106,18 @@ func (k Keys) Count() (int64, error) {
 }
 
 // Random returns the name of a key, each as likely as any other, or ErrNotFound
-// if there is none. Cost: a walk of all keys, as Count. In a transaction that
-// writes, every key counts as read. [RANDOMKEY]
+// if there is none. Cost: about a look-up, or a walk of all keys, as Count, if nearly
+// all that there were are gone. In a transaction that writes, the key counts as read;
+// after a walk every key does. [RANDOMKEY]
 func (k Keys) Random() (string, error) {
 	return collection.View(k.src, func(t collection.Txn) (string, error) {
+		name, found, err := drawKey(t)
+		if err != nil || found {
+			return name, err
+		}
 		var chosen []byte
 		seen := uint64(0)
-		err := eachKey(t, KeyOptions{}, func(name []byte) bool {
+		err = eachKey(t, KeyOptions{}, func(name []byte) bool {
 			seen++
 			if uniform(t, seen) == 0 { // the last one of n is chosen once in n times
 				chosen = append(chosen[:0], name...)

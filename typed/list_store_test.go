@@ -128,6 +128,10 @@ func (s *listStore) DeleteRange(lo, hi []byte) error {
 	return err
 }
 
+func (s *listStore) Sample([]byte, []byte, collection.ScanOptions) (collection.Cursor, error) {
+	panic("a list is not drawn from")
+}
+
 func (s *listStore) Scan(lo, hi []byte, o collection.ScanOptions) (collection.Cursor, error) {
 	if bytes.Compare(lo, hi) >= 0 {
 		return nil, fmt.Errorf("scan from %x to %x", lo, hi)

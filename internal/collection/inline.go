@@ -82,6 +82,9 @@ func (s *inlineScratch) cursor() *inlineCursor {
 
 func (c *Collection) isInline() bool { return c.meta.Encoding == record.EncodingInline }
 
+// InRows reports whether the elements have rows of their own.
+func (c *Collection) InRows() bool { return c.exists && !c.isInline() }
+
 // made reports whether the collection has a form yet, and may hold elements.
 func (c *Collection) made() bool { return c.meta.Encoding != 0 }
 

@@ -61,6 +61,12 @@ type Txn interface {
 	// writes of the transaction included and later ones not. The cursor stands
 	// before the first row.
 	Scan(lo, hi []byte, o ScanOptions) (Cursor, error)
+	// Sample is Scan of rows drawn at random, each time any of them with the same
+	// chance; one may come again. The transaction rests on those that it shows as if
+	// they were read one by one, and on nothing else. Next costs about a look-up while
+	// most of the range is live. The cursor ends when a walk would have been cheaper:
+	// that says nothing of the rows there are. Reverse and Blind mean nothing.
+	Sample(lo, hi []byte, o ScanOptions) (Cursor, error)
 
 	// NewID returns an id no collection ever had.
 	NewID() (uint64, error)

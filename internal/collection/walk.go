@@ -45,11 +45,33 @@ type Elements struct {
 
 // Scan walks the elements of the part.
 func (c *Collection) Scan(t Txn, p Part, o ScanOptions) (e Elements, err error) {
-	e = Elements{t: t, name: c.name, head: keyenc.CollectionHeaderLen(t.Prefix()), mayBeDue: c.MayBeDue(t)}
+	e = c.elements(t, &o)
+	lo, hi := c.partBounds(t, p)
+	e.cur, err = c.ScanRows(t, lo, hi, o)
+	return e, err
+}
+
+// Sample is Scan of all elements of a collection in rows, each time any of them with
+// the same chance: see Txn.Sample.
+func (c *Collection) Sample(t Txn, o ScanOptions) (e Elements, err error) {
+	e = c.elements(t, &o)
+	lo, hi := c.partBounds(t, Part{})
+	e.cur, err = t.Sample(lo, hi, o)
+	return e, err
+}
+
+// elements returns a walk that has no cursor yet, and has o ask for what it reads.
+func (c *Collection) elements(t Txn, o *ScanOptions) Elements {
+	e := Elements{t: t, name: c.name, head: keyenc.CollectionHeaderLen(t.Prefix()), mayBeDue: c.MayBeDue(t)}
 	if e.mayBeDue {
 		o.KeysOnly = false // deadlines stand in the values
 	}
 	e.values = !o.KeysOnly
+	return e
+}
+
+// partBounds returns the bounds of the element rows of the part, in scratch.
+func (c *Collection) partBounds(t Txn, p Part) (lo, hi []byte) {
 	sc := t.Scratch()
 	sc.Lo = append(sc.Lo[:0], c.Element(t, p.Lower)...)
 	if p.Upper != "" {
@@ -57,8 +79,7 @@ func (c *Collection) Scan(t Txn, p Part, o ScanOptions) (e Elements, err error) 
 	} else {
 		sc.Hi = AppendSuccessor(sc.Hi[:0], c.Element(t, ""))
 	}
-	e.cur, err = c.ScanRows(t, sc.Lo, sc.Hi, o)
-	return e, err
+	return sc.Lo, sc.Hi
 }
 
 func (e *Elements) Next() bool {

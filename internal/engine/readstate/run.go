@@ -17,6 +17,30 @@ func (rs *State) RunsWithin(lower, upper []byte) (n int) {
 	return n
 }
 
+// Within returns the tables that reach into [lower, upper).
+func (r *Run) Within(lower, upper []byte) []*Table {
+	first := r.search(lower)
+	end := first
+	for end < len(r.Tables) && (upper == nil || bytes.Compare(r.Tables[end].Smallest, upper) < 0) {
+		end++
+	}
+	return r.Tables[first:end]
+}
+
+// NumbersWithin returns the numbers [from, to) of records of the table among which are
+// all that have keys of [lower, upper). It opens a table that is not within.
+func (t *Table) NumbersWithin(lower, upper []byte) (from, to uint64, err error) {
+	if bytes.Compare(lower, t.Smallest) <= 0 && (upper == nil || t.EndsBefore(upper)) {
+		return 0, min(t.Records(), t.Size), nil
+	}
+	r, err := t.Get()
+	if err != nil {
+		return 0, 0, err
+	}
+	from, to = r.NumbersWithin(lower, upper)
+	return from, to, nil
+}
+
 // Run is one run of tables, ready for searching.
 type Run struct {
 	rangeDeletes bool // some table has range tombstones

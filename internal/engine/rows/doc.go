@@ -10,6 +10,8 @@
 //	         − records that have expired at View.Now
 //	         + the read set of the transaction that walks, if there is one
 //
+// Sample draws rows of a range at random, by look-ups.
+//
 // Inside a block, or the leaf of a memtable, in which no other source has a say,
 // an Iter walks that source alone (a block run).
 //

@@ -78,26 +78,6 @@ type sources struct {
 	firstRun int // index of the first run among the children
 }
 
-// View is what a read sees of a state: everything up to seq, and of a
-// transaction's own writes everything up to own, at one clock reading.
-type View struct {
-	State  *readstate.State
-	Seq    base.SeqNum
-	Now    int64
-	Own    *memtable.Table // a transaction's writes; nil if there are none
-	OwnSeq base.SeqNum     // largest own sequence seen; they lie above ownBase
-
-	OwnGaps *readstate.Gaps // of a transaction that has written; nil if there are none
-}
-
-// OwnBase is below every sequence of a transaction's own, uncommitted writes
-// and above every committed one.
-const OwnBase base.SeqNum = 1 << 55
-
-func (v *View) visible(s base.SeqNum) bool {
-	return s <= v.Seq || s > OwnBase && s <= v.OwnSeq
-}
-
 // Source is shared by the iterators of one store.
 type Source struct {
 	States *readstate.States

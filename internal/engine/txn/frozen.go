@@ -51,7 +51,7 @@ func (f *frozen) look(row []byte, want readstate.Want) (readstate.Found, error) 
 		return readstate.Found{}, f.err
 	}
 	hash := base.HashRow(row)
-	r, own, err := find(&f.view, row, hash, want)
+	r, own, err := f.view.Find(row, hash, want)
 	if err != nil {
 		return r, f.fail(f.engine.states.ReadError(err))
 	}
@@ -90,7 +90,7 @@ func (f *frozen) Until(row []byte, deadline int64) {
 	if !f.writes {
 		return
 	}
-	if _, own := ownWriteOf(&f.view, row, base.HashRow(row)); !own {
+	if _, own := f.view.FindOwn(row, base.HashRow(row)); !own {
 		f.reads.AddExpiry(row, deadline)
 	}
 }
@@ -111,25 +111,4 @@ func appendFound(f *readstate.Found, dst []byte, n int, err error) ([]byte, base
 		return dst, f.Trailer, err
 	}
 	return append(dst, f.Value[:min(n, len(f.Value))]...), f.Trailer, nil
-}
-
-// find looks a row up as the view shows it, expired or not; own says that it is the
-// transaction's own write.
-func find(v *rows.View, row []byte, hash uint64, want readstate.Want) (f readstate.Found, own bool, err error) {
-	if f, own = ownWriteOf(v, row, hash); own {
-		return f, true, nil
-	}
-	f, err = v.State.Look(row, hash, v.Seq, want)
-	return f, false, err
-}
-
-// ownWriteOf returns the answer about row of the transaction's own writes, as far as
-// the view shows them, if they have one.
-func ownWriteOf(v *rows.View, row []byte, hash uint64) (f readstate.Found, ok bool) {
-	if v.Own == nil {
-		return f, false
-	}
-	value, t, hit := v.Own.Get(hash, row, v.OwnSeq)
-	ok = f.Settle(value, t, hit, v.Own.CoverSeq(row, v.OwnSeq))
-	return f, ok
 }

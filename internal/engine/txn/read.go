@@ -239,10 +239,14 @@ func (c *cursor) Err() error            { return c.err }
 
 // Head implements collection.Cursor. It adds no read: the walk has read the row.
 func (c *cursor) Head(dst []byte, n int) ([]byte, error) {
-	key := c.it.Key()
-	f, _, err := find(&c.it.View, key, base.HashRow(key), readstate.WantValue)
+	return c.t.head(&c.it.View, c.it.Key(), dst, n)
+}
+
+// head appends the first n bytes of a row that was read as the view shows it.
+func (t *Txn) head(v *rows.View, row, dst []byte, n int) ([]byte, error) {
+	f, _, err := v.Find(row, base.HashRow(row), readstate.WantValue)
 	if err != nil {
-		err = c.t.fail(c.t.engine.states.ReadError(err))
+		err = t.fail(t.engine.states.ReadError(err))
 	}
 	dst, _, err = appendFound(&f, dst, n, err)
 	return dst, err
