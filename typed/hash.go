@@ -220,9 +220,10 @@ func (h Hash) fields(r Range, back bool) iter.Seq2[Field, error] {
 
 // Random returns n different fields, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n fields, of
-// which some may be the same and then share their value; below −2²⁴ it is
-// ErrBadOption. The values are yours. Cost: a walk of part of the hash, a quarter
-// of it on average for one field. [HRANDFIELD]
+// which some may be the same and then may share their value; below −2²⁴ it is
+// ErrBadOption. The values are yours. Cost: about two look-ups for each, more where
+// much of what the hash held is gone, and a walk of the hash at most: that is what
+// more than one in 64 of the fields, or any of fewer than 256, costs. [HRANDFIELD]
 func (h Hash) Random(n int) ([]Field, error) {
 	return collection.View(h.src, func(t collection.Txn) ([]Field, error) {
 		c, found, err := h.openOld(t)

@@ -110,8 +110,10 @@ func (s Set) ScanBack(r Range) iter.Seq2[string, error] {
 
 // Random returns n different members, or all if there are fewer, each choice as
 // likely as any other, in random order. With n below 0 it returns −n members, of
-// which some may be the same; below −2²⁴ it is ErrBadOption. Cost: a walk of part
-// of the set, a quarter of it on average for one member. [SRANDMEMBER]
+// which some may be the same; below −2²⁴ it is ErrBadOption. Cost: about two look-ups
+// for each, more where much of what the set held is gone, and a walk of the set at
+// most: that is what more than one in 64 of the members, or any of fewer than 256,
+// costs. [SRANDMEMBER]
 func (s Set) Random(n int) ([]string, error) {
 	return collection.View(s.src, func(t collection.Txn) ([]string, error) {
 		c, found, err := s.openOld(t)
@@ -125,7 +127,7 @@ func (s Set) Random(n int) ([]string, error) {
 }
 
 // Pop removes what Random(n) would have returned, and returns it. A negative n is
-// ErrBadOption. [SPOP]
+// ErrBadOption. Cost: that of Random, and of the removal of each. [SPOP]
 func (s Set) Pop(n int) ([]string, error) {
 	return collection.Update(s.src, s.name, func(t collection.Txn) ([]string, error) {
 		if n < 0 {
