@@ -165,11 +165,15 @@ func FuzzListBounds(f *testing.F) {
 // FuzzRankPage: any bytes either are no page, or come apart into entries that are
 // put together again; a boundary says where in the page it stands.
 func FuzzRankPage(f *testing.F) {
-	f.Add(record.AppendRankEntry(record.AppendRankEntry(nil, "", 5), "a", 1<<40))
+	f.Add(record.AppendRankEntry(record.AppendRankEntry(record.AppendRankStart(nil, "start"), "", 5), "a", 1<<40))
 	f.Add([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 'a'})
 	f.Fuzz(func(t *testing.T, page []byte) {
 		page = page[:len(page):len(page)]
-		for left := page; len(left) > 0; {
+		start, left, ok := record.CutRankStart(page)
+		if ok && len(page) != len(record.AppendRankStart(nil, string(start)))+len(left) && page[0] < 0x80 {
+			t.Fatalf("%x: start %x and entries %x", page, start, left)
+		}
+		for len(left) > 0 {
 			boundary, members, rest, ok := record.NextRankEntry(left)
 			if !ok {
 				return

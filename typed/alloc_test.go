@@ -46,10 +46,9 @@ func newCannedCounted(missing bool) *cannedTxn {
 	return c
 }
 
-// appendPage appends the page whose row key goes on with boundary.
-func appendPage(dst, boundary []byte) []byte {
-	dst = append(append(dst, byte(len(boundary))), boundary...)
-	return append(dst, 100, 1, 0xC0, 100, 1, 0xC1, 100, 1, 0xD0, 100)
+// appendPage appends a page.
+func appendPage(dst []byte) []byte {
+	return append(dst, 0, 0, 100, 1, 0xC0, 100, 1, 0xC1, 100, 1, 0xD0, 100)
 }
 
 // newCannedInline has an inline collection with elements called a to h.
@@ -76,8 +75,8 @@ func (c *cannedTxn) Delete([]byte) error                             { return ni
 
 func (c *cannedTxn) Get(dst, row []byte) ([]byte, base.Trailer, error) {
 	if c.pages {
-		if _, tag, key, _ := keyenc.ParseCollectionRow(row); tag == keyenc.TagBucket {
-			return appendPage(dst, key[1:]), base.Trailer{}, nil
+		if _, tag, _, _ := keyenc.ParseCollectionRow(row); tag == keyenc.TagBucket {
+			return appendPage(dst), base.Trailer{}, nil
 		}
 	}
 	t, err := c.Peek(row)

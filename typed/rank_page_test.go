@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/handle"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/internal/seed"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -46,6 +51,7 @@ func TestPagesOfACallThatFailedAreNotWrittenByTheNext(t *testing.T) {
 func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 	typedtest.InRows(t)
 	typedtest.SmallRanks(t)
+	collection.Shape.Bytes = 1 << 10 // pages are cut by their entries
 	db := newFake(t, 1)
 	z := db.ZSet("z")
 	long := 0
@@ -54,8 +60,11 @@ func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 		for _, r := range db.rows {
 			_, rest, _ := keyenc.KeyspaceOf(r.Key)
 			_, tag, key, _ := keyenc.ParseCollectionRow(rest)
-			// The first entry has an empty boundary, then comes its count.
-			if tag == keyenc.TagBucket && len(key) == 1 && bytes.HasPrefix(r.Value, []byte{0, 0x80, 1}) {
+			if tag != keyenc.TagBucket || len(key) != 1 {
+				continue
+			}
+			// The first entry has a rest of no bytes, then comes its count.
+			if _, entries, _ := record.CutRankStart(r.Value); bytes.HasPrefix(entries, []byte{0, 0x80, 1}) {
 				long++
 			}
 		}
@@ -66,8 +75,8 @@ func TestCountsOfMoreThanAByteArePutInPlace(t *testing.T) {
 		step()
 	}
 	grown := long
-	for i := range members {
-		must[int](t)(z.Remove(fmt.Sprintf("%03d", i)))
+	for i := range members { // from the first entries on
+		must[int](t)(z.Remove(fmt.Sprintf("%03d", members-1-i)))
 		step()
 	}
 	if grown == 0 || long == grown {
@@ -116,5 +125,64 @@ func TestMoveInsideABucketWritesNoPage(t *testing.T) {
 			t.Errorf("a move from 20 to %v writes %d pages", score, pages)
 		}
 		db.ended(tx)
+	}
+}
+
+// longestPage returns how many bytes the longest page of the only sorted set has, and
+// how many pages there are.
+func longestPage(db *fakeDB) (longest, pages int) {
+	for _, r := range db.rows {
+		_, rest, _ := keyenc.KeyspaceOf(r.Key)
+		if _, tag, _, _ := keyenc.ParseCollectionRow(rest); tag == keyenc.TagBucket {
+			longest, pages = max(longest, len(r.Value)), pages+1
+		}
+	}
+	return longest, pages
+}
+
+// TestPagesOfLongNamesStaySmall: what all names share is in a page once, and where some
+// share much and others little a page has few of them.
+func TestPagesOfLongNamesStaySmall(t *testing.T) {
+	const nameLen, members = 4000, 2600
+	rng := rand.New(rand.NewPCG(seed.New(t), 1))
+	start := strings.Repeat("x", nameLen)
+	for name, c := range map[string]struct {
+		name func(i int) string
+		most int
+	}{
+		"one start": {func(i int) string { return fmt.Sprintf("%s%06d", start, i) }, nameLen + 32*16},
+		// The boundaries of buckets lie in a group and between two by turns.
+		"many starts": {func(i int) string { return fmt.Sprintf("%03d%s%06d", i/130, start, i) }, 3*nameLen + collection.Shape.Bytes + 100},
+	} {
+		db := newFake(t, 1)
+		z := db.ZSet("z")
+		grow := func(from, to int) {
+			var some []typed.Member
+			for _, i := range rng.Perm(to - from) {
+				some = append(some, typed.Member{Name: c.name(from + i)})
+			}
+			must[int](t)(z.AddMany(0, some...))
+		}
+		holds := func(when string) {
+			t.Helper()
+			must[int](t)(0, db.check())
+			if longest, pages := longestPage(db); longest > c.most || pages == 0 {
+				t.Errorf("%s, %s: a page of %d bytes, of %d pages; want at most %d", name, when, longest, pages, c.most)
+			}
+		}
+		grow(0, members/4)
+		holds("made")
+		for from := members / 4; from < members; from += members / 4 {
+			grow(from, from+members/4)
+			holds("grown")
+		}
+		for from := 0; from < members*9/10; from += members / 10 {
+			var names []string
+			for i := range members / 10 {
+				names = append(names, c.name(from+i))
+			}
+			must[int](t)(z.Remove(names...))
+			holds("shrunk")
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // How a large sorted set counts its score order: by a tree, which finds a position
@@ -17,7 +16,10 @@ import (
 // A page is a row, found by its level and the boundary of its first entry; the
 // one page of the highest level has the empty boundary, as every first one:
 //
-//	02·id·bucket·level(1)·boundary → entries, see record.AppendRankEntry
+//	02·id·bucket·level(1)·boundary → entries, see record.Ranks
+//
+// Boundaries are as short as they can be, but as long as what neighbours share. A page
+// has what they share once, and is cut by bytes where they share little: rank_cut.go.
 //
 // Members that are due count until they are purged. Pages are read by point and
 // never scanned, because the ones far up are written by nearly every call: a scan
@@ -30,6 +32,7 @@ var errBucket = errors.New("buckets and members contradict each other")
 type RankShape struct {
 	Build, Drop uint64 // count above that, stop below this many members
 	Bucket, Fan int    // members of a bucket, entries of a page: at most
+	Bytes       int    // of boundaries of a page, beside what they share: see crowded
 	Near        int64  // rows that a walk passes at the cost of a look-up
 }
 
@@ -37,7 +40,7 @@ type RankShape struct {
 // page is written whole for each member that comes or goes, so it is kept small; a
 // bucket is walked by every look-up. It is not in the format. Only tests change it,
 // through typedtest, and only while no call on a sorted set runs.
-var Shape = RankShape{Build: 256, Drop: 64, Bucket: 128, Fan: 32, Near: 128}
+var Shape = RankShape{Build: 256, Drop: 64, Bucket: 128, Fan: 32, Bytes: 4 << 10, Near: 128}
 
 // pageRow returns the row key of a page of the counted order; good until the next
 // row.
@@ -66,33 +69,16 @@ func (c *Collection) readPage(t Txn, level uint8, boundary []byte) ([]byte, erro
 // rankOf returns how many rows of the order stand before key, which need not be
 // there. Cost: a page per level and a walk in a bucket.
 func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
-	var boundary []byte
-	for level := c.ranks.Levels; level > 0; level-- {
-		page, err := c.readPage(t, level, boundary)
-		if err != nil {
-			return 0, err
-		}
-		boundary = nil
-		for last := uint64(0); len(page) > 0; {
-			b, members, rest, ok := record.NextRankEntry(page)
-			if !ok {
-				return 0, corrupt(c.name, errBucket)
-			}
-			if string(b) > string(key) {
-				break
-			}
-			rank, last, boundary, page = rank+last, members, b, rest
-		}
-	}
-	if string(boundary) == string(key) {
-		return rank, nil
+	boundary, before, err := c.descend(t, func(page []byte) (rankCount, bool) { return findKey(page, key) })
+	if err != nil || string(boundary) == string(key) {
+		return before, err
 	}
 	cur, err := c.scanOrder(t, boundary, key)
 	if err != nil {
 		return 0, err
 	}
 	defer cur.Close()
-	for cur.Next() {
+	for rank = before; cur.Next(); {
 		rank++
 	}
 	return rank, cur.Err()
@@ -101,22 +87,13 @@ func (c *Collection) rankOf(t Txn, key []byte) (rank uint64, err error) {
 // rankedAt returns the row of the order with so many before it; it is in scratch.
 // The cost is that of rankOf.
 func (c *Collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
-	var boundary []byte
-	for level := c.ranks.Levels; level > 0; level-- {
-		page, err := c.readPage(t, level, boundary)
-		if err != nil {
-			return nil, err
-		}
-		for {
-			b, members, rest, ok := record.NextRankEntry(page)
-			if !ok {
-				return nil, corrupt(c.name, errBucket)
-			}
-			if boundary = b; rank < members {
-				break
-			}
-			rank, page = rank-members, rest
-		}
+	boundary, _, err := c.descend(t, func(page []byte) (rankCount, bool) {
+		e, ok := findRank(page, rank)
+		rank -= min(rank, e.before)
+		return e, ok
+	})
+	if err != nil {
+		return nil, err
 	}
 	cur, err := c.scanOrder(t, boundary, nil)
 	if err != nil {
@@ -132,6 +109,25 @@ func (c *Collection) rankedAt(t Txn, rank uint64) ([]byte, error) {
 		rank--
 	}
 	return nil, c.orCorrupt(cur.Err())
+}
+
+// descend goes from the root to a bucket, by the entry that find chooses of each page.
+// It returns the bucket's boundary, in scratch, and how many members stand before it.
+func (c *Collection) descend(t Txn, find func(page []byte) (rankCount, bool)) (boundary []byte, before uint64, err error) {
+	sc := t.Scratch()
+	for level := c.ranks.Levels; level > 0; level-- {
+		page, err := c.readPage(t, level, boundary)
+		if err != nil {
+			return nil, 0, err
+		}
+		e, ok := find(page)
+		if !ok {
+			return nil, 0, corrupt(c.name, errBucket)
+		}
+		sc.bound = e.appendBoundary(sc.bound[:0], boundary)
+		boundary, before = sc.bound, before+e.before
+	}
+	return boundary, before, nil
 }
 
 func (c *Collection) orCorrupt(err error) error {

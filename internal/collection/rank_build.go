@@ -35,11 +35,13 @@ func (c *Collection) buildRanks(t Txn) error {
 	}
 	for level := uint8(1); level <= record.MaxRankLevels; level++ {
 		var above []rankEntry
-		for part := range slices.Chunk(entries, Shape.Fan*3/4) {
-			p := c.newPage(t, level, []byte(part[0].boundary))
-			p.entries = part
-			above = append(above, p.entry())
-			p.putTogether()
+		for chunk := range slices.Chunk(entries, Shape.Fan*3/4) {
+			for _, part := range cutPage(chunk) {
+				p := c.newPage(t, level, []byte(part[0].boundary))
+				p.entries = part
+				above = append(above, p.entry())
+				p.putTogether()
+			}
 		}
 		c.ranks.Levels = level
 		if entries = above; len(above) == 1 {

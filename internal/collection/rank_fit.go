@@ -21,18 +21,23 @@ func (c *Collection) takeApart(p *rankPage) error {
 	if p.entries != nil {
 		return nil
 	}
-	text := string(p.body)
+	start, left, ok := record.CutRankStart(p.body)
+	var text []byte // the boundaries are parts of it
+	var ends []int
 	entries := make([]rankEntry, 0, Shape.Fan+2)
-	for rest := p.body; len(rest) > 0; {
-		b, members, next, ok := record.NextRankEntry(rest)
-		if !ok || len(entries) > 0 && string(b) <= entries[len(entries)-1].boundary {
-			return corrupt(c.name, errBucket)
+	for e := (rankCount{start: start}); ok && len(left) > 0; {
+		if left, ok = e.step(p.body, left); ok {
+			text = e.appendBoundary(text, p.boundary)
+			ends = append(ends, len(text))
+			entries = append(entries, rankEntry{members: e.members})
 		}
-		start := cap(p.body) - cap(b) // boundaries are parts of text
-		entries = append(entries, rankEntry{text[start : start+len(b)], members})
-		rest = next
 	}
-	if entries[0].boundary != string(p.boundary) {
+	whole, from := string(text), 0
+	for i, end := range ends {
+		entries[i].boundary, from = whole[from:end], end
+		ok = ok && (i == 0 || entries[i].boundary > entries[i-1].boundary)
+	}
+	if !ok || len(entries) == 0 {
 		return corrupt(c.name, errBucket)
 	}
 	p.entries = entries
@@ -44,9 +49,14 @@ func (p *rankPage) putTogether() {
 	if p.entries == nil {
 		return
 	}
-	p.body = p.body[:0]
-	for _, e := range p.entries {
-		p.body = record.AppendRankEntry(p.body, e.boundary, e.members)
+	start := shared(p.entries)
+	p.body = record.AppendRankStart(p.body[:0], start)
+	for i, e := range p.entries {
+		rest := ""
+		if i > 0 {
+			rest = e.boundary[len(start):]
+		}
+		p.body = record.AppendRankEntry(p.body, rest, e.members)
 	}
 	p.entries = nil
 }
@@ -141,18 +151,13 @@ func (p *rankPage) join(i int) {
 // as they got too large or too small, and fits the number of levels.
 func (c *Collection) fitPages(t Txn, path []pageStep) error {
 	for level := 1; level < len(path); level++ {
-		p := path[level].page
-		switch {
-		case len(p.entries) > Shape.Fan:
-			half := len(p.entries) / 2
-			right := c.newPage(t, p.level, []byte(p.entries[half].boundary))
-			right.entries = append(right.entries, p.entries[half:]...)
-			p.entries = p.entries[:half:half]
-			c.splitParent(t, path, level, right)
-		case len(p.entries) < max(Shape.Fan/4, 2) && level+1 < len(path):
-			if err := c.joinPage(t, path[level+1]); err != nil {
+		if len(path[level].page.entries) < max(Shape.Fan/4, 2) && level+1 < len(path) {
+			if err := c.joinPage(t, path, level); err != nil {
 				return err
 			}
+		}
+		if parts := cutPage(path[level].page.entries); len(parts) > 1 {
+			path = c.splitPage(t, path, level, parts)
 		}
 	}
 	for c.ranks.Levels > 1 {
@@ -169,47 +174,61 @@ func (c *Collection) fitPages(t Txn, path []pageStep) error {
 	return nil
 }
 
-// splitParent enters a page that was split off into the one above, which is made
-// if there is none.
-func (c *Collection) splitParent(t Txn, path []pageStep, level int, right *rankPage) {
-	left, half := path[level].page, right.entry()
-	if level+1 < len(path) {
-		up := path[level+1]
-		up.page.entries[up.i].members -= half.members
-		up.page.entries = slices.Insert(up.page.entries, up.i+1, half)
-		return
+// splitPage makes pages of the parts of the one on a level of the path, and enters them
+// into the page above, which is made if there is none: then it is the path's last.
+func (c *Collection) splitPage(t Txn, path []pageStep, level int, parts [][]rankEntry) []pageStep {
+	root := level+1 == len(path)
+	if root && c.ranks.Levels == record.MaxRankLevels {
+		return path // more members than there can be
 	}
-	if c.ranks.Levels == record.MaxRankLevels {
-		return // more members than there can be
+	left := path[level].page
+	left.entries = parts[0]
+	above := []rankEntry{left.entry()}
+	for _, part := range parts[1:] {
+		right := c.newPage(t, left.level, []byte(part[0].boundary))
+		right.entries = append(right.entries, part...)
+		above = append(above, right.entry())
+	}
+	if !root {
+		up := path[level+1]
+		up.page.entries = slices.Replace(up.page.entries, up.i, up.i+1, above...)
+		return path
 	}
 	c.ranks.Levels++
-	root := c.newPage(t, c.ranks.Levels, nil)
-	root.entries = []rankEntry{left.entry(), half}
+	up := c.newPage(t, c.ranks.Levels, nil)
+	up.entries = above
+	return append(path, pageStep{up, 0})
 }
 
-// joinPage joins the page of an entry with a neighbour under the same parent, if
-// one page can hold both with room left.
-func (c *Collection) joinPage(t Txn, up pageStep) error {
-	for _, i := range [...]int{up.i, up.i - 1} {
-		e := up.page.entries
-		if i < 0 || i+1 >= len(e) {
-			continue
+// joinPage joins the page on a level of the path with a neighbour under the same parent,
+// if one page can hold both with room left. One of a single entry, which would be a
+// level of the tree for nothing, it joins in any case: the two may be cut elsewhere.
+func (c *Collection) joinPage(t Txn, path []pageStep, level int) error {
+	p, up := path[level].page, path[level+1]
+	for _, must := range []bool{false, true} {
+		for _, i := range [...]int{up.i, up.i - 1} {
+			e := up.page.entries
+			if i < 0 || i+1 >= len(e) || must && len(p.entries) > 1 {
+				continue
+			}
+			left, err := c.pageApart(t, p.level, e[i].boundary)
+			if err != nil {
+				return err
+			}
+			right, err := c.pageApart(t, p.level, e[i+1].boundary)
+			if err != nil {
+				return err
+			}
+			both := slices.Concat(left.entries, right.entries)
+			if !must && !roomy(both) {
+				continue
+			}
+			left.entries = both
+			right.gone, right.entries = true, nil
+			up.page.join(i)
+			path[level].page, path[level+1].i = left, i
+			return nil
 		}
-		left, err := c.pageApart(t, up.page.level-1, e[i].boundary)
-		if err != nil {
-			return err
-		}
-		right, err := c.pageApart(t, up.page.level-1, e[i+1].boundary)
-		if err != nil {
-			return err
-		}
-		if len(left.entries)+len(right.entries) > Shape.Fan*3/4 {
-			continue
-		}
-		left.entries = append(left.entries, right.entries...)
-		right.gone, right.entries = true, nil
-		up.page.join(i)
-		return nil
 	}
 	return nil
 }

@@ -116,35 +116,82 @@ func (c *Collection) newPage(t Txn, level uint8, boundary []byte) *rankPage {
 	return p
 }
 
-// rankCount is an entry of a page that is not taken apart.
+// rankCount is an entry of a page that is not taken apart. Its slices point into the
+// page.
 type rankCount struct {
-	boundary []byte // points into the page
-	members  uint64
-	from, to int // where the body has members
+	start, rest []byte // of its boundary, unless it is the first
+	first       bool   // it has the page's own
+	members     uint64
+	before      uint64 // members of the entries in front of it
+	to          int    // where it ends in the page; 0 if there is none
 }
 
-// find returns the entry that covers key.
-func (p *rankPage) find(key []byte) (e rankCount, ok bool) {
-	for at := 0; at < len(p.body); {
-		boundary, members, rest, ok := record.NextRankEntry(p.body[at:])
-		if !ok || at == 0 && !bytes.Equal(boundary, p.boundary) {
+// appendBoundary appends the boundary of an entry of a page that has the given one.
+func (e *rankCount) appendBoundary(dst, page []byte) []byte {
+	if e.first {
+		return append(dst, page...)
+	}
+	return append(append(dst, e.start...), e.rest...)
+}
+
+// step makes e the entry that entries of the page begin with, and returns the others.
+// The start is that of the page, and e the entry before or the zero one.
+func (e *rankCount) step(page, entries []byte) (others []byte, ok bool) {
+	rest, members, others, ok := record.NextRankEntry(entries)
+	e.first = e.to == 0
+	e.before, e.members, e.rest, e.to = e.before+e.members, members, rest, len(page)-len(others)
+	return others, ok && !(e.first && len(rest) > 0)
+}
+
+// from returns where the page has the members of the entry.
+func (e *rankCount) from(page []byte) int { return cap(page) - cap(e.rest) + len(e.rest) }
+
+// findKey returns the entry of a page that covers key, which is not below the page's
+// boundary.
+func findKey(page, key []byte) (e rankCount, ok bool) {
+	start, left, ok := record.CutRankStart(page)
+	if !ok {
+		return e, false
+	}
+	e.start = start
+	if left, ok = e.step(page, left); !ok {
+		return e, false
+	}
+	head, tail := key[:min(len(key), len(start))], key[min(len(key), len(start)):]
+	side := bytes.Compare(head, start)
+	if side < 0 {
+		return e, true // the others are behind it
+	}
+	behind := side > 0 // all of them
+	for len(left) > 0 {
+		rest, members, others, ok := record.NextRankEntry(left)
+		if !ok {
 			return e, false
 		}
-		if bytes.Compare(boundary, key) > 0 {
+		if !behind && string(rest) > string(tail) {
 			break
 		}
-		at = len(p.body) - len(rest)
-		from := cap(p.body) - cap(boundary) + len(boundary)
-		e = rankCount{boundary, members, from, at}
+		e.first, e.before, e.members, e.rest = false, e.before+e.members, members, rest
+		e.to, left = len(page)-len(others), others
 	}
-	return e, e.to > 0
+	return e, true
+}
+
+// findRank returns the entry of a page that counts the member with so many before it.
+func findRank(page []byte, rank uint64) (e rankCount, ok bool) {
+	start, left, ok := record.CutRankStart(page)
+	e.start = start
+	for ok && (e.to == 0 || rank-e.before >= e.members) {
+		left, ok = e.step(page, left)
+	}
+	return e, ok
 }
 
 // count has an entry that was just found count so many members.
 func (p *rankPage) count(e rankCount, members uint64) {
 	var room [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(room[:], members)
-	p.body = slices.Replace(p.body, e.from, e.to, room[:n]...)
+	p.body = slices.Replace(p.body, e.from(p.body), e.to, room[:n]...)
 }
 
 // writePages writes the pages that the call changed.
@@ -173,19 +220,20 @@ func (c *Collection) writePages(t Txn) error {
 // written by save.
 func (c *Collection) recount(t Txn, key []byte, by int64) error {
 	var boundary []byte
-	fair := true
+	sc, fair := t.Scratch(), true
 	for level := c.ranks.Levels; level > 0; level-- {
 		p, err := c.page(t, level, boundary)
 		if err != nil {
 			return err
 		}
-		e, ok := p.find(key)
+		e, ok := findKey(p.body, key)
 		members := e.members + uint64(by)
 		if !ok || members > 1<<62 {
 			return corrupt(c.name, errBucket)
 		}
+		sc.bound = e.appendBoundary(sc.bound[:0], p.boundary)
+		boundary = sc.bound
 		p.count(e, members)
-		boundary = e.boundary
 		fair = members > 0 && members >= uint64(Shape.Bucket/4) && members <= uint64(Shape.Bucket)
 	}
 	if fair {

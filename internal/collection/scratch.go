@@ -15,6 +15,7 @@ type Scratch struct {
 	vol    []byte // a volatile row's value, read or to be written
 	Place  []byte // a key of the score order
 	Place2 []byte // another
+	bound  []byte // the boundary of a page of a counted order
 
 	pages  *rankPages    // of counted orders, while no collection has them in hand
 	inline inlineScratch // inline collections that are open
@@ -26,7 +27,7 @@ const scratchMax = 64 << 10
 
 // Poison spoils what a call that has returned may not use any more.
 func (s *Scratch) Poison() {
-	for _, b := range [][]byte{s.Key, s.row, s.Lo, s.Hi, s.Val, s.Out, s.vol, s.Place, s.Place2, s.entry} {
+	for _, b := range [][]byte{s.Key, s.row, s.Lo, s.Hi, s.Val, s.Out, s.vol, s.Place, s.Place2, s.bound, s.entry} {
 		invariants.Poison(b)
 	}
 }
@@ -40,6 +41,9 @@ func (s *Scratch) shrink() {
 	}
 	if cap(s.vol) > scratchMax {
 		s.vol = nil
+	}
+	if cap(s.bound) > scratchMax {
+		s.bound = nil
 	}
 	if cap(s.entry) > scratchMax {
 		s.entry = nil

@@ -14,11 +14,13 @@ import (
 //	| form 1 B | levels 1 B |
 //	+----------+------------+
 //
-// The value of a page is its entries, the boundaries ascending:
+// The value of a page is its entries, the boundaries ascending. The first boundary is
+// the page's own, which its row key has; what the others share stands in front:
 //
-//	+--------------------+----------+-----------------+
-//	| boundary len uvar. | boundary | members uvarint |   each
-//	+--------------------+----------+-----------------+
+//	+------------------+--------+-------------------+--------+-----------------+
+//	| start len uvar.  | start  | rest len uvarint  | rest   | members uvarint |
+//	+------------------+--------+-------------------+--------+-----------------+
+//	                              of each; the first has a rest of no bytes
 type Ranks struct {
 	Levels uint8 // 0: not counted
 }
@@ -58,29 +60,44 @@ func DecodeRanks(body []byte) (r Ranks, err error) {
 	return Ranks{body[1]}, nil
 }
 
-// AppendRankEntry appends an entry to a page.
-func AppendRankEntry(dst []byte, boundary string, members uint64) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(boundary)))
-	dst = append(dst, boundary...)
+// AppendRankStart appends what the boundaries of a page share, with which it begins.
+func AppendRankStart(dst []byte, start string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(start))), start...)
+}
+
+// CutRankStart takes a page's start from its entries. Both point into the page. Any
+// bytes are safe to pass.
+func CutRankStart(page []byte) (start, entries []byte, ok bool) {
+	size, n := binary.Uvarint(page)
+	if n <= 0 || size > uint64(len(page)-n) {
+		return nil, nil, false
+	}
+	return page[n : n+int(size)], page[n+int(size):], true
+}
+
+// AppendRankEntry appends an entry to a page, whose boundary is the start and rest.
+func AppendRankEntry(dst []byte, rest string, members uint64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(rest)))
+	dst = append(dst, rest...)
 	return binary.AppendUvarint(dst, members)
 }
 
-// NextRankEntry takes the first entry of a page apart. boundary points into it and
+// NextRankEntry takes the first entry from the others. rest points into it and
 // has its capacity, which tells where in the page it stands. Any bytes are safe to
 // pass; nothing is allocated.
-func NextRankEntry(page []byte) (boundary []byte, members uint64, rest []byte, ok bool) {
-	if len(page) > 1 && page[0] < 0x80 { // the usual case, without a call
-		if end := 1 + int(page[0]); end < len(page) && page[end] < 0x80 {
-			return page[1:end], uint64(page[end]), page[end+1:], true
+func NextRankEntry(entries []byte) (rest []byte, members uint64, others []byte, ok bool) {
+	if len(entries) > 1 && entries[0] < 0x80 { // the usual case, without a call
+		if end := 1 + int(entries[0]); end < len(entries) && entries[end] < 0x80 {
+			return entries[1:end], uint64(entries[end]), entries[end+1:], true
 		}
 	}
-	size, n := binary.Uvarint(page)
-	if n <= 0 || size > uint64(len(page)-n) {
+	size, n := binary.Uvarint(entries)
+	if n <= 0 || size > uint64(len(entries)-n) {
 		return nil, 0, nil, false
 	}
-	boundary, page = page[n:n+int(size)], page[n+int(size):]
-	if members, n = binary.Uvarint(page); n <= 0 || members > metaMax {
+	rest, others = entries[n:n+int(size)], entries[n+int(size):]
+	if members, n = binary.Uvarint(others); n <= 0 || members > metaMax {
 		return nil, 0, nil, false
 	}
-	return boundary, members, page[n:], true
+	return rest, members, others[n:], true
 }

@@ -275,6 +275,16 @@ func TestPagesOfRanksLookLikeThis(t *testing.T) {
 	if _, _, _, ok := NextRankEntry(AppendRankEntry(nil, "", 1<<62+1)); ok {
 		t.Error("more members than there can be are taken")
 	}
+	page := AppendRankEntry(AppendRankStart(nil, long), "", 3)
+	start, entries, ok := CutRankStart(page)
+	if !ok || string(start) != long || hex.EncodeToString(entries) != "0003" {
+		t.Errorf("%x came apart into %q %x %v", page, start, entries, ok)
+	}
+	for i := range len(long) + 2 {
+		if _, _, ok := CutRankStart(page[:i]); ok {
+			t.Errorf("%x cut to %d bytes is taken", page, i)
+		}
+	}
 }
 
 func TestDecodersAllocateNothing(t *testing.T) {

@@ -18,21 +18,34 @@ func (t *tally) addPage(rest, value []byte) error {
 	if len(rest) == 0 || rest[0] == 0 {
 		return fmt.Errorf("bucket row %q has no level", rest)
 	}
-	var entries []bucket
-	for len(value) > 0 {
+	text := func() (s string, ok bool) {
 		size, n := binary.Uvarint(value)
 		if n <= 0 || size > uint64(len(value)-n) {
-			return fmt.Errorf("bucket row %q is malformed", rest)
+			return "", false
 		}
-		b := bucket{boundary: string(value[n : n+int(size)])}
-		value = value[n+int(size):]
-		if b.members, n = binary.Uvarint(value); n <= 0 {
-			return fmt.Errorf("bucket row %q is malformed", rest)
-		}
-		entries, value = append(entries, b), value[n:]
+		s, value = string(value[n:n+int(size)]), value[n+int(size):]
+		return s, true
 	}
-	if len(entries) == 0 || entries[0].boundary != string(rest[1:]) {
-		return fmt.Errorf("bucket row %q holds %v", rest, entries)
+	start, ok := text()
+	var entries []bucket
+	for ok && len(value) > 0 {
+		b := bucket{}
+		if b.boundary, ok = text(); ok {
+			n := 0
+			if b.members, n = binary.Uvarint(value); n <= 0 {
+				ok = false
+				break
+			}
+			value = value[n:]
+		}
+		if b.boundary = start + b.boundary; len(entries) == 0 {
+			ok = ok && len(b.boundary) == len(start)
+			b.boundary = string(rest[1:])
+		}
+		entries = append(entries, b)
+	}
+	if !ok || len(entries) == 0 {
+		return fmt.Errorf("bucket row %q is malformed", rest)
 	}
 	if t.pages == nil {
 		t.pages = map[uint8][][]bucket{}

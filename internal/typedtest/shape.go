@@ -12,7 +12,7 @@ import (
 func SmallRanks(t testing.TB) {
 	alone(t)
 	was := collection.Shape
-	collection.Shape = collection.RankShape{Build: 4, Drop: 2, Bucket: 4, Fan: 4, Near: 2}
+	collection.Shape = collection.RankShape{Build: 4, Drop: 2, Bucket: 4, Fan: 4, Bytes: 16, Near: 2}
 	t.Cleanup(func() { collection.Shape = was })
 }
 

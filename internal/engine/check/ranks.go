@@ -111,8 +111,8 @@ func (c *checker) pages(e *elementCount, level byte, f func(page []rankCount) er
 	}
 	defer it.Release()
 	for ok := it.First(); ok; ok = it.Next() {
-		page, ok := decodeRankPage(it.Value())
-		if !ok || len(page) == 0 || !bytes.Equal(page[0].boundary, it.Key()[len(lo):]) {
+		page, ok := decodeRankPage(it.Value(), it.Key()[len(lo):])
+		if !ok {
 			return e.fault("sorted set %q has the malformed row %q", e.owner, it.Key())
 		}
 		if err := f(page); err != nil {
@@ -130,17 +130,21 @@ func tagRange(e *elementCount, tag byte, rest []byte) (lo, hi []byte) {
 	return lo, hi
 }
 
-// decodeRankPage takes a page apart. The entries own their boundaries, which
-// ascend.
-func decodeRankPage(value []byte) (page []rankCount, ok bool) {
-	for len(value) > 0 {
-		boundary, members, rest, ok := record.NextRankEntry(value)
-		if k := len(page); !ok || k > 0 && bytes.Compare(page[k-1].boundary, boundary) >= 0 {
-			return nil, false
+// decodeRankPage takes a page apart that has the given boundary. The entries own their
+// boundaries, which ascend.
+func decodeRankPage(value, boundary []byte) (page []rankCount, ok bool) {
+	start, left, ok := record.CutRankStart(value)
+	for ok && len(left) > 0 {
+		rest, members, others, good := record.NextRankEntry(left)
+		at := slices.Concat(start, rest)
+		if k := len(page); k == 0 {
+			at, good = bytes.Clone(boundary), good && len(rest) == 0
+		} else {
+			good = good && bytes.Compare(page[k-1].boundary, at) < 0
 		}
-		page, value = append(page, rankCount{bytes.Clone(boundary), members}), rest
+		page, left, ok = append(page, rankCount{at, members}), others, good
 	}
-	return page, true
+	return page, ok && len(page) > 0
 }
 
 func sumOf(page []rankCount) rankCount {
