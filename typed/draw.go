@@ -166,11 +166,13 @@ func drawKey(t collection.Txn) (name string, found bool, err error) {
 		return "", false, err
 	}
 	defer cur.Close()
-	test, err := collection.NewKeyTest(t)
-	if err != nil {
-		return "", false, err
-	}
-	for cur.Next() {
+	var test collection.KeyTest
+	for asked := false; cur.Next(); asked = true {
+		if !asked {
+			if test, err = collection.NewKeyTest(t); err != nil {
+				return "", false, err
+			}
+		}
 		if there, err := test.Shows(t, cur); err != nil || there {
 			return string(cur.Key()[len(t.Prefix())+1:]), there, err
 		}

@@ -64,7 +64,7 @@ type Txn interface {
 	// Sample is Scan of rows drawn at random, each time any of them with the same
 	// chance; one may come again. The transaction rests on those that it shows as if
 	// they were read one by one, and on nothing else. Next costs about a look-up while
-	// most of the range is live. The cursor ends when a walk would have been cheaper:
+	// most of the range is live. The cursor ends when a walk is likely to be cheaper:
 	// that says nothing of the rows there are. Reverse and Blind mean nothing.
 	Sample(lo, hi []byte, o ScanOptions) (Cursor, error)
 

@@ -21,18 +21,21 @@ type sampler struct {
 	t     *Txn
 	s     rows.Sample
 	want  readstate.Want
-	tries uint64 // left
+	tries uint64 // for one row
 	err   error
 
 	lo, hi []byte
 	bounds [64]byte
 }
 
-// A place costs some ten times what a row of a walk does; as many of those are tried as
-// there are placesATry places, and a few more.
+// A place costs some ten times what a row of a walk does, and the read of a block if
+// that is not in memory. So a row is given up after as many places in a row without one
+// as are worth a walk of all, but for a few, and after mostTries of them in any case:
+// then hardly one place in a thousand has a row.
 const (
 	placesATry = 16
 	fewTries   = 16
+	mostTries  = 1024
 )
 
 // Sample implements collection.Txn.
@@ -61,13 +64,13 @@ func (t *Txn) sample(v rows.View, lo, hi []byte, o collection.ScanOptions) (coll
 	if err := c.s.Init(v, c.lo, c.hi); err != nil {
 		return nil, t.fail(t.engine.states.ReadError(err))
 	}
-	c.tries = fewTries + c.s.Places()/placesATry
+	c.tries = fewTries + min(c.s.Places()/placesATry, mostTries)
 	return c, nil
 }
 
 func (c *sampler) Next() bool {
 	c.s.Found.Loan.Return()
-	for ; c.err == nil && c.tries > 0 && c.s.Places() > 0; c.tries-- {
+	for try := uint64(0); c.err == nil && try < c.tries && c.s.Places() > 0; try++ {
 		if c.err = c.t.err; c.err != nil {
 			break
 		}
