@@ -41,9 +41,14 @@ func (db *DB) Metrics() metrics.Metrics {
 	c := db.states.Tables.Cache().Metrics()
 	m.Cache = metrics.Cache{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
 	m.Memory.Limit, m.Memory.Blocks, m.Memory.Rows, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Rows, c.Lent
-	m.Memory.Memtables, m.Memory.Spare = db.states.MemtableBytes(), db.section.Recycler.Bytes()+db.work.Writers.Bytes()
+	kept, used := db.work.Writers.Bytes()
+	m.Memory.Memtables, m.Memory.TableWriters, m.Memory.Recycled = db.states.MemtableBytes(), used, db.section.Recycler.Bytes()+kept
+	m.Memory.Garbage = db.work.Garbage()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Open = db.handles.metrics(time.Now())
+	if _, age := db.states.Oldest(); m.Open.Iterators+m.Open.Snapshots+m.Open.Transactions > 0 {
+		m.Open.Oldest = max(m.Open.Oldest, age)
+	}
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
 	var suspected []readstate.Dead

@@ -310,6 +310,65 @@ func TestOpenHandlesNameWhoOpenedThem(t *testing.T) {
 	}
 }
 
+func TestTheAgeOfTheOldestHandleIsKnownWithoutTrackOpen(t *testing.T) {
+	clock := newHandClock()
+	db := mustOpen(t, vfs.NewMem(), clock)
+	defer mustClose(t, db)
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Hour)
+	tx, err := db.Begin(t.Context(), ReadOnlyMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Minute)
+	if m := db.Metrics(); m.Open.Oldest != time.Hour+time.Minute || !strings.Contains(m.String(), "oldest 1h1m0s") {
+		t.Errorf("with a snapshot: %v\n%v", m.Open, m)
+	}
+	snap.Close()
+	if m := db.Metrics(); m.Open.Oldest != time.Minute {
+		t.Errorf("with a transaction: %v", m.Open)
+	}
+	tx.Rollback()
+	if m := db.Metrics(); m.Open.Oldest != 0 {
+		t.Errorf("with nothing: %v", m.Open)
+	}
+}
+
+// Table writers count while they work and while they are kept, and as garbage when the
+// store has let go of them.
+func TestTableWritersAreInMemoryMetrics(t *testing.T) {
+	f := vfstest.NewFaults(vfs.NewMem())
+	db := mustOpen(t, f, newHandClock())
+	defer mustClose(t, db)
+	var atWork int64
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Write && strings.HasSuffix(op.Name, ".sst") {
+			_, used := db.work.Writers.Bytes()
+			atWork = max(atWork, used)
+		}
+	})
+	for i := range 20 {
+		putAt(t, db, OSDurability, fmt.Sprint("key ", i), "value")
+	}
+	if err := errors.Join(db.Flush(bg), db.Compact(bg, Range{})); err != nil {
+		t.Fatal(err)
+	}
+	f.OnOp(nil)
+	if m := db.Metrics().Memory; atWork == 0 || m.TableWriters != 0 || m.Recycled == 0 {
+		t.Errorf("%d bytes at work; then %+v", atWork, m)
+	}
+	for range 10 { // a collection takes what was counted before it
+		before := db.Metrics().Memory.Garbage
+		if db.states.Tables.Cache().Waste(1 << 20); db.Metrics().Memory.Garbage == before+1<<20 {
+			return
+		}
+	}
+	t.Error("what was let go of is not counted")
+}
+
 func TestTheLoggerGetsTheSameEvents(t *testing.T) {
 	var out bytes.Buffer
 	quiet := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

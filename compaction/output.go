@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
@@ -30,9 +31,10 @@ type output struct {
 	deletes []rangedel.Tombstone // of ranges, those no table has taken yet, by start
 	cut     []rangedel.Tombstone // what the last table left of those it took
 
-	w     *sstable.Writer // used from table to table
-	table *manifest.Table // being written; nil between tables
-	sink  sstable.Sink    // of table
+	w       *sstable.Writer // used from table to table
+	counted int64           // bytes of w that Writers counts
+	table   *manifest.Table // being written; nil between tables
+	sink    sstable.Sink    // of table
 
 	again    bool   // the last record's key is still being added
 	shadowed uint64 // records of table that were not the first of their key
@@ -54,6 +56,8 @@ func newOutput(job *Job, env *Env, ranges *rangedel.List) output {
 // Writers keeps table writers, whose buffers are some megabytes, from one flush or
 // merge to the next. The zero Writers is ready. Safe for concurrent use.
 type Writers struct {
+	used atomic.Int64 // bytes of the writers at work, about
+
 	mu   invariants.Mutex
 	free []*sstable.Writer
 }
@@ -86,26 +90,42 @@ func (p *Writers) give(w *sstable.Writer) {
 	}
 }
 
-// Bytes returns what the writers that are kept hold.
-func (p *Writers) Bytes() (sum int64) {
+// Bytes returns how many bytes the writers hold: those that are kept, and about those at
+// work.
+func (p *Writers) Bytes() (kept, used int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.keptLocked(), p.used.Load()
+}
+
+func (p *Writers) keptLocked() (sum int64) {
 	for _, w := range p.free {
 		sum += w.MemoryBytes()
 	}
 	return sum
 }
 
-// Drop forgets the writers that are kept.
-func (p *Writers) Drop() {
+// Drop forgets the writers that are kept, and returns how many bytes they held.
+func (p *Writers) Drop() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	dropped := p.keptLocked()
 	p.free = nil
+	return dropped
+}
+
+// count notes that the writer holds now bytes.
+func (o *output) count(now int64) {
+	if p := o.env.Writers; p != nil {
+		p.used.Add(now - o.counted)
+		o.counted = now
+	}
 }
 
 // release gives the writer back. Nothing more is written.
 func (o *output) release() {
 	if o.w != nil {
+		o.count(0)
 		o.env.Writers.give(o.w)
 		o.w = nil
 	}
@@ -142,6 +162,7 @@ func (o *output) add(e *iterator.Entry) error {
 func (o *output) full(key []byte) bool {
 	if o.grown*lookEvery >= o.job.TableSize {
 		o.size, o.grown = o.w.Size(), 0
+		o.count(o.w.MemoryBytes())
 	}
 	return o.passes(key) && o.size*leastTable >= o.job.TableSize || o.size >= o.job.TableSize || o.w.Keys() >= mostKeys
 }
@@ -172,6 +193,7 @@ func (o *output) open() error {
 		o.w = o.env.Writers.take()
 	}
 	o.w.Reset(n.Sink, opts)
+	o.count(o.w.MemoryBytes())
 	o.table = &manifest.Table{Num: n.Num, Level: o.job.Level, Run: o.job.Age}
 	o.size, o.grown, o.shadowed = 0, 0, 0
 	return nil

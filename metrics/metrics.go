@@ -135,14 +135,17 @@ type Memory struct {
 	TableMetadata int64 // filters and indexes of open tables
 	LogBuffers    int64 // commits on their way to the log
 	ReadAhead     int64 // in use by iterators
-	Spare         int64 // an emptied memtable and table writers, kept for the next flush
+	TableWriters  int64 // of the flushes and merges that run
+	Recycled      int64 // memory of flushed memtables and finished table writers, kept for the next ones
 	Iterators     int64 // the open ones themselves, without what they have read
 	Transactions  int64 // the open ones, with their writes and without their reads
+	Garbage       int64 // let go of, and not yet taken by the garbage collector
 }
 
-// Total returns the sum of the parts.
+// Total returns the sum of the parts. Limit is none of them.
 func (m Memory) Total() int64 {
-	return m.Memtables + m.Blocks + m.Rows + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.Spare + m.Iterators + m.Transactions
+	return m.Memtables + m.Blocks + m.Rows + m.TableMetadata + m.LogBuffers + m.ReadAhead + m.TableWriters + m.Recycled +
+		m.Iterators + m.Transactions + m.Garbage
 }
 
 // Cache has the figures of the cache of table blocks. Hits, Misses and Evictions are
@@ -165,11 +168,15 @@ type Disk struct {
 // Total returns the sum of the files.
 func (d Disk) Total() int64 { return d.Tables + d.Obsolete + d.Logs + d.Manifest + d.Ballast }
 
-// Handles counts the open iterators, snapshots and transactions, which keep files and
-// memory.
+// Handles counts the iterators, snapshots and transactions that the user has open. They
+// keep files and memory.
 type Handles struct {
 	Iterators, Snapshots, Transactions int64
-	Oldest                             time.Duration // with Options.TrackOpen, how long the oldest has been open
+
+	// Oldest is for how long the oldest of them has been open, on the store's clock. An
+	// iterator counts from the flush or merge after its opening, because it keeps nothing
+	// before; with Options.TrackOpen it counts from its opening.
+	Oldest time.Duration
 }
 
 // Dead has the figures of collections that have ended and of keyspaces that were

@@ -21,7 +21,7 @@ func busy() Metrics {
 		Compactions: Compactions{Running: 2, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
 			Dropped: 5555, Duration: 83 * time.Second},
 		Stalls:   Stalls{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
-		Memory:   Memory{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, Spare: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10},
+		Memory:   Memory{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, TableWriters: 4 << 20, Recycled: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10, Garbage: 3 << 20},
 		Cache:    Cache{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
 		Disk:     Disk{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Ballast: 4 << 20, Free: 70 << 30},
 		Open:     Handles{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},
@@ -52,6 +52,22 @@ func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
 	}
 	if full := m.Sub(Metrics{}); !reflect.DeepEqual(full.Commits, m.Commits) || full.Flushes != m.Flushes {
 		t.Errorf("against zeros: %+v", full)
+	}
+}
+
+func TestThePartsOfMemorySumToItsTotal(t *testing.T) {
+	var m Memory
+	v := reflect.ValueOf(&m).Elem()
+	want := int64(0)
+	for i := range v.NumField() {
+		n := int64(1) << (2 * i)
+		v.Field(i).SetInt(n)
+		if v.Type().Field(i).Name != "Limit" {
+			want += n
+		}
+	}
+	if m.Total() != want {
+		t.Errorf("the total is %#x, the parts are %#x", m.Total(), want)
 	}
 }
 

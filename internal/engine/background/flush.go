@@ -203,7 +203,7 @@ func (w *Work) FlushIdle() error {
 		return nil
 	}
 	w.cfg.Section.Recycler.Drop()
-	w.Writers.Drop()
+	w.cfg.States.Tables.Cache().Waste(w.Writers.Drop())
 	mem, tombstones := w.cfg.Section.Tombstones()
 	if tombstones == 0 {
 		return nil

@@ -29,15 +29,24 @@ type waste struct {
 func (w *Work) CountWaste() {
 	w.waste.mu.Lock()
 	defer w.waste.mu.Unlock()
+	w.cfg.States.Tables.Cache().CountWaste(min(w.garbageLocked(), w.cfg.MemoryLimit/maxWasteShare))
+}
+
+// Garbage returns how many bytes were let go of since the last collection.
+func (w *Work) Garbage() int64 {
+	w.waste.mu.Lock()
+	defer w.waste.mu.Unlock()
+	return w.garbageLocked()
+}
+
+func (w *Work) garbageLocked() int64 {
 	budget := w.cfg.States.Tables.Cache()
-	var waste int64
 	if cycles := collections(); cycles != w.waste.cycles {
 		w.waste.cycles = cycles
 		budget.TakeWaste()
-	} else {
-		waste = min(budget.Waste(0), w.cfg.MemoryLimit/maxWasteShare)
+		return 0
 	}
-	budget.CountWaste(waste)
+	return budget.Waste(0)
 }
 
 // collections returns how often the runtime has collected garbage.

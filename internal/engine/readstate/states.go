@@ -210,10 +210,11 @@ func (s *States) MemtableBytes() (sum int64) {
 	return sum
 }
 
-// Oldest returns for how long the oldest snapshot, transaction or iterator has been open,
-// on the store's clock. For an iterator it is a lower bound: since a flush or a merge has
-// replaced the state that it reads, for until then it keeps nothing.
-func (s *States) Oldest() time.Duration {
+// Oldest returns since which reading of the store's clock the oldest snapshot, transaction
+// or iterator has been open, and for how long. Without any it returns zeros. For an iterator
+// the age is a lower bound: it counts from the flush or merge that replaced the state which
+// the iterator reads, because until then it keeps nothing.
+func (s *States) Oldest() (since int64, age time.Duration) {
 	first := s.Points.oldest()
 	s.mu.Lock()
 	for rs := range s.alive {
@@ -223,9 +224,9 @@ func (s *States) Oldest() time.Duration {
 	}
 	s.mu.Unlock()
 	if first == 0 {
-		return 0
+		return 0, 0
 	}
-	return time.Duration(max(0, s.Points.Clock.Now()-first)) * time.Millisecond
+	return first, time.Duration(max(0, s.Points.Clock.Now()-first)) * time.Millisecond
 }
 
 // PinnedBy returns the bytes of the tables and memtables that only rs, of the

@@ -24,7 +24,7 @@ func TestTheOldestOfWhatIsOpenIsKnownWithoutTrackingIt(t *testing.T) {
 	})
 	expect := func(what string, want time.Duration) {
 		t.Helper()
-		if got := s.Oldest(); got != want {
+		if _, got := s.Oldest(); got != want {
 			t.Errorf("%s: %v, want %v", what, got, want)
 		}
 	}
