@@ -3,6 +3,7 @@ package metrics
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"testing"
 	"time"
 
@@ -34,6 +35,25 @@ func busy() Metrics {
 
 func TestTheMetricsTableLinesUp(t *testing.T) {
 	golden.Compare(t, "testdata/metrics.txt", "a busy store\n\n"+busy().String()+"\nnothing\n\n"+Metrics{}.String())
+}
+
+func TestOneOfAThingIsSingular(t *testing.T) {
+	var m Metrics
+	var setOne func(v reflect.Value)
+	setOne = func(v reflect.Value) {
+		for i := range v.NumField() {
+			switch f := v.Field(i); f.Kind() {
+			case reflect.Struct:
+				setOne(f)
+			case reflect.Int, reflect.Int64:
+				f.SetInt(1)
+			}
+		}
+	}
+	setOne(reflect.ValueOf(&m).Elem())
+	if bad := regexp.MustCompile(`\b1 (slow |frozen )?\w*[a-rt-z]s\b`).FindAllString(m.String(), -1); len(bad) > 0 {
+		t.Errorf("%q in\n%v", bad, m)
+	}
 }
 
 func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {

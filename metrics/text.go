@@ -17,20 +17,20 @@ func (m Metrics) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	line := func(name string, parts ...string) { fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(parts, "\t")) }
 	c, f, k := m.Commits, m.Flushes, m.Compactions
-	line("commits", num(c.Count, ""), num(c.Operations, "operations"), num(c.Groups, "groups"), quantity.Bytes(c.Bytes), num(c.Conflicts, "conflicts"))
+	line("commits", num(c.Count, ""), quantity.Count(c.Operations, "operation"), quantity.Count(c.Groups, "group"), quantity.Bytes(c.Bytes), quantity.Count(c.Conflicts, "conflict"))
 	s := m.Log.Syncs
 	line("log syncs", num(s.Count, ""), "p50 "+quantity.Duration(s.Quantile(0.5)), "p99 "+quantity.Duration(s.Quantile(0.99)), "max "+quantity.Duration(s.Max), quantity.Bytes(m.Log.Unsynced)+" unsynced")
-	line("flushes", num(f.Count, ""), num(f.Records, "records"), quantity.Bytes(f.Bytes), quantity.Duration(f.Duration), num(f.Failed, "failed"))
+	line("flushes", num(f.Count, ""), quantity.Count(f.Records, "record"), quantity.Bytes(f.Bytes), quantity.Duration(f.Duration), num(f.Failed, "failed"))
 	line("merges", num(k.Merges, ""), quantity.Bytes(k.BytesIn)+" in", quantity.Bytes(k.BytesOut)+" out", quantity.Duration(k.Duration), num(k.Failed, "failed"))
-	line("", num(int64(k.Running), "running"), num(k.Moves, "moves"), num(k.Drops, "drops"), num(k.Dropped, "records gone"), fmt.Sprintf("write amp %.2f", m.WriteAmplification()))
-	line("stalls", num(m.Stalls.Count, ""), quantity.Duration(m.Stalls.Duration), cmp.Or(m.Stalls.Reason, "none now"), quantity.Duration(m.Stalls.Delay)+" a MiB")
+	line("", num(int64(k.Running), "running"), quantity.Count(k.Moves, "move"), quantity.Count(k.Drops, "drop"), quantity.Count(k.Dropped, "record")+" gone", fmt.Sprintf("write amp %.2f", m.WriteAmplification()))
+	line("stalls", num(m.Stalls.Count, ""), quantity.Duration(m.Stalls.Duration), cmp.Or(m.Stalls.Reason, "none now"), quantity.Duration(m.Stalls.Delay)+" delay per MiB")
 	line("memory", quantity.Bytes(m.Memory.Total()), "memtables "+quantity.Bytes(m.Memory.Memtables), "blocks "+quantity.Bytes(m.Memory.Blocks), "rows "+quantity.Bytes(m.Memory.Rows), "tables "+quantity.Bytes(m.Memory.TableMetadata), "buffers "+quantity.Bytes(m.Memory.LogBuffers+m.Memory.ReadAhead+m.Memory.TableWriters), "recycled "+quantity.Bytes(m.Memory.Recycled), "open "+quantity.Bytes(m.Memory.Iterators+m.Memory.Transactions), "garbage "+quantity.Bytes(m.Memory.Garbage), "limit "+quantity.Bytes(m.Memory.Limit))
-	line("cache", num(m.Cache.Blocks, "blocks"), num(m.Cache.Hits, "hits"), num(m.Cache.Misses, "misses"), num(m.Cache.Evictions, "evictions"))
+	line("cache", quantity.Count(m.Cache.Blocks, "block"), quantity.Count(m.Cache.Hits, "hit"), misses(m.Cache.Misses), quantity.Count(m.Cache.Evictions, "eviction"))
 	line("disk", quantity.Bytes(m.Disk.Total()), "tables "+quantity.Bytes(m.Disk.Tables), "logs "+quantity.Bytes(m.Disk.Logs), "manifest "+quantity.Bytes(m.Disk.Manifest), "obsolete "+quantity.Bytes(m.Disk.Obsolete), "ballast "+quantity.Bytes(m.Disk.Ballast), m.Disk.freeText())
-	line("open", num(m.Open.Iterators, "iterators"), num(m.Open.Snapshots, "snapshots"), num(m.Open.Transactions, "transactions"), "oldest "+quantity.Duration(m.Open.Oldest))
-	line("dead", num(m.Dead.Collections, "collections"), quantity.Bytes(m.Dead.Bytes), num(m.Dead.Reaped, "reaped"))
+	line("open", quantity.Count(m.Open.Iterators, "iterator"), quantity.Count(m.Open.Snapshots, "snapshot"), quantity.Count(m.Open.Transactions, "transaction"), "oldest "+quantity.Duration(m.Open.Oldest))
+	line("dead", quantity.Count(m.Dead.Collections, "collection"), quantity.Bytes(m.Dead.Bytes), num(m.Dead.Reaped, "reaped"))
 	t := m.Troubles
-	line("troubles", num(t.Corruptions, "corruptions"), num(t.NoSpace, "disk full"), num(t.SlowSyncs, "slow syncs"), num(int64(t.Frozen), "frozen tables"), cmp.Or(t.Poisoned, "writable"))
+	line("troubles", quantity.Count(t.Corruptions, "corruption"), num(t.NoSpace, "disk full"), quantity.Count(t.SlowSyncs, "slow sync"), quantity.Count(int64(t.Frozen), "frozen table"), cmp.Or(t.Poisoned, "writable"))
 	w.Flush()
 	return trimLines(b.String())
 }
@@ -62,6 +62,14 @@ func trimLines(s string) string {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// misses returns n and its noun, whose plural is not regular.
+func misses(n int64) string {
+	if n == 1 {
+		return "1 miss"
+	}
+	return num(n, "misses")
 }
 
 func num(n int64, what string) string { return strings.TrimSpace(fmt.Sprintf("%d %s", n, what)) }
