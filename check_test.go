@@ -65,6 +65,13 @@ func wantFault(t testing.TB, db *DB, file string, offset int64, words string) {
 	if !errors.Is(err, ErrCorruption) {
 		t.Fatalf("Check: %v, want a fault in %s", err, file)
 	}
+	told := map[string]bool{}
+	for _, e := range faultsOf(err) {
+		if told[e.Error()] || strings.Count(e.Error(), e.File) != 1 {
+			t.Errorf("Check names a fault twice: %v", err)
+		}
+		told[e.Error()] = true
+	}
 	for _, e := range faultsOf(err) {
 		if e.File == file && (offset < 0 || e.Offset == offset) && strings.Contains(e.Error(), words) {
 			return

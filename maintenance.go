@@ -83,9 +83,9 @@ func (db *DB) longCall(ctx context.Context) (context.Context, func(), error) {
 	return db.life.LongCall(ctx)
 }
 
-// Check reads the whole store and returns every fault it finds, joined; nil if
-// there is none. It looks at one moment of the store, beside writers, and costs the
-// reading of every table and log. Each fault is ErrCorruption and names a file,
+// Check reads the whole store and returns every fault it finds, joined and each once;
+// nil if there is none. It looks at one moment of the store, beside writers, and costs
+// the reading of every table and log. Each fault is ErrCorruption and names a file,
 // with the offset where there is one, or the collection. Check verifies that
 //
 //   - the manifest can be read and is the one that the store goes by; every table

@@ -51,8 +51,8 @@ func Pin(set *manifest.Set, src *rows.Source, points *readstate.Points, dir stor
 // Release lets go of the state.
 func (s *Store) Release() { s.Rows.States.Drop(s.View.State) }
 
-// Run reads the whole store and returns every fault it finds, joined; nil if there
-// is none. When the context ends it returns the cause of that.
+// Run reads the whole store and returns every fault it finds, joined and each once; nil
+// if there is none. When the context ends it returns the cause of that.
 func Run(ctx context.Context, s Store) error {
 	c := &checker{Store: s, ctx: ctx}
 	for _, look := range []func() error{c.Set.Check, c.directory, c.version, c.tables, c.logs, c.ages, c.collections, c.keyspaces} {
@@ -62,7 +62,27 @@ func Run(ctx context.Context, s Store) error {
 		}
 		c.errs = append(c.errs, err)
 	}
-	return errors.Join(c.errs...)
+	return errors.Join(each(nil, errors.Join(c.errs...), map[string]bool{})...)
+}
+
+// each appends the faults that err joins to dst, but for those that were told. Several
+// looks read the same blocks, and each meets what is damaged there.
+func each(dst []error, err error, told map[string]bool) []error {
+	if err == nil {
+		return dst
+	}
+	text := err.Error()
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(joined.Unwrap()...).Error() == text {
+		for _, e := range joined.Unwrap() {
+			dst = each(dst, e, told)
+		}
+		return dst
+	}
+	if told[text] {
+		return dst
+	}
+	told[text] = true
+	return append(dst, err)
 }
 
 // checker is one Run. It belongs to one goroutine.
