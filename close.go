@@ -34,6 +34,13 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) close() error {
+	begin := time.Now()
+	err := db.closeAll()
+	db.report.closedStore(time.Since(begin), err)
+	return err
+}
+
+func (db *DB) closeAll() error {
 	db.section.Close()
 	db.life.BeginClose()
 	db.stop()

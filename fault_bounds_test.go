@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -125,11 +126,13 @@ func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
 	t.Parallel()
 	for _, last := range []bool{true, false} {
 		f, failed := vfstest.NewFaults(vfs.NewMem()), 0
+		var alarms strings.Builder
 		o := siltstone.Options{FS: f, MemoryLimit: 8 << 20, Compression: siltstone.NoCompression, OnEvent: func(e event.Event) {
 			if e, ok := e.(event.CompactionEnd); ok && e.Err != nil {
 				failed++
 			}
 		}}
+		o.Logger = slog.New(slog.NewTextHandler(&alarms, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		o.Extreme(siltstone.Extremes{BlockSize: 1 << 10, TableBytes: 16 << 10, RunLimit: 3, ManualWork: true})
 		db, err := siltstone.Open("db", &o)
 		ok(t, err)
@@ -173,6 +176,10 @@ func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
 		}
 		if err := db.Compact(bg, siltstone.Range{}); !errors.Is(err, siltstone.ErrCorruption) {
 			t.Errorf("last level %v: Compact of a damaged store says %v", last, err)
+		}
+		// Compact met it again; the alarm was for the first time.
+		if got := alarms.String(); failed != 2 || strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=ERROR msg="damage found"`) {
+			t.Errorf("last level %v: %d merges failed, logged\n%s", last, failed, got)
 		}
 		f.Clear()
 		_ = db.Close()

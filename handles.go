@@ -113,6 +113,11 @@ func (h *handles) list() []hold {
 	return all
 }
 
+// any reports whether one is open.
+func (h *handles) any() bool {
+	return h.open[holdIterator].Load()+h.open[holdSnapshot].Load()+h.open[holdTransaction].Load() > 0
+}
+
 // metrics counts the handles that are open at now.
 func (h *handles) metrics(now time.Time) metrics.Handles {
 	m := metrics.Handles{

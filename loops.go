@@ -195,8 +195,22 @@ func (db *DB) pageLoop() {
 }
 
 // wasteLoop counts garbage in the memory budget: when it grows, and now and then
-// until a collection has taken it.
-func (db *DB) wasteLoop() { db.whenever(db.workers.waste, idleTick, db.work.CountWaste) }
+// until a collection has taken it. It also looks for a reader that keeps garbage.
+func (db *DB) wasteLoop() {
+	db.whenever(db.workers.waste, idleTick, func() {
+		db.work.CountWaste()
+		db.noteOldReader()
+	})
+}
+
+// noteOldReader tells of the oldest snapshot, transaction or iterator if it has been
+// open for long. Check and Checkpoint read as well, but are no handles.
+func (db *DB) noteOldReader() {
+	if db.handles.any() {
+		since, age := db.states.Oldest()
+		db.report.oldReader(since, age, db.opts.OldReaderAfter)
+	}
+}
 
 // reapLoop decides about collections that may be dead, and looks for timers that are
 // due.
@@ -237,6 +251,7 @@ func (db *DB) step() error {
 			return err
 		}
 		db.keepStep()
+		db.noteOldReader()
 		if !flushed && !compacted && !reaped {
 			return nil
 		}

@@ -46,7 +46,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	m.Memory.Garbage = db.work.Garbage()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Open = db.handles.metrics(time.Now())
-	if _, age := db.states.Oldest(); m.Open.Iterators+m.Open.Snapshots+m.Open.Transactions > 0 {
+	if _, age := db.states.Oldest(); db.handles.any() {
 		m.Open.Oldest = max(m.Open.Oldest, age)
 	}
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))

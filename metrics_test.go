@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/pprof"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,13 +203,14 @@ func TestEachEventIsOneRecordAtItsLevel(t *testing.T) {
 		{event.Reaped{Collections: 3}, slog.LevelDebug}, {event.Recovered{Logs: 1}, slog.LevelInfo},
 		{event.StallBegin{Reason: "memtables wait to be flushed"}, slog.LevelWarn}, {event.StallEnd{Duration: time.Second}, slog.LevelWarn},
 		{event.TornTail{File: "000001.wal"}, slog.LevelWarn}, {event.SlowSync{Duration: time.Second}, slog.LevelWarn},
-		{event.RemoveFailed{File: "000007.sst", Err: broken}, slog.LevelWarn},
+		{event.RemoveFailed{File: "000007.sst", Err: broken}, slog.LevelWarn}, {event.OldReader{Age: time.Hour}, slog.LevelWarn},
+		{event.CompactionEnd{Err: ErrCorruption}, slog.LevelDebug}, {event.FlushEnd{Err: ErrCorruption}, slog.LevelDebug}, // a Corruption tells it
 		{event.Corruption{Err: ErrCorruption}, slog.LevelError}, {event.Poisoned{Err: broken}, slog.LevelError},
 		{event.NoSpace{Err: ErrNoSpace}, slog.LevelError},
 	} {
 		out.Reset()
 		db.report.emit(c.e)
-		got, want := out.String(), fmt.Sprintf("level=%v msg=%q event.", c.want, c.e)
+		got, want := out.String(), fmt.Sprintf("level=%v msg=%q event.", c.want, c.e.Name())
 		if !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("logged %q, want one line that begins with %q", got, want)
 		}
@@ -387,10 +391,103 @@ func TestTheLoggerGetsTheSameEvents(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	const want = "level=DEBUG msg=\"flush of 1 records: "
-	if !strings.HasPrefix(out.String(), want) {
-		t.Errorf("logged %q, want it to begin with %q", out.String(), want)
+	const want = `level=INFO msg="store opened" dir=db read_only=false memory_limit=268435456
+level=DEBUG msg="flush ended" dir=db event.tables=1 event.records=1 event.bytes=N
+level=INFO msg="store closed" dir=db
+`
+	if got := regexp.MustCompile(`bytes=\d+`).ReplaceAllString(out.String(), "bytes=N"); got != want {
+		t.Errorf("logged\n%s\nwant\n%s", got, want)
 	}
+}
+
+func TestACloseDuringAMergeLogsNothingAboveInfo(t *testing.T) {
+	var out bytes.Buffer
+	var interrupted error
+	f := vfstest.NewFaults(vfs.NewMem())
+	db := mustOpen(t, f, newHandClock(), func(o *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&out, nil))
+		o.OnEvent = func(e event.Event) {
+			if e, is := e.(event.CompactionEnd); is && e.Err != nil {
+				interrupted = e.Err
+			}
+		}
+	})
+	for i := range 2000 {
+		putAt(t, db, OSDurability, fmt.Sprintf("key %06d", i*7919%2000), strings.Repeat("value", 50))
+	}
+	if err := db.Flush(bg); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	closed := make(chan error, 1)
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Write && strings.HasSuffix(op.Name, ".sst") {
+			once.Do(func() {
+				go func() { closed <- db.Close() }()
+				<-db.life.Quit()
+			})
+		}
+	})
+	if err := db.Compact(bg, Range{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Compact: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if got := out.String(); interrupted == nil || strings.Count(got, "\n") != 2 || strings.Contains(got, "ERROR") || strings.Contains(got, "WARN") {
+		t.Errorf("the merge ended with %v; logged\n%s", interrupted, got)
+	}
+}
+
+func TestAnOldReaderIsToldOnce(t *testing.T) {
+	var told []event.OldReader
+	clock := newHandClock()
+	db := mustOpen(t, vfs.NewMem(), clock, func(o *Options) {
+		o.OldReaderAfter = time.Hour
+		o.OnEvent = func(e event.Event) {
+			if e, is := e.(event.OldReader); is {
+				told = append(told, e)
+			}
+		}
+	})
+	defer mustClose(t, db)
+	tick := func(want ...event.OldReader) {
+		t.Helper()
+		told = nil
+		if err := errors.Join(db.step(), db.step()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+	}
+	first, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Minute)
+	second, err := db.Begin(t.Context(), ReadOnlyMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(58 * time.Minute)
+	tick()
+	clock.advance(time.Minute)
+	tick(event.OldReader{Age: time.Hour})
+	clock.advance(time.Hour)
+	tick()
+	first.Close()
+	tick(event.OldReader{Age: 2*time.Hour - time.Minute}) // the next one
+	second.Rollback()
+	tick()
+	db.opts.OldReaderAfter = -1
+	third, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	clock.advance(100 * time.Hour)
+	tick()
 }
 
 func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {

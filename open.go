@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -46,6 +47,7 @@ import (
 // Opening a store that was closed costs a few syncs. After a crash Open also replays
 // the logs of the memtables that had not been flushed.
 func Open(dir string, o *Options) (*DB, error) {
+	begin := time.Now()
 	opts, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -71,6 +73,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	if !opts.manualWork && !opts.ReadOnly {
 		db.start()
 	}
+	db.report.openedStore(time.Since(begin), slog.Bool("read_only", opts.ReadOnly), slog.Int64("memory_limit", opts.MemoryLimit))
 	return db, nil
 }
 
@@ -101,7 +104,9 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db.workers.init()
 	invariants.SetRank(&db.report.mu, invariants.Report)
 	invariants.SetRank(&db.spaces.Changing, invariants.Keyspaces)
-	db.report.onEvent, db.report.logger = opts.OnEvent, opts.Logger
+	if db.report.onEvent = opts.OnEvent; opts.Logger != nil {
+		db.report.logger = opts.Logger.With("dir", dir.Path)
+	}
 	db.handles.track = opts.TrackOpen
 	db.life = lifecycle.New(db.poisoned)
 	budget := cache.New(opts.MemoryLimit - opts.MemoryLimit/background.WasteShare)

@@ -62,9 +62,10 @@ type Options struct {
 	// Clock gives the time for expiry. It is called from several goroutines, and
 	// with locks held: it must not call the store. Nil is time.Now.
 	Clock func() time.Time
-	// Logger receives the store's events, which package event lists, each as one
-	// record: its text is the message, its fields are the group "event". Routine work is at level Debug.
-	// Nil is silence.
+	// Logger receives one record for Open, one for Close, and one for each of the
+	// store's events, which package event lists. The attribute "dir" is the store's
+	// directory. The message of an event is its Name, its fields are the group "event".
+	// Routine work is at level Debug. Nil is silence.
 	Logger *slog.Logger
 	// OnEvent receives the store's events, one at a time. It is called by the
 	// goroutine in which the event happened, and that may hold locks. So OnEvent must
@@ -74,6 +75,10 @@ type Options struct {
 	// TrackOpen keeps a stack trace of the opening of each iterator, snapshot and
 	// transaction, for OpenHandles and the error of Close.
 	TrackOpen bool
+	// OldReaderAfter is the age at which the oldest open snapshot, transaction or iterator
+	// is an event.OldReader, because merges keep all that it can read. The store looks about
+	// once a second, and not at all if it is read-only. Zero is 10 minutes; negative: never.
+	OldReaderAfter time.Duration
 
 	// Extremes for tests; zero is the default.
 	blockSize    int
@@ -173,6 +178,7 @@ const (
 	leastMemory    = 8 << 20
 	largestTable   = 64 << 20
 	defaultOpen    = 256
+	defaultOld     = 10 * time.Minute
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
 	mostMemtable   = 1 << 30
@@ -239,6 +245,9 @@ func (o *Options) withDefaults() (Options, error) {
 		c.MaxOpenFiles = defaultOpen
 	}
 	c.MaxOpenFiles = max(c.MaxOpenFiles, leastOpen)
+	if c.OldReaderAfter == 0 {
+		c.OldReaderAfter = defaultOld
+	}
 	if c.FS == nil {
 		c.FS = vfs.OS
 	}

@@ -17,9 +17,12 @@ type report struct {
 	mu    invariants.Mutex // held while an event is handed over
 	tally tally
 
+	toldReader int64 // since when the OldReader was open of which was told last; of its loop
+
 	// constant after Open
 	onEvent func(event.Event)
-	logger  *slog.Logger
+	logger  *slog.Logger // of records that name the store's directory; nil: none
+	opened  time.Time
 }
 
 // emit counts the event and hands it over. The caller may hold locks, but none that
@@ -32,15 +35,21 @@ func (r *report) emit(e event.Event) {
 		r.onEvent(e)
 	}
 	if l := r.logger; l != nil && l.Enabled(context.Background(), level(e)) {
-		l.LogAttrs(context.Background(), level(e), e.String(), slog.Any("event", e))
+		l.LogAttrs(context.Background(), level(e), e.Name(), slog.Any("event", e))
 	}
 }
 
 // flushed tells of a flush.
-func (r *report) flushed(f background.FlushResult) { r.emit(event.FlushEnd(f)) }
+func (r *report) flushed(f background.FlushResult) {
+	r.emit(event.FlushEnd(f))
+	r.corruption(f.Err)
+}
 
 // compacted tells of a compaction.
-func (r *report) compacted(c background.CompactionResult) { r.emit(event.CompactionEnd(c)) }
+func (r *report) compacted(c background.CompactionResult) {
+	r.emit(event.CompactionEnd(c))
+	r.corruption(c.Err)
+}
 
 // synced tells of a sync of the log that took long.
 func (r *report) synced(took time.Duration) {
@@ -49,11 +58,42 @@ func (r *report) synced(took time.Duration) {
 	}
 }
 
-// corruption tells of damage met in the background.
+// corruption tells of damage that work met, once for each file: work that needs the file
+// meets it each time that it tries again.
 func (r *report) corruption(err error) {
-	if errors.Is(err, ErrCorruption) {
+	if errors.Is(err, ErrCorruption) && r.tally.firstDamage(err) {
 		r.emit(event.Corruption{Err: err})
 	}
+}
+
+// oldReader tells of the oldest reader, which has been open since the reading since of
+// the store's clock. One goroutine at a time calls it.
+func (r *report) oldReader(since int64, age, most time.Duration) {
+	if most < 0 || since == 0 || age < most || since == r.toldReader {
+		return
+	}
+	r.toldReader = since
+	r.emit(event.OldReader{Age: age})
+}
+
+// openedStore begins the report: it logs that Open has opened the store in dir.
+func (r *report) openedStore(took time.Duration, attrs ...slog.Attr) {
+	r.opened = time.Now()
+	if r.logger != nil {
+		r.logger.LogAttrs(context.Background(), slog.LevelInfo, "store opened", append(attrs, slog.Duration("took", took))...)
+	}
+}
+
+// closedStore logs that Close has ended the store, with the error that it returns.
+func (r *report) closedStore(took time.Duration, err error) {
+	if r.logger == nil {
+		return
+	}
+	attrs, level := []slog.Attr{slog.Duration("took", took)}, slog.LevelInfo
+	if err != nil {
+		attrs, level = append(attrs, slog.Any("error", err)), slog.LevelWarn
+	}
+	r.logger.LogAttrs(context.Background(), level, "store closed", attrs...)
 }
 
 // level is how loud an event is: routine work is at Debug, an event that an operator
@@ -68,16 +108,17 @@ func level(e event.Event) slog.Level {
 		return slog.LevelDebug
 	case event.Recovered:
 		return slog.LevelInfo
-	case event.StallBegin, event.StallEnd, event.TornTail, event.SlowSync, event.RemoveFailed:
+	case event.StallBegin, event.StallEnd, event.TornTail, event.SlowSync, event.RemoveFailed, event.OldReader:
 		return slog.LevelWarn
 	}
 	return slog.LevelError // Corruption, Poisoned, NoSpace
 }
 
 // levelOf is usual, or Error for what has failed. What Close or the end of a context
-// has interrupted has not: the work is done another time.
+// has interrupted has not: the work is done another time. What damage has stopped is told
+// by a Corruption, once; the work meets it again each time that it tries.
 func levelOf(usual slog.Level, err error) slog.Level {
-	if err != nil && !interrupted(err) {
+	if err != nil && !interrupted(err) && !errors.Is(err, ErrCorruption) {
 		return slog.LevelError
 	}
 	return usual

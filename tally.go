@@ -1,7 +1,10 @@
 package siltstone
 
 import (
+	"errors"
+
 	"github.com/siltstonedb/siltstone/event"
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/metrics"
 )
@@ -16,6 +19,7 @@ type tally struct {
 	waiting     int // writers in a stall
 	reaped      int64
 	troubles    metrics.Troubles
+	damaged     map[string]bool // the files of which a Corruption was told
 }
 
 // count enters an event.
@@ -47,6 +51,26 @@ func (t *tally) count(e event.Event) {
 	case event.Poisoned:
 		t.troubles.Poisoned = e.Err.Error()
 	}
+}
+
+// firstDamage notes the damaged file that err names, or err itself if it names none, and
+// reports whether it is new.
+func (t *tally) firstDamage(err error) bool {
+	what := err.Error()
+	var damage *base.CorruptionError
+	if errors.As(err, &damage) {
+		what = damage.File
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.damaged[what] {
+		return false
+	}
+	if t.damaged == nil {
+		t.damaged = map[string]bool{}
+	}
+	t.damaged[what] = true
+	return true
 }
 
 func addFlush(m *metrics.Flushes, e event.FlushEnd) {

@@ -7,9 +7,13 @@ import (
 
 // Event is an event of a store. Only the types of this package are events.
 type Event interface {
-	// String returns the event as one line. Its form may change.
+	// Name returns the name of the event's type in words, such as "flush ended". It is the
+	// same for all events of the type, and the message of their log records.
+	Name() string
+	// String returns the event, with its figures, as one line. Its form may change.
 	String() string
-	// LogValue returns the event's fields as a group of attributes.
+	// LogValue returns the event's fields as a group of attributes. An error that is nil
+	// is left out.
 	slog.LogValuer
 	event()
 }
@@ -62,8 +66,8 @@ type Recovered struct {
 	Duration time.Duration
 }
 
-// Corruption is sent when background work met damage. The store keeps the damaged
-// files. Err names file and offset; errors.Is finds siltstone.ErrCorruption in it.
+// Corruption is sent when background work or Compact met damage, once for each damaged
+// file. The store keeps the file. Err names file and offset; errors.Is finds siltstone.ErrCorruption in it.
 type Corruption struct{ Err error }
 
 // RemoveFailed is sent when a file that the store no longer needs could not be removed.
@@ -90,6 +94,13 @@ const SlowSyncAfter = 100 * time.Millisecond
 // The next merges free the space.
 type Reaped struct{ Collections int64 }
 
+// OldReader is sent when the oldest snapshot, transaction or iterator has been open for
+// Options.OldReaderAfter, once for each that has become the oldest. As long as it is open
+// merges keep what it can read. DB.OpenHandles says who opened it.
+type OldReader struct {
+	Age time.Duration // as metrics.Handles.Oldest
+}
+
 func (FlushEnd) event()      {}
 func (CompactionEnd) event() {}
 func (StallBegin) event()    {}
@@ -102,3 +113,4 @@ func (Poisoned) event()      {}
 func (NoSpace) event()       {}
 func (SlowSync) event()      {}
 func (Reaped) event()        {}
+func (OldReader) event()     {}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"testing"
 	"time"
 
@@ -22,7 +24,18 @@ var every = []Event{
 	TornTail{File: "000001.wal", Offset: 100, Bytes: 7}, Recovered{Logs: 1, Records: 10},
 	Corruption{Err: errors.New("000007.sst: damaged block")}, Poisoned{Err: errors.New("input/output error")},
 	NoSpace{Err: errors.New("disk full")}, SlowSync{Duration: 150 * time.Millisecond}, Reaped{Collections: 3},
+	OldReader{Age: 90 * time.Minute}, FlushEnd{Tables: 1, Records: 1, Bytes: 1}, Recovered{Logs: 1, Records: 1}, Reaped{Collections: 1}, TornTail{File: "000001.wal", Bytes: 1},
 	RemoveFailed{File: "000007.sst", Err: errors.New("input/output error")},
+}
+
+func TestEachKindHasItsName(t *testing.T) {
+	types := map[string]reflect.Type{}
+	for _, e := range every {
+		if was := types[e.Name()]; was != nil && was != reflect.TypeOf(e) {
+			t.Errorf("%v and %T are both %q", was, e, e.Name())
+		}
+		types[e.Name()] = reflect.TypeOf(e)
+	}
 }
 
 func TestEachEventIsALineAndAGroupOfAttributes(t *testing.T) {
@@ -34,7 +47,8 @@ func TestEachEventIsALineAndAGroupOfAttributes(t *testing.T) {
 		return a
 	}}))
 	for _, e := range every {
-		l.Info(e.String(), slog.Any("event", e))
+		l.Info(e.Name(), slog.Any("event", e))
+		fmt.Fprintf(&out, "  %v\n", e)
 	}
 	golden.Compare(t, "testdata/records.txt", out.String())
 }

@@ -2,17 +2,25 @@ package event
 
 import "log/slog"
 
+// group returns attributes as a group. A nil error is left out.
+func group(err error, attrs ...slog.Attr) slog.Value {
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	return slog.GroupValue(attrs...)
+}
+
 // LogValue returns the fields as a group of attributes.
 func (e FlushEnd) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int("tables", e.Tables), slog.Int64("records", e.Records),
-		slog.Int64("bytes", e.Bytes), slog.Duration("took", e.Duration), slog.Any("error", e.Err))
+	return group(e.Err, slog.Int("tables", e.Tables), slog.Int64("records", e.Records),
+		slog.Int64("bytes", e.Bytes), slog.Duration("took", e.Duration))
 }
 
 // LogValue returns the fields as a group of attributes.
 func (e CompactionEnd) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("kind", e.Kind), slog.String("reason", e.Reason), slog.Any("from", e.From), slog.Int("to_level", e.ToLevel),
+	return group(e.Err, slog.String("kind", e.Kind), slog.String("reason", e.Reason), slog.Any("from", e.From), slog.Int("to_level", e.ToLevel),
 		slog.Int("tables", e.Tables), slog.Int64("read", e.BytesRead), slog.Int64("written", e.BytesWritten),
-		slog.Int64("dropped", e.Dropped), slog.Duration("took", e.Duration), slog.Any("error", e.Err))
+		slog.Int64("dropped", e.Dropped), slog.Duration("took", e.Duration))
 }
 
 // LogValue returns the fields as a group of attributes.
@@ -32,18 +40,18 @@ func (e Recovered) LogValue() slog.Value {
 }
 
 // LogValue returns the fields as a group of attributes.
-func (e Corruption) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+func (e Corruption) LogValue() slog.Value { return group(e.Err) }
 
 // LogValue returns the fields as a group of attributes.
 func (e RemoveFailed) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("file", e.File), slog.Any("error", e.Err))
+	return group(e.Err, slog.String("file", e.File))
 }
 
 // LogValue returns the fields as a group of attributes.
-func (e Poisoned) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+func (e Poisoned) LogValue() slog.Value { return group(e.Err) }
 
 // LogValue returns the fields as a group of attributes.
-func (e NoSpace) LogValue() slog.Value { return slog.GroupValue(slog.Any("error", e.Err)) }
+func (e NoSpace) LogValue() slog.Value { return group(e.Err) }
 
 // LogValue returns the fields as a group of attributes.
 func (e SlowSync) LogValue() slog.Value { return slog.GroupValue(slog.Duration("took", e.Duration)) }
@@ -52,3 +60,6 @@ func (e SlowSync) LogValue() slog.Value { return slog.GroupValue(slog.Duration("
 func (e Reaped) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int64("collections", e.Collections))
 }
+
+// LogValue returns the fields as a group of attributes.
+func (e OldReader) LogValue() slog.Value { return slog.GroupValue(slog.Duration("age", e.Age)) }
