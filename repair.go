@@ -16,7 +16,10 @@ import (
 )
 
 // Repair reads the damaged store in src, as far as it can be read, and makes a new
-// store of it in dst. The report lists what Repair kept and what it could not read.
+// store of it in dst. The report lists what Repair kept and what it could not read. Look
+// at its Complete before dst takes the place of src: Repair may lose data and return no
+// error, and then Complete returns false.
+//
 // Repair never changes src, which must not be open for writing (ErrLocked). dst
 // must not exist (fs.ErrExist). Options are those of Open; ReadOnly and MustExist
 // are ignored. When Repair returns without an error dst holds a store that passes
