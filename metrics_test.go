@@ -336,6 +336,9 @@ func TestTheAgeOfTheOldestHandleIsKnownWithoutTrackOpen(t *testing.T) {
 		t.Errorf("with a transaction: %v", m.Open)
 	}
 	tx.Rollback()
+	if m := db.Metrics(); m.Dir != "db" || m.Uptime <= 0 || m.Uptime > time.Hour {
+		t.Errorf("in %q for %v", m.Dir, m.Uptime)
+	}
 	if m := db.Metrics(); m.Open.Oldest != 0 {
 		t.Errorf("with nothing: %v", m.Open)
 	}

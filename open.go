@@ -61,6 +61,7 @@ func Open(dir string, o *Options) (*DB, error) {
 		return nil, needsSpace(err, dir)
 	}
 	db := newDB(at, opts, lock)
+	db.report.opened = begin
 	if err := db.recover(); err != nil {
 		db.abandon()
 		db.section.Ballast().Restore()
@@ -70,10 +71,10 @@ func Open(dir string, o *Options) (*DB, error) {
 	if !opts.ReadOnly {
 		db.set.Nominations.Add(db.set.State().Nominated)
 	}
+	db.report.openedStore(time.Since(begin), slog.Bool("read_only", opts.ReadOnly), slog.Int64("memory_limit", opts.MemoryLimit))
 	if !opts.manualWork && !opts.ReadOnly {
 		db.start()
 	}
-	db.report.openedStore(time.Since(begin), slog.Bool("read_only", opts.ReadOnly), slog.Int64("memory_limit", opts.MemoryLimit))
 	return db, nil
 }
 

@@ -22,7 +22,7 @@ type report struct {
 	// constant after Open
 	onEvent func(event.Event)
 	logger  *slog.Logger // of records that name the store's directory; nil: none
-	opened  time.Time
+	opened  time.Time    // when Open began
 }
 
 // emit counts the event and hands it over. The caller may hold locks, but none that
@@ -76,9 +76,8 @@ func (r *report) oldReader(since int64, age, most time.Duration) {
 	r.emit(event.OldReader{Age: age})
 }
 
-// openedStore begins the report: it logs that Open has opened the store in dir.
+// openedStore logs that Open has opened the store.
 func (r *report) openedStore(took time.Duration, attrs ...slog.Attr) {
-	r.opened = time.Now()
 	if r.logger != nil {
 		r.logger.LogAttrs(context.Background(), slog.LevelInfo, "store opened", append(attrs, slog.Duration("took", took))...)
 	}

@@ -63,6 +63,9 @@ func TestABrowserShowsThePage(t *testing.T) {
 			}
 			shot := filepath.Join(dir, c.name+".png")
 			browse(t, s.URL+"/"+c.query, "--screenshot="+shot)
+			if dir := os.Getenv("SILTSTONE_SCREENSHOTS"); dir != "" { // as on a phone
+				browse(t, s.URL+"/"+c.query, "--window-size=500,3600", "--screenshot="+filepath.Join(dir, c.name+"-narrow.png"))
+			}
 			if png, err := os.ReadFile(shot); err != nil || !strings.HasPrefix(string(png), "\x89PNG") || len(png) < 5000 {
 				t.Errorf("the screenshot: %v, %d bytes", err, len(png))
 			}

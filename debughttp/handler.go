@@ -1,6 +1,6 @@
-// Package debughttp serves a page about a store: its runs, background work,
-// memory and open handles. It is for the people who run a service; mount it
-// where only they get, as you would net/http/pprof:
+// Package debughttp serves a page about a store: its options, rates, runs, background
+// work, memory and open handles. It is for the people who run a service; mount it where
+// nobody else has access, as you would net/http/pprof:
 //
 //	mux.Handle("/debug/store", debughttp.Handler(db))
 package debughttp
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/explain"
@@ -23,11 +24,24 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": quantity.Bytes, "took": quantity.Duration, "share": share, "count": count}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": quantity.Bytes, "took": quantity.Duration, "share": share, "count": count, "percent": percent}).Parse(pageText))
 
 // Report is what the page shows, and the JSON object of ?format=json.
 type Report struct {
+	// Version is that of the module siltstone in the program, or "unknown".
+	Version string
 	Metrics metrics.Metrics
+	// Lately are the metrics with the counters of the last look taken off, which was the
+	// time Since ago. At the first look these count from Open on. All who look share one
+	// last look.
+	Lately metrics.Metrics
+	Since  time.Duration
+	// Options are those in effect that are plain values.
+	Options []Setting
+	// Keyspaces are the names of the first keyspaces, at most 100, and MoreKeyspaces
+	// counts the others.
+	Keyspaces     []string
+	MoreKeyspaces int
 	// Tracked tells whether the store remembers who opened what.
 	Tracked bool
 	Handles []siltstone.OpenHandle
@@ -39,12 +53,14 @@ type Report struct {
 }
 
 // Handler returns a handler that answers GET and HEAD with one page about db, in
-// HTML or, with ?format=json, in JSON. It shows no keys and no values; with
-// ?key=, and &keyspace= for one of a named keyspace, it shows how the store comes
-// to its answer about that key, which tells whoever asks that the key exists. The page loads nothing and runs no script.
-// It checks nobody's rights. Each request costs one call of Metrics. Safe for
-// concurrent use, and after Close of the store too.
+// HTML or, with ?format=json, in JSON. It shows the names of keyspaces, but no keys and
+// no values. With ?key=, and &keyspace= for one of a named keyspace, it explains what a
+// read of that key returns, which tells whoever asks that the key exists. The page loads
+// nothing and runs no script. It checks nobody's rights. Each request costs one call of
+// Metrics and one of Keyspaces. Safe for concurrent use, and after Close of the store
+// too.
 func Handler(db *siltstone.DB) http.Handler {
+	last := &look{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -52,7 +68,7 @@ func Handler(db *siltstone.DB) http.Handler {
 			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 			return
 		}
-		body, kind, err := render(newReport(db, r), r.FormValue("format"))
+		body, kind, err := render(newReport(db, r, last), r.FormValue("format"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -71,8 +87,15 @@ func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-func newReport(db *siltstone.DB, r *http.Request) Report {
-	rep := Report{Metrics: db.Metrics(), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles()}
+func newReport(db *siltstone.DB, r *http.Request, last *look) Report {
+	rep := Report{
+		Version: version(), Metrics: db.Metrics(), Options: settings(db.Options()), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles(),
+	}
+	rep.Lately, rep.Since = last.next(rep.Metrics)
+	rep.Keyspaces, _ = db.Keyspaces() // a store that is closed has none to show
+	if more := len(rep.Keyspaces) - mostKeyspaces; more > 0 {
+		rep.Keyspaces, rep.MoreKeyspaces = rep.Keyspaces[:mostKeyspaces], more
+	}
 	if key := r.FormValue("key"); key != "" {
 		rep.Keyspace = r.FormValue("keyspace")
 		e, err := explainKey(db, rep.Keyspace, key)
@@ -85,6 +108,9 @@ func newReport(db *siltstone.DB, r *http.Request) Report {
 	}
 	return rep
 }
+
+// mostKeyspaces is how many keyspaces a report names.
+const mostKeyspaces = 100
 
 func explainKey(db *siltstone.DB, keyspace, key string) (explain.Explanation, error) {
 	if keyspace == "" {

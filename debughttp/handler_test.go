@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -69,11 +70,15 @@ func body(t testing.TB, db *siltstone.DB, target string) string {
 }
 
 func TestThePageOfFixedFigures(t *testing.T) {
-	rep := Report{Tracked: true, Metrics: metrics.Metrics{
+	rep := Report{Version: "v1.2.3", Tracked: true, Since: 10 * time.Second, Lately: metrics.Metrics{
+		Commits: metrics.Commits{Count: 25, Bytes: 10 << 20}, Cache: metrics.Cache{Hits: 3, Misses: 1},
+	}, Options: []Setting{{"Durability", "sync"}}, Keyspaces: []string{"tenant <1>"}, MoreKeyspaces: 7, Metrics: metrics.Metrics{
+		Dir: "/var/lib/store", Uptime: 90 * time.Minute,
 		Runs:   []metrics.Run{{Age: 9, Level: 0, Tables: 1, Bytes: 1 << 20}, {Age: 2, Level: 6, Tables: 3, Bytes: 3 << 20}},
 		Tables: metrics.Tables{Count: 4, Bytes: 4 << 20},
 		Stalls: metrics.Stalls{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait"},
-		Memory: metrics.Memory{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20},
+		Memory: metrics.Memory{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20, Rows: 3 << 20},
+		Open:   metrics.Handles{Iterators: 1, Oldest: time.Hour},
 	}, Handles: []siltstone.OpenHandle{{Kind: "iterator", Since: time.Unix(1_700_000_000, 0), PinnedBytes: 2048, Stack: "main.<main>()"}}}
 	got, _, err := render(rep, "")
 	if err != nil {
@@ -160,6 +165,57 @@ func TestOnlyReadingIsAllowedAndNothingIsKept(t *testing.T) {
 	}
 	if r := request(t, db, http.MethodGet, "/?format=xml"); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("an unknown format: %s", r.Status)
+	}
+}
+
+func TestThePageShowsWhichStoreItIsAndHowItIsSet(t *testing.T) {
+	db := open(t)
+	for i := range 102 {
+		if _, err := db.CreateKeyspace(fmt.Sprintf("ks %03d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := body(t, db, "/")
+	for _, want := range []string{
+		"<b>db</b>", "open for ", "version ", "ks 099", "and 2 more",
+		"<th>MemoryLimit</th><td>8.0 MiB</td>", "<th>MaxDiskBytes</th><td>no limit</td>", "<th>TrackOpen</th><td>yes</td>",
+		"<th>Durability</th><td>os (", "<th>Compression</th><td>s2</td>", "<th>OldReaderAfter</th><td>10m0s</td>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	for _, bad := range []string{"ks 100", "<th>FS<", "<th>Clock<", "<th>Logger<"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+}
+
+func TestRatesAreOfTheTimeSinceTheLastLook(t *testing.T) {
+	var l look
+	m := metrics.Metrics{Uptime: time.Minute, Commits: metrics.Commits{Count: 600}}
+	expect := func(count int64, since time.Duration, rate string) {
+		t.Helper()
+		lately, got := l.next(m)
+		if r := (Report{Since: got}); lately.Commits.Count != count || got != since || r.Rate(lately.Commits.Count) != rate {
+			t.Errorf("%d commits in %v, %s; want %d in %v, %s", lately.Commits.Count, got, r.Rate(lately.Commits.Count), count, since, rate)
+		}
+	}
+	expect(600, time.Minute, "10.0/s")
+	m.Uptime, m.Commits.Count = m.Uptime+10*time.Second, 605
+	expect(5, 10*time.Second, "0.5/s")
+	expect(0, 0, "0/s")
+	m = metrics.Metrics{} // closed
+	expect(0, 0, "0/s")
+}
+
+// Each part of the memory is on the page, so that what it shows sums to its total.
+func TestEachPartOfTheMemoryIsOnThePage(t *testing.T) {
+	for i := range reflect.TypeFor[metrics.Memory]().NumField() {
+		if name := reflect.TypeFor[metrics.Memory]().Field(i).Name; !strings.Contains(pageText, "{{size .Memory."+name+"}}") {
+			t.Errorf("the page lacks %s", name)
+		}
 	}
 }
 

@@ -6,7 +6,9 @@ import "time"
 // Compactions are counters, and so are those whose documentation says it; all others are
 // gauges. A copy shares Runs with its original.
 type Metrics struct {
-	Runs        []Run // of tables, newest first
+	Dir         string        // of the store, as an absolute path on a file system that has those
+	Uptime      time.Duration // since Open
+	Runs        []Run         // of tables, newest first
 	Tables      Tables
 	Memtables   Memtables
 	Commits     Commits
@@ -153,6 +155,15 @@ func (m Memory) Total() int64 {
 type Cache struct {
 	Blocks, Bytes           int64
 	Hits, Misses, Evictions int64
+}
+
+// HitRatio returns the share of the block reads that the cache answered, from 0 to 1.
+// Without any it is 0. After Sub it is that of the time in between.
+func (c Cache) HitRatio() float64 {
+	if c.Hits+c.Misses <= 0 {
+		return 0
+	}
+	return float64(c.Hits) / float64(c.Hits+c.Misses)
 }
 
 // Disk has the bytes of the store's files. Files that cannot be listed count as 0.

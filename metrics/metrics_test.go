@@ -13,6 +13,7 @@ import (
 // busy returns metrics with a figure of its own everywhere.
 func busy() Metrics {
 	m := Metrics{
+		Dir: "/var/lib/store", Uptime: time.Hour,
 		Runs:      []Run{{Age: 12, Level: 0, Tables: 1, Bytes: 3 << 20}, {Age: 3, Level: 6, Tables: 130, Bytes: 9 << 30}},
 		Tables:    Tables{Count: 131, Bytes: 9<<30 + 3<<20, Records: 41_000_000, Open: 100},
 		Memtables: Memtables{Waiting: 2, Records: 70_123, Bytes: 17 << 20},
