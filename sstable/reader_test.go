@@ -44,6 +44,30 @@ func TestKeysAAndANulAreTwo(t *testing.T) {
 	}
 }
 
+func TestSeeksTellKeysApartThatBeginWithTheHighestBytes(t *testing.T) {
+	const high = "\xff\xff\xff\xff\xff\xff\xff\xff" // the highest prefix of a block's column
+	recs := []rec{put("a", 1, "")}
+	for _, end := range []string{"", "b", "d", "f", "\xff"} {
+		recs = append(recs, put(high+end, 1, ""))
+	}
+	file, _ := build(t, WriterOptions{}, recs)
+	r := mustOpen(t, file, ReaderOptions{})
+	checkWalks(t, "high bytes", r, recs, IterOptions{})
+	it := r.NewIter(IterOptions{})
+	defer it.Close()
+	for _, end := range []string{"", "a", "b", "c", "d", "e", "f", "g", "\xff", "\xff\xff"} {
+		key := high + end
+		i, _ := slices.BinarySearchFunc(recs, key, func(r rec, key string) int { return strings.Compare(r.key, key) })
+		e := it.SeekGE([]byte(key), base.SeqMax)
+		if i == len(recs) != (e == nil) || e != nil && string(e.Key) != recs[i].key {
+			t.Errorf("the seek to %q found %v, want record %d of %d", key, e, i, len(recs))
+		}
+		if e := it.SeekLT([]byte(key)); e == nil || string(e.Key) != recs[i-1].key {
+			t.Errorf("the seek below %q found %v, want record %d", key, e, i-1)
+		}
+	}
+}
+
 func TestVersionsOfAKeyContinueIntoTheNextBlocks(t *testing.T) {
 	recs := []rec{put("a", 3, "a"), put("z", 5, "z")}
 	for seq := range base.SeqNum(1000) {

@@ -61,7 +61,7 @@ var mergeMutants = []mutant{
 		why: "a range delete is dropped whose rows stay for a snapshot, and they come back", tests: []string{"compaction"},
 	}, {
 		name: "merge-range-delete-at-a-point", file: "compaction/fate.go",
-		old: `return ts[k].Seq > h.seqs[i]`, new: `return ts[k].Seq >= h.seqs[i]`,
+		old: `return ts[k].Seq > h.seqs[i]`, new: `return ts[k].Seq > h.seqs[i]+1`,
 		why: "a snapshot loses the range delete right after which it was made", tests: []string{"compaction"},
 	}, {
 		name: "merge-range-delete-not-clipped", file: "compaction/output.go",
@@ -93,7 +93,7 @@ var mergeMutants = []mutant{
 		why: "a table is dropped that had not expired when a snapshot was made", tests: []string{"compaction"},
 	}, {
 		name: "pick-expired-hides-nothing", file: "compaction/pick_free.go",
-		old: `case p.allExpired(t) && !p.overlapsFrom(i+1, TableSpan(t)):`, new: `case p.allExpired(t):`,
+		old: `case p.allExpired(t) && !p.overlapsFrom(i+1, TableSpan(t)):`, new: `case p.allExpired(t) && i >= 0:`,
 		why: "an expired table is dropped, and older values come back", tests: []string{"compaction"},
 	}, {
 		name: "pick-moves-below-older", file: "compaction/pick_free.go",
