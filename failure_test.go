@@ -74,6 +74,34 @@ func TestNoSpaceBeforeASequenceIsTakenIsDefinite(t *testing.T) {
 	}
 }
 
+func TestAMergeWhoseTablesCannotBeNamedLeavesNone(t *testing.T) {
+	f := vfstest.NewFaults(vfs.NewMem())
+	db := mustOpen(t, f, newHandClock())
+	defer mustClose(t, db)
+	for range 2 {
+		for i := range 20 {
+			putAt(t, db, SyncDurability, fmt.Sprint("key", i), strings.Repeat("v", 100))
+		}
+		if err := db.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Inject(vfstest.Fault{Match: vfstest.On(vfstest.SyncDir)})
+	if err := db.Compact(t.Context(), Range{}); !errors.Is(err, vfstest.ErrInjected) {
+		t.Fatalf("Compact: %v", err)
+	}
+	files, err := db.dir.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(db.states.Version().AllTables()); len(files.Tables) != want {
+		t.Errorf("%d tables are there, and %d of them count", len(files.Tables), want)
+	}
+	if err := db.Compact(t.Context(), Range{}); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+}
+
 func TestFailedManifestAppendDeletesNothing(t *testing.T) {
 	for _, effect := range []vfstest.Effect{vfstest.NotDone, vfstest.Done, vfstest.Forgotten, vfstest.Reverted} {
 		t.Run(fmt.Sprint(effect), func(t *testing.T) {

@@ -24,6 +24,10 @@ var mergeMutants = []mutant{
 		old: `err = w.cfg.Dir.Sync()`, new: `err = nil`,
 		why: "inputs are removed whose output a power cut takes away", tests: []string{"internal/engine/background", ". PowerCut"},
 	}, {
+		name: "merge-tables-left", file: "internal/engine/background/merge.go",
+		old: "\tw.discardTables(res.Tables)\n", new: "",
+		why: "a merge whose tables cannot be named leaves them until the next start", tests: []string{"internal/engine/background", ". AMerge"},
+	}, {
 		name: "merge-last-level-not-older", file: "compaction/older.go",
 		old: `if r.Age < age {`, new: `if r.Age < age && r.Level != manifest.LastLevel {`,
 		why: "a delete is dropped above what it deleted", tests: []string{"compaction"},

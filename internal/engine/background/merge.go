@@ -135,9 +135,11 @@ func (w *Work) discardTables(tables []*manifest.Table) {
 	}
 }
 
-// Discard removes the files of a merge that failed.
+// Discard removes the files of a merge that failed, or of one whose tables are not to be
+// used: they could not be named, or the disk is full.
 func (w *Work) Discard(res *compaction.Result) {
 	for _, n := range res.Abandoned {
 		w.hooks.Remove(base.FileTable, n)
 	}
+	w.discardTables(res.Tables)
 }

@@ -16,7 +16,7 @@ type Output struct {
 	// than all of v.
 	Job func(m *readstate.Mem, v *manifest.Version, nth int) compaction.Job
 	Env compaction.Env
-	// Discard removes the files of a merge that failed.
+	// Discard removes the files of a merge: those it abandoned, and its tables.
 	Discard func(*compaction.Result)
 }
 
