@@ -72,6 +72,52 @@ func TestWhatWasSyncedBehindIsOnRecordInTheNextFrame(t *testing.T) {
 	}
 }
 
+func TestASyncBehindMakesNothingDurableThatIsNotWritten(t *testing.T) {
+	s := &sink{}
+	c := committer{l: newLog(t, s)}
+	if err := c.l.Wait(c.append("first"), Written); err != nil {
+		t.Fatal(err)
+	}
+	pos := c.append("second")
+	if err := c.l.SyncBehind(); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.l.Unsynced(); left != int64(len("second")) {
+		t.Errorf("%d bytes are unsynced, want those that were not written", left)
+	}
+	if err := c.l.Wait(pos, Durable); err != nil || s.synced != len(s.data) {
+		t.Errorf("%d bytes written, %d synced, error %v", len(s.data), s.synced, err)
+	}
+	if got, _ := s.frames(t); len(got) != 2 {
+		t.Errorf("frames %q", got)
+	}
+}
+
+func TestWhatIsWrittenDuringASyncBehindIsNotOnRecordAsDurable(t *testing.T) {
+	s := &sink{}
+	c := committer{l: newLog(t, s)}
+	if err := c.l.Wait(c.append("first"), Written); err != nil {
+		t.Fatal(err)
+	}
+	pos := c.append("second")
+	release, outcome := heldSync(c.l, s)
+	if err := c.l.Wait(pos, Written); err != nil {
+		t.Fatal(err)
+	}
+	end := len(s.data)
+	close(release)
+	if err := <-outcome; err != nil {
+		t.Fatal(err)
+	}
+	if err := c.l.Wait(c.append("third"), Written); err != nil {
+		t.Fatal(err)
+	}
+	s.data[end-1] ^= 1 // as a power cut may leave it
+	if got, err := s.frames(t); len(got) != 1 || !errors.Is(err, wal.ErrTorn) {
+		t.Errorf("frames %q, then %v", got, err)
+	}
+}
+
 func TestFailureOfASyncBehindIsTheLogs(t *testing.T) {
 	s, next := &sink{}, &sink{}
 	c := committer{l: newLog(t, s)}

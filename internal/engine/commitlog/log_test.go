@@ -323,6 +323,28 @@ func TestRoomIsWhatWasReserved(t *testing.T) {
 	}
 }
 
+func TestALogThatIsFullToTheLastByteHasRoomForItsEnd(t *testing.T) {
+	s, next := &sink{}, &sink{}
+	first := s.segment(1)
+	first.Reserved = 4 << 10
+	c := committer{l: New(1, first, nil)}
+	if err := c.l.Activate(wal.Predecessor{}, 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	most := int64(0)
+	for c.l.Room(most + 1) {
+		most++
+	}
+	c.append(string(make([]byte, most)))
+	c.l.Rotate(next.segment(2))
+	if err := c.l.Wait(c.append("in the next log"), Durable); err != nil {
+		t.Fatal(err)
+	}
+	if n := int64(len(s.data)); most == 0 || n > first.Reserved {
+		t.Errorf("a payload of %d bytes and the trailer make it %d bytes, %d are reserved", most, n, first.Reserved)
+	}
+}
+
 func TestLargePayloadsAreReferencedInOrder(t *testing.T) {
 	s := &sink{}
 	c := committer{l: newLog(t, s)}
