@@ -432,6 +432,33 @@ func killedWithManyLogs(t testing.TB) *vfstest.Disk {
 	return killed
 }
 
+func TestATableWhoseNumberWasNeverReservedMeansAnOlderManifest(t *testing.T) {
+	disk := vfstest.NewDisk(5)
+	db := mustOpen(t, disk, newHandClock())
+	putAt(t, db, SyncDurability, "flushed", "1")
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	killed := disk.Image(vfstest.P0, nil)
+	files, err := db.dir.List()
+	mustClose(t, db)
+	if err != nil || len(files.Tables) == 0 {
+		t.Fatalf("tables %v, %v", files.Tables, err)
+	}
+	name := base.Filename(base.FileTable, 1<<20)
+	if err := killed.Link(path.Join("db", base.Filename(base.FileTable, files.Tables[0])), path.Join("db", name)); err != nil {
+		t.Fatal(err)
+	}
+	o := denseOptions(killed, newHandClock())
+	var damage *CorruptionError
+	if _, err := Open("db", &o); !errors.As(err, &damage) || damage.File != name {
+		t.Errorf("with %s: %v", name, err)
+	}
+	if _, err := killed.Stat(path.Join("db", name)); err != nil {
+		t.Errorf("%s was removed: %v", name, err)
+	}
+}
+
 func TestAStartThatFindsNoSpaceLeavesNoTable(t *testing.T) {
 	disk := vfstest.NewDisk(5)
 	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.MemtableBytes = 1 << 20 })

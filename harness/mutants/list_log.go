@@ -138,7 +138,11 @@ var logMutants = []mutant{
 	}, {
 		name: "recovery-number-never-reserved", file: "open.go",
 		old: `if n >= s.FileLimit {`, new: `if false {`,
-		why: "an older manifest is believed, and newer tables are removed", tests: []string{". Check|Manifest|Damaged|Misplaced"},
+		why: "an older manifest is believed, and newer tables are removed", tests: []string{". NeverReserved"},
+	}, {
+		name: "recovery-log-never-reserved", file: "internal/engine/recovery/replay.go",
+		old: `if n >= r.State.FileLimit {`, new: `if false {`,
+		why: "an older manifest is believed beside newer logs", tests: []string{"internal/engine/recovery"},
 	}, {
 		name: "recovery-log-not-missed", file: "open.go",
 		old: `if s.MinLog != 0 && !s.Clean && !slices.Contains(files.Logs, s.MinLog) {`, new: `if false {`,
