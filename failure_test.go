@@ -479,3 +479,11 @@ func TestEveryCloseReturnsOnceTheStoreIsClosedWithTheSameResult(t *testing.T) {
 		t.Error("a Close has returned while the first was at work")
 	}
 }
+
+func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
+	s := newReadStore(t, Options{})
+	s.runs()
+	s.scan(s)
+	s.must(s.Close())
+	s.must(s.work.FlushForReaders())
+}

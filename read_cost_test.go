@@ -295,14 +295,6 @@ func TestWithoutRoomOnDiskNothingIsMergedForReaders(t *testing.T) {
 	}
 }
 
-func TestAClosedStoreDoesNothingForReaders(t *testing.T) {
-	s := newReadStore(t, Options{})
-	s.runs()
-	s.scan(s)
-	s.must(s.Close())
-	s.must(s.work.FlushForReaders())
-}
-
 // TestAScannedStoreBecomesOneRunByItself leaves everything to the workers.
 func TestAScannedStoreBecomesOneRunByItself(t *testing.T) {
 	t.Parallel()

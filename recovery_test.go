@@ -11,7 +11,6 @@ import (
 
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
-	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -430,57 +429,6 @@ func killedWithManyLogs(t testing.TB) *vfstest.Disk {
 		t.Fatalf("logs: %v", logs)
 	}
 	return killed
-}
-
-func TestATableWhoseNumberWasNeverReservedMeansAnOlderManifest(t *testing.T) {
-	disk := vfstest.NewDisk(5)
-	db := mustOpen(t, disk, newHandClock())
-	putAt(t, db, SyncDurability, "flushed", "1")
-	if err := db.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	killed := disk.Image(vfstest.P0, nil)
-	files, err := db.dir.List()
-	mustClose(t, db)
-	if err != nil || len(files.Tables) == 0 {
-		t.Fatalf("tables %v, %v", files.Tables, err)
-	}
-	name := base.Filename(base.FileTable, 1<<20)
-	if err := killed.Link(path.Join("db", base.Filename(base.FileTable, files.Tables[0])), path.Join("db", name)); err != nil {
-		t.Fatal(err)
-	}
-	o := denseOptions(killed, newHandClock())
-	var damage *CorruptionError
-	if _, err := Open("db", &o); !errors.As(err, &damage) || damage.File != name {
-		t.Errorf("with %s: %v", name, err)
-	}
-	if _, err := killed.Stat(path.Join("db", name)); err != nil {
-		t.Errorf("%s was removed: %v", name, err)
-	}
-}
-
-func TestAStartThatFindsNoSpaceLeavesNoTable(t *testing.T) {
-	disk := vfstest.NewDisk(5)
-	db := mustOpen(t, disk, newHandClock(), func(o *Options) { o.MemtableBytes = 1 << 20 })
-	for i := range 60 {
-		putAt(t, db, SyncDurability, fmt.Sprint("key", i), strings.Repeat("v", 1000))
-	}
-	killed := disk.Image(vfstest.P0, nil)
-	mustClose(t, db)
-
-	faults := vfstest.NewFaults(killed)
-	faults.Inject(vfstest.Fault{Match: tableSyncs, Nth: 4, Times: vfstest.Forever, Err: vfs.ErrNoSpace})
-	o := denseOptions(faults, newHandClock()) // a small memtable: several are replayed, each to tables of its own
-	if _, err := Open("db", &o); !errors.Is(err, ErrNoSpace) {
-		t.Fatalf("the fourth table finds no space, and Open says: %v", err)
-	}
-	dir, err := storedir.At(killed, "db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files, err := dir.List(); err != nil || len(files.Tables) > 0 {
-		t.Errorf("tables %v are left, %v", files.Tables, err)
-	}
 }
 
 // Else a store that was killed for its memory would need as much again to open.

@@ -17,57 +17,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/cache"
 )
 
-func TestKeysAAndANulAreTwo(t *testing.T) {
-	var recs []rec
-	for n := range 24 {
-		recs = append(recs, put("a"+strings.Repeat("\x00", n), 1, fmt.Sprint(n)))
-		recs = append(recs, put("b1234567"+strings.Repeat("\x00", n), 1, fmt.Sprint(n)))
-	}
-	for _, blockSize := range []int{1, 64, 16384} {
-		file, _ := build(t, WriterOptions{BlockSize: blockSize}, recs)
-		r := mustOpen(t, file, ReaderOptions{})
-		if err := answers(t, r, recs, ""); err != nil {
-			t.Fatal(err)
-		}
-		it := r.NewIter(IterOptions{})
-		for i, want := range recs {
-			if e := it.SeekGE([]byte(want.key), base.SeqMax); !sameEntry(e, want, false) {
-				t.Fatalf("SeekGE(%q) = %v", want.key, e)
-			}
-			if e := it.SeekLT([]byte(want.key)); i > 0 && !sameEntry(e, recs[i-1], false) || i == 0 && e != nil {
-				t.Fatalf("SeekLT(%q) = %v", want.key, e)
-			}
-		}
-		if _, ok, err := r.getString("a"+strings.Repeat("\x00", 24), base.SeqMax); ok || err != nil {
-			t.Fatalf("one zero more is found: %v", err)
-		}
-	}
-}
-
-func TestSeeksTellKeysApartThatBeginWithTheHighestBytes(t *testing.T) {
-	const high = "\xff\xff\xff\xff\xff\xff\xff\xff" // the highest prefix of a block's column
-	recs := []rec{put("a", 1, "")}
-	for _, end := range []string{"", "b", "d", "f", "\xff"} {
-		recs = append(recs, put(high+end, 1, ""))
-	}
-	file, _ := build(t, WriterOptions{}, recs)
-	r := mustOpen(t, file, ReaderOptions{})
-	checkWalks(t, "high bytes", r, recs, IterOptions{})
-	it := r.NewIter(IterOptions{})
-	defer it.Close()
-	for _, end := range []string{"", "a", "b", "c", "d", "e", "f", "g", "\xff", "\xff\xff"} {
-		key := high + end
-		i, _ := slices.BinarySearchFunc(recs, key, func(r rec, key string) int { return strings.Compare(r.key, key) })
-		e := it.SeekGE([]byte(key), base.SeqMax)
-		if i == len(recs) != (e == nil) || e != nil && string(e.Key) != recs[i].key {
-			t.Errorf("the seek to %q found %v, want record %d of %d", key, e, i, len(recs))
-		}
-		if e := it.SeekLT([]byte(key)); e == nil || string(e.Key) != recs[i-1].key {
-			t.Errorf("the seek below %q found %v, want record %d", key, e, i-1)
-		}
-	}
-}
-
 func TestVersionsOfAKeyContinueIntoTheNextBlocks(t *testing.T) {
 	recs := []rec{put("a", 3, "a"), put("z", 5, "z")}
 	for seq := range base.SeqNum(1000) {

@@ -85,7 +85,7 @@ var logMutants = []mutant{
 		why: "the log that takes commits is removed", tests: []string{"internal/engine/commitlog", ". PowerCut"},
 	}, {
 		name: "log-no-room-for-its-end", file: "internal/engine/commitlog/log.go",
-		old: `return s.end+wal.FrameSize(n)+wal.FrameSize(0) <= s.Reserved`, new: `return s.end+wal.FrameSize(n) <= s.Reserved`,
+		old: `l.room = s.Reserved - s.end - wal.FrameSize(0)`, new: `l.room = s.Reserved - s.end`,
 		why: "a full disk fails the trailer of a log, which poisons the store", tests: []string{"internal/engine/commitlog", ". FullDisk|NoSpace"},
 	}, {
 		name: "log-frame-without-clock", file: "internal/engine/commitlog/log.go",
