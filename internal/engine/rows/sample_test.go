@@ -165,8 +165,11 @@ func (s *spread) walked(v View, lo, hi []byte) map[string]string {
 // TestEveryRowIsAtOnePlace compares all places with a walk: in the present and in the
 // past, with own writes and without, of parts and of all.
 func TestEveryRowIsAtOnePlace(t *testing.T) {
-	first := seed.New(t)
-	for round := range 6 {
+	first, rounds := seed.New(t), 6
+	if testing.Short() {
+		rounds = 2
+	}
+	for round := range rounds {
 		s := newSpread(t, first+uint64(round), 20+200*round)
 		present := s.fill(300 + 300*round)
 		views := map[string]View{
@@ -236,13 +239,16 @@ func chiSquare(met map[string]int, rows, draws int) float64 {
 // TestDrawsAreEven draws, while another writes to the memtable, so that its leaves split
 // and its places are counted anew.
 func TestDrawsAreEven(t *testing.T) {
-	s := newSpread(t, 7, 300)
+	s, each := newSpread(t, 7, 300), 100
+	if testing.Short() {
+		each = 20
+	}
 	v := s.fill(1200)
 	for name, v := range map[string]View{"present": v, "past": {State: v.State, Seq: s.seq / 2, Now: spreadNow}, "own": s.withOwn(v, 500)} {
 		want := s.walked(v, []byte("m"), []byte("n"))
 		var sample Sample
 		s.must(sample.Init(v, []byte("m"), []byte("n")))
-		met, draws, places, counts := map[string]int{}, 100*len(want), sample.Places(), 0
+		met, draws, places, counts := map[string]int{}, each*len(want), sample.Places(), 0
 		for i := range draws {
 			met[s.draw(&sample)]++
 			if i%2 == 0 {
