@@ -86,7 +86,7 @@ var commitMutants = []mutant{
 	}, {
 		name: "commit-gap-not-noted", file: "internal/engine/commit/section.go",
 		old: `if s.states.Gaps.Noting() {`, new: `if false {`,
-		why: "a walk passes over keys that were put where nothing was", tests: []string{"internal/engine/commit", ". StoreAnswers|Queue|Scripts"},
+		why: "a walk passes over keys that were put where nothing was", tests: []string{"internal/engine/commit", ". PutIntoAGap"},
 	}, {
 		name: "turn-not-ended", file: "update.go",
 		old: `defer turn.End()`, new: `_ = turn`,
@@ -127,6 +127,10 @@ var commitMutants = []mutant{
 		name: "txn-own-range-inclusive", file: "internal/engine/txn/read.go",
 		old: `bytes.Compare(row, o.Value) < 0 {`, new: `bytes.Compare(row, o.Value) <= 0 {`,
 		why: "a transaction does not see the key at the end of its own range delete", tests: []string{"internal/engine/txn", ". Scripts", ". StoreAnswers"},
+	}, {
+		name: "txn-own-gap-not-noted", file: "internal/engine/txn/read.go",
+		old: "\t\tt.own.gaps.note(t.change, int(t.view.OwnSeq-rows.OwnBase))\n", new: "",
+		why: "a walk in a transaction passes over keys that it put where nothing was", tests: []string{"internal/engine/txn", ". PutIntoAGap"},
 	}, {
 		name: "txn-dead-not-told", file: "internal/engine/txn/txn.go",
 		old: "\tt.engine.set.Nominations.Add(t.dead)\n", new: "",
