@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"iter"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/event"
@@ -490,93 +489,5 @@ func TestTheHeadOfAQueueIsBehindAGap(t *testing.T) {
 	}
 	if far > 1000 { // it has to begin, and again when it was in nobody's use
 		t.Errorf("at %d of %d looks more than 600 popped keys lay before the head", far, through)
-	}
-}
-
-// rowsBetween returns the keys from a to z that s shows, from the front and from the back.
-func rowsBetween(t *testing.T, s interface {
-	Scan(Range) iter.Seq2[KV, error]
-	ScanBack(Range) iter.Seq2[KV, error]
-}) (keys []string) {
-	t.Helper()
-	r := Range{Lower: []byte("a"), Upper: []byte("z")}
-	for kv, err := range s.Scan(r) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, string(kv.Key))
-	}
-	i := len(keys)
-	for kv, err := range s.ScanBack(r) {
-		if i--; err != nil || i < 0 || string(kv.Key) != keys[i] {
-			t.Fatalf("backwards there is %q, %v; forwards %q", kv.Key, err, keys)
-		}
-	}
-	return keys
-}
-
-func TestARowThatIsPutIntoAGapIsShown(t *testing.T) {
-	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.MemtableBytes = 1 << 20 })
-	defer mustClose(t, db)
-	var gone Batch
-	for i := range 1000 {
-		gone.Delete(fmt.Appendf(nil, "k%04d", i))
-	}
-	if err := db.Apply(&gone, SyncDurability); err != nil {
-		t.Fatal(err)
-	}
-	update := func(change func(tx *Tx) error) error { return db.Update(t.Context(), change) }
-	puts := map[string]func() error{
-		"k0300": func() error { return db.Put([]byte("k0300"), nil) },
-		"k0500": func() error { return update(func(tx *Tx) error { return tx.Put([]byte("k0500"), nil) }) },
-		"k0700": func() error { return db.String("k0700").Set(nil) },
-		"k0800": func() error { return db.Put([]byte("k0800"), make([]byte, 1<<20)) }, // in a table of its own
-	}
-	for key, put := range puts {
-		for range 3 { // the gaps begin empty and grow
-			if got := rowsBetween(t, db); len(got) != 0 {
-				t.Fatalf("rows %q are there", got)
-			}
-		}
-		row := keyenc.AppendKeyRow(nil, nil, []byte(key))
-		if db.states.Gaps.End(row, db.section.Visible(), false) == nil || db.states.Gaps.End(row, db.section.Visible(), true) == nil {
-			t.Fatalf("%s lies in no gap", key)
-		}
-		if err := put(); err != nil {
-			t.Fatal(err)
-		}
-		if got := rowsBetween(t, db); len(got) != 1 || got[0] != key {
-			t.Errorf("%s was put, and walks show %q", key, got)
-		}
-		if err := db.Delete([]byte(key)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestARowThatIsPutIntoAGapOfItsTransactionIsShown(t *testing.T) {
-	db := mustOpen(t, vfs.NewMem(), newHandClock())
-	defer mustClose(t, db)
-	err := db.Update(t.Context(), func(tx *Tx) error {
-		for i := range 1000 {
-			if err := tx.Delete(fmt.Appendf(nil, "k%04d", i)); err != nil {
-				return err
-			}
-		}
-		for range 3 {
-			if got := rowsBetween(t, tx); len(got) != 0 {
-				t.Errorf("rows %q are there", got)
-			}
-		}
-		if err := tx.Put([]byte("k0500"), nil); err != nil {
-			return err
-		}
-		if got := rowsBetween(t, tx); len(got) != 1 || got[0] != "k0500" {
-			t.Errorf("k0500 was put, and walks show %q", got)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
