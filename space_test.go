@@ -103,6 +103,7 @@ func TestFullDiskRefusesWritesUntilDeletesBringSpaceBack(t *testing.T) {
 	t.Parallel()
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole=%v", whole), func(t *testing.T) {
+			t.Parallel()
 			mem := vfs.NewMem()
 			mem.SetCapacity(16 << 20)
 			db, err := Open("db", &Options{FS: mem, MemtableBytes: 256 << 10, Durability: BufferedDurability, Compression: NoCompression})

@@ -6,7 +6,8 @@
 //	go run ./harness/check -for 1h
 //
 // Nothing damages the store, so Check must find no fault. It prints how many checks were
-// made, and exits 1 with the first fault and the seed of the process that met it.
+// made. It exits 1 with the first fault, and leaves the store in which that was met: the
+// changes of a seed are the same again, but what they meet depends on those before.
 package main
 
 import (
@@ -50,14 +51,16 @@ func main() {
 	}
 }
 
-func (s *settings) parent() error {
+func (s *settings) parent() (err error) {
 	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "siltstone-check")
-		if err != nil {
+		if s.dir, err = os.MkdirTemp("", "siltstone-check"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		s.dir = dir
+		defer func() {
+			if err == nil {
+				err = os.RemoveAll(s.dir)
+			}
+		}()
 	}
 	var beside, after int
 	first, begin := s.seed, time.Now()
@@ -69,7 +72,7 @@ func (s *settings) parent() error {
 			after++
 		}
 		if err != nil {
-			return fmt.Errorf("-seed %d: %w", s.seed, err)
+			return fmt.Errorf("seed %d, store %s: %w", s.seed, s.dir, err)
 		}
 	}
 	fmt.Printf("seeds %d to %d, %v: %d checks beside writers, %d after a kill, no false alarm\n",
