@@ -290,6 +290,7 @@ func TestCollectionsStayWholeWhileTheyComeAndGo(t *testing.T) {
 // answer or ErrClosed, nothing is left behind, and what was acknowledged is
 // there.
 func TestCloseUnderFire(t *testing.T) {
+	t.Parallel()
 	before := runtime.NumGoroutine()
 	for range 8 {
 		mem := vfs.NewMem()

@@ -255,8 +255,11 @@ func (r *racer) find(t *testing.T, db *siltstone.DB, where string) (n, seen uint
 // rounds is how often a random test is run, each time with another seed, which is
 // named if it fails.
 func rounds(t *testing.T, usual int, round func(t *testing.T, seed uint64)) {
-	if f := flag.Lookup("long"); f != nil && f.Value.String() == "true" {
+	switch f := flag.Lookup("long"); {
+	case f != nil && f.Value.String() == "true":
 		usual *= 40
+	case testing.Short():
+		usual = (usual + 2) / 3
 	}
 	first := uint64(time.Now().UnixNano()) % 1_000_000
 	for seed := first; seed < first+uint64(usual) && !t.Failed(); seed++ {

@@ -117,7 +117,7 @@ func TestStoreAnswersAsTheModelDoes(t *testing.T) {
 	case *long:
 		budget, first = 10*time.Minute, uint64(time.Now().UnixNano())
 	case testing.Short():
-		budget, length = 500*time.Millisecond, 100
+		budget, length = 250*time.Millisecond, 100
 	}
 	begin := time.Now()
 	tapes := 0
@@ -168,12 +168,16 @@ func runScript(t *testing.T, path string) {
 	forms := typedtest.InlineLimits[len(typedtest.InlineLimits)-1:] // the one in force
 	if s.Forms() {
 		forms = typedtest.InlineLimits[:]
+	} else {
+		t.Parallel()
 	}
 	first := true
 	for _, form := range forms {
 		for _, way := range s.Ways() {
 			run := func(t *testing.T) {
-				typedtest.InlineUpTo(t, form.Elements, form.Bytes)
+				if s.Forms() {
+					typedtest.InlineUpTo(t, form.Elements, form.Bytes)
+				}
 				s.Run(t, way, update && first, knobs)
 				first = false
 			}
