@@ -51,6 +51,7 @@ type Iter struct {
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Block
 	bounded     bool   // they are those of block
+	hits        int    // in the cache, not counted there yet
 }
 
 // NewIter returns an Iter over r. The Reader must stay open while it is used.

@@ -1,6 +1,6 @@
 package sstable
 
-import "math/rand/v2"
+import "github.com/siltstonedb/siltstone/internal/cache"
 
 // window is a stretch of a table's file, one or more whole data blocks, read in
 // one piece ahead of an iterator. It is not safe for concurrent use.
@@ -170,7 +170,8 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 	return true
 }
 
-// walkSample is one in how many hits a walk counts, chosen at random.
+// walkSample is how many hits an iterator counts at a time. An iterator is used again
+// for walk after walk, so that those of short walks add up.
 const walkSample = 16
 
 // cached returns the cached block with that number if it has what the iterator
@@ -180,9 +181,11 @@ func (it *Iter) cached(number int, mark bool) *block {
 		return nil
 	}
 	s := &it.r.slots[number]
-	e := s.Peek()
+	var e *cache.Entry
 	if mark {
 		e = s.Load()
+	} else {
+		e = s.Peek()
 	}
 	if e == nil {
 		return nil
@@ -191,8 +194,12 @@ func (it *Iter) cached(number int, mark bool) *block {
 	if b.values == nil && !it.o.KeysOnly {
 		return nil
 	}
-	if !it.o.Cold && rand.Uint32()%walkSample == 0 {
+	if it.o.Cold {
+		return b
+	}
+	if it.hits++; it.hits == walkSample {
 		it.r.o.Cache.CountHits(walkSample)
+		it.hits = 0
 	}
 	return b
 }

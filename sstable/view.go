@@ -65,8 +65,8 @@ func (r *Reader) ask(i int) {
 	if i >= len(r.slots) {
 		return
 	}
-	if e := r.slots[i].Peek(); e != nil {
-		prefetch.At(uintptr(unsafe.Pointer(e)), hotBlock)
+	if at := r.slots[i].Address(); at != nil {
+		prefetch.At(uintptr(at), hotBlock)
 		prefetch.At(r.nearby[i].at())
 	}
 }

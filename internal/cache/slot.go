@@ -1,6 +1,9 @@
 package cache
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // Slot is the place of one block of one open table. The zero Slot is empty.
 // Load and Peek are safe for concurrent use with every method of the cache.
@@ -29,6 +32,11 @@ func (s *Slot) Peek() *Entry {
 	}
 	return e
 }
+
+// Address returns where the cached entry lies, nil if there is none, and touches none of
+// its memory: whoever prefetches it must not wait for it, and does not share it. Only
+// Peek and Load may be read from.
+func (s *Slot) Address() unsafe.Pointer { return unsafe.Pointer(s.entry.Load()) }
 
 // Entry is what the cache knows of one block. A block embeds it as its first
 // field; the block's memory lives as long as anybody points at it. That of a block
