@@ -290,6 +290,7 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 	}{
 		{"nobody has found it", func(_ *Cache, _ *Slot, e *Entry) { e.EndLease() }, true},
 		{"who stored it still points at it", func(*Cache, *Slot, *Entry) {}, false},
+		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true},
 		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
 		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
 		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, true},
