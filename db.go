@@ -26,7 +26,7 @@ import (
 type DB struct {
 	opts  Options
 	dir   storedir.Dir
-	lock  io.Closer // of the directory
+	lock  io.Closer // of the directory; a *beside.Reader with Options.Beside
 	life  *lifecycle.State
 	clock *clock.Clock
 

@@ -18,7 +18,7 @@ import (
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
 		"compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
-		"internal/engine/background", "internal/engine/check", "internal/engine/checkpoint",
+		"internal/engine/background", "internal/engine/beside", "internal/engine/check", "internal/engine/checkpoint",
 		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/engine/txn", "internal/handle", "internal/invariants", "internal/iterator", "internal/keyenc",
@@ -45,6 +45,10 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/engine/checkpoint": {ours: []string{
 		"compaction", "internal/base", "internal/clock", "internal/engine/readstate",
 		"internal/engine/recovery", "internal/lifecycle", "internal/storedir", "manifest", "vfs",
+	}},
+	"internal/engine/beside": {ours: []string{
+		"internal/base", "internal/engine/readstate", "internal/engine/recovery", "internal/invariants",
+		"internal/storedir", "manifest", "vfs", "wal",
 	}},
 	"internal/engine/recovery": {ours: []string{
 		"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/record",

@@ -169,7 +169,7 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		Flush: db.Flush, NewTable: background.CreateTable,
 	}
 	if db.opts.ReadOnly {
-		c.Flush, c.LastSeq, c.Job = nil, db.section.Visible(), db.replayJob
+		c.Flush, c.LastSeq, c.Job = nil, db.section.Visible, db.replayJob
 	}
 	if err := checkpoint.Run(ctx, c); err != nil {
 		if cause := context.Cause(ctx); cause != nil {

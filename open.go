@@ -56,11 +56,11 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, base.In(err, "open %q", dir)
 	}
-	lock, err := at.Lock(storedir.Use{ReadOnly: opts.ReadOnly, MustExist: opts.MustExist})
+	own, lock, err := takeDir(at, &opts)
 	if err != nil {
 		return nil, needsSpace(err, dir)
 	}
-	db := newDB(at, opts, lock)
+	db := newDB(own, opts, lock)
 	db.report.opened = begin
 	if err := db.recover(); err != nil {
 		db.abandon()
@@ -106,14 +106,14 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	invariants.SetRank(&db.report.mu, invariants.Report)
 	invariants.SetRank(&db.spaces.Changing, invariants.Keyspaces)
 	if db.report.onEvent = opts.OnEvent; opts.Logger != nil {
-		db.report.logger = opts.Logger.With("dir", dir.Path)
+		db.report.logger = opts.Logger.With("dir", db.storePath())
 	}
 	db.handles.track = opts.TrackOpen
 	db.life = lifecycle.New(db.poisoned)
 	budget := cache.New(opts.MemoryLimit - opts.MemoryLimit/background.WasteShare)
 	budget.OnWaste = func() { wake(db.workers.waste) }
 	db.states = readstate.NewStates(readstate.NewTables(dir, opts.MaxOpenFiles, budget, db.workers.wakeKeep))
-	db.states.Drained = db.workers.wakeKeep
+	db.states.Drained, db.states.Following = db.workers.wakeKeep, opts.Beside
 	db.rows = &rows.Source{States: db.states}
 	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
 	files := commitlog.NewPrepared(dir, func() (base.FileNum, error) { return db.set.NewFileNum() }, func(n base.FileNum) { db.remove(base.FileLog, n) })
@@ -176,7 +176,7 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 	if db.life.Poisoned() {
 		return
 	}
-	err := db.dir.FS.Remove(db.dir.Name(t, n))
+	err := db.unlink(t, n)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		db.report.emit(event.RemoveFailed{File: base.Filename(t, n), Err: err})
 	}
@@ -194,6 +194,14 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 //
 // Where the disk is full 3 to 5 are tried again with more room: see withRoom.
 func (db *DB) recover() error {
+	if r := db.reader(); r != nil {
+		found, err := r.Next(context.Background())
+		if err != nil {
+			return err
+		}
+		db.assemble(found.State)
+		return db.show(r, found)
+	}
 	files, err := db.dir.List()
 	if err != nil {
 		return err

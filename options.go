@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/event"
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
@@ -51,8 +52,24 @@ type Options struct {
 	// not compressed: they are about to be rewritten.
 	Compression Compression
 	// ReadOnly opens the store without changing a byte of it. Several read-only
-	// stores may be open in one directory, but not beside a writing one.
+	// stores may be open in one directory, but not beside a writing one: see Beside.
 	ReadOnly bool
+	// Beside, with ReadOnly, opens a store that another process may be writing to, and
+	// shows the state after the last commit that had reached its files. DB.Refresh moves
+	// on to a newer one. Any number of readers may be beside one writer, which need not
+	// know of them, and be killed and started meanwhile.
+	//
+	// The state has every commit that had returned at SyncDurability or OSDurability when
+	// Open began, and none that a power cut could take back: Open syncs the newest log.
+	// It changes no byte of the store's files. It makes a directory READER-NNNN in the
+	// store's, NNNN random, with hard links of the tables, so it needs the right to write
+	// there. Tables that the writer has replaced take space until no state that is read
+	// has them. Close removes the directory. That of a reader that was killed goes with
+	// the next Open of this kind.
+	//
+	// Where tables cannot be linked the error is vfs.ErrNoLink, and where an open file
+	// cannot be replaced, as on windows, it is errors.ErrUnsupported.
+	Beside bool
 	// MustExist fails with fs.ErrNotExist instead of creating a store.
 	MustExist bool
 
@@ -206,6 +223,9 @@ func (o *Options) check() error {
 		case f.v > f.at:
 			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
 		}
+	}
+	if o.Beside && !o.ReadOnly {
+		return base.Errorf(ErrBadOption, "option Beside: without ReadOnly there is no store beside its writer")
 	}
 	if o.Durability > BufferedDurability {
 		return fmt.Errorf("siltstone: option Durability: there is no %v", o.Durability)

@@ -27,6 +27,7 @@ type Snapshot struct {
 type snapshotState struct {
 	db    *DB
 	point *readstate.Point
+	state *readstate.State // held; nil unless another process writes the store
 	ended atomic.Bool
 	first Snapshot // the one of the default keyspace
 }
@@ -36,10 +37,17 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 	if db.unopened() || db.life.Closing() {
 		return nil, ErrClosed
 	}
-	state := &snapshotState{db: db, point: db.states.Points.Register()}
+	state := &snapshotState{db: db}
+	if db.states.Following {
+		if state.point, state.state = db.states.Register(); state.state == nil {
+			return nil, ErrClosed
+		}
+	} else {
+		state.point = db.states.Points.Register()
+	}
 	s := &state.first
 	s.snapshotState = state
-	db.handles.opened(holdSnapshot, s, nil)
+	db.handles.opened(holdSnapshot, s, state.state)
 	return s, nil
 }
 
@@ -64,6 +72,9 @@ func (s *Snapshot) Close() {
 		return
 	}
 	s.db.states.Points.Release(s.point)
+	if s.state != nil {
+		s.db.states.Drop(s.state)
+	}
 	s.db.handles.closed(holdSnapshot, &s.first)
 	wake(s.db.workers.compact)
 }
@@ -107,11 +118,19 @@ func (s *Snapshot) pin() (*readstate.State, int, error) {
 	if err := s.alive(); err != nil {
 		return nil, 0, err
 	}
-	rs, n := s.db.states.Pin()
-	if rs == nil {
+	if s.state == nil {
+		rs, n := s.db.states.Pin()
+		if rs == nil {
+			return nil, 0, ErrClosed
+		}
+		return rs, n, nil
+	}
+	n := s.db.states.PinHeld(s.state)
+	if s.ended.Load() || s.db.states.Current.Load() == nil {
+		s.db.states.Unpin(s.state, n)
 		return nil, 0, ErrClosed
 	}
-	return rs, n, nil
+	return s.state, n, nil
 }
 
 func (s *Snapshot) stat(key []byte) (base.Trailer, error) {
@@ -164,13 +183,12 @@ func (s *Snapshot) ScanKeysBack(r Range) iter.Seq2[KV, error] {
 
 // NewIter returns an iterator over the snapshot, which the caller closes.
 func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
-	if err := s.alive(); err != nil {
+	rs, n, err := s.pin()
+	if err != nil {
 		return nil, err
 	}
-	rs := s.db.states.Hold()
-	if rs == nil {
-		return nil, ErrClosed
-	}
+	rs.Holders.Add(1)
+	s.db.states.Unpin(rs, n)
 	it, err := s.db.newIterator(rows.View{State: rs, Seq: s.point.Seq, Now: s.point.Now}, o, s.ks, (*snapIters)(s))
 	if err != nil {
 		s.db.states.Drop(rs)

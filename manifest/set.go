@@ -26,6 +26,7 @@ type Set struct {
 	state *State
 	log   *Log         // nil in a store that is open for reading
 	ended bool         // the log has been closed
+	other bool         // the manifest is another process's: see Follow
 	next  base.FileNum // next file number to hand out; below state.FileLimit
 
 	rollFrom  int64        // size from which the log is replaced, if an attempt has failed
@@ -115,6 +116,23 @@ func (m *Set) Pinned(f func(*State)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f(m.state)
+}
+
+// Follow takes over the state of a manifest that another process writes, and calls
+// publish before anybody sees it. The set is open for reading.
+func (m *Set) Follow(s *State, publish func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state, m.other = s, true
+	publish()
+}
+
+// Following reports whether another process writes the manifest. Its directory is not the
+// one of the tables then.
+func (m *Set) Following() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.other
 }
 
 // Apply makes the edit durable, then calls publish, if it is not nil, with the
@@ -292,11 +310,12 @@ func (m *Set) NewKeyspaceNumber() (uint32, error) {
 }
 
 // Check reads the manifest again and compares it with the state in memory. A
-// poisoned store's may hold an edit more, and is not compared.
+// poisoned store's may hold an edit more, and is not compared; nor is one that another
+// process writes.
 func (m *Set) Check() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.life.Poisoned() {
+	if m.life.Poisoned() || m.other {
 		return nil
 	}
 	s, info, err := Load(m.fs, m.dir)

@@ -24,10 +24,10 @@ type Config struct {
 	Life     *lifecycle.State
 
 	// Flush writes the memtables to tables; nil in a store that is open for
-	// reading. Such a store has LastSeq, the largest sequence that it replayed, and
-	// Job, which is as in recovery.Output.
+	// reading. Such a store has LastSeq, which returns the largest sequence that it
+	// replayed, and Job, which is as in recovery.Output.
 	Flush   func(context.Context) error
-	LastSeq base.SeqNum
+	LastSeq func() base.SeqNum
 	Job     func(m *readstate.Mem, v *manifest.Version, nth int) compaction.Job
 	// NewTable creates a table of the copy.
 	NewTable func(storedir.Dir, base.FileNum) (compaction.NewTable, error)
@@ -160,9 +160,9 @@ func (c *checkpoint) memtables() error {
 		}},
 		Discard: func(*compaction.Result) {}, // all of the copy goes
 	}
-	edit := &manifest.Edit{LastSeq: c.LastSeq}
+	edit := &manifest.Edit{LastSeq: c.LastSeq()}
 	if len(c.rs.Imms) > 0 {
-		edit.LastSeq = c.LastSeq.AfterGap() // as after any recovery
+		edit.LastSeq = edit.LastSeq.AfterGap() // as after any recovery
 	}
 	for i, m := range slices.Backward(c.rs.Imms) {
 		if err := out.Write(m, c.state.Version, len(c.rs.Imms)-1-i, edit); err != nil {

@@ -31,7 +31,18 @@ type Point struct {
 func (p *Points) Register() *Point {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &Point{Seq: p.Visible()}
+	return p.registerLocked(p.Visible())
+}
+
+// registerAt is Register at a sequence.
+func (p *Points) registerAt(seq base.SeqNum) *Point {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.registerLocked(seq)
+}
+
+func (p *Points) registerLocked(seq base.SeqNum) *Point {
+	r := &Point{Seq: seq}
 	r.Now = p.Clock.Now()
 	p.open = append(p.open, r)
 	return r

@@ -30,6 +30,7 @@ type State struct {
 	Runs    []Run
 
 	TableSeq base.SeqNum // largest sequence in any table
+	LastSeq  base.SeqNum // of the one commit it shows, with States.Following
 
 	Calls   PinCount     // calls in progress
 	Holders atomic.Int64 // iterators, snapshots and transactions

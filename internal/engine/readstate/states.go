@@ -18,6 +18,10 @@ type States struct {
 	Gaps    Gaps       // what walks have found empty
 	Drained func()     // called when a state has ended: there may be files to remove
 	Spent   func(*Mem) // called when the last state that lists a memtable has ended
+	// Following says that another process writes the store: a state does not change
+	// while it is the current one, and no merge keeps what a read point can see. Who
+	// reads at one holds its state. Constant after Open.
+	Following bool
 
 	mu    invariants.Mutex // guards publication and alive
 	alive map[*State]struct{}

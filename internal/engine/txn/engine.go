@@ -75,12 +75,7 @@ func (e *Engine) Begin(t *Txn, write bool) error {
 	if log := e.section.Log(); log != nil {
 		t.pos = log.Appended()
 	}
-	t.point = e.states.Points.Register()
-	// Registered first, held second: the state has all that the point can see, and no
-	// merge may have dropped any of it.
-	if t.view.State = e.states.Hold(); t.view.State == nil {
-		e.states.Points.Release(t.point)
-		t.point = nil
+	if t.point, t.view.State = e.states.Register(); t.view.State == nil {
 		return base.ErrClosed
 	}
 	t.view.Seq, t.view.Now = t.point.Seq, t.point.Now
@@ -131,10 +126,8 @@ func (e *Engine) BeginCall(ks *keyspace.Space, write bool, key string, attempt i
 func (e *Engine) beginCall(t *Txn, ks *keyspace.Space, write bool, attempt int) error {
 	t.engine = e
 	if write && attempt > registerAfter {
-		point := e.states.Points.Register()
-		rs := e.states.Hold()
+		point, rs := e.states.Register()
 		if rs == nil {
-			e.states.Points.Release(point)
 			return base.ErrClosed
 		}
 		t.begin(e, ks, rs, point.Seq, point.Now, write)
