@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -15,6 +16,8 @@ import (
 // ownPrefix begins the name of a reader's directory; a random number in 16 hexadecimal
 // digits follows.
 const ownPrefix = "READER-"
+
+var lockName = base.Filename(base.FileLock, 0)
 
 // ownTries is how many names are tried. One is lost if another reader looks at the
 // directory before its lock is held.
@@ -39,7 +42,7 @@ func makeOwn(store storedir.Dir) (own storedir.Dir, lock io.Closer, err error) {
 		if err == nil {
 			return own, lock, nil
 		}
-		_ = removeOwn(own)
+		_ = removeOwn(own, nil)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrLockHeld) {
 			return own, nil, err
 		}
@@ -51,7 +54,7 @@ func lockOwn(own storedir.Dir) (io.Closer, error) {
 	if err := own.FS.MkdirAll(own.Path); err != nil {
 		return nil, err
 	}
-	name := own.Name(base.FileLock, 0)
+	name := own.Join(lockName)
 	lock, err := own.FS.Lock(name, true, true)
 	if err != nil {
 		return nil, err
@@ -63,23 +66,22 @@ func lockOwn(own storedir.Dir) (io.Closer, error) {
 	return lock, nil
 }
 
-// removeOwn removes a reader's directory: its lock file last, so that it is never taken
-// for one that is being made.
-func removeOwn(own storedir.Dir) error {
+// removeOwn removes a reader's directory and ends its lock, which may be nil. The lock
+// file is removed last, so that the directory is never taken for one that is being made,
+// and after the lock has ended: where it cannot be removed before. Whoever locks it in
+// between removes the same.
+func removeOwn(own storedir.Dir, lock io.Closer) error {
 	names, err := own.FS.List(own.Path)
-	if err != nil {
-		return gone(err)
-	}
-	lock := base.Filename(base.FileLock, 0)
+	err = gone(err)
 	for _, name := range names {
-		if name != lock {
+		if name != lockName {
 			err = errors.Join(err, gone(own.FS.Remove(own.Join(name))))
 		}
 	}
-	if err != nil {
+	if err = errors.Join(err, storedir.Unlock(lock)); err != nil {
 		return err
 	}
-	if err := gone(own.FS.Remove(own.Join(lock))); err != nil {
+	if err := gone(own.FS.Remove(own.Join(lockName))); err != nil {
 		return err
 	}
 	return gone(own.FS.Remove(own.Path))
@@ -108,21 +110,18 @@ func removeDead(store storedir.Dir) {
 }
 
 func removeIfDead(own storedir.Dir) {
-	lock, err := own.FS.Lock(own.Name(base.FileLock, 0), true, false)
+	lock, err := own.FS.Lock(own.Join(lockName), true, false)
 	switch {
 	case err == nil:
-		_ = removeOwn(own)
-		_ = lock.Close()
+		_ = removeOwn(own, lock)
 	case errors.Is(err, fs.ErrNotExist):
 		// It is being made, and empty, or a power cut took the name of the lock file.
 		names, err := own.FS.List(own.Path)
 		if err != nil {
 			return
 		}
-		for _, name := range names {
-			if name == base.Filename(base.FileLock, 0) {
-				return
-			}
+		if slices.Contains(names, lockName) {
+			return
 		}
 		for _, name := range names {
 			_ = own.FS.Remove(own.Join(name))

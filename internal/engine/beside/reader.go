@@ -77,7 +77,7 @@ func (r *Reader) Store() storedir.Dir { return r.store }
 
 // Close removes the reader's directory. No file of it is open any more.
 func (r *Reader) Close() error {
-	return errors.Join(removeOwn(r.own), r.lock.Close())
+	return removeOwn(r.own, r.lock)
 }
 
 // Begin takes the turn, which End gives back. If ctx ends first the error is its cause.
