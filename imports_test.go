@@ -47,8 +47,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/engine/recovery", "internal/lifecycle", "internal/storedir", "manifest", "vfs",
 	}},
 	"internal/engine/beside": {ours: []string{
-		"internal/base", "internal/engine/readstate", "internal/engine/recovery", "internal/invariants",
-		"internal/storedir", "manifest", "vfs", "wal",
+		"internal/base", "internal/engine/readstate", "internal/engine/recovery", "internal/storedir", "manifest", "vfs", "wal",
 	}},
 	"internal/engine/recovery": {ours: []string{
 		"compaction", "internal/base", "internal/clock", "internal/engine/readstate", "internal/record",

@@ -180,6 +180,55 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	return nil
 }
 
+// Refresh moves a store that was opened with Options.Beside on to a newer state: that
+// after one commit, with every commit that had returned at SyncDurability or OSDurability
+// when the call began, and none that a power cut could take back. All calls on the store
+// and its handles that begin later read that state or a newer one. Snapshots,
+// transactions, iterators and loops go on reading the state that they began with. A
+// keyspace that has been dropped is ErrDropped from then on, its handle included.
+//
+// It costs the reading of the manifest and of what was added to the logs, a link for each
+// new table, and a sync if there is a new commit in the logs. If nothing has changed it
+// changes nothing. What only older states had is given back to the disk by the next
+// Refresh or Close after the last who reads one of them has ended.
+//
+// After an error, also when ctx ends, the store shows what it showed before. If the
+// directory holds another store by now, or an older copy of this one, the error says so.
+// Calls from several goroutines take turns. Close ends the call with ErrClosed.
+func (db *DB) Refresh(ctx context.Context) error {
+	ctx, end, err := db.longCall(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	r := db.reader()
+	if r == nil {
+		return errNotBeside
+	}
+	if err := r.Begin(ctx); err != nil {
+		return err
+	}
+	defer r.End()
+	found, err := r.Next(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		return base.In(storedir.NoSpace(err), "refresh from %q", r.Store().Path)
+	case found != nil:
+		err = db.show(r, found)
+	}
+	db.states.Trim()
+	db.removeObsolete() // with the turn: the next state may have what an error has let go of
+	if err != nil {
+		r.Discard()
+	}
+	return base.In(err, "refresh from %q", r.Store().Path)
+}
+
+// errNotBeside refuses Refresh where there is no other writer.
+var errNotBeside = base.Errorf(errMisuse, "Refresh is for a store that was opened with Options.Beside")
+
 // EstimateSize estimates the bytes that the keys of r, and the elements of their
 // collections, take in tables on disk. It counts garbage among the keys that no merge
 // has freed yet, and each block that has a part of r whole. It does not count

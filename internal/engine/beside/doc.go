@@ -61,8 +61,8 @@
 //
 // # Locks
 //
-// The turn is held across Next and until its state is shown. Reader.mu guards which files
-// are linked, and is held across the linking or removal of one. The package imports
-// engine/recovery, for its Loader, engine/readstate, and below them manifest, wal,
-// internal/storedir, internal/invariants, internal/base and vfs. It starts no goroutine.
+// The turn, a token, is held across Next, until its state is shown and what older ones
+// had is removed. There is no other. The package imports engine/recovery, for its Loader,
+// engine/readstate, and below them manifest, wal, internal/storedir, internal/base and
+// vfs. It starts no goroutine.
 package beside

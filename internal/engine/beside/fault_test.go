@@ -94,6 +94,12 @@ func visit(t testing.TB, f *vfstest.Faults, disk *vfstest.Disk, after *vfstest.D
 	if read == nil && n != want {
 		t.Fatalf("after Refresh: %v: it shows the state after commit %d", refreshed, n)
 	}
+	if refreshed != nil {
+		f.Clear()
+		must(t, r.Refresh(bg))
+		wantState(t, r, 180)
+		must(t, r.Check(bg))
+	}
 	closed := r.Close()
 	honest("close", closed)
 	return errors.Join(failed, refreshed, read, closed)

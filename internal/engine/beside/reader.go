@@ -9,29 +9,27 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
-	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-// Reader is a reader beside the writer: its directory, and the state that it shows. It
-// is safe for concurrent use; the turn is for Next, Keep and Discard.
+// Reader is a reader beside the writer: its directory, and the state that it shows. Who
+// has the turn may call Next, Keep, Discard and Remove, one at a time; the other methods
+// are safe for concurrent use.
 type Reader struct {
 	turn chan struct{} // has an item while somebody has the turn
 
-	kept *Found // shown now; nil at first. Guarded by the turn
-
-	mu     invariants.Mutex // guards those below
+	// of who has the turn
+	kept   *Found // shown now; nil at first
 	linked map[base.FileNum]uint64
-	wanted map[base.FileNum]bool // of the state that is shown, and of the one being found
-	fresh  []base.FileNum        // linked since the last Keep
+	fresh  []base.FileNum // linked since the last Keep
 
 	// constant
 	store  storedir.Dir
 	own    storedir.Dir
 	lock   io.Closer // of own
-	memory int64
+	memory int64     // room of a memtable
 }
 
 // Found is a state of the store, after one commit.
@@ -59,7 +57,7 @@ func Open(store storedir.Dir, memtableBytes int64) (*Reader, error) {
 		return nil, fmt.Errorf("a reader beside the writer makes a directory in the store's: %w", err)
 	}
 	r := &Reader{
-		turn: make(chan struct{}, 1), linked: map[base.FileNum]uint64{}, wanted: map[base.FileNum]bool{},
+		turn: make(chan struct{}, 1), linked: map[base.FileNum]uint64{},
 		store: store, own: own, lock: lock, memory: memtableBytes,
 	}
 	if err := probe(own); err != nil {
@@ -102,52 +100,32 @@ func (r *Reader) Keep(f *Found) {
 // Discard says that a state that was found will not be shown.
 func (r *Reader) Discard() { r.settle() }
 
-// settle makes the tables of the kept state the ones that are wanted, and removes links
-// that were made for another.
+// settle removes links that were made for a state that is not kept.
 func (r *Reader) settle() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.wanted)
+	wanted := map[base.FileNum]bool{}
 	if r.kept != nil {
 		for _, t := range r.kept.State.Version.AllTables() {
-			r.wanted[t.Num] = true
+			wanted[t.Num] = true
 		}
 	}
 	for _, n := range r.fresh {
-		if !r.wanted[n] {
-			_ = r.removeLocked(n) // or Close does it
+		if !wanted[n] {
+			_ = r.Remove(n) // or Close does it
 		}
 	}
 	r.fresh = r.fresh[:0]
 }
 
-// Remove removes the link of a table that no state lists any more.
+// Remove removes the link of a table that no state lists any more. The caller has the
+// turn.
 func (r *Reader) Remove(n base.FileNum) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.wanted[n] {
-		return nil // by a state that is being found, or was found and not shown yet
-	}
-	return r.removeLocked(n)
-}
-
-func (r *Reader) removeLocked(n base.FileNum) error {
 	delete(r.linked, n)
-	err := r.own.FS.Remove(r.own.Name(base.FileTable, n))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return gone(r.own.FS.Remove(r.own.Name(base.FileTable, n)))
 }
 
 // link links the tables of a version into the reader's directory, but for those that are
 // there.
 func (r *Reader) link(ctx context.Context, v *manifest.Version) error {
-	r.mu.Lock()
-	for _, t := range v.AllTables() {
-		r.wanted[t.Num] = true
-	}
-	r.mu.Unlock()
 	for _, t := range v.AllTables() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -160,8 +138,6 @@ func (r *Reader) link(ctx context.Context, v *manifest.Version) error {
 }
 
 func (r *Reader) linkTable(t *manifest.Table) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if id, there := r.linked[t.Num]; there {
 		if id != t.ID {
 			return r.replaced("table %s is another one", base.Filename(base.FileTable, t.Num))

@@ -183,7 +183,7 @@ func TestReadersBesideABusyWriterFindOneCommitsStateEach(t *testing.T) {
 	end, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- writeOn(w, 2, end, func(n int) { returned.Store(int64(n)) }) }()
 	shared := reader(t, mem)
-	times := many(60, 400, 5000)
+	times := many(30, 200, 3000)
 	err := several(4, func(i int) error {
 		if i < 2 {
 			return refreshes(shared, times, &returned)
@@ -307,7 +307,7 @@ func TestReadersOutliveAWriterThatIsKilledAndStartedAgain(t *testing.T) {
 			}
 		}
 	}()
-	times := many(40, 400, 4000)
+	times := many(25, 150, 3000)
 	err := several(2, func(int) error {
 		r, err := siltstone.Open(dir, options(nil, besides))
 		if err != nil {
