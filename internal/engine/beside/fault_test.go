@@ -287,12 +287,19 @@ func TestCloseEndsARefresh(t *testing.T) {
 	<-reached
 	go func() { refreshed <- r.Refresh(bg) }() // waits for its turn
 	go func() { closed <- r.Close() }()
-	if err := <-refreshed; !errors.Is(err, siltstone.ErrClosed) {
-		t.Errorf("who waits: %v", err)
+	for {
+		snap, err := r.NewSnapshot()
+		if errors.Is(err, siltstone.ErrClosed) {
+			break
+		}
+		must(t, err)
+		snap.Close()
 	}
 	close(goOn)
-	if err := <-refreshed; err != nil && !errors.Is(err, siltstone.ErrClosed) {
-		t.Errorf("who refreshes: %v", err)
+	for range 2 {
+		if err := <-refreshed; err != nil && !errors.Is(err, siltstone.ErrClosed) {
+			t.Errorf("amid Close: %v", err)
+		}
 	}
 	must(t, <-closed)
 	if left := own(t, disk); len(left) > 0 {

@@ -291,32 +291,35 @@ func TestReadersOutliveAWriterThatIsKilledAndStartedAgain(t *testing.T) {
 	for returned.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	end, lives := make(chan struct{}), make(chan int)
+	end, ended := make(chan struct{}), make(chan struct{})
+	var lives, made atomic.Int64
+	lives.Store(1)
 	go func() {
-		rng, n := rand.New(rand.NewPCG(3, 3)), 1
+		defer close(ended)
+		rng := rand.New(rand.NewPCG(3, 3))
 		for {
 			select {
 			case <-end:
 				kill()
-				lives <- n
 				return
 			case <-time.After(time.Duration(20+rng.IntN(200)) * time.Millisecond):
 				kill()
 				kill = child(t, "writer", dir, most(&returned))
-				n++
+				lives.Add(1)
 			}
 		}
 	}()
-	times := many(25, 150, 3000)
+	times, deaths := many(30, 300, 5000), many(3, 10, 200)
 	err := several(2, func(int) error {
 		r, err := siltstone.Open(dir, options(nil, besides))
-		if err != nil {
-			return err
+		for err == nil && (lives.Load() <= int64(deaths) || made.Load() < int64(times)) {
+			err = refreshes(r, 10, &returned)
+			made.Add(10)
 		}
-		return errors.Join(refreshes(r, times, &returned), r.Close())
+		return errors.Join(err, r.Close())
 	})
 	close(end)
-	n := <-lives
+	<-ended
 	must(t, err)
 	w, err := siltstone.Open(dir, options(nil))
 	must(t, err)
@@ -325,7 +328,7 @@ func TestReadersOutliveAWriterThatIsKilledAndStartedAgain(t *testing.T) {
 	}
 	must(t, w.Check(bg))
 	must(t, w.Close())
-	t.Logf("%d refreshes, %d commits, %d lives of the writer", 2*times, returned.Load(), n)
+	t.Logf("%d refreshes, %d commits, %d lives of the writer", made.Load(), returned.Load(), lives.Load())
 }
 
 func TestAReaderThatIsKilledLeavesNothingForLong(t *testing.T) {
