@@ -265,6 +265,40 @@ func TestOldStatesStayReadableAndTheirTablesGoAfterwards(t *testing.T) {
 	must(t, w.Close())
 }
 
+// Walks remember stretches that they found empty.
+func TestWhatWasEmptyIsLookedAtAgainInTheNextState(t *testing.T) {
+	mem := vfs.NewMem()
+	w := open(t, mem)
+	key := func(i int) []byte { return fmt.Appendf(nil, "q%06d", i) }
+	for i := range 5000 {
+		must(t, w.Put(key(i), nil))
+	}
+	for i := range 4999 {
+		must(t, w.Delete(key(i)))
+	}
+	r := reader(t, mem)
+	first := func() (found string) {
+		t.Helper()
+		for range 3 { // the first walks find the gap, the last goes over it
+			for kv, err := range siltstone.Limit(r.ScanKeys(siltstone.Range{}), 1) {
+				must(t, err)
+				found = string(kv.Key)
+			}
+		}
+		return found
+	}
+	if got := first(); got != "q004999" {
+		t.Fatalf("the first key is %s", got)
+	}
+	must(t, w.Put(key(2500), nil))
+	must(t, r.Refresh(bg))
+	if got := first(); got != "q002500" {
+		t.Errorf("the first key is %s, and q002500 was put", got)
+	}
+	must(t, r.Close())
+	must(t, w.Close())
+}
+
 func TestHandlesReadTheNewestStateAndADroppedKeyspaceSaysSo(t *testing.T) {
 	mem := vfs.NewMem()
 	w := open(t, mem)

@@ -7,7 +7,7 @@ import "github.com/siltstonedb/siltstone/internal/invariants"
 func (s *States) Prepare(fill func(rs *State)) *State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rs := newState()
+	rs := s.newState()
 	fill(rs)
 	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
 	rs.retired.Store(true)

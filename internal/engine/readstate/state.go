@@ -31,6 +31,7 @@ type State struct {
 
 	TableSeq base.SeqNum // largest sequence in any table
 	LastSeq  base.SeqNum // of the one commit it shows, with States.Following
+	Gaps     *Gaps       // what walks have found empty; those of States, or its own with Following
 
 	Calls   PinCount     // calls in progress
 	Holders atomic.Int64 // iterators, snapshots and transactions
@@ -42,8 +43,11 @@ type State struct {
 	older   atomic.Pointer[[]rangedel.Run] // see OlderDeletes
 }
 
-func newState() *State {
-	rs := &State{}
+func (s *States) newState() *State {
+	rs := &State{Gaps: &s.Gaps}
+	if s.Following {
+		rs.Gaps = &Gaps{} // what is empty in one state has keys in the next
+	}
 	invariants.SetRank(&rs.olderMu, invariants.RangeDeletes)
 	return rs
 }

@@ -74,7 +74,7 @@ func (s *States) HoldTables() *State {
 	if now == nil {
 		return nil
 	}
-	rs := newState()
+	rs := s.newState()
 	rs.Version = now.Version
 	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
 	rs.retired.Store(true)
@@ -122,7 +122,7 @@ func (s *States) tryEnd(rs *State) {
 func (s *States) Publish(edit func(rs *State)) {
 	s.mu.Lock()
 	old := s.Current.Load()
-	next := newState()
+	next := s.newState()
 	if old != nil {
 		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
 	}

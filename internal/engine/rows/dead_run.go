@@ -90,7 +90,7 @@ func (it *Iter) endDeadRun(key []byte, backward bool) {
 	if d.n < lookAfter || d.n < leastGap() && !d.jumped || key == nil || it.blind {
 		return
 	}
-	gaps, seq := &it.src.States.Gaps, it.Seq
+	gaps, seq := it.State.Gaps, it.Seq
 	if it.writes() {
 		if gaps, seq = it.OwnGaps, it.OwnSeq; gaps == nil {
 			return
@@ -118,7 +118,7 @@ func (it *Iter) gapEnd(key []byte, backward bool) (end []byte) {
 		end = it.OwnGaps.End(key, it.OwnSeq, backward)
 	}
 	if end == nil {
-		if end = it.src.States.Gaps.End(key, it.Seq, backward); end == nil {
+		if end = it.State.Gaps.End(key, it.Seq, backward); end == nil {
 			return nil
 		}
 		if it.writes() { // of which that gap knows nothing
