@@ -112,6 +112,26 @@ var mergeMutants = []mutant{
 		old: `case w.stopping || w.changes != changes:`, new: `case w.stopping:`,
 		why: "two merges take the same table", tests: []string{"internal/engine/background", ". Concurrent"},
 	}, {
+		name: "beside-log-not-synced", file: "internal/engine/beside/logs.go",
+		old: `if err := newest.file.Sync(); err != nil {`, new: `if err := error(nil); newest == nil && err != nil {`,
+		why: "a reader beside the writer knows what a power cut takes back", tests: []string{"internal/engine/beside"},
+	}, {
+		name: "beside-moved-is-damage", file: "internal/engine/beside/next.go",
+		old: `case !mayHaveMoved(err):`, new: `case mayHaveMoved(err) || true:`,
+		why: "a reader takes what the writer has removed for damage", tests: []string{"internal/engine/beside"},
+	}, {
+		name: "beside-gaps-shared", file: "internal/engine/readstate/state.go",
+		old: `if s.Following {`, new: `if false {`,
+		why: "a reader passes over keys that the writer put where nothing was", tests: []string{"internal/engine/beside"},
+	}, {
+		name: "beside-snapshot-not-held", file: "snapshot.go",
+		old: `if db.states.Following {`, new: `if false {`,
+		why: "a snapshot of a reader moves on", tests: []string{"internal/engine/beside"},
+	}, {
+		name: "beside-drop-not-told", file: "beside.go",
+		old: `s.End(f.LastSeq)`, new: `_ = s`,
+		why: "a handle reads a keyspace that is another by now", tests: []string{"internal/engine/beside"},
+	}, {
 		name: "copy-without-the-last-commits", file: "internal/engine/checkpoint/checkpoint.go",
 		old: `if err := c.Flush(ctx); err != nil {`, new: `if err := ctx.Err(); err != nil {`,
 		why: "a checkpoint lacks what was not flushed", tests: []string{". Checkpoint", ". Scripts"},

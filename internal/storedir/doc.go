@@ -8,6 +8,7 @@
 //	  MANIFEST-000001
 //	  000002.wal      …
 //	  000003.sst      …
+//	  READER-NNNN/    of a reader beside the writer (internal/engine/beside)
 //
 // The package imports vfs, internal/base and internal/invariants. It does not read the
 // files. A Dir is a value without state; a Partial belongs to one goroutine.
