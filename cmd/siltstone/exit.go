@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// The exit codes. docs/tool.md lists them; they do not change.
+const (
+	exitOK       = 0
+	exitError    = 1 // anything that has no code of its own
+	exitUsage    = 2 // unknown command or flag, or an argument that makes no sense
+	exitNotFound = 3 // there is no such key, keyspace or store
+	exitDamage   = 4 // damage was found
+	exitInUse    = 5 // another process has the store open
+	exitFindings = 6 // doctor found something to do, other than damage
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usagef returns a usageError.
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// codeError is an error that chooses its exit code. Without an err nothing is printed: the
+// command has said it all.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e codeError) Unwrap() error { return e.err }
+
+// adviceError is an error with a line that says what to do.
+type adviceError struct {
+	error
+	advice string
+}
+
+func (e adviceError) Unwrap() error { return e.error }
+
+// advise adds to err what to do about it.
+func advise(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return adviceError{err, fmt.Sprintf(format, args...)}
+}
+
+// report prints err with what to do about it, and returns the exit code.
+func (t *tool) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var coded codeError
+	if errors.As(err, &coded) && coded.err == nil {
+		return coded.code
+	}
+	fmt.Fprintf(t.err, "siltstone: %s\n", safe(strings.TrimPrefix(err.Error(), "siltstone: ")))
+	if advice := adviceOn(err); advice != "" {
+		fmt.Fprintf(t.err, "  %s\n", safe(advice))
+	}
+	return exitCode(err)
+}
+
+// exitCode returns the code of an error.
+func exitCode(err error) int {
+	var coded codeError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, siltstone.ErrLocked):
+		return exitInUse
+	case errors.Is(err, siltstone.ErrCorruption):
+		return exitDamage
+	case errors.Is(err, siltstone.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return exitNotFound
+	}
+	return exitError
+}
+
+// adviceOn says what to do about an error, or nothing.
+func adviceOn(err error) string {
+	var advice adviceError
+	var usage usageError
+	switch {
+	case errors.As(err, &advice):
+		return advice.advice
+	case errors.As(err, &usage):
+		return "siltstone --help lists the commands, siltstone COMMAND --help what one takes"
+	case errors.Is(err, siltstone.ErrLocked):
+		return inUseAdvice
+	case errors.Is(err, siltstone.ErrCorruption):
+		return "siltstone check DIR names every fault; siltstone repair DIR NEW makes a new store of what can be read"
+	case errors.Is(err, siltstone.ErrFormatTooNew):
+		return "a newer version wrote these files: install that version of the tool"
+	case errors.Is(err, siltstone.ErrNoSpace):
+		return "free space on the disk, or raise MaxDiskBytes where the store is opened; nothing was lost"
+	case errors.Is(err, fs.ErrPermission):
+		return "run the tool as the user that owns the store"
+	case errors.Is(err, context.Canceled):
+		return "interrupted; nothing was left half done"
+	}
+	return ""
+}
