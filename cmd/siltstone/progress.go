@@ -30,6 +30,7 @@ type progress struct {
 	stop  chan struct{}
 	ended sync.WaitGroup
 	shown bool
+	last  string // is said at the end; empty: nothing
 }
 
 // progress begins a report. End ends it.
@@ -51,6 +52,9 @@ func (p *progress) End() {
 	p.ended.Wait()
 	if p.shown && p.width > 0 {
 		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	if p.last != "" {
+		fmt.Fprintln(p.w, p.last)
 	}
 }
 
@@ -97,3 +101,6 @@ func progressText(what, unit string, done, total int64, took time.Duration) stri
 	}
 	return line
 }
+
+// note says on standard error what was done, when the report ends.
+func (p *progress) note(format string, args ...any) { p.last = fmt.Sprintf(format, args...) }

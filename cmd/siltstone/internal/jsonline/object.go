@@ -60,6 +60,11 @@ func (o *Object) Bytes(name string, b []byte) {
 		o.buf = appendText(o.buf, b)
 		return
 	}
+	o.Base64(name, b)
+}
+
+// Base64 writes b in base64 under the name with 64 behind it, be it text or not.
+func (o *Object) Base64(name string, b []byte) {
 	o.name(name, "64")
 	o.buf = append(o.buf, '"')
 	o.buf = base64.StdEncoding.AppendEncode(o.buf, b)
