@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,7 +34,14 @@ func exit(err error) {
 // TestScripts runs the tool end to end: testdata/script has what is done and what must come
 // of it.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireUniqueNames: true, ContinueOnError: true})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireUniqueNames: true, ContinueOnError: true,
+		Setup: func(env *testscript.Env) error {
+			stores, err := filepath.Abs("../../testdata/stores")
+			env.Setenv("STORES", stores) // of each format that was ever written
+			return err
+		},
+	})
 }
 
 // holdStore opens a store for writing, says so in a file, and holds it until that file

@@ -81,6 +81,7 @@ func (t *tool) commands() []*cobra.Command {
 		t.putCommand(), t.delCommand(), t.expireCommand(),
 		t.statsCommand(), t.explainCommand(), t.checkCommand(), t.repairCommand(), t.checkpointCommand(),
 		t.dumpCommand(), t.loadCommand(),
+		t.debugCommand(),
 	}
 }
 
