@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/debughttp"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -44,15 +47,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// holdStore opens a store for writing, says so in a file, and holds it until that file
-// has gone.
+// holdStore opens a store for writing, writes the address of its page of figures to a file,
+// and holds it until that file has gone.
 func holdStore(dir string) (err error) {
 	db, err := siltstone.Open(dir, nil)
 	if err != nil {
 		return err
 	}
 	defer closing(db, &err)
-	if err := os.WriteFile(dir+".held", nil, 0o600); err != nil {
+	mux := http.NewServeMux()
+	mux.Handle("/{$}", debughttp.Handler(db))
+	page := httptest.NewServer(mux)
+	defer page.Close()
+	if err := os.WriteFile(dir+".held", []byte(page.URL+"/"), 0o600); err != nil {
 		return err
 	}
 	for {
