@@ -17,13 +17,14 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// TestMain gives the scripts the tool and two programs that help them: makestore makes a
+// TestMain gives the scripts the tool and programs that help them: makestore makes a
 // store with keys of each type, holdstore keeps one open for writing.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"siltstone": main,
-		"makestore": func() { exit(makeStore(os.Args[1])) },
-		"holdstore": func() { exit(holdStore(os.Args[1])) },
+		"siltstone":   main,
+		"makestore":   func() { exit(makeStore(os.Args[1])) },
+		"holdstore":   func() { exit(holdStore(os.Args[1])) },
+		"makeforeign": func() { exit(makeForeign(os.Args[1])) },
 	})
 }
 
@@ -41,7 +42,12 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", RequireUniqueNames: true, ContinueOnError: true,
 		Setup: func(env *testscript.Env) error {
 			stores, err := filepath.Abs("../../testdata/stores")
+			if err != nil {
+				return err
+			}
 			env.Setenv("STORES", stores) // of each format that was ever written
+			rdb, err := filepath.Abs("internal/foreign/testdata/redis7.rdb")
+			env.Setenv("RDB", rdb)
 			return err
 		},
 	})

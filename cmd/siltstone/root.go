@@ -81,7 +81,7 @@ func (t *tool) commands() []*cobra.Command {
 		t.putCommand(), t.delCommand(), t.expireCommand(),
 		t.statsCommand(), t.explainCommand(), t.checkCommand(), t.repairCommand(), t.checkpointCommand(),
 		t.doctorCommand(),
-		t.dumpCommand(), t.loadCommand(),
+		t.dumpCommand(), t.loadCommand(), t.exportCommand(), t.importCommand(),
 		t.debugCommand(),
 	}
 }

@@ -1,0 +1,59 @@
+package foreign
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/entry"
+	"go.etcd.io/bbolt"
+)
+
+// Bbolt reads the bbolt file at path. Each bucket is a keyspace; a bucket in a bucket is the
+// keyspace "outer/inner".
+func Bbolt(path string) iter.Seq2[*entry.Entry, error] {
+	return loop(func(yield func(*entry.Entry, error) error) (err error) {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+		if err != nil {
+			return fmt.Errorf("bbolt %s: %w", path, err)
+		}
+		defer db.Close() // it was only read
+		defer recovered(&err, "bbolt "+path)
+		seen := map[string]bool{}
+		return db.View(func(tx *bbolt.Tx) error {
+			return tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return bucket(string(name), b, seen, yield) })
+		})
+	})
+}
+
+// bucket yields a bucket's keyspace, its keys, and the buckets in it.
+func bucket(name string, b *bbolt.Bucket, seen map[string]bool, yield func(*entry.Entry, error) error) error {
+	if seen[name] {
+		return fmt.Errorf("two buckets are called %q: one stands in another, and one has a slash in its name", name)
+	}
+	seen[name] = true
+	if len(name) == 0 || len(name) > siltstone.MaxKeyspaceName {
+		return fmt.Errorf("bucket %q: a keyspace has a name of 1 to %d bytes", name, siltstone.MaxKeyspaceName)
+	}
+	if err := yield(&entry.Entry{Keyspace: name}, nil); err != nil {
+		return err
+	}
+	return b.ForEach(func(k, v []byte) error {
+		if v == nil {
+			return bucket(name+"/"+string(k), b.Bucket(k), seen, yield)
+		}
+		return yield(pair(name, k, v))
+	})
+}
+
+// recovered makes an error of a panic: a library panics on some damaged files.
+func recovered(err *error, what string) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%s: the file is damaged: %v", what, r)
+	}
+}

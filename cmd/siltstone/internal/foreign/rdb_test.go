@@ -1,0 +1,141 @@
+package foreign
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/siltstonedb/siltstone/typed"
+)
+
+// told returns a line for each entry of a loop, long ones by their numbers of elements, and
+// its error.
+func told(b []byte) (string, error) {
+	var out strings.Builder
+	for e, err := range RDB(bytes.NewReader(b)) {
+		switch {
+		case errors.Is(err, ErrLeftOut):
+			fmt.Fprintf(&out, "%v\n", err)
+			continue
+		case err != nil:
+			return out.String(), err
+		}
+		fmt.Fprintf(&out, "%s/%s %v", e.Keyspace, e.Key, e.Type)
+		if !e.Expires.IsZero() {
+			fmt.Fprintf(&out, " until %d", e.Expires.UnixMilli())
+		}
+		switch {
+		case e.Type == typed.TypeString && len(e.Value) < 40:
+			fmt.Fprintf(&out, " %s", e.Value)
+		case e.Type == typed.TypeString:
+			fmt.Fprintf(&out, " %d bytes", len(e.Value))
+		case len(e.Elements) > 20:
+			fmt.Fprintf(&out, " part %d of %d", e.Part, len(e.Elements))
+		default:
+			for _, v := range e.Elements {
+				fmt.Fprintf(&out, " [%s %s %v]", v.Name, v.Value, v.Score)
+			}
+		}
+		out.WriteByte('\n')
+	}
+	return out.String(), nil
+}
+
+// TestAFileOfRedisSevenIsRead reads testdata/redis7.rdb, which Redis 7.0 saved.
+func TestAFileOfRedisSevenIsRead(t *testing.T) {
+	b, err := os.ReadFile("testdata/redis7.rdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := told(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"/user:1 string Ada\n", "/num string 12345\n", "/neg string -7\n", "/big string 12345678901234567890\n",
+		"/temp string until 7258219445678 x\n", "/repeated string 151 bytes\n",
+		"/hash hash [name Ada 0] [age 36 0] [neg -5000 0] [big 99999999999 0]\n",
+		"/ints set [-4  0] [1  0] [2  0] [300  0]\n", "/bigints set [1  0] [70000  0] [5000000000  0]\n",
+		"/zset zset [low  -Inf] [a  1.5] [c  3] [high  +Inf]\n",
+		"/list list [ one 0] [ 2 0] [ three 0] [ -128 0] [ 4000 0] [ 70000 0] [ 8000000 0] [ 3000000000 0] [ 9000000000000 0]\n",
+		"left out: key \"stream\" is a stream", "db3/other string Bob\n",
+		"/biglist list part 1 of 1000\n", "/biglist list part 2 of 501\n", "/bighash hash part 2 of 500\n",
+		"/bigset set part 2 of 500\n", "/bigzset zset part 2 of 500\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %q in\n%s", want, got)
+		}
+	}
+}
+
+// old is a file of Redis 2.6 to 6.2, which kept small collections in ziplists. Redis 7.0
+// has loaded these bytes and told the same values.
+func old() []byte {
+	text := func(s string) string { return string(rune(len(s))) + s }
+	zl := func(elements ...string) string {
+		body, last := "", 0
+		for i, e := range elements {
+			before := 0
+			if i > 0 {
+				before = 10 + len(body) - last
+			}
+			last = 10 + len(body)
+			body += string([]byte{byte(before)}) + e
+		}
+		total := 10 + len(body) + 1
+		return text(string([]byte{byte(total), 0, 0, 0, byte(last), 0, 0, 0, byte(len(elements)), 0}) + body + "\xff")
+	}
+	return []byte("REDIS0006\xfe\x00" +
+		"\x01" + text("plainlist") + "\x02" + text("x") + text("y") +
+		"\x03" + text("plainzset") + "\x02" + text("m") + "\x031.5" + text("n") + "\xfe" +
+		"\x0a" + text("ziplist") + zl("\x02ab", "\xf6", "\xfe\xfd", "\xc0\xe8\x03", "\xf0\x60\x79\xfe", "\xe0\x00\x86\x3b\xa1\x01\x00\x00\x00") +
+		"\x0c" + text("zsetzip") + zl("\x01a", "\x031.5", "\x01b", "\xf3") +
+		"\x0d" + text("hashzip") + zl("\x01f", "\x01v") +
+		"\x0e" + text("quick") + "\x01" + zl("\x02ab") +
+		"\xff\x00\x00\x00\x00\x00\x00\x00\x00")
+}
+
+func TestAFileWithZiplistsIsRead(t *testing.T) {
+	got, err := told(old())
+	if err != nil {
+		t.Fatal(err, got)
+	}
+	want := `/plainlist list [ x 0] [ y 0]
+/plainzset zset [m  1.5] [n  +Inf]
+/ziplist list [ ab 0] [ 5 0] [ -3 0] [ 1000 0] [ -100000 0] [ 7000000000 0]
+/zsetzip zset [a  1.5] [b  2]
+/hashzip hash [f v 0]
+/quick list [ ab 0]
+`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+func TestDamageInARedisFileIsAnError(t *testing.T) {
+	whole, err := os.ReadFile("testdata/redis7.rdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range 400 {
+		b := bytes.Clone(whole)
+		if i%2 == 0 {
+			b = b[:r.IntN(len(b))]
+		} else {
+			b[r.IntN(len(b))] ^= byte(1 + r.IntN(255))
+		}
+		if _, err := told(b); err == nil {
+			t.Fatalf("change %d was not noticed", i)
+		}
+	}
+}
+
+func FuzzRDB(f *testing.F) {
+	f.Add(old())
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = told(b) })
+}
