@@ -21,9 +21,9 @@ func (t *tool) debugWALCommand() *cobra.Command {
 		Use:   "wal FILE",
 		Short: "Draw a log: its header and its frames",
 		Long: `Draw a write-ahead log: the header, a line for each frame with its offset, and
-how the file ends. With --changes the changes of each frame are listed: sequence,
-kind and type, size of the value, row. Damage is named, and what verifies behind
-it is drawn too.`,
+how the file ends. With --changes the changes of each frame are listed:
+sequence, kind and type, size of the value, row. Damage is named, and what
+verifies behind it is drawn too.`,
 		Example: `  siltstone debug wal store/000012.wal
   siltstone debug wal store/000012.wal --changes --json`,
 		Args: cobra.ExactArgs(1),

@@ -21,8 +21,8 @@ func (t *tool) loadCommand() *cobra.Command {
 		GroupID: groupMove,
 		Short:   "Fill a store with what dump wrote",
 		Long: `Put everything that a dump holds into the store in DIR, which is made if there
-is none. FILE is what dump wrote; without it, or with "-", it is read from standard
-input. Keys whose time to live is over by now are left out.
+is none. FILE is what dump wrote; without it, or with "-", it is read from
+standard input. Keys whose time to live is over by now are left out.
 
 A store that holds something is refused. With --merge the keys of the dump
 replace those of the same name there, and other keys stay.`,

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,10 +17,12 @@ import (
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/debughttp"
 	"github.com/siltstonedb/siltstone/typed"
+	"github.com/spf13/cobra"
 )
 
 // TestMain gives the scripts the tool and programs that help them: makestore makes a
-// store with keys of each type, holdstore keeps one open for writing.
+// store with keys of each type, holdstore keeps one open for writing, and makeforeign
+// makes stores of other engines.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"siltstone":   main,
@@ -146,4 +150,27 @@ func (w *filler) collections(tx *siltstone.Tx) {
 		w.n(tx.Set("longset").Add(fmt.Sprintf("s%05d", i)))
 	}
 	w.n(tx.Hash("longhash").ExpireFieldsAt(farAway, 0, "field00007", "field02999"))
+}
+
+// TestEveryCommandHasHelpWithTwoExamples also looks that no line of help is wider than a
+// terminal.
+func TestEveryCommandHasHelpWithTwoExamples(t *testing.T) {
+	var look func(cmd *cobra.Command)
+	look = func(cmd *cobra.Command) {
+		if strings.Count(cmd.Example, "  siltstone ")+strings.Count(cmd.Example, "(siltstone ")+strings.Count(cmd.Example, "| siltstone ") < 2 {
+			t.Errorf("%s has fewer than two examples:\n%s", cmd.CommandPath(), cmd.Example)
+		}
+		if cmd.Long == "" || cmd.Short == "" {
+			t.Errorf("%s has no help", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
+				t.Errorf("%s: a line of %d columns: %s", cmd.CommandPath(), n, line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			look(sub)
+		}
+	}
+	look(newTool(nil, io.Discard, io.Discard).root())
 }
