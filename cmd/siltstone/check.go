@@ -30,7 +30,7 @@ file and offset. Nothing is changed. The exit code is 4 if there is a fault.`,
 
 func (t *tool) check(ctx context.Context, dir string) (err error) {
 	begin := time.Now()
-	p := t.progress("check", "B", storeBytes(dir))
+	p := t.progress("check", "B", checkReads*storeBytes(dir))
 	faults, read, err := t.checkStore(ctx, dir, p.Add)
 	p.End()
 	if err != nil {
@@ -54,6 +54,10 @@ func (t *tool) check(ctx context.Context, dir string) (err error) {
 	}
 	return err
 }
+
+// checkReads is about how often Check reads a table: for its digest, its blocks, the order
+// among tables, and the collections.
+const checkReads = 4
 
 // checkStore reads the whole store and returns its faults; read is called with the number
 // of bytes of each read. A store that is too damaged to be opened has that fault alone.

@@ -22,8 +22,10 @@ func (t *tool) debugSSTCommand() *cobra.Command {
 		Use:   "sst FILE",
 		Short: "Draw a table: its blocks, its properties, its records",
 		Long: `Draw a table: the parts of the file, and what it says of itself. The whole file
-is read and verified. With --blocks each data block is a line, with --records
-each record: sequence, kind and type, size of the value, row. Damage is named,
+is read and verified. With --blocks each data block is a line (its flags: e a
+record expires, t tombstone, m collection, v versions of a key, n the next block
+goes on with the last key, c compressed, p pages, h head), with --records each
+record: sequence, kind and type, size of the value, row. Damage is named,
 and what verifies around it is drawn too.`,
 		Example: `  siltstone debug sst store/000003.sst --blocks
   siltstone debug sst store/000003.sst --records --json`,
@@ -183,6 +185,9 @@ func (d *sstDrawing) data() error {
 	defer s.Close() // it holds nothing
 	if !d.t.json && (d.blocks || d.records) {
 		d.t.out.printf("\ndata\n")
+		if d.blocks {
+			_ = d.t.out.row(blockWidths, "offset", "bytes", "records", "values", "codec", "flags", "first row")
+		}
 	}
 	begin := int64(-1)
 	for e := s.First(); e != nil; e = s.Next() {
@@ -214,6 +219,9 @@ func (d *sstDrawing) data() error {
 	}
 	return s.Err()
 }
+
+// blockWidths are those of the columns of a block.
+var blockWidths = []int{10, 8, 7, 8, 5, 5}
 
 // blockFlags are the letters of the flags of a block, from bit 0 on.
 const blockFlags = "etmvncph"
@@ -248,7 +256,7 @@ func (d *sstDrawing) block(from, to int64, first []byte) error {
 		j.Bytes("first", first)
 		return d.t.out.write()
 	}
-	return d.t.out.row([]int{10, 9, 9, 10, 6, 6}, strconv.FormatInt(from, 10), size(to-from), count(int64(u32(0)))+" rec", size(int64(u32(24))), codec, flags, d.t.row(first))
+	return d.t.out.row(blockWidths, strconv.FormatInt(from, 10), size(to-from), count(int64(u32(0))), size(int64(u32(24))), codec, flags, d.t.row(first))
 }
 
 func (d *sstDrawing) record(e *iterator.Entry) error {

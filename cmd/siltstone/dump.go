@@ -53,7 +53,7 @@ func (t *tool) dump(ctx context.Context, db *siltstone.DB, w io.Writer) error {
 	if err := d.Close(); err != nil {
 		return err
 	}
-	p.note("%s, %s in %s, %s", counted(d.Keys, "key"), counted(d.Elements, "element"), counted(d.Keyspaces, "keyspace"), lasting(time.Since(begin)))
+	p.note("%s, %s in %s, %s", counted(d.Keys, "key"), counted(d.Elements, "element"), counted(d.Keyspaces, "named keyspace"), lasting(time.Since(begin)))
 	return nil
 }
 

@@ -98,7 +98,7 @@ func (w *walker) keyspace() error {
 			return err
 		}
 		name := string(kv.Key)
-		deadline, err := w.space.Key(name).Deadline()
+		deadline, err := w.deadline(kv.Key)
 		if errors.Is(err, siltstone.ErrNotFound) {
 			continue // a collection whose elements have all expired
 		}
@@ -120,6 +120,15 @@ func (w *walker) keyspace() error {
 		}
 	}
 	return nil
+}
+
+// deadline returns when a key expires, the zero time if it never does. Most keys do not, and
+// TTL, which cannot give the moment, costs less than a typed call.
+func (w *walker) deadline(key []byte) (time.Time, error) {
+	if ttl, err := w.space.TTL(key); err != nil || ttl == siltstone.NoTTL {
+		return time.Time{}, err
+	}
+	return w.space.Key(string(key)).Deadline()
 }
 
 // collection walks the elements of one collection and yields them in parts.
