@@ -28,16 +28,19 @@ const (
 // start starts the workers. Profiles tell them apart by their labels: siltstone is
 // what a worker does, store the last part of the directory's name.
 func (db *DB) start() {
-	loops := map[string]func(){
-		"flush": db.flushLoop, "compact": func() { db.compactLoop(false) },
-		"compact2": func() { db.compactLoop(true) }, "keep": db.keepLoop, "reap": db.reapLoop,
-		"waste": db.wasteLoop, "page": db.pageLoop, "log": db.logLoop,
+	loops := []struct {
+		name string
+		loop func()
+	}{
+		{"flush", db.flushLoop}, {"compact", func() { db.compactLoop(false) }},
+		{"compact2", func() { db.compactLoop(true) }}, {"keep", db.keepLoop}, {"reap", db.reapLoop},
+		{"waste", db.wasteLoop}, {"page", db.pageLoop}, {"log", db.logLoop},
 	}
-	for name, loop := range loops {
+	for _, w := range loops {
 		db.workers.running.Add(1)
-		go pprof.Do(db.life.Context(), pprof.Labels("siltstone", name, "store", filepath.Base(db.dir.Path)), func(context.Context) {
+		go pprof.Do(db.life.Context(), pprof.Labels("siltstone", w.name, "store", filepath.Base(db.dir.Path)), func(context.Context) {
 			defer db.workers.running.Done()
-			loop()
+			w.loop()
 		})
 	}
 	db.workers.wakeAfterMerge()
