@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/harness/sched/point"
@@ -20,6 +22,8 @@ var scenarios = map[string]func(w *world){
 	"turn":       turn,
 	"nested":     nested,
 	"sitting":    sitting,
+	"leaving":    leaving,
+	"deadline":   deadline,
 	"hotkey":     hotkey,
 	"closing":    closing,
 	"failing":    failing,
@@ -128,7 +132,7 @@ func large(w *world) {
 		for i := range n {
 			var b siltstone.Batch
 			for j := range 6 {
-				b.Put(key("%s/%d/%d", name, i, j), make([]byte, 100<<(3*(i%2)+3)))
+				b.Put(key("%s/%d/%d", name, i, j), make([]byte, 200+i%2*20_000))
 			}
 			must("batch", w.db.Apply(&b, siltstone.DefaultDurability))
 		}
@@ -299,13 +303,12 @@ func nested(w *world) {
 	w.end()
 }
 
-// sitting is an Update that sits in its turn until others, who wait for it, are done,
-// and then until the store is closed.
+// sitting is an Update that sits in its turn until others, who wait for it, are done.
 func sitting(w *world) {
-	begun, done, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	begun, done := make(chan struct{}), make(chan struct{})
 	w.client("sits", func() {
 		first := true
-		err := w.loses(ctx, "sits", func(*siltstone.Tx) error {
+		must("sits", w.loses(ctx, "sits", func(*siltstone.Tx) error {
 			if first {
 				first = false
 				close(begun)
@@ -313,14 +316,7 @@ func sitting(w *world) {
 				point.Woken("sits: done")
 			}
 			return nil
-		})
-		must("sits", err, siltstone.ErrClosed)
-		err = w.loses(ctx, "sits", func(*siltstone.Tx) error {
-			<-closed
-			point.Woken("sits: closed")
-			return nil
-		})
-		must("sits", err, siltstone.ErrClosed)
+		}))
 	})
 	w.client("waits", func() {
 		<-begun
@@ -328,18 +324,79 @@ func sitting(w *world) {
 		must("put", w.db.Put([]byte("k"), nil))
 		_, err := w.db.String("n").Incr(1)
 		must("incr", err)
+		must("another", w.loses(ctx, "other", func(*siltstone.Tx) error { return nil }))
 		close(done)
-		point.At("waits: done")
-		must("another", w.loses(ctx, "other", func(*siltstone.Tx) error { return nil }), siltstone.ErrClosed)
+	})
+	w.contend("rival", 3)
+	w.mix()
+	w.end()
+}
+
+// leaving is an Update that sits in its turn until another, which waits for it, has
+// ended, and Close, which ends the other.
+func leaving(w *world) {
+	begun, done := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.client("sits", func() {
+		must("sits", w.loses(ctx, "sits", func(*siltstone.Tx) error {
+			once.Do(func() { close(begun) })
+			<-done
+			point.Woken("sits: done")
+			return nil
+		}), siltstone.ErrClosed)
+	})
+	var others sync.WaitGroup
+	for name, call := range point.InOrder(map[string]func() error{
+		"put":    func() error { return w.db.Put([]byte("k"), nil) },
+		"update": func() error { return w.loses(ctx, "other", func(*siltstone.Tx) error { return nil }) },
+	}) {
+		others.Add(1)
+		w.client(name, func() {
+			defer others.Done()
+			<-begun
+			point.Woken("waits")
+			must(name, call(), siltstone.ErrClosed)
+		})
+	}
+	w.client("done", func() {
+		others.Wait()
+		point.Woken("done")
+		close(done)
 	})
 	w.client("close", func() {
-		<-done
+		<-begun
 		point.Woken("close")
 		_ = w.db.Close() // which counts the transaction that is open
-		close(closed)
 	})
 	w.mix()
 	w.db = w.open()
+	w.end()
+}
+
+// deadline is a put with a time to live that waits for a turn: its time begins when it
+// is visible. Here nothing takes time but what sleeps.
+func deadline(w *world) {
+	point.Still()
+	const life = 70 * time.Millisecond
+	begun := make(chan struct{})
+	var once sync.Once
+	w.client("sits", func() {
+		must("sits", w.loses(ctx, "sits", func(*siltstone.Tx) error {
+			once.Do(func() { close(begun) })
+			point.Sleep("sits", 80*time.Millisecond)
+			return nil
+		}))
+	})
+	w.client("puts", func() {
+		<-begun
+		point.Woken("puts")
+		must("put", w.db.PutTTL([]byte("k"), nil, life))
+		left, err := w.db.TTL([]byte("k"))
+		if err != nil || left < life {
+			point.Fail("a key that was put to live for %v has %v left at once, %v", life, left, err)
+		}
+	})
+	w.mix()
 	w.end()
 }
 
@@ -397,10 +454,10 @@ func closing(w *world) {
 			point.At("loop: body")
 		}
 	})
-	open := 0
+	open, later := 0, w.rand.IntN(100)
 	for c := range 2 {
 		w.client(fmt.Sprint("close", c), func() {
-			for range 3 * c {
+			for range later * (c + 1) {
 				point.At("close: later")
 			}
 			_ = w.db.Close() // which counts what is open

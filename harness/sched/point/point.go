@@ -103,6 +103,13 @@ func Sleep(name string, d time.Duration) {
 	Woken(name)
 }
 
+// Still lets time pass only when nobody can go on.
+func Still() {
+	if s := now.Load(); s != nil {
+		s.choose.clock = 0
+	}
+}
+
 // Case is a case of a select statement.
 type Case struct{ c reflect.SelectCase }
 

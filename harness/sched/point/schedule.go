@@ -16,7 +16,7 @@ import (
 // Bounds of a schedule.
 const (
 	// patience is the time, the bubble's, for which no client may go on.
-	patience = 10 * time.Minute
+	patience = 3 * time.Minute
 	// mostSteps is how many steps a schedule may have.
 	mostSteps = 3_000_000
 	// traceKept is how many of the last steps are told of a schedule that failed.
@@ -33,15 +33,17 @@ var now atomic.Pointer[schedule]
 type schedule struct {
 	running atomic.Pointer[actor] // nil: nobody was let go on
 
-	mu      sync.Mutex // guards this group; never held while anything waits
-	actors  map[uint64]*actor
-	blocked int // actors that wait for a lock
+	mu      sync.Mutex        // guards this group; never held while anything waits
+	actors  map[uint64]*actor // by their goroutines
+	all     []*actor          // the same, by name and number
+	blocked int               // actors that wait for a lock
 	numbers map[string]int
 	alive   int // actors that have not ended
 	clients int // of the scenario, that have not ended
 	steps   int
 	hash    uint64
 	last    [traceKept]step
+	room    []*actor // for ready
 
 	arrived chan struct{} // holds one when an actor comes to a point
 	plain   bool          // nothing is switched but where an actor waits
@@ -103,7 +105,7 @@ func (s *schedule) newActor(name string) *actor {
 // begin makes the calling goroutine the actor.
 func (s *schedule) begin(a *actor) {
 	s.mu.Lock()
-	s.actors[goroutine()] = a
+	s.addLocked(goroutine(), a)
 	if a.client {
 		s.clients++
 	}
@@ -111,11 +113,31 @@ func (s *schedule) begin(a *actor) {
 	s.park(a, "begin", nil)
 }
 
+// addLocked adds an actor, that of goroutine g. One that had g has ended unseen.
+func (s *schedule) addLocked(g uint64, a *actor) {
+	s.removeLocked(g)
+	s.actors[g] = a
+	i, _ := slices.BinarySearchFunc(s.all, a, compare)
+	s.all = slices.Insert(s.all, i, a)
+}
+
+func (s *schedule) removeLocked(g uint64) {
+	if a := s.actors[g]; a != nil {
+		delete(s.actors, g)
+		i, _ := slices.BinarySearchFunc(s.all, a, compare)
+		s.all = slices.Delete(s.all, i, i+1)
+	}
+}
+
+func compare(a, b *actor) int {
+	return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.number, b.number))
+}
+
 // end says that the calling goroutine, an actor, ends.
 func (s *schedule) end(a *actor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.actors, goroutine())
+	s.removeLocked(goroutine())
 	s.alive--
 	if a.client {
 		s.clients--
@@ -134,7 +156,7 @@ func (s *schedule) me(at string) *actor {
 	if a == nil {
 		a = s.newActor("from " + at)
 		s.mu.Lock()
-		s.actors[g] = a
+		s.addLocked(g, a)
 		s.alive--
 		s.mu.Unlock()
 	}
@@ -193,7 +215,7 @@ func (s *schedule) free(lock any) {
 	if s.blocked == 0 {
 		return
 	}
-	for _, a := range s.actors {
+	for _, a := range s.all {
 		if a.waits == lock {
 			a.waits = nil
 			s.blocked--
@@ -224,16 +246,14 @@ func add(hash uint64, s string) uint64 {
 
 // ready returns the actors that can go on, in an order that does not depend on when
 // they came.
-func (s *schedule) ready() (all []*actor) {
-	for _, a := range s.actors {
+func (s *schedule) ready() []*actor {
+	s.room = s.room[:0]
+	for _, a := range s.all {
 		if a.parked && a.waits == nil {
-			all = append(all, a)
+			s.room = append(s.room, a)
 		}
 	}
-	slices.SortFunc(all, func(a, b *actor) int {
-		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.number, b.number))
-	})
-	return all
+	return s.room
 }
 
 // play lets actors go on, one at a time, until all clients have ended and nobody else
@@ -292,7 +312,7 @@ func (s *schedule) standing() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
-	for _, a := range s.actors {
+	for _, a := range s.all {
 		switch {
 		case a.waits != nil:
 			fmt.Fprintf(&b, "  %v waits for a lock at %s\n", a, a.at)
