@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/gob"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,8 @@ import (
 	"strings"
 )
 
-// runCases is the process that runs the cases from -from to -to. It prints a line before
+// runCases is the process that runs the cases that stand in its standard input; -from is
+// the number of the first. It prints a line before
 // each and one after it, so that the case in which it died is known.
 func (s *settings) runCases() error {
 	chosen, err := chooseEngines(s.engines)
@@ -22,7 +24,11 @@ func (s *settings) runCases() error {
 		return err
 	}
 	h := newHistory(s.seed)
-	for i, d := range s.casesOf(img)[s.from:s.to] {
+	var cases []damage
+	if err := gob.NewDecoder(os.Stdin).Decode(&cases); err != nil {
+		return err
+	}
+	for i, d := range cases {
 		i += s.from
 		dir := s.caseDir(k, i)
 		if err := img.lay(dir, img.damaged(d, s.seed)); err != nil {

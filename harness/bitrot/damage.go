@@ -10,12 +10,12 @@ import (
 
 // damage is one case: what is changed in the files of the sound store.
 type damage struct {
-	kind  damageKind
-	file  string
-	with  string // the other file of a swap
-	at    int    // the byte, the length of a cut file, or the phase of an older one
-	way   int    // of ways
-	isLog bool   // the one damaged file is the log in use
+	Kind  damageKind
+	File  string
+	With  string // the other file of a swap
+	At    int    // the byte, the length of a cut file, or the phase of an older one
+	Way   int    // of ways
+	IsLog bool   // the one damaged file is the log in use
 }
 
 type damageKind uint8
@@ -49,37 +49,37 @@ var ways = []struct {
 const copies = 4
 
 func (d damage) String() string {
-	switch d.kind {
+	switch d.Kind {
 	case changed:
-		return fmt.Sprintf("%s: byte %d: %s", d.file, d.at, ways[d.way].name)
+		return fmt.Sprintf("%s: byte %d: %s", d.File, d.At, ways[d.Way].name)
 	case cut:
-		return fmt.Sprintf("%s: cut to %d bytes", d.file, d.at)
+		return fmt.Sprintf("%s: cut to %d bytes", d.File, d.At)
 	case older:
-		return fmt.Sprintf("%s is as it was after phase %d", d.file, d.at+1)
+		return fmt.Sprintf("%s is as it was after phase %d", d.File, d.At+1)
 	case missing:
-		return d.file + " is missing"
+		return d.File + " is missing"
 	}
-	return fmt.Sprintf("%s and %s are swapped", d.file, d.with)
+	return fmt.Sprintf("%s and %s are swapped", d.File, d.With)
 }
 
 // damaged returns the files of an image after a damage. Their contents are not to be
 // changed.
 func (img *image) damaged(d damage, seed uint64) map[string][]byte {
 	files := maps.Clone(img.Files)
-	content := files[d.file]
-	switch d.kind {
+	content := files[d.File]
+	switch d.Kind {
 	case changed:
 		c := bytes.Clone(content)
-		ways[d.way].make(rand.New(rand.NewPCG(seed, uint64(d.at*len(ways)+d.way))), c, d.at)
-		files[d.file] = c
+		ways[d.Way].make(rand.New(rand.NewPCG(seed, uint64(d.At*len(ways)+d.Way))), c, d.At)
+		files[d.File] = c
 	case cut:
-		files[d.file] = content[:d.at]
+		files[d.File] = content[:d.At]
 	case older:
-		files[d.file] = img.Older[d.at][d.file]
+		files[d.File] = img.Older[d.At][d.File]
 	case missing:
-		delete(files, d.file)
+		delete(files, d.File)
 	case swapped:
-		files[d.file], files[d.with] = files[d.with], content
+		files[d.File], files[d.With] = files[d.With], content
 	}
 	return files
 }
@@ -127,7 +127,7 @@ func changesOf(name string, content []byte, isLog bool) (all []damage) {
 			if w == 0 && content[i] == 0 || w == 1 && content[i] == 0xFF {
 				continue
 			}
-			all = append(all, damage{kind: changed, file: name, at: i, way: w, isLog: isLog})
+			all = append(all, damage{Kind: changed, File: name, At: i, Way: w, IsLog: isLog})
 		}
 	}
 	return all
@@ -136,7 +136,7 @@ func changesOf(name string, content []byte, isLog bool) (all []damage) {
 // cutsOf returns a file cut to every length.
 func cutsOf(name string, content []byte, isLog bool) (all []damage) {
 	for n := range meaningful(content) {
-		all = append(all, damage{kind: cut, file: name, at: n, isLog: isLog})
+		all = append(all, damage{Kind: cut, File: name, At: n, IsLog: isLog})
 	}
 	return all
 }
@@ -147,10 +147,10 @@ func misplacedOf(img *image, logInUse string) (all []damage) {
 	names := img.names()
 	for i, name := range names {
 		isLog := name == logInUse
-		all = append(all, damage{kind: missing, file: name, isLog: isLog})
+		all = append(all, damage{Kind: missing, File: name, IsLog: isLog})
 		for _, with := range names[i+1:] {
 			if !bytes.Equal(img.Files[name], img.Files[with]) {
-				all = append(all, damage{kind: swapped, file: name, with: with})
+				all = append(all, damage{Kind: swapped, File: name, With: with})
 			}
 		}
 		seen := [][]byte{img.Files[name]}
@@ -158,7 +158,7 @@ func misplacedOf(img *image, logInUse string) (all []damage) {
 			content, ok := files[name]
 			if ok && !slices.ContainsFunc(seen, func(c []byte) bool { return bytes.Equal(c, content) }) {
 				seen = append(seen, content)
-				all = append(all, damage{kind: older, file: name, at: phase, isLog: isLog})
+				all = append(all, damage{Kind: older, File: name, At: phase, IsLog: isLog})
 			}
 		}
 	}

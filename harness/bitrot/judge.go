@@ -109,11 +109,11 @@ func (h *history) judge(a answers, d damage) (verdict, string) {
 // proves that it was complete. Sixteen bytes may be of two commits.
 func (h *history) couldBeTorn(j int, d damage) bool {
 	switch {
-	case d.kind == cut || d.kind == older:
-		return d.isLog && j >= h.logged() || j == h.last()-1
-	case d.kind == changed && d.way == copies:
+	case d.Kind == cut || d.Kind == older:
+		return d.IsLog && j >= h.logged() || j == h.last()-1
+	case d.Kind == changed && d.Way == copies:
 		return j >= h.last()-2
-	case d.kind == changed:
+	case d.Kind == changed:
 		return j == h.last()-1
 	}
 	return false

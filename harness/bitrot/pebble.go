@@ -17,12 +17,19 @@ func openPebbleHandling(dir string) (store, error) {
 }
 
 func pebbleWith(dir string, events *pebble.EventListener) (store, error) {
-	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatNewest, EventListener: events})
+	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatNewest, EventListener: events, Logger: quietPebble{}})
 	if err != nil {
 		return nil, err
 	}
 	return pebbleStore{db}, nil
 }
+
+// quietPebble tells nothing but why the process ends.
+type quietPebble struct{}
+
+func (quietPebble) Infof(string, ...any)           {}
+func (quietPebble) Errorf(string, ...any)          {}
+func (quietPebble) Fatalf(format string, a ...any) { pebble.DefaultLogger.Fatalf(format, a...) }
 
 func (s pebbleStore) Commit(ops []op) error {
 	b := s.db.NewBatch()

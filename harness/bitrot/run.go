@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/gob"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,7 +42,7 @@ func (r *runner) run() error {
 // runBatch runs cases in a process of their own, until all are done or one has ended the
 // process. It returns the number of the next case.
 func (r *runner) runBatch(from, to int) (next int, err error) {
-	c, err := r.start(r.kind, from, to)
+	c, err := r.start(r.kind, from, r.cases[from:to])
 	if err != nil {
 		return 0, err
 	}
@@ -95,7 +96,7 @@ func (r *runner) ending(c *process, hung bool) verdict {
 
 // count adds a verdict, and tells it if it is asked to.
 func (r *runner) count(i int, v verdict, why string) {
-	t := r.all.of(r.img, r.cases[i].isLog)
+	t := r.all.of(r.img, r.cases[i].IsLog)
 	t.Counts[v]++
 	t.Cases++
 	if r.verbose && v != harmless && v != detected {
@@ -125,11 +126,15 @@ type process struct {
 }
 
 // start begins a process under the limit of memory.
-func (s *settings) start(k engineKind, from, to int) (*process, error) {
+func (s *settings) start(k engineKind, from int, cases []damage) (*process, error) {
 	p := &process{stderr: new(endWriter)}
 	p.cmd = exec.Command("sh", "-c", `ulimit -v "$0" && exec "$@"`, fmt.Sprint(s.memory>>10), os.Args[0], "-child", "-engines", k.name,
-		"-dir", s.dir, "-seed", fmt.Sprint(s.seed), "-sample", fmt.Sprint(s.sample), fmt.Sprintf("-long=%v", s.long),
-		"-from", fmt.Sprint(from), "-to", fmt.Sprint(to))
+		"-dir", s.dir, "-seed", fmt.Sprint(s.seed), "-from", fmt.Sprint(from))
+	in := new(bytes.Buffer)
+	if err := gob.NewEncoder(in).Encode(cases); err != nil {
+		return nil, err
+	}
+	p.cmd.Stdin = in
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	p.out = out
