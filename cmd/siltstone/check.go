@@ -63,12 +63,10 @@ const checkReads = 4
 // of bytes of each read. A store that is too damaged to be opened has that fault alone.
 func (t *tool) checkStore(ctx context.Context, dir string, read func(n int)) (faults []error, bytes int64, err error) {
 	var total atomic.Int64
-	o := t.readOptions()
-	o.FS = countingFS{vfs.OS, func(n int) {
+	db, err := t.openRead(dir, countingFS{vfs.OS, func(n int) {
 		read(n)
 		total.Add(int64(n))
-	}}
-	db, err := openStore(dir, o)
+	}})
 	if err != nil {
 		if exitCode(err) == exitDamage {
 			return faultsOf(err), total.Load(), nil

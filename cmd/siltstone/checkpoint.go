@@ -31,10 +31,8 @@ space.`,
 func (t *tool) checkpoint(ctx context.Context, src, dst string) (err error) {
 	begin := time.Now()
 	p := t.progress("checkpoint", "B", storeBytes(src))
-	o := t.readOptions()
-	o.FS = countingFS{vfs.OS, p.Add}
 	err = func() (err error) {
-		db, err := openStore(src, o)
+		db, err := t.openRead(src, countingFS{vfs.OS, p.Add})
 		if err != nil {
 			return err
 		}

@@ -272,7 +272,7 @@ func (t *tool) deep(ctx context.Context, d *doctor, i *info) {
 	p.End()
 	switch {
 	case err != nil:
-		d.add(gradeWarn, "deep check", "close the store first, or make a checkpoint and examine that", "was not made: %v", err)
+		d.add(gradeWarn, "deep check", "make a checkpoint and examine that", "was not made: %v", err)
 	case len(faults) == 0:
 		d.add(gradeOK, "deep check", "", "%s read, no fault", size(read))
 	}

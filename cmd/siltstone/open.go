@@ -14,24 +14,40 @@ import (
 )
 
 // inUseAdvice says what to do when another process has the store.
-const inUseAdvice = "that process has to close the store first; info works beside it, and DB.Checkpoint in it makes a copy to look at"
+const inUseAdvice = "that process has to close the store first"
 
-// readOptions are those with which every command opens a store that it only reads.
-func (t *tool) readOptions() *siltstone.Options {
-	return &siltstone.Options{ReadOnly: true, MustExist: true, MemoryLimit: t.memory.bytes}
-}
-
-// openRead opens the store in dir for reading. Nothing in the directory is changed.
-func (t *tool) openRead(dir string) (*siltstone.DB, error) {
-	return openStore(dir, t.readOptions())
-}
-
-// refresh closes db and opens the store in dir anew, which shows what was written since.
-func (t *tool) refresh(_ context.Context, db *siltstone.DB, dir string) (*siltstone.DB, error) {
-	if err := db.Close(); err != nil {
-		return nil, err
+// openRead opens the store in dir for reading, through fs, beside a process that may be
+// writing to it: that one need not wait, nor be kept from starting. No file of the store
+// is changed. Where that cannot be, as on a file system that is mounted for reading, the
+// store is opened as one that nobody writes to.
+func (t *tool) openRead(dir string, fs vfs.FS) (*siltstone.DB, error) {
+	o := siltstone.Options{ReadOnly: true, Beside: true, MustExist: true, MemoryLimit: t.memory.bytes, FS: fs}
+	db, err := openStore(dir, &o)
+	if t.beside = err == nil || !besideRefused(err); t.beside {
+		return db, err
 	}
-	return t.openRead(dir)
+	o.Beside = false
+	return openStore(dir, &o)
+}
+
+// besideRefused reports whether an error is that of a place where nobody can read beside a
+// writer.
+func besideRefused(err error) bool {
+	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, vfs.ErrNoLink, errors.ErrUnsupported} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// refresh has db show what was written since it was opened by openRead. A store that is
+// not beside its writer has none, so that nothing was.
+func (t *tool) refresh(ctx context.Context, db *siltstone.DB) error {
+	if !t.beside {
+		return nil
+	}
+	return db.Refresh(ctx)
 }
 
 // openWrite opens the store in dir for writing, which must be there.
@@ -106,7 +122,7 @@ func (t *tool) space(db *siltstone.DB) (siltstone.ReadWriter, error) {
 // readStore opens the store in dir for reading, calls fn with it and with the keyspace of
 // the flag, and closes it.
 func (t *tool) readStore(dir string, fn func(*siltstone.DB, reading) error) (err error) {
-	db, err := t.openRead(dir)
+	db, err := t.openRead(dir, vfs.OS)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type tool struct {
 	out     *output
 	err     io.Writer
 	started bool // the command line was understood
+	beside  bool // the store that is read is open beside its writer
 }
 
 func newTool(in io.Reader, out, err io.Writer) *tool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/metrics"
+	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/spf13/cobra"
 )
 
@@ -40,15 +41,11 @@ is in the process that has it open: mount package debughttp there.`,
 }
 
 func (t *tool) stats(ctx context.Context, dir string, watch bool, every time.Duration) (err error) {
-	db, err := t.openRead(dir)
+	db, err := t.openRead(dir, vfs.OS)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if db != nil {
-			closing(db, &err)
-		}
-	}()
+	defer closing(db, &err)
 	for {
 		if err := t.showStats(db, watch); err != nil || !watch {
 			return err
@@ -58,7 +55,7 @@ func (t *tool) stats(ctx context.Context, dir string, watch bool, every time.Dur
 			return nil
 		case <-time.After(every):
 		}
-		if db, err = t.refresh(ctx, db, dir); err != nil {
+		if err = t.refresh(ctx, db); err != nil {
 			return err
 		}
 	}
