@@ -294,7 +294,7 @@ func TestCheckFindsTablesOfARunThatOverlap(t *testing.T) {
 	}
 	pinned := c.View.State
 	c.View.State = &readstate.State{
-		Gaps:    c.View.State.Gaps,
+		Gaps:    pinned.Gaps,
 		Mem:     pinned.Mem,
 		Version: &manifest.Version{Runs: []manifest.Run{{Age: one.Run, Level: one.Level, Tables: tables}}},
 	}
