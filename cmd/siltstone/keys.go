@@ -93,6 +93,9 @@ func (t *tool) keys(s reading, o keysOptions, choice typed.KeyOptions) error {
 		}
 		n++
 		if o.count {
+			if err := t.out.ctx.Err(); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := t.keyLine(k, o.long); err != nil {
@@ -114,8 +117,7 @@ func (t *tool) keys(s reading, o keysOptions, choice typed.KeyOptions) error {
 func (t *tool) keyLine(k typed.Key, long bool) error {
 	name := []byte(k.Name())
 	if !long && !t.json {
-		_, err := t.out.WriteString(t.format.show(name) + "\n")
-		return err
+		return t.out.row(nil, t.format.show(name))
 	}
 	kind, err := k.Type()
 	if errors.Is(err, siltstone.ErrNotFound) {

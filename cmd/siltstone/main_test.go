@@ -174,3 +174,23 @@ func TestEveryCommandHasHelpWithTwoExamples(t *testing.T) {
 	}
 	look(newTool(nil, io.Discard, io.Discard).root())
 }
+
+// TestEveryCommandIsInTheDocument looks for it in the table of docs/tool.md.
+func TestEveryCommandIsInTheDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/tool.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range newTool(nil, io.Discard, io.Discard).commands() {
+		all := cmd.Commands()
+		if len(all) == 0 {
+			all = []*cobra.Command{cmd}
+		}
+		for _, c := range all {
+			name := strings.TrimSpace(strings.TrimPrefix(c.CommandPath(), "siltstone"))
+			if !strings.Contains(string(text), "| `"+name) {
+				t.Errorf("docs/tool.md has no line of %s", name)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -82,12 +83,13 @@ func safe(text string) string {
 // output is standard output, and what is known of it.
 type output struct {
 	*bufio.Writer
-	width int // columns of the terminal; 0: it is none
+	ctx   context.Context // once it has ended no more lines are written
+	width int             // columns of the terminal; 0: it is none
 	line  jsonline.Object
 }
 
 func newOutput(w io.Writer) *output {
-	return &output{Writer: bufio.NewWriterSize(w, 64<<10), width: terminalWidth(w)}
+	return &output{Writer: bufio.NewWriterSize(w, 64<<10), ctx: context.Background(), width: terminalWidth(w)}
 }
 
 // terminalWidth returns the columns of the terminal that w is, 0 if it is none.
@@ -111,6 +113,9 @@ func (o *output) object() *jsonline.Object {
 
 // write writes the object that object returned.
 func (o *output) write() error {
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
 	_, err := o.Write(o.line.Line())
 	return err
 }
@@ -122,9 +127,13 @@ func (o *output) printf(format string, args ...any) {
 
 // row writes columns as one line of a loop that cannot know how wide later ones are. On a
 // terminal each column but the last is padded to its width and the line is cut at the
-// terminal's edge; elsewhere tabs stand between the columns and nothing is cut.
+// terminal's edge; elsewhere tabs stand between the columns and nothing is cut, nor is a
+// single column, which somebody may want to copy. After an interrupt it is the error of that.
 func (o *output) row(widths []int, columns ...string) error {
-	if o.width == 0 {
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
+	if o.width == 0 || len(columns) == 1 {
 		_, err := o.WriteString(strings.Join(columns, "\t") + "\n")
 		return err
 	}

@@ -55,7 +55,9 @@ how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
-		PersistentPreRun: func(*cobra.Command, []string) { t.started = true },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			t.started, t.out.ctx = true, cmd.Context()
+		},
 	}
 	root.SetOut(t.out)
 	root.SetErr(t.err)
