@@ -47,15 +47,17 @@ func (s *Section) validate(c *Change, v *validation) (err error) {
 // sequence since and the sequence visible now, which it returns. It may read tables.
 // Sources whose largest sequence is not above since are not asked.
 func (s *Section) validateSince(c *Change, since base.SeqNum) (checked base.SeqNum, err error) {
+	// Asked first, pinned second: the state has all that is visible. The other way round
+	// a change could enter a memtable that only the next state has, and count as checked.
+	checked = s.Visible()
+	if checked == since {
+		return checked, nil
+	}
 	rs, n := s.states.Pin()
 	if rs == nil {
 		return 0, base.ErrClosed
 	}
 	defer s.states.Unpin(rs, n)
-	checked = s.Visible()
-	if checked == since {
-		return checked, nil
-	}
 	if err := changedInMemory(rs, c.Reads, since); err != nil {
 		return 0, err
 	}
