@@ -18,7 +18,7 @@ const (
 	// patience is the time, the bubble's, for which no client may go on.
 	patience = 3 * time.Minute
 	// mostSteps is how many steps a schedule may have.
-	mostSteps = 3_000_000
+	mostSteps = 300_000
 	// traceKept is how many of the last steps are told of a schedule that failed.
 	traceKept = 60
 )
