@@ -225,9 +225,16 @@ func transfers(w *world) {
 	w.end()
 }
 
-// counting is Updates of one counter, each of which begins a new memtable.
+// counting is Updates of one counter, each of which begins a new memtable, and calls that
+// are a transaction of their own.
 func counting(w *world) {
 	const clients, each = 3, 4
+	w.client("incr", func() {
+		for range each {
+			_, err := w.db.String("n").Incr(1)
+			must("incr", err)
+		}
+	})
 	for c := range clients {
 		w.client(fmt.Sprint("count", c), func() {
 			for range each {
@@ -246,8 +253,8 @@ func counting(w *world) {
 		})
 	}
 	w.mix()
-	if v := w.get("n"); v != fmt.Sprint(clients*each) {
-		point.Fail("%d increments gave %s", clients*each, v)
+	if v := w.get("n"); v != fmt.Sprint((clients+1)*each) {
+		point.Fail("%d increments gave %s", (clients+1)*each, v)
 	}
 	w.end()
 }

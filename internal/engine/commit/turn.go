@@ -69,18 +69,16 @@ func (s *Section) BeginTurn(ctx context.Context, d time.Duration) (*Turn, error)
 	case <-s.life.Quit():
 		return nil, base.ErrClosed
 	}
-	t := &Turn{turns: g, until: time.Now().Add(d), done: make(chan struct{}), thaw: s.clock.Freeze(), goroutine: me}
+	t := &Turn{turns: g, done: make(chan struct{}), thaw: s.clock.Freeze(), goroutine: me}
+	s.mu.Lock()
+	t.until = time.Now().Add(d)
+	g.now.Store(t)
+	s.mu.Unlock()
+	// Begun when others can see the turn: one that ended before that would be seen for ever.
 	t.timer = time.AfterFunc(d, func() {
 		t.overtaken.Store(true) // time goes on, and may overtake the attempt
 		t.end()
 	})
-	s.mu.Lock()
-	select {
-	case <-t.done: // a long wait for the section has used it up
-	default:
-		g.now.Store(t)
-	}
-	s.mu.Unlock()
 	return t, nil
 }
 
