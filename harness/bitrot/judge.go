@@ -32,6 +32,10 @@ type answers struct {
 	order error             // a scan out of order
 }
 
+// enoughErrors is how many keys may fail before the others are left to the scan: an engine
+// may take its time over each error.
+const enoughErrors = 10
+
 // ask opens the store in dir and reads all of it.
 func ask(k engineKind, dir string, h *history) (a answers) {
 	a.got, a.seen = map[string]string{}, map[string]string{}
@@ -40,10 +44,15 @@ func ask(k engineKind, dir string, h *history) (a answers) {
 		a.err = err
 		return a
 	}
+	failed := 0
 	for i := range keys + 10 { // ten that never were
+		if failed == enoughErrors {
+			break
+		}
 		v, found, err := s.Get(keyOf(i))
 		if err != nil {
 			a.err = errors.Join(a.err, err)
+			failed++
 		} else if found {
 			a.got[keyOf(i)] = v
 		}
