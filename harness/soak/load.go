@@ -93,7 +93,7 @@ func (l *load) verify() error {
 		}
 	}
 	if err := l.db.Check(context.Background()); err != nil {
-		return fmt.Errorf("Check: %w", err)
+		return fmt.Errorf("check of the store: %w", err)
 	}
 	return nil
 }

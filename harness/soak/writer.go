@@ -217,7 +217,7 @@ func (w *writer) look(i int) error {
 func (w *writer) lookTimed(i int) error {
 	it := w.timed[i]
 	var v []byte
-	return it.ends(fmt.Sprintf("%s", w.timedKey(i)), func() (bool, error) {
+	return it.ends(string(w.timedKey(i)), func() (bool, error) {
 		var err error
 		if v, err = w.db.Get(w.timedKey(i)); err == nil && !bytes.Equal(v, w.value(it.turn)) {
 			return true, fmt.Errorf("%s has not its value of turn %d", w.timedKey(i), it.turn)
