@@ -92,8 +92,8 @@ var mends = []mend{
 	}, {
 		name: "a-read-point-is-chosen-and-registered", scenario: "transfers",
 		why: "a merge drops what a snapshot reads that was chosen and is not registered",
-		changes: []change{{"internal/engine/readstate/points.go", "\tp.mu.Lock()\n\tdefer p.mu.Unlock()\n\tr := &Point{Seq: p.Visible()}\n",
-			"\tr := &Point{Seq: p.Visible()}\n\tp.mu.Lock()\n\tdefer p.mu.Unlock()\n"}},
+		changes: []change{{"internal/engine/readstate/points.go", "\tp.mu.Lock()\n\tdefer p.mu.Unlock()\n\treturn p.registerLocked(p.Visible())\n",
+			"\tseq := p.Visible()\n\tp.mu.Lock()\n\tdefer p.mu.Unlock()\n\treturn p.registerLocked(seq)\n"}},
 	}, {
 		name: "a-log-is-synced-before-its-successor", scenario: "lostsync",
 		why:     "a failure of the log is forgotten by the next group",
