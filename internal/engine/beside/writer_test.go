@@ -183,7 +183,7 @@ func TestReadersBesideABusyWriterFindOneCommitsStateEach(t *testing.T) {
 	end, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- writeOn(w, 2, end, func(n int) { returned.Store(int64(n)) }) }()
 	shared := reader(t, mem)
-	times := many(30, 200, 3000)
+	times := many(30, 200, 1500)
 	err := several(4, func(i int) error {
 		if i < 2 {
 			return refreshes(shared, times, &returned)
