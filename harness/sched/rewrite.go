@@ -261,7 +261,7 @@ func waits(s ast.Stmt) (found bool) {
 // sharing are the methods of locks, atomics and conditions, by their names, with their
 // number of arguments.
 var sharing = map[string]int{
-	"Lock": 0, "RLock": 0, "TryLock": 0, "Load": 0, "Store": 1, "Swap": 1, "CompareAndSwap": 2, "Broadcast": 0,
+	"Lock": 0, "RLock": 0, "TryLock": 0, "Load": 0, "Store": 1, "Add": 1, "Swap": 1, "CompareAndSwap": 2, "Broadcast": 0,
 }
 
 // shared reports whether a statement itself, not what is nested in it, looks at what

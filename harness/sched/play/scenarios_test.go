@@ -15,6 +15,7 @@ var scenarios = map[string]func(w *world){
 	"batches":    batches,
 	"large":      large,
 	"transfers":  transfers,
+	"reading":    reading,
 	"counting":   counting,
 	"turn":       turn,
 	"nested":     nested,
@@ -222,6 +223,64 @@ func transfers(w *world) {
 	total(w.db.Scan)
 	w.again()
 	total(w.db.Scan)
+	w.end()
+}
+
+// reading is snapshots and single reads of keys that are always there, beside writes of
+// them and what flushes and merges let go of.
+func reading(w *world) {
+	const keys = 4
+	put := func(n int) {
+		var b siltstone.Batch
+		for i := range keys {
+			b.Put(key("k%d", i), key("%04d%80d", n, 0))
+		}
+		must("batch", w.db.Apply(&b, siltstone.DefaultDurability))
+	}
+	number := func(db reader, i int) int {
+		v, err := db.Get(key("k%d", i))
+		must("a key that is always there", err)
+		n, err := strconv.Atoi(string(v[:4]))
+		must("number", err)
+		return n
+	}
+	put(0)
+	w.client("write", func() {
+		for i := range 8 {
+			put(i + 1)
+		}
+	})
+	for c := range 3 {
+		w.client(fmt.Sprint("get", c), func() {
+			last := 0
+			for i := range 8 {
+				n := number(w.db, i%keys)
+				if n < last {
+					point.Fail("a read shows %d after %d", n, last)
+				}
+				last = n
+			}
+		})
+	}
+	w.client("snapshot", func() {
+		for range 4 {
+			s, err := w.db.NewSnapshot()
+			must("snapshot", err)
+			n := number(s, 0)
+			for i := range 2 * keys {
+				if m := number(s, i%keys); m != n {
+					point.Fail("a snapshot shows %d, and %d", n, m)
+				}
+			}
+			s.Close()
+		}
+	})
+	w.client("compact", func() {
+		for range 3 {
+			must("compact", w.db.Compact(ctx, siltstone.Range{}))
+		}
+	})
+	w.mix()
 	w.end()
 }
 

@@ -22,8 +22,10 @@ const mostLost = 2
 // validate is the outer phase of a commit's validation. It may take long; it holds
 // no lock.
 func (s *Section) validate(c *Change, v *validation) (err error) {
-	if c.State != nil && v.watch == nil {
-		return nil // the state it read answers for what came before
+	// The state that it read answers for what came before, but for a change that was
+	// flushed before it was visible.
+	if c.State != nil && v.watch == nil && c.State.TableSeq <= v.checked {
+		return nil
 	}
 	for {
 		if v.watch == nil || !v.watch.begun {

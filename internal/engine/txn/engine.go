@@ -133,30 +133,16 @@ func (e *Engine) beginCall(t *Txn, ks *keyspace.Space, write bool, attempt int) 
 		t.begin(e, ks, rs, point.Seq, point.Now, write)
 		t.point = point
 	} else {
-		rs, n, seq := e.pin()
+		// Pinned first: what is visible may be more than the state has. If the call
+		// writes its commit is refused unless the state is still the current one.
+		rs, n := e.states.Pin()
 		if rs == nil {
 			return base.ErrClosed
 		}
-		t.begin(e, ks, rs, seq, 0, write)
+		t.begin(e, ks, rs, e.section.Visible(), 0, write)
 		t.stripe, t.pinned = n, true
 	}
 	return ks.ReadableAt(t.view.Seq)
-}
-
-// pin pins the current state and returns the sequence at which a call reads it; nil after
-// Close. All that is visible then is in the state: a change that began a memtable between
-// the two would count as read, and was not.
-func (e *Engine) pin() (rs *readstate.State, stripe int, seq base.SeqNum) {
-	for {
-		if rs, stripe = e.states.Pin(); rs == nil {
-			return nil, 0, 0
-		}
-		seq = e.section.Visible()
-		if e.states.Current.Load() == rs {
-			return rs, stripe, seq
-		}
-		e.states.Unpin(rs, stripe)
-	}
 }
 
 // BeginRead begins the transaction of a call that reads a pinned state at seq and
