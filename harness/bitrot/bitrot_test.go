@@ -6,6 +6,24 @@ import (
 	"testing"
 )
 
+func TestAnEarlierFormOfTheWholeStoreIsNoDamage(t *testing.T) {
+	for n, want := range map[int]int{1: 0, 2: 2} {
+		now, before := map[string][]byte{}, map[string][]byte{}
+		for i := range n {
+			now[keyOf(i)], before[keyOf(i)] = []byte(keyOf(i)+" now"), []byte(keyOf(i)+" before")
+		}
+		got := 0
+		for _, d := range misplacedOf(&image{Engine: "bbolt", Files: now, Older: []map[string][]byte{before}}, "") {
+			if d.Kind == older {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("a store of %d files has %d cases of an older file, want %d", n, got, want)
+		}
+	}
+}
+
 func TestEachAnswerHasItsVerdict(t *testing.T) {
 	h := newHistory(1)
 	last := h.states[h.last()]

@@ -142,7 +142,8 @@ func cutsOf(name string, content []byte, isLog bool) (all []damage) {
 }
 
 // misplacedOf returns every file missing, each pair swapped, and every file as it was
-// after each earlier phase. What is swapped, or put back, differs.
+// after each earlier phase. What is swapped, or put back, differs. The earlier form of a
+// store of one file is a sound store: nothing is damaged.
 func misplacedOf(img *image, logInUse string) (all []damage) {
 	names := img.names()
 	for i, name := range names {
@@ -152,6 +153,9 @@ func misplacedOf(img *image, logInUse string) (all []damage) {
 			if !bytes.Equal(img.Files[name], img.Files[with]) {
 				all = append(all, damage{Kind: swapped, File: name, With: with})
 			}
+		}
+		if len(names) == 1 {
+			continue
 		}
 		seen := [][]byte{img.Files[name]}
 		for phase, files := range img.Older {
