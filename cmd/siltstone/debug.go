@@ -163,3 +163,37 @@ func (t *tool) damaged(err error) error {
 	t.out.printf("damage: %s\n", safe(err.Error()))
 	return nil
 }
+
+// drawnRecord is a record of a table, or a change in a log.
+type drawnRecord struct {
+	seq    uint64
+	attr   base.Attr
+	key    []byte
+	value  int   // bytes
+	expiry int64 // in milliseconds; 0: none
+}
+
+// drawRecord writes a line for a record. row is its key as it is shown.
+func (t *tool) drawRecord(part string, r drawnRecord, row string) error {
+	if t.json {
+		j := t.out.object()
+		j.Text("part", part)
+		j.Uint("sequence", r.seq)
+		j.Text("kind", kindText(r.attr))
+		j.Bytes("key", r.key)
+		j.Text("row", row)
+		j.Int("value_bytes", int64(r.value))
+		if r.expiry != 0 {
+			j.Int("expires", r.expiry)
+		}
+		return t.out.write()
+	}
+	bytes := size(r.value)
+	if r.attr.Kind() != base.KindPut {
+		bytes = "-"
+	}
+	if r.expiry != 0 {
+		row += ", expires " + millis(r.expiry)
+	}
+	return t.out.row([]int{12, 12, 9}, "  "+strconv.FormatUint(r.seq, 10), kindText(r.attr), bytes, row)
+}

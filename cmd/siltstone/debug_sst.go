@@ -260,24 +260,7 @@ func (d *sstDrawing) block(from, to int64, first []byte) error {
 }
 
 func (d *sstDrawing) record(e *iterator.Entry) error {
-	what, row := kindText(e.Attr), d.t.row(e.Key)
-	if d.t.json {
-		j := d.t.out.object()
-		j.Text("part", "record")
-		j.Uint("sequence", uint64(e.Seq))
-		j.Text("kind", what)
-		j.Bytes("key", e.Key)
-		j.Text("row", row)
-		j.Int("value_bytes", int64(len(e.Value)))
-		if e.Expiry != 0 {
-			j.Int("expires", e.Expiry)
-		}
-		return d.t.out.write()
-	}
-	if e.Expiry != 0 {
-		row += ", expires " + millis(e.Expiry)
-	}
-	return d.t.out.row([]int{12, 12, 9}, "  "+strconv.FormatUint(uint64(e.Seq), 10), what, size(len(e.Value)), row)
+	return d.t.drawRecord("record", drawnRecord{uint64(e.Seq), e.Attr, e.Key, len(e.Value), e.Expiry}, d.t.row(e.Key))
 }
 
 func (d *sstDrawing) tombstone(start, end []byte, seq uint64) error {

@@ -192,31 +192,11 @@ func (d *walDrawing) ops(f wal.Frame, payload []byte) error {
 }
 
 func (d *walDrawing) op(seq uint64, op record.Op) error {
-	what, row := kindText(op.Attr), d.t.row(op.Key)
+	row := d.t.row(op.Key)
 	if op.Attr.Kind() == base.KindRangeDelete {
 		row += " to " + d.t.row(op.Value)
 	}
-	if d.t.json {
-		j := d.t.out.object()
-		j.Text("part", "change")
-		j.Uint("sequence", seq)
-		j.Text("kind", what)
-		j.Bytes("key", op.Key)
-		j.Text("row", row)
-		j.Int("value_bytes", int64(len(op.Value)))
-		if op.Expiry != 0 {
-			j.Int("expires", op.Expiry)
-		}
-		return d.t.out.write()
-	}
-	bytes := size(len(op.Value))
-	if op.Attr.Kind() != base.KindPut {
-		bytes = "-"
-	}
-	if op.Expiry != 0 {
-		row += ", expires " + millis(op.Expiry)
-	}
-	return d.t.out.row([]int{12, 12, 9}, "  "+strconv.FormatUint(seq, 10), what, bytes, row)
+	return d.t.drawRecord("change", drawnRecord{seq, op.Attr, op.Key, len(op.Value), op.Expiry}, row)
 }
 
 // end says how the file ends.

@@ -91,6 +91,13 @@ var mends = []mend{
 		changes: []change{{"internal/engine/readstate/following.go",
 			"\tp := s.Points.Register()\n\trs := s.Hold()\n", "\trs := s.Hold()\n\tp := s.Points.Register()\n"}},
 	}, {
+		name: "a-turn-that-has-ended-is-not-put", scenario: "counting",
+		why: "an Update that nobody nested is told ErrNested",
+		changes: []change{
+			{"internal/engine/commit/turn.go", "\tg.now.Store(t)\n\ts.mu.Unlock()\n", "\ts.mu.Unlock()\n"},
+			{"internal/engine/commit/turn.go", "\t\tt.end()\n\t})\n\treturn t, nil\n", "\t\tt.end()\n\t})\n\ts.mu.Lock()\n\tg.now.Store(t)\n\ts.mu.Unlock()\n\treturn t, nil\n"},
+		},
+	}, {
 		name: "what-was-flushed-unseen-is-asked-for", scenario: "counting",
 		why:     "a call whose state has a table with what was not visible yet validates for ever",
 		changes: []change{{"internal/engine/commit/validate.go", ` && c.State.TableSeq <= v.checked {`, ` {`}},
