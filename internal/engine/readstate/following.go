@@ -1,7 +1,5 @@
 package readstate
 
-import "github.com/siltstonedb/siltstone/internal/invariants"
-
 // Prepare returns a state with the parts that fill gives it. It is held, and not the
 // current one yet: the caller calls Install, or Drop.
 func (s *States) Prepare(fill func(rs *State)) *State {
@@ -9,14 +7,9 @@ func (s *States) Prepare(fill func(rs *State)) *State {
 	defer s.mu.Unlock()
 	rs := s.newState()
 	fill(rs)
-	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
 	rs.retired.Store(true)
 	rs.Holders.Store(1)
-	s.alive[rs] = struct{}{}
-	rs.EachMem(func(m *Mem) { m.refs++ })
-	if invariants.Enabled {
-		s.checkLocked(rs)
-	}
+	s.addLocked(rs)
 	return rs
 }
 
@@ -24,17 +17,10 @@ func (s *States) Prepare(fill func(rs *State)) *State {
 // not being closed.
 func (s *States) Install(rs *State) {
 	s.mu.Lock()
-	old := s.Current.Load()
 	rs.retired.Store(false)
-	s.Current.Store(rs)
-	if old != nil && s.Points.Clock != nil {
-		old.until = s.Points.Clock.Now()
-	}
+	old := s.replaceLocked(rs)
 	s.mu.Unlock()
-	if old != nil {
-		old.retired.Store(true)
-		s.tryEnd(old)
-	}
+	s.retire(old)
 	s.Drop(rs)
 }
 

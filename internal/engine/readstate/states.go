@@ -127,17 +127,35 @@ func (s *States) Publish(edit func(rs *State)) {
 		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
 	}
 	edit(next)
-	next.Runs, next.TableSeq = s.Tables.acquire(next.Version)
-	s.alive[next] = struct{}{}
-	next.EachMem(func(m *Mem) { m.refs++ })
+	s.addLocked(next)
+	s.replaceLocked(next)
+	s.mu.Unlock()
+	s.retire(old)
+}
+
+// addLocked makes a state, whose version and memtables are set, one that is alive.
+func (s *States) addLocked(rs *State) {
+	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
+	s.alive[rs] = struct{}{}
+	rs.EachMem(func(m *Mem) { m.refs++ })
 	if invariants.Enabled {
-		s.checkLocked(next)
+		s.checkLocked(rs)
 	}
+}
+
+// replaceLocked makes a state the current one and returns the one before, which the
+// caller retires without the lock.
+func (s *States) replaceLocked(next *State) (old *State) {
+	old = s.Current.Load()
 	s.Current.Store(next)
 	if old != nil && s.Points.Clock != nil {
 		old.until = s.Points.Clock.Now()
 	}
-	s.mu.Unlock()
+	return old
+}
+
+// retire says that a state is not the current one any more; nil is none.
+func (s *States) retire(old *State) {
 	if old != nil {
 		old.retired.Store(true)
 		s.tryEnd(old)
