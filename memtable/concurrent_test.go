@@ -58,7 +58,11 @@ func (h *history) newest(key string, v base.SeqNum) base.SeqNum {
 
 func TestReadersBesideTheWriterSeeExactlyWhatIsVisible(t *testing.T) {
 	r := newSeed(t)
-	h := newHistory(r, 20_000, 3000)
+	writes := 20_000
+	if testing.Short() {
+		writes = 6000
+	}
+	h := newHistory(r, writes, 3000)
 	table := New(32 << 20)
 	var visible atomic.Uint64
 	var done atomic.Bool
