@@ -250,7 +250,7 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 				op.Range = userRange(prefix, o.Key, o.Value)
 			default:
 				op.Key, op.Value = key[1:], o.Value
-				op.TTL = time.Duration(o.Expiry) * time.Millisecond
+				op.TTL = time.Duration(min(o.Expiry, int64(NoTTL/time.Millisecond))) * time.Millisecond
 			}
 			if !yield(op, nil) {
 				return

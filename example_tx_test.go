@@ -396,6 +396,32 @@ func ExampleBatch_Ops() {
 	// delete [a, c)
 }
 
+// A batch travels as bytes: over a network, or in a queue, to be applied elsewhere.
+func ExampleDB_ReadBatch() {
+	here, there := open(), open()
+	defer here.Close()
+	defer there.Close()
+
+	var b siltstone.Batch
+	b.Put([]byte("apple"), []byte("red"))
+	b.PutTTL([]byte("offer"), []byte("two for one"), time.Hour)
+	sent, err := b.MarshalBinary()
+	check(err)
+
+	received, err := there.ReadBatch(sent)
+	check(err)
+	check(there.Apply(received, siltstone.DefaultDurability))
+	value, err := there.Get([]byte("apple"))
+	fmt.Printf("%s %v\n", value, err)
+
+	sent[7] ^= 1
+	_, err = there.ReadBatch(sent)
+	fmt.Println(err)
+	// Output:
+	// red <nil>
+	// siltstone: corruption in batch at offset 0: the checksum differs
+}
+
 func ExampleDB_CreateKeyspace() {
 	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
 	if err != nil {

@@ -1,6 +1,7 @@
 package siltstone_test
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -474,4 +475,63 @@ func (s *testStore) wantHash(name string, n int) {
 	if seen != n {
 		s.t.Errorf("%s shows %d fields, want %d", name, seen, n)
 	}
+}
+
+// TestABatchReadFromItsBytesChangesAnotherStoreAsThisOne: names stand for numbers, and a
+// name that is not there is an error. Bytes that are cut or changed are none.
+func TestABatchReadFromItsBytesChangesAnotherStoreAsThisOne(t *testing.T) {
+	here, there := newStore(t), newStore(t)
+	for _, name := range []string{"spare", "b", "a"} { // numbers differ between the stores
+		here.keyspace(name)
+	}
+	var b siltstone.Batch
+	b.Put([]byte("k"), []byte("v"))
+	b.In(here.keyspace("a")).Put([]byte("k"), []byte("of a"))
+	b.In(here.keyspace("b")).PutTTL([]byte("k"), nil, siltstone.NoTTL-1)
+	b.In(here.keyspace("b")).Delete([]byte("gone"))
+	b.In(here.keyspace("a")).DeleteRange(siltstone.Range{Upper: []byte("j")})
+	b.DeleteRange(siltstone.Range{})
+	b.DeleteRange(siltstone.Range{Lower: []byte("x")})
+	data, err := b.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := there.ReadBatch(data); !errors.Is(err, siltstone.ErrNotFound) {
+		t.Fatalf("without the keyspaces: %v", err)
+	}
+	there.keyspace("a")
+	there.keyspace("b")
+	read, err := there.ReadBatch(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := opsOf(read), opsOf(&b); got != want {
+		t.Fatalf("read\n%swant\n%s", got, want)
+	}
+	if err := there.Apply(read, siltstone.DefaultDurability); err != nil {
+		t.Fatal(err)
+	}
+	for i := range data {
+		if _, err := there.ReadBatch(data[:i]); !errors.Is(err, siltstone.ErrCorruption) {
+			t.Fatalf("cut to %d bytes: %v", i, err)
+		}
+		data[i] ^= 1
+		if _, err := there.ReadBatch(data); !errors.Is(err, siltstone.ErrCorruption) {
+			t.Fatalf("byte %d changed: %v", i, err)
+		}
+		data[i] ^= 1
+	}
+	b.Put(nil, nil)
+	if _, err := b.MarshalBinary(); !errors.Is(err, siltstone.ErrEmptyKey) {
+		t.Fatalf("of a batch with a mistake: %v", err)
+	}
+}
+
+// opsOf writes the operations of b down.
+func opsOf(b *siltstone.Batch) string {
+	var out strings.Builder
+	for op, err := range b.Ops() {
+		fmt.Fprintf(&out, "%d %s %q=%q %v %q %v\n", op.Kind, op.Keyspace, op.Key, op.Value, op.TTL, op.Range, err)
+	}
+	return out.String()
 }

@@ -2,9 +2,12 @@ package fuzz
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -40,7 +43,7 @@ func fillBatch(in []byte) *siltstone.Batch {
 func show(b *siltstone.Batch) string {
 	var out bytes.Buffer
 	for op, err := range b.Ops() {
-		fmt.Fprintf(&out, "%d %q=%q %v %q..%q %v\n", op.Kind, op.Key, op.Value, op.TTL, op.Range.Lower, op.Range.Upper, err)
+		fmt.Fprintf(&out, "%d %s %q=%q %v %q..%q %v\n", op.Kind, op.Keyspace, op.Key, op.Value, op.TTL, op.Range.Lower, op.Range.Upper, err)
 	}
 	return out.String()
 }
@@ -129,6 +132,50 @@ func FuzzBatchOp(f *testing.F) {
 				t.Fatalf("%+v encodes and decodes to %+v, %v", o, again, err)
 			}
 			in = in[n:]
+		}
+	})
+}
+
+// FuzzReadBatch reads any bytes as a batch, with the checksum put right: what is read
+// is written again as the same batch, and nothing panics.
+func FuzzReadBatch(f *testing.F) {
+	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { db.Close() })
+	ks, err := db.CreateKeyspace("named")
+	if err != nil {
+		f.Fatal(err)
+	}
+	b := fillBatch([]byte("\x00\x01\x01ab\x01\x02\x00cd\x02\x01\x00a\x03\x01\x01az"))
+	b.In(ks).PutTTL([]byte("k"), []byte("v"), siltstone.NoTTL-1)
+	data, err := b.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(data[:len(data)-9])
+	f.Add([]byte("SBAT\x01\x00\x01\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7f"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if _, err := db.ReadBatch(in); err != nil && len(in) > 8 {
+			in = in[:len(in)-8]
+		}
+		in = binary.LittleEndian.AppendUint64(in[:len(in):len(in)], xxhash.Sum64(in))
+		read, err := db.ReadBatch(in)
+		if err != nil {
+			return
+		}
+		again, err := read.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		twice, err := db.ReadBatch(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if show(read) != show(twice) {
+			t.Fatalf("read\n%swritten and read again\n%s", show(read), show(twice))
 		}
 	})
 }

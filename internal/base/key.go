@@ -172,3 +172,6 @@ func Successor(prefix []byte) []byte {
 
 // HashRow returns the hash that memtables, filters and blocks know a row by.
 func HashRow(row []byte) uint64 { return xxhash.Sum64(row) }
+
+// Checksum returns the checksum of bytes that leave the process.
+func Checksum(data []byte) uint64 { return xxhash.Sum64(data) }
