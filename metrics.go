@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/metrics"
 )
@@ -83,26 +84,37 @@ func measure(rs *readstate.State, m *metrics.Metrics) {
 	}
 }
 
-// diskMetrics measures the store's files; those of live tables are known.
+// diskMetrics measures the store's files; those of live tables are known. A reader beside
+// the writer has the tables that it reads in a directory of its own, and what else there
+// is in the writer's.
 func (db *DB) diskMetrics(tables int64, v *manifest.Version) metrics.Disk {
 	m := metrics.Disk{Tables: tables, Free: db.dir.Free()}
 	live := map[base.FileNum]bool{}
 	for _, t := range v.AllTables() {
 		live[t.Num] = true
 	}
-	names, err := db.dir.FS.List(db.dir.Path)
+	obsolete := func(num base.FileNum) bool { return !live[num] }
+	if r := db.reader(); r != nil {
+		addFiles(r.Store(), &m, func(base.FileNum) bool { return false })
+	}
+	addFiles(db.dir, &m, obsolete)
+	return m
+}
+
+// addFiles adds the sizes of the files in d to m: those of tables if they are obsolete.
+func addFiles(d storedir.Dir, m *metrics.Disk, obsolete func(base.FileNum) bool) {
+	names, err := d.FS.List(d.Path)
 	if err != nil {
-		return m
+		return
 	}
 	for _, name := range names {
 		kind, num := base.ParseFilename(name)
 		into := map[base.FileType]*int64{base.FileTable: &m.Obsolete, base.FileLog: &m.Logs, base.FileManifest: &m.Manifest, base.FileBallast: &m.Ballast}[kind]
-		if into == nil || kind == base.FileTable && live[num] {
+		if into == nil || kind == base.FileTable && !obsolete(num) {
 			continue
 		}
-		if st, err := db.dir.FS.Stat(db.dir.Join(name)); err == nil { // it may be gone by now
+		if st, err := d.FS.Stat(d.Join(name)); err == nil { // it may be gone by now
 			*into += st.Size()
 		}
 	}
-	return m
 }
