@@ -30,7 +30,7 @@ file and offset. Nothing is changed. The exit code is 4 if there is a fault.`,
 
 func (t *tool) check(ctx context.Context, dir string) (err error) {
 	begin := time.Now()
-	p := t.progress("check", "B", checkReads*storeBytes(dir))
+	p := t.progress("check", "B", t.checkBytes(dir))
 	faults, read, err := t.checkStore(ctx, dir, p.Add)
 	p.End()
 	if err != nil {
@@ -55,9 +55,16 @@ func (t *tool) check(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// checkReads is about how often Check reads a table: for its digest, its blocks, the order
-// among tables, and the collections.
-const checkReads = 4
+// checkBytes returns about how many bytes Check reads of the store in dir. It goes four
+// times over the tables: for their digests, past the cache; for the order among them; and
+// twice for the collections. The last two find again what the cache has kept of the one
+// before, which has about seven tenths of the memory limit. It reads the logs twice. Large
+// sorted sets are read once more, which cannot be told from outside.
+func (t *tool) checkBytes(dir string) int64 {
+	tables, logs := storeBytes(dir)
+	kept := min(tables, t.memory.bytes/10*7)
+	return 2*tables + 2*(tables-kept) + 2*logs
+}
 
 // checkStore reads the whole store and returns its faults; read is called with the number
 // of bytes of each read. A store that is too damaged to be opened has that fault alone.
@@ -121,16 +128,20 @@ func writeFault(text func(name, s string), number func(name string, n int64), er
 	text("error", err.Error())
 }
 
-// storeBytes returns the bytes of a store's tables and logs, 0 if they cannot be listed.
-func storeBytes(dir string) (n int64) {
+// storeBytes returns the bytes of a store's tables and of its logs, 0 if they cannot be
+// listed.
+func storeBytes(dir string) (tables, logs int64) {
 	kinds, err := listFiles(dir)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for _, k := range kinds {
-		if k.Kind == "tables" || k.Kind == "logs" {
-			n += k.Bytes
+		switch k.Kind {
+		case "tables":
+			tables += k.Bytes
+		case "logs":
+			logs += k.Bytes
 		}
 	}
-	return n
+	return tables, logs
 }

@@ -30,7 +30,8 @@ space.`,
 
 func (t *tool) checkpoint(ctx context.Context, src, dst string) (err error) {
 	begin := time.Now()
-	p := t.progress("checkpoint", "B", storeBytes(src))
+	tables, logs := storeBytes(src)
+	p := t.progress("checkpoint", "B", tables+logs)
 	err = func() (err error) {
 		db, err := t.openRead(src, countingFS{vfs.OS, p.Add})
 		if err != nil {
@@ -46,13 +47,13 @@ func (t *tool) checkpoint(ctx context.Context, src, dst string) (err error) {
 	if err != nil {
 		return err
 	}
-	bytes := storeBytes(dst)
+	tables, logs = storeBytes(dst)
 	if t.json {
 		j := t.out.object()
 		j.Text("dir", dst)
-		j.Int("bytes", bytes)
+		j.Int("bytes", tables+logs)
 		return t.out.write()
 	}
-	t.out.printf("%s: %s in %s\n", dst, size(bytes), lasting(time.Since(begin)))
+	t.out.printf("%s: %s in %s\n", dst, size(tables+logs), lasting(time.Since(begin)))
 	return nil
 }

@@ -267,7 +267,7 @@ func (d *doctor) limits(i *info) {
 
 // deep reads the whole store.
 func (t *tool) deep(ctx context.Context, d *doctor, i *info) {
-	p := t.progress("check", "B", checkReads*storeBytes(i.Dir))
+	p := t.progress("check", "B", t.checkBytes(i.Dir))
 	faults, read, err := t.checkStore(ctx, i.Dir, p.Add)
 	p.End()
 	switch {

@@ -81,7 +81,8 @@ func (p *progress) run() {
 }
 
 // progressText returns the line of a report: what was done, the share, the rate, and the
-// time that is left at that rate.
+// time that is left at that rate. The total may be an estimate: once more is done there is
+// no share and no time left.
 func progressText(what, unit string, done, total int64, took time.Duration) string {
 	amount := func(n int64) string {
 		if unit == "B" {
@@ -90,10 +91,10 @@ func progressText(what, unit string, done, total int64, took time.Duration) stri
 		return counted(n, unit)
 	}
 	rate := float64(done) / max(took.Seconds(), 0.001)
-	if total <= 0 {
+	if total <= 0 || done > total {
 		return fmt.Sprintf("%s: %s, %s/s, %s", what, amount(done), amount(int64(rate)), lasting(took.Round(time.Second)))
 	}
-	share := min(1, float64(done)/float64(total))
+	share := float64(done) / float64(total)
 	line := fmt.Sprintf("%s: %3.0f%% of %s, %s/s", what, 100*share, amount(total), amount(int64(rate)))
 	if rate > 0 && done < total {
 		left := time.Duration(float64(total-done) / rate * float64(time.Second))

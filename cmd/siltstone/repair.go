@@ -30,7 +30,8 @@ check all the same. Look at the report before it takes the old one's place.`,
 }
 
 func (t *tool) repair(ctx context.Context, src, dst string) error {
-	p := t.progress("repair", "B", storeBytes(src))
+	tables, logs := storeBytes(src)
+	p := t.progress("repair", "B", tables+logs)
 	report, err := siltstone.Repair(ctx, src, dst, &siltstone.Options{MemoryLimit: t.memory.bytes, FS: countingFS{vfs.OS, p.Add}})
 	p.End()
 	if errors.Is(err, fs.ErrExist) {

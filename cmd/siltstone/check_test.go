@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// TestTheProgressOfCheckEndsAtAboutItsTotal checks stores that are larger than the cache
+// and smaller, and one whose commits are in a log.
+func TestTheProgressOfCheckEndsAtAboutItsTotal(t *testing.T) {
+	for name, c := range map[string]struct {
+		memory, bytes int64
+		flush         bool
+	}{
+		"larger than the cache":  {memory: 8 << 20, bytes: 24 << 20, flush: true},
+		"smaller than the cache": {memory: 64 << 20, bytes: 6 << 20, flush: true},
+		"in the log":             {memory: 64 << 20, bytes: 3 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "store")
+			if err := makeNoise(dir, c.bytes, c.flush); err != nil {
+				t.Fatal(err)
+			}
+			tl := newTool(nil, io.Discard, io.Discard)
+			tl.memory.bytes = c.memory
+			faults, read, err := tl.checkStore(context.Background(), dir, func(int) {})
+			if err != nil || len(faults) > 0 {
+				t.Fatal(err, faults)
+			}
+			if want := tl.checkBytes(dir); read < want*3/4 || read > want*5/4 {
+				t.Errorf("%d bytes read, %d were expected", read, want)
+			}
+		})
+	}
+}
+
+// makeNoise makes a store of bytes that cannot be compressed.
+func makeNoise(dir string, bytes int64, flush bool) (err error) {
+	db, err := siltstone.Open(dir, &siltstone.Options{Durability: siltstone.BufferedDurability})
+	if err != nil {
+		return err
+	}
+	r, value := rand.New(rand.NewPCG(1, 1)), make([]byte, 500)
+	for i := range bytes / int64(len(value)) {
+		for j := range value {
+			value[j] = byte(r.Uint32())
+		}
+		if err == nil {
+			err = db.Put(fmt.Appendf(nil, "key:%09d", i), value)
+		}
+	}
+	if err == nil && flush {
+		err = db.Flush(context.Background())
+	}
+	closing(db, &err)
+	return err
+}
+
+func TestAProgressBeyondItsEstimateHasNoShare(t *testing.T) {
+	for done, want := range map[int64]string{
+		0:        "check:   0% of 2.0 MiB, 0 B/s",
+		1 << 20:  "check:  50% of 2.0 MiB, 512 KiB/s, 2s left",
+		2 << 20:  "check: 100% of 2.0 MiB, 1.0 MiB/s",
+		10 << 20: "check: 10 MiB, 5.0 MiB/s, 2s",
+	} {
+		if got := progressText("check", "B", done, 2<<20, 2*time.Second); got != want && strings.TrimSpace(got) != want {
+			t.Errorf("after %d: %q, want %q", done, got, want)
+		}
+	}
+}
