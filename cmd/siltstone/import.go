@@ -11,6 +11,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/entry"
 	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/foreign"
+	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/rdb"
 	"github.com/spf13/cobra"
 )
 
@@ -20,7 +21,7 @@ var (
 		"bbolt": foreign.Bbolt, "badger": foreign.Badger, "leveldb": foreign.LevelDB,
 	}
 	streamFormats = map[string]func(io.Reader) iter.Seq2[*entry.Entry, error]{
-		"redis-rdb": foreign.RDB, "csv": foreign.CSV, "ndjson": foreign.NDJSON,
+		"redis-rdb": rdb.Read, "csv": foreign.CSV, "ndjson": foreign.NDJSON,
 	}
 	formatNames = []string{"bbolt", "badger", "leveldb", "redis-rdb", "csv", "ndjson"}
 )
@@ -39,8 +40,9 @@ standard input.
   bbolt      a bucket is a keyspace, a nested one is called outer/inner
   badger     version 4, with times to live; the directory must not be open
   leveldb    keys and values
-  redis-rdb  of Redis up to 7.2; all types but streams and modules;
-             database n above 0 is the keyspace dbN
+  redis-rdb  of Redis 2.2 to 8.4, with times to live of keys and fields; all
+             types but streams and those of modules; database n above 0 is
+             the keyspace dbN
   csv        key,value; a first line may name the columns: key, value,
              keyspace, expires, or key64, value64 in base64
   ndjson     {"key":…,"value":…} with the same names
@@ -89,7 +91,7 @@ func (t *tool) imported(ctx context.Context, dir, src, from string, merge bool) 
 			switch {
 			case !ok:
 				return nil, io.EOF
-			case errors.Is(err, foreign.ErrLeftOut):
+			case errors.Is(err, entry.ErrLeftOut):
 				if leftOut++; leftOut <= maxLeftOut {
 					fmt.Fprintf(t.err, "%s\n", safe(err.Error()))
 				}

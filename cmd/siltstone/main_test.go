@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("STORES", stores) // of each format that was ever written
-			rdb, err := filepath.Abs("internal/foreign/testdata/redis7.rdb")
+			rdb, err := filepath.Abs("internal/rdb/testdata/redis7.rdb")
 			env.Setenv("RDB", rdb)
 			return err
 		},

@@ -7,6 +7,7 @@
 package entry
 
 import (
+	"errors"
 	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
@@ -31,6 +32,10 @@ type Element struct {
 	Score   float64
 	Expires time.Time // zero: never
 }
+
+// ErrLeftOut is that of a single entry or element which Siltstone cannot hold. A source
+// yields it instead of the entry, and goes on behind it.
+var ErrLeftOut = errors.New("left out")
 
 // size is about what an entry takes in memory.
 func (e *Entry) size() int {

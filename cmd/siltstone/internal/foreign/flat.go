@@ -105,7 +105,7 @@ func CSV(r io.Reader) iter.Seq2[*entry.Entry, error] {
 				}
 				return row[i], true
 			})
-			if err != nil && !errors.Is(err, ErrLeftOut) {
+			if err != nil && !errors.Is(err, entry.ErrLeftOut) {
 				line, _ := c.FieldPos(0)
 				return fmt.Errorf("line %d: %w", line, err)
 			}
@@ -143,7 +143,7 @@ func NDJSON(r io.Reader) iter.Seq2[*entry.Entry, error] {
 			}
 			if len(bytes.TrimSpace(b)) > 0 {
 				e, err := jsonEntry(b)
-				if err != nil && !errors.Is(err, ErrLeftOut) {
+				if err != nil && !errors.Is(err, entry.ErrLeftOut) {
 					return fmt.Errorf("line %d: %w", line, err)
 				}
 				if err := yield(e, err); err != nil {

@@ -1,10 +1,10 @@
 // Package foreign reads what other stores and formats hold, as entries. Each function
-// returns a loop whose entries belong to whoever takes them. An error is the last item.
+// returns a loop whose entries belong to whoever takes them. An error is the last item. Files
+// of Redis are read by package rdb.
 //
 //	bbolt     a bucket is a keyspace, nested ones are called "outer/inner"
 //	badger    keys with their times to live
 //	leveldb   keys
-//	redis-rdb all types but streams and modules; database 1 is the keyspace "db1"
 //	csv       key,value, and the columns keyspace and expires if the first line names them
 //	ndjson    {"key":…,"value":…} a line
 package foreign
@@ -18,10 +18,6 @@ import (
 	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/entry"
 	"github.com/siltstonedb/siltstone/typed"
 )
-
-// ErrLeftOut is that of a single entry which Siltstone cannot hold. It is yielded instead of
-// the entry, and the loop goes on behind it.
-var ErrLeftOut = errors.New("left out")
 
 // errStopped ends a walk whose loop was left.
 var errStopped = errors.New("the loop was left")
@@ -46,11 +42,11 @@ func loop(walk func(yield func(*entry.Entry, error) error) error) iter.Seq2[*ent
 func pair(keyspace string, key, value []byte) (*entry.Entry, error) {
 	switch {
 	case len(key) == 0:
-		return nil, fmt.Errorf("%w: a key of no bytes, with a value of %d", ErrLeftOut, len(value))
+		return nil, fmt.Errorf("%w: a key of no bytes, with a value of %d", entry.ErrLeftOut, len(value))
 	case len(key) > siltstone.MaxKeyLen:
-		return nil, fmt.Errorf("%w: a key of %d bytes, %q…: %d are the most", ErrLeftOut, len(key), key[:32], siltstone.MaxKeyLen)
+		return nil, fmt.Errorf("%w: a key of %d bytes, %q…: %d are the most", entry.ErrLeftOut, len(key), key[:32], siltstone.MaxKeyLen)
 	case len(value) > siltstone.MaxValueLen:
-		return nil, fmt.Errorf("%w: a value of %d bytes, of key %q: %d are the most", ErrLeftOut, len(value), key, siltstone.MaxValueLen)
+		return nil, fmt.Errorf("%w: a value of %d bytes, of key %q: %d are the most", entry.ErrLeftOut, len(value), key, siltstone.MaxValueLen)
 	}
 	return &entry.Entry{Keyspace: keyspace, Key: clone(key), Type: typed.TypeString, Value: clone(value)}, nil
 }

@@ -1,4 +1,15 @@
-package foreign
+// Package rdb reads the file that Redis writes with SAVE, as entries: strings, lists, sets,
+// sorted sets and hashes in all encodings of Redis 2.2 to 8.4, with the times to live of keys
+// and of fields.
+//
+//	REDIS 0012 │ AUX … │ SELECTDB 0 │ [EXPIRE] type key value … │ EOF │ CRC-64
+//	                                           │
+//	               a string, or elements one behind the other, or a collection
+//	               packed into one string: listpack, intset, ziplist, zipmap
+//
+// file.go reads what stands around the values, value.go the values, packed.go the packed
+// ones, and skip.go what Siltstone does not have: streams and what belongs to modules.
+package rdb
 
 import (
 	"bufio"
@@ -17,47 +28,59 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// The operations of an RDB file that are no keys.
+// The operations of a file that are no keys.
 const (
-	rdbFunction  = 0xf5
-	rdbModuleAux = 0xf7
-	rdbIdle      = 0xf8
-	rdbFreq      = 0xf9
-	rdbAux       = 0xfa
-	rdbResize    = 0xfb
-	rdbExpireMS  = 0xfc
-	rdbExpire    = 0xfd
-	rdbSelect    = 0xfe
-	rdbEnd       = 0xff
+	opSlotInfo  = 0xf4
+	opFunction  = 0xf5
+	opModuleAux = 0xf7
+	opIdle      = 0xf8
+	opFreq      = 0xf9
+	opAux       = 0xfa
+	opResize    = 0xfb
+	opExpireMS  = 0xfc
+	opExpire    = 0xfd
+	opSelect    = 0xfe
+	opEnd       = 0xff
 )
 
-// RDB reads the file that Redis writes with SAVE, of Redis 2.6 to 7.2: strings, lists,
-// sets, sorted sets and hashes. A stream is left out; a module's type ends the loop.
-// Database 0 is the default keyspace, database n the keyspace "db" n.
+// errStopped ends a file whose loop was left.
+var errStopped = errors.New("the loop was left")
+
+// Read returns a loop over the keys of a file. Large collections come in parts. Database 0 is
+// the default keyspace, database n the keyspace "db" n. An entry.ErrLeftOut stands for a
+// stream, for a value of a module, and for a key or element whose name is too long. Any other
+// error is the last item, and says at which offset.
 //
-// Memory is bounded by the longest string of the file. Every length is compared with what
-// there is before it is used, and the checksum at the end is verified.
-func RDB(r io.Reader) iter.Seq2[*entry.Entry, error] {
-	return loop(func(yield func(*entry.Entry, error) error) error {
-		d := &rdb{in: bufio.NewReaderSize(r, 256<<10), yield: yield}
-		err := d.file()
+// Memory is bounded by the longest string of the file, which Siltstone's largest value bounds.
+// Every length is compared with what there is before it is used, and the checksum at the end
+// is verified.
+func Read(r io.Reader) iter.Seq2[*entry.Entry, error] {
+	return func(yield func(*entry.Entry, error) bool) {
+		d := &file{in: bufio.NewReaderSize(r, 256<<10)}
+		d.yield = func(e *entry.Entry, err error) error {
+			if !yield(e, err) {
+				return errStopped
+			}
+			return nil
+		}
+		err := d.read()
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil && !errors.Is(err, errStopped) {
-			return fmt.Errorf("redis RDB, offset %d: %w", d.offset, err)
+			yield(nil, fmt.Errorf("redis RDB, offset %d: %w", d.offset, err))
 		}
-		return err
-	})
+	}
 }
 
-// rdb reads one file.
-type rdb struct {
+// file is a file that is being read.
+type file struct {
 	in     *bufio.Reader
 	yield  func(*entry.Entry, error) error
 	offset int64
 	sum    uint64
 	entry  entry.Entry // keyspace, key, type, deadline of the key being read
+	unfit  bool        // its key is no key of Siltstone: it is read and not yielded
 	part   int         // of it, that was yielded last
 	list   []entry.Element
 	size   int // of the elements in list
@@ -68,7 +91,7 @@ var jones = crc64.MakeTable(0x95ac9329ac4bc9b5)
 
 // full reads n bytes, which have been compared with a bound. Memory grows with what is
 // there, not with n.
-func (d *rdb) full(n uint64) ([]byte, error) {
+func (d *file) full(n uint64) ([]byte, error) {
 	if n > siltstone.MaxValueLen {
 		return nil, fmt.Errorf("a string of %d bytes: %d are the most", n, siltstone.MaxValueLen)
 	}
@@ -90,7 +113,7 @@ func (d *rdb) full(n uint64) ([]byte, error) {
 	return b, nil
 }
 
-func (d *rdb) byte() (byte, error) {
+func (d *file) byte() (byte, error) {
 	b, err := d.full(1)
 	if err != nil {
 		return 0, err
@@ -99,7 +122,7 @@ func (d *rdb) byte() (byte, error) {
 }
 
 // length reads a length, or the number of a special encoding of a string.
-func (d *rdb) length() (n uint64, special bool, err error) {
+func (d *file) length() (n uint64, special bool, err error) {
 	first, err := d.byte()
 	if err != nil {
 		return 0, false, err
@@ -131,7 +154,7 @@ func (d *rdb) length() (n uint64, special bool, err error) {
 }
 
 // count reads a length that is no special encoding.
-func (d *rdb) count() (uint64, error) {
+func (d *file) count() (uint64, error) {
 	n, special, err := d.length()
 	if err == nil && special {
 		err = errors.New("a string stands where a length should")
@@ -140,7 +163,7 @@ func (d *rdb) count() (uint64, error) {
 }
 
 // text reads a string.
-func (d *rdb) text() ([]byte, error) {
+func (d *file) text() ([]byte, error) {
 	n, special, err := d.length()
 	if err != nil {
 		return nil, err
@@ -172,7 +195,7 @@ func littleEndian(b []byte) int64 {
 }
 
 // compressed reads a string that LZF made shorter.
-func (d *rdb) compressed() ([]byte, error) {
+func (d *file) compressed() ([]byte, error) {
 	stored, err := d.count()
 	if err != nil {
 		return nil, err
@@ -188,8 +211,8 @@ func (d *rdb) compressed() ([]byte, error) {
 	return unLZF(b, long)
 }
 
-// file reads all of it.
-func (d *rdb) file() error {
+// read reads all of it.
+func (d *file) read() error {
 	head, err := d.full(9)
 	if err != nil {
 		return err
@@ -204,9 +227,9 @@ func (d *rdb) file() error {
 			return err
 		}
 		switch op {
-		case rdbEnd:
+		case opEnd:
 			return d.end(version)
-		case rdbSelect:
+		case opSelect:
 			n, err := d.count()
 			if err != nil {
 				return err
@@ -223,7 +246,7 @@ func (d *rdb) file() error {
 }
 
 // end reads the checksum; 0 is none.
-func (d *rdb) end(version int) error {
+func (d *file) end(version int) error {
 	if version < 5 {
 		return nil
 	}
@@ -239,73 +262,69 @@ func (d *rdb) end(version int) error {
 }
 
 // operation reads what is neither a database nor the end.
-func (d *rdb) operation(op byte) error {
+func (d *file) operation(op byte) error {
 	strings, lengths := 0, 0
 	switch op {
-	case rdbAux:
+	case opAux:
 		strings = 2
-	case rdbFunction:
+	case opFunction:
 		strings = 1
-	case rdbResize:
+	case opSlotInfo:
+		lengths = 3
+	case opResize:
 		lengths = 2
-	case rdbIdle:
+	case opIdle:
 		lengths = 1
-	case rdbFreq:
+	case opFreq:
 		_, err := d.byte()
 		return err
-	case rdbExpire, rdbExpireMS:
+	case opExpire, opExpireMS:
 		return d.expiry(op)
-	case rdbModuleAux:
-		return errors.New("data of a Redis module, which cannot be read")
+	case opModuleAux:
+		return d.skipModule()
 	default:
 		return d.key(op)
 	}
-	for range strings {
-		if _, err := d.text(); err != nil {
-			return err
-		}
-	}
-	for range lengths {
-		if _, err := d.count(); err != nil {
-			return err
-		}
-	}
-	return nil
+	s := skipper{d: d}
+	s.texts(strings)
+	s.counts(lengths)
+	return s.err
 }
 
 // expiry reads the deadline of the next key.
-func (d *rdb) expiry(op byte) error {
+func (d *file) expiry(op byte) error {
 	n, unit := uint64(8), int64(1)
-	if op == rdbExpire {
+	if op == opExpire {
 		n, unit = 4, 1000
 	}
 	b, err := d.full(n)
 	if err != nil {
 		return err
 	}
-	ms := littleEndian(b) * unit
-	if ms <= 0 {
-		ms = 1 // long over
-	}
-	d.entry.Expires = time.UnixMilli(ms)
+	d.entry.Expires = deadline(littleEndian(b) * unit)
 	return nil
 }
 
+// deadline returns the moment of so many milliseconds. One before 1970 is long over.
+func deadline(ms int64) time.Time { return time.UnixMilli(max(ms, 1)) }
+
 // key reads a key with its value, and yields it.
-func (d *rdb) key(kind byte) error {
+func (d *file) key(kind byte) error {
 	key, err := d.text()
 	if err != nil {
 		return err
 	}
-	if d.entry.Key, err = key, nil; len(key) == 0 || len(key) > siltstone.MaxKeyLen {
-		return fmt.Errorf("a key of %d bytes: 1 to %d are possible", len(key), siltstone.MaxKeyLen)
+	d.entry.Key, d.part = key, 0
+	if d.unfit = len(key) == 0 || len(key) > siltstone.MaxKeyLen; d.unfit {
+		if err := d.leaveOut("key %s of %d bytes: 1 to %d are possible", quoted(key), len(key), siltstone.MaxKeyLen); err != nil {
+			return err
+		}
 	}
-	d.part = 0
 	if err := d.value(kind); err != nil {
 		if errors.Is(err, errStopped) {
 			return err
 		}
-		return fmt.Errorf("key %q: %w", key, err)
+		return fmt.Errorf("key %s: %w", quoted(key), err)
 	}
 	if err := d.flush(); err != nil {
 		return err
@@ -314,8 +333,27 @@ func (d *rdb) key(kind byte) error {
 	return nil
 }
 
+// quoted returns a name as it is told, which may be long.
+func quoted[T string | []byte](name T) string {
+	if len(name) > 64 {
+		return strconv.Quote(string(name[:64])) + "…"
+	}
+	return strconv.Quote(string(name))
+}
+
+// leaveOut says what is left out.
+func (d *file) leaveOut(format string, args ...any) error {
+	return d.yield(nil, fmt.Errorf("%w: %s", entry.ErrLeftOut, fmt.Sprintf(format, args...)))
+}
+
 // add puts an element into the part, and yields the part if it is full.
-func (d *rdb) add(t typed.Type, e entry.Element) error {
+func (d *file) add(t typed.Type, e entry.Element) error {
+	if d.unfit {
+		return nil
+	}
+	if len(e.Name) > siltstone.MaxKeyLen {
+		return d.leaveOut("an element of key %s, whose name has %d bytes: %d are the most", quoted(d.entry.Key), len(e.Name), siltstone.MaxKeyLen)
+	}
 	d.entry.Type = t
 	d.list = append(d.list, e)
 	d.size += len(e.Name) + len(e.Value)
@@ -326,7 +364,7 @@ func (d *rdb) add(t typed.Type, e entry.Element) error {
 }
 
 // flush yields the part that was gathered.
-func (d *rdb) flush() error {
+func (d *file) flush() error {
 	if len(d.list) == 0 {
 		return nil
 	}

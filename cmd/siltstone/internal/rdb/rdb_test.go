@@ -1,4 +1,4 @@
-package foreign
+package rdb
 
 import (
 	"bytes"
@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/entry"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -16,9 +18,9 @@ import (
 // its error.
 func told(b []byte) (string, error) {
 	var out strings.Builder
-	for e, err := range RDB(bytes.NewReader(b)) {
+	for e, err := range Read(bytes.NewReader(b)) {
 		switch {
-		case errors.Is(err, ErrLeftOut):
+		case errors.Is(err, entry.ErrLeftOut):
 			fmt.Fprintf(&out, "%v\n", err)
 			continue
 		case err != nil:
@@ -37,7 +39,11 @@ func told(b []byte) (string, error) {
 			fmt.Fprintf(&out, " part %d of %d", e.Part, len(e.Elements))
 		default:
 			for _, v := range e.Elements {
-				fmt.Fprintf(&out, " [%s %s %v]", v.Name, v.Value, v.Score)
+				fmt.Fprintf(&out, " [%s %s %v", v.Name, v.Value, v.Score)
+				if !v.Expires.IsZero() {
+					fmt.Fprintf(&out, " until %d", v.Expires.UnixMilli())
+				}
+				out.WriteByte(']')
 			}
 		}
 		out.WriteByte('\n')
@@ -75,7 +81,6 @@ func TestAFileOfRedisSevenIsRead(t *testing.T) {
 // old is a file of Redis 2.6 to 6.2, which kept small collections in ziplists. Redis 7.0
 // has loaded these bytes and told the same values.
 func old() []byte {
-	text := func(s string) string { return string(rune(len(s))) + s }
 	zl := func(elements ...string) string {
 		body, last := "", 0
 		for i, e := range elements {
@@ -135,7 +140,93 @@ func TestDamageInARedisFileIsAnError(t *testing.T) {
 	}
 }
 
+// text is a string as a file holds it, of up to 63 bytes.
+func text(s string) string { return string(rune(len(s))) + s }
+
+// listpack packs texts of up to 63 bytes.
+func listpack(elements ...string) string {
+	body := ""
+	for _, e := range elements {
+		body += string([]byte{0x80 | byte(len(e))}) + e + string([]byte{byte(len(e) + 1)})
+	}
+	return string([]byte{byte(len(body) + 7), 0, 0, 0, byte(len(elements)), 0}) + body + "\xff"
+}
+
+const noChecksum = "\xff\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// eight is a file as Redis 7.4 to 8.4 write it: fields with times to live, the data of
+// modules, the sizes of a cluster's slots.
+func eight() []byte {
+	const first = "\x4e\x9f\x97\xef\x99\x06\x00\x00" // 7258219454286 ms
+	module := "\x81\x12\x34\x56\x78\x9a\xbc\xde\xf0" + "\x01\x05" + "\x02\x40\x80" + "\x03abcd" + "\x04abcdefgh" + "\x05" + text("data") + "\x00"
+	return []byte("REDIS0012\xfa" + text("redis-ver") + text("8.4.0") +
+		"\xf7" + module + "\xf5" + text("#!lua name=f") + "\xfe\x00\xfb\x05\x00" + "\xf4\x01\x02\x00" +
+		"\x18" + text("timed") + first + "\x03" + "\x01" + text("a") + text("1") + "\x00" + text("b") + text("2") + "\x43\xe9" + text("c") + text("3") +
+		"\x19" + text("packed") + first + text(listpack("a", "1", "7258219454286", "b", "", "0")) +
+		"\x07" + text("bloom") + module +
+		"\xfc\x4e\x9f\x97\xef\x99\x06\x00\x00" + "\xf9\x07" + "\x00" + text("last") + text("x") + noChecksum)
+}
+
+func TestFieldsWithTimesToLiveAreRead(t *testing.T) {
+	got, err := told(eight())
+	if err != nil {
+		t.Fatal(err, got)
+	}
+	want := `/timed hash [a 1 0 until 7258219454286] [b 2 0] [c 3 0 until 7258219455286]
+/packed hash [a 1 0 until 7258219454286] [b  0]
+left out: key "bloom" has a type of a Redis module
+/last string until 7258219454286 x
+`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestAZipmapIsRead has a hash of Redis 2.2 to 2.4. Redis 7.0 has loaded these bytes and told
+// the same values.
+func TestAZipmapIsRead(t *testing.T) {
+	got, err := told(zipmap())
+	want := "/map hash [name Ada 0] [" + strings.Repeat("f", 254) + " " + strings.Repeat("v", 300) + " 0]\n"
+	if err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+func zipmap() []byte {
+	pairs := "\x02" + "\x04name\x03\x02Ada\x00\x00" +
+		"\xfe\xfe\x00\x00\x00" + strings.Repeat("f", 254) + "\xfe\x2c\x01\x00\x00\x00" + strings.Repeat("v", 300) + "\xff"
+	return []byte("REDIS0004\xfe\x00\x09" + text("map") + string([]byte{0x40 | byte(len(pairs)>>8), byte(len(pairs))}) + pairs + "\xff")
+}
+
+func TestNamesThatAreTooLongAreLeftOut(t *testing.T) {
+	long := "\x80\x00\x01\x00\x01" + strings.Repeat("n", 64<<10+1)
+	got, err := told([]byte("REDIS0009\xfe\x00" +
+		"\x00" + long + text("x") +
+		"\x00" + text("") + text("x") +
+		"\x04" + long + "\x01" + text("f") + text("v") +
+		"\x02" + text("set") + "\x02" + long + text("m") + noChecksum))
+	want := []string{`^left out: key "n*"… of 65537 bytes: 1 to 65536 are possible$`, `^left out: key "" of 0 bytes`, `^left out: key "n`,
+		`^left out: an element of key "set", whose name has 65537 bytes`, `^/set set \[m  0\]$`}
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	if err != nil || len(lines) != len(want) {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	for i, w := range want {
+		if !regexp.MustCompile(w).MatchString(lines[i]) {
+			t.Errorf("%s, want %s", lines[i], w)
+		}
+	}
+}
+
 func FuzzRDB(f *testing.F) {
 	f.Add(old())
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = told(b) })
+	f.Add(eight())
+	f.Add(zipmap())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for e, err := range Read(bytes.NewReader(b)) {
+			if err == nil && (len(e.Key) == 0 || e.Type != typed.TypeString && len(e.Elements) == 0) {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package foreign
+package rdb
 
 import (
 	"encoding/binary"
@@ -229,4 +229,48 @@ func ziplistElement(b []byte) (v []byte, size uint64, err error) {
 		return nil, 0, errPacked
 	}
 	return strconv.AppendInt(nil, littleEndian(b[1:1+bytes]), 10), 1 + uint64(bytes), nil
+}
+
+// unZipmap calls each with the fields and values of a zipmap: count 1, pairs, 0xFF. A value has
+// some free bytes behind it, whose number stands before it.
+func unZipmap(b []byte, each func([]byte) error) error {
+	if len(b) < 2 || b[len(b)-1] != 0xff {
+		return errPacked
+	}
+	b = b[1 : len(b)-1]
+	for value := false; len(b) > 0 || value; value = !value {
+		n, rest, err := zipmapLength(b)
+		if err != nil {
+			return err
+		}
+		free := uint64(0)
+		if value {
+			if len(rest) == 0 {
+				return errPacked
+			}
+			free, rest = uint64(rest[0]), rest[1:]
+		}
+		v, rest, err := take(rest, n)
+		if err != nil {
+			return err
+		}
+		if err := each(v); err != nil {
+			return err
+		}
+		if _, b, err = take(rest, free); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// zipmapLength reads a length, and returns what is behind it.
+func zipmapLength(b []byte) (n uint64, rest []byte, err error) {
+	switch {
+	case len(b) > 0 && b[0] < 254:
+		return uint64(b[0]), b[1:], nil
+	case len(b) >= 5 && b[0] == 254:
+		return uint64(binary.LittleEndian.Uint32(b[1:])), b[5:], nil
+	}
+	return 0, nil, errPacked
 }
