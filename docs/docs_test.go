@@ -147,7 +147,7 @@ func checkBlock(fset *token.FileSet, imports types.Importer, f *ast.File) (first
 }
 
 var (
-	fenced   = regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```")
+	fenced   = regexp.MustCompile("(?ms)^```[^\n]*\n(.*?)^```")
 	quoted   = regexp.MustCompile("`([^`]+)`")
 	linked   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	pathLike = regexp.MustCompile(`^([\w./-]+\.go|[a-z.][\w.-]*(/[\w.-]*)+)$`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,30 +13,21 @@ import (
 	"github.com/siltstonedb/siltstone"
 )
 
-// shards is over how many keys a busy counter is spread: about as many as there are
-// goroutines that count at once.
-const shards = 32
-
-// countSharded adds one to a counter that many add to at once. Two who meet the same key are
-// in each other's way, and one of them runs again; with many keys they seldom meet.
-func countSharded(db siltstone.Typed, name string) error {
-	_, err := db.String(name + "/" + strconv.Itoa(rand.IntN(shards))).Incr(1)
+// count adds one to a counter. Many may do so at once: they take turns, and their commits
+// share a write and a sync of the log.
+func count(db siltstone.Typed, name string) error {
+	_, err := db.String(name).Incr(1)
 	return err
 }
 
-// sum adds the parts up, all of one moment.
-func sum(db siltstone.Reader, name string) (total int64, err error) {
-	for kv, err := range db.Scan(siltstone.Prefix([]byte(name + "/"))) {
-		if err != nil {
-			return 0, err
+// order counts in a transaction that does more: the customer's orders and all orders.
+func order(ctx context.Context, db *siltstone.DB, customer string) error {
+	return db.Update(ctx, func(tx *siltstone.Tx) error {
+		if err := count(tx, "orders of "+customer); err != nil {
+			return err
 		}
-		n, err := strconv.ParseInt(string(kv.Value), 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
+		return count(tx, "orders")
+	})
 }
 
 // tally counts in memory and adds to the store now and then, many counters in one
@@ -87,9 +79,8 @@ func Example_counters() {
 	for range 10 {
 		clients.Go(func() {
 			for range 100 {
-				_, err := db.String("plain").Incr(1) // right, and enough for most
-				check(err)
-				check(countSharded(db, "sharded"))
+				check(count(db, "visits"))
+				check(order(ctx, db, "ada"))
 				all.count("tallied")
 			}
 		})
@@ -97,35 +88,37 @@ func Example_counters() {
 	clients.Wait()
 	check(all.flush(ctx, db))
 
-	plain, err := db.String("plain").Get()
-	fmt.Printf("%s %v\n", plain, err)
-	fmt.Println(sum(db, "sharded"))
-	tallied, err := db.String("tallied").Get()
-	fmt.Printf("%s %v\n", tallied, err)
+	for _, name := range []string{"visits", "orders", "orders of ada", "tallied"} {
+		n, err := db.String(name).Get()
+		fmt.Printf("%s: %s %v\n", name, n, err)
+	}
 	// Output:
-	// 1000 <nil>
-	// 1000 <nil>
-	// 1000 <nil>
+	// visits: 1000 <nil>
+	// orders: 1000 <nil>
+	// orders of ada: 1000 <nil>
+	// tallied: 1000 <nil>
 }
 
 // BenchmarkCounters has 64 goroutines count, on disk.
 func BenchmarkCounters(b *testing.B) {
+	ctx := context.Background()
 	for _, durability := range []siltstone.Durability{siltstone.SyncDurability, siltstone.BufferedDurability} {
 		var all tally
-		for name, count := range map[string]func(*siltstone.DB) error{
-			"plain":   func(db *siltstone.DB) error { _, err := db.String("n").Incr(1); return err },
-			"sharded": func(db *siltstone.DB) error { return countSharded(db, "n") },
+		for name, do := range map[string]func(*siltstone.DB) error{
+			"one":     func(db *siltstone.DB) error { return count(db, "n") },
+			"spread":  func(db *siltstone.DB) error { return count(db, "n/"+strconv.Itoa(rand.IntN(32))) },
+			"order":   func(db *siltstone.DB) error { return order(ctx, db, strconv.Itoa(rand.IntN(1000))) },
 			"tallied": func(*siltstone.DB) error { all.count("n"); return nil },
 		} {
 			b.Run(fmt.Sprintf("%s/%.4s", name, durability), func(b *testing.B) {
 				db, err := siltstone.Open(b.TempDir(), &siltstone.Options{Durability: durability})
 				check(err)
 				defer db.Close()
-				stop := every(100*time.Millisecond, func() { check(all.flush(context.Background(), db)) })
-				b.SetParallelism(32)
+				stop := every(100*time.Millisecond, func() { check(all.flush(ctx, db)) })
+				b.SetParallelism(64 / runtime.GOMAXPROCS(0))
 				b.RunParallel(func(p *testing.PB) {
 					for p.Next() {
-						check(count(db))
+						check(do(db))
 					}
 				})
 				stop()
