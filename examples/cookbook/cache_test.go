@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
-// openCache opens a store for what can be had again. It is a store of its own: what is in it
-// may be forgotten, and its directory deleted, without harm to anything else.
-func openCache(dir string, fs vfs.FS, disk int64) (*siltstone.DB, error) {
-	return siltstone.Open(dir, &siltstone.Options{
-		FS:           fs,                           // nil in a program
-		Durability:   siltstone.BufferedDurability, // a write waits for nothing
+// cacheOptions are those of a store for what can be had again. It is a store of its own: what
+// is in it may be forgotten, and its directory deleted, without harm to anything else.
+func cacheOptions(disk int64) siltstone.Options {
+	return siltstone.Options{
+		Durability:   siltstone.BufferedDurability, // a put waits for nothing
 		MaxDiskBytes: disk,                         // beyond it a put is ErrNoSpace
-	})
+	}
 }
 
 // cached returns the value of key, from the cache if it is there, else from load, and keeps it
@@ -38,8 +38,11 @@ func cached(ctx context.Context, cache *siltstone.DB, key string, keep time.Dura
 }
 
 func Example_cache() {
-	now := time.Unix(1_900_000_000, 0)
-	db, err := siltstone.Open("cache", &siltstone.Options{FS: vfs.NewMem(), Clock: func() time.Time { return now }})
+	var now atomic.Int64
+	now.Store(1_900_000_000)
+	o := cacheOptions(10 << 30)
+	o.FS, o.Clock = vfs.NewMem(), func() time.Time { return time.Unix(now.Load(), 0) }
+	db, err := siltstone.Open("cache", &o)
 	check(err)
 	defer db.Close()
 	loads := 0
@@ -51,7 +54,7 @@ func Example_cache() {
 		v, err := cached(context.Background(), db, "/index.html", time.Minute, load)
 		fmt.Printf("%s, %v\n", v, err)
 	}
-	now = now.Add(time.Minute)
+	now.Add(60)
 	v, err := cached(context.Background(), db, "/index.html", time.Minute, load)
 	fmt.Printf("%s, %v\n", v, err)
 	// Output:
