@@ -93,22 +93,30 @@ func (q *queue) wake() {
 //
 // Many may take at once, and no two get the same job: one of them commits, and the others'
 // Update runs again. The level is OSDurability. A power cut may forget that a job was taken,
-// which brings it back sooner; but a job that kills the process is counted, and given up.
+// which brings it back sooner; but a job that kills the process each time is given up at last.
 func (q *queue) take(ctx context.Context) (j job, wait time.Duration, err error) {
 	err = q.db.Update(ctx, func(tx *siltstone.Tx) error {
 		tx.SetDurability(siltstone.OSDurability)
-		j, wait = job{}, time.Minute
+		j, wait = job{}, time.Minute // it may run again
 		now := score(tx.Now())
-		for m, err := range q.due(tx).Range(typed.ByScore(math.Inf(-1), math.Inf(1)).Limit(0, 1)) {
+		for m, err := range q.due(tx).All() {
 			if err != nil {
 				return err
 			}
 			if m.Score > now {
 				wait = min(wait, time.Duration(m.Score-now)*time.Millisecond)
-				return errNone
+				return nil
 			}
 			if j, err = q.jobs(tx).Get(m.Name); err != nil {
 				return err
+			}
+			if j.Attempts >= q.settings.attempts {
+				j.Error = "no attempt came to its end"
+				if err := q.giveUp(tx, j); err != nil {
+					return err
+				}
+				j = job{}
+				continue
 			}
 			j.Attempts++
 			j.lease = score(tx.Now().Add(q.settings.lease))
@@ -118,8 +126,11 @@ func (q *queue) take(ctx context.Context) (j job, wait time.Duration, err error)
 			_, err = q.due(tx).Add(j.ID, j.lease)
 			return err
 		}
-		return errNone
+		return nil
 	})
+	if err == nil && j.ID == "" {
+		err = errNone
+	}
 	return j, wait, err
 }
 
@@ -142,11 +153,7 @@ func (q *queue) failed(ctx context.Context, j job, cause error) error {
 	j.Error = cause.Error()
 	return q.finish(ctx, j, func(tx *siltstone.Tx) error {
 		if j.Attempts >= q.settings.attempts {
-			if _, err := q.jobs(tx).Remove(j.ID); err != nil {
-				return err
-			}
-			_, err := q.dead(tx).Set(j.ID, j)
-			return err
+			return q.giveUp(tx, j)
 		}
 		if _, err := q.jobs(tx).Set(j.ID, j); err != nil {
 			return err
@@ -156,6 +163,17 @@ func (q *queue) failed(ctx context.Context, j job, cause error) error {
 		_, err := q.due(tx).Add(j.ID, score(tx.Now().Add(pause)))
 		return err
 	})
+}
+
+func (q *queue) giveUp(tx *siltstone.Tx, j job) error {
+	if _, err := q.due(tx).Remove(j.ID); err != nil {
+		return err
+	}
+	if _, err := q.jobs(tx).Remove(j.ID); err != nil {
+		return err
+	}
+	_, err := q.dead(tx).Set(j.ID, j)
+	return err
 }
 
 // finish ends the lease of a job and calls fn in the same transaction. The lease is the score

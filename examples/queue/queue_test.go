@@ -149,6 +149,22 @@ func TestAJobOfAWorkerThatDiedIsTakenBySomebodyElse(t *testing.T) {
 	}
 }
 
+func TestAJobThatEndsItsWorkersIsGivenUp(t *testing.T) {
+	s := newStory(t)
+	s.add("poison", 0)
+	s.advance(time.Millisecond)
+	s.add("next", time.Hour)
+	for range 3 {
+		s.take("poison")
+		s.advance(time.Minute)
+	}
+	s.take("")
+	got, err := s.standing(t.Context())
+	if err != nil || got.Jobs != 1 || len(got.Dead) != 1 || got.Dead[0].Body != "poison" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestManyWorkersDoEachJobOnce(t *testing.T) {
 	s := newStory(t)
 	const jobs = 200
