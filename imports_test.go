@@ -125,7 +125,7 @@ const modulePath = "github.com/siltstonedb/siltstone"
 
 // outside are folders that are not part of the library: programs and tests over
 // it, and modules of their own.
-var outside = []string{"bench", "cmd", "conformance", "examples", "harness", "fuzz", "testdata", "internal/typedtest", "internal/scripttest"}
+var outside = []string{"bench", "cmd", "conformance", "examples", "harness", "fuzz", "raftstore", "testdata", "internal/typedtest", "internal/scripttest"}
 
 func TestImportsPointDownOnly(t *testing.T) {
 	seen := map[string]bool{}

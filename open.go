@@ -102,6 +102,9 @@ func (db *DB) abandon() {
 // newDB returns a store without files: the parts that are made before files are read.
 func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
+	if opts.LogicalClock {
+		db.clock = clock.NewLogical(opts.Clock)
+	}
 	db.workers.init()
 	invariants.SetRank(&db.report.mu, invariants.Report)
 	invariants.SetRank(&db.spaces.Changing, invariants.Keyspaces)

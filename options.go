@@ -79,6 +79,11 @@ type Options struct {
 	// Clock gives the time for expiry. It is called from several goroutines, and
 	// with locks held: it must not call the store. Nil is time.Now.
 	Clock func() time.Time
+	// LogicalClock says that the program moves Clock. The store's clock shows the largest
+	// reading so far, those that its files rely on included, and stands still in between;
+	// without it the clock goes on by elapsed time while Clock is behind. It is for a
+	// replica, whose time is that of a log: see Tx.RunAt.
+	LogicalClock bool
 	// Logger receives one record for Open, one for Close, and one for each of the
 	// store's events, which package event lists. The attribute "dir" is the store's
 	// directory. The message of an event is its Name, its fields are the group "event".

@@ -312,6 +312,22 @@ func (tx *Tx) Now() time.Time {
 	return time.UnixMilli(tx.t.Now())
 }
 
+// RunAt sets the clock reading of the transaction to t, in whole milliseconds, and has
+// it draw from seed what Random and Pop of typed values draw. So a transaction does the
+// same wherever it meets the same keys, as a replica's must. It is the first call of a
+// transaction; after a read or a write it is ErrBadOption, and so is a t before the
+// transaction's own clock reading, since what had expired by then may be gone. The
+// store's clock is to stay behind the readings of such transactions: see Options.Clock.
+//
+// Random and Pop then walk the collection, at the cost of its size: to draw by look-ups
+// depends on how its rows lie in files.
+func (tx *Tx) RunAt(t time.Time, seed uint64) error {
+	if err := tx.alive(); err != nil {
+		return err
+	}
+	return tx.t.RunAt(t.UnixMilli(), seed)
+}
+
 // Context returns the context of the transaction. An Update that is given it is
 // ErrNested.
 func (tx *Tx) Context() context.Context {

@@ -13,7 +13,8 @@ import (
 // While the wall is behind, the clock advances by elapsed time until the wall catches
 // up, so that time to live keeps running. Safe for concurrent use.
 type Clock struct {
-	wall func() time.Time
+	wall  func() time.Time
+	moved bool // wall is moved by the program, and no time elapses between its readings
 
 	mu     invariants.Mutex
 	last   int64 // largest reading handed out
@@ -30,6 +31,14 @@ func New(wall func() time.Time) *Clock {
 		wall = time.Now
 	}
 	return &Clock{wall: wall, start: wall(), floor: 1}
+}
+
+// NewLogical returns a clock over a wall that the program moves. It shows the largest
+// reading there was, 1 at least, and stands still until there is a larger one.
+func NewLogical(wall func() time.Time) *Clock {
+	c := New(wall)
+	c.moved = true
+	return c
 }
 
 // Advance makes the clock show at least reading from now on.
@@ -51,6 +60,10 @@ func (c *Clock) Now() int64 {
 	}
 	w := c.wall()
 	t := w.UnixMilli()
+	if c.moved {
+		c.last = max(c.last, c.floor, t)
+		return c.last
+	}
 	if e := w.Sub(c.start).Milliseconds(); e >= 0 {
 		t = max(t, c.floor+e)
 	}

@@ -21,3 +21,25 @@ func TestClockNeverGoesBackWhileTheWallDoes(t *testing.T) {
 		last = now
 	}
 }
+
+func TestClockThatIsMovedStandsStillBetweenReadings(t *testing.T) {
+	var wall time.Time
+	c := clock.NewLogical(func() time.Time { return wall })
+	want := func(ms int64) {
+		t.Helper()
+		if now := c.Now(); now != ms {
+			t.Errorf("the clock shows %d, want %d", now, ms)
+		}
+	}
+	want(1)
+	c.Advance(5000) // by the files
+	want(5000)
+	wall = time.UnixMilli(4000)
+	want(5000)
+	wall = time.UnixMilli(9000)
+	want(9000)
+	wall = time.UnixMilli(8000)
+	want(9000)
+	c.Advance(9500)
+	want(9500)
+}

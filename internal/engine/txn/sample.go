@@ -64,7 +64,9 @@ func (t *Txn) sample(v rows.View, lo, hi []byte, o collection.ScanOptions) (coll
 	if err := c.s.Init(v, c.lo, c.hi); err != nil {
 		return nil, t.fail(t.engine.states.ReadError(err))
 	}
-	c.tries = fewTries + min(c.s.Places()/placesATry, mostTries)
+	if t.draws == nil { // places are the same in no other store: a walk is
+		c.tries = fewTries + min(c.s.Places()/placesATry, mostTries)
+	}
 	return c, nil
 }
 

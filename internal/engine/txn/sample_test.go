@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
@@ -209,5 +210,96 @@ func TestDrawsOfWhatIsNearlyGone(t *testing.T) {
 				t.Errorf("%q is drawn, which is gone", m)
 			}
 		}
+	}
+}
+
+// TestATransactionAtATimeAndSeedDoesTheSameInEveryStore: two stores with the same keys,
+// in files of their own each.
+func TestATransactionAtATimeAndSeedDoesTheSameInEveryStore(t *testing.T) {
+	start := time.UnixMilli(1_000_000)
+	open := func(flush bool) *siltstone.DB {
+		db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), LogicalClock: true, Clock: func() time.Time { return time.Time{} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ok(t, db.Close()) })
+		ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+			for i := range 600 {
+				_, err := tx.Set("s").Add(fmt.Sprint(i))
+				ok(t, err)
+				_, err = tx.ZSet("z").Add(fmt.Sprint(i), float64(i%7))
+				ok(t, err)
+				ok(t, tx.Put(fmt.Appendf(nil, "key %d", i), nil))
+			}
+			return nil
+		}))
+		if flush {
+			ok(t, db.Flush(bg))
+			_, err := db.Set("s").Add("599") // and some of it in memory once more
+			ok(t, err)
+		}
+		return db
+	}
+	run := func(db *siltstone.DB, at time.Time, seed uint64) (all []string) {
+		ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+			ok(t, tx.RunAt(at, seed))
+			if !tx.Now().Equal(at) {
+				t.Errorf("it is %v, not %v", tx.Now(), at)
+			}
+			names, err := tx.Set("s").Random(3)
+			ok(t, err)
+			popped, err := tx.Set("s").Pop(2)
+			ok(t, err)
+			key, err := tx.Keys().Random()
+			ok(t, err)
+			members, err := tx.ZSet("z").Random(-4)
+			ok(t, err)
+			all = append(append(append(all, names...), popped...), key, fmt.Sprint(members))
+			has, err := tx.Has([]byte("short"))
+			ok(t, err)
+			all = append(all, fmt.Sprint(has))
+			return tx.PutTTL([]byte("short"), nil, time.Minute)
+		}))
+		return all
+	}
+	a, b := open(false), open(true)
+	previous := ""
+	for i, wait := range []time.Duration{0, time.Minute - time.Millisecond, time.Minute, 2 * time.Minute} {
+		at := start.Add(wait)
+		x, y := fmt.Sprint(run(a, at, uint64(i))), fmt.Sprint(run(b, at, uint64(i)))
+		if x != y {
+			t.Errorf("%v: %s and %s", wait, x, y)
+		}
+		if x == previous {
+			t.Errorf("seeds %d and %d draw the same: %s", i-1, i, x)
+		}
+		previous = x
+	}
+}
+
+func TestATimeAndSeedComeFirstAndNotBeforeTheClock(t *testing.T) {
+	db := newStore(t)
+	tx := begin(t, db)
+	if err := tx.RunAt(tx.Now().Add(-time.Second), 1); !errors.Is(err, siltstone.ErrBadOption) {
+		t.Errorf("before the clock: %v", err)
+	}
+	ok(t, tx.RunAt(tx.Now().Add(time.Hour), 1))
+	if err := tx.RunAt(tx.Now(), 1); !errors.Is(err, siltstone.ErrBadOption) {
+		t.Errorf("twice: %v", err)
+	}
+	ok(t, tx.Rollback())
+	if err := tx.RunAt(time.Now(), 1); !errors.Is(err, siltstone.ErrTxDone) {
+		t.Errorf("after the end: %v", err)
+	}
+	for what, use := range map[string]func(*siltstone.Tx) error{
+		"a write": func(tx *siltstone.Tx) error { return tx.Put([]byte("k"), nil) },
+		"a read":  func(tx *siltstone.Tx) error { _, err := tx.Has([]byte("k")); return err },
+	} {
+		tx := begin(t, db)
+		ok(t, use(tx))
+		if err := tx.RunAt(tx.Now(), 1); !errors.Is(err, siltstone.ErrBadOption) {
+			t.Errorf("after %s: %v", what, err)
+		}
+		ok(t, tx.Rollback())
 	}
 }

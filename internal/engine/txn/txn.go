@@ -27,11 +27,11 @@ type Txn struct {
 	writes bool
 	ofCall bool               // of a call on a typed value, which nobody else can use
 	asked  bool               // for the time
+	draws  *rand.PCG          // of RunAt: what is random comes from it
 	pos    commitlog.Position // everything the transaction can see is before it
 	err    error              // first failure
 
 	change *commit.Change     // own writes, in order; nil while there are none
-	held   int64              // of them, in bytes, as far as the engine knows
 	own    ownWrites          // what is known of them
 	reads  readset.Set        // only if it writes
 	born   births             // collections that began in it
@@ -73,7 +73,27 @@ func (t *In) Dead(id uint64) { t.deadIn(t.Space.ID(), id) }
 func (t *Txn) Prefix() []byte { return t.ks.Prefix() }
 
 // Uint64 implements collection.Txn.
-func (t *Txn) Uint64() uint64 { return rand.Uint64() }
+func (t *Txn) Uint64() uint64 {
+	if t.draws != nil {
+		return t.draws.Uint64()
+	}
+	return rand.Uint64()
+}
+
+// RunAt makes now the transaction's clock reading, and seed that of its draws. It is
+// refused once the transaction has read or written, and if now is before the reading
+// that it began with: merges need not have kept what had expired by then.
+func (t *Txn) RunAt(now int64, seed uint64) error {
+	switch {
+	case t.draws != nil || t.change != nil || !t.reads.Empty():
+		return base.Errorf(base.ErrBadOption, "RunAt after the transaction was used")
+	case now < t.view.Now:
+		return base.Errorf(base.ErrBadOption, "RunAt %d, before the transaction's clock, %d", now, t.view.Now)
+	}
+	t.view.Now, t.reads.Clock = now, now
+	t.draws = rand.NewPCG(seed, 0)
+	return nil
+}
 
 // Scratch implements collection.Txn.
 func (t *Txn) Scratch() *collection.Scratch { return &t.scratch }

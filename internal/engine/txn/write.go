@@ -59,7 +59,7 @@ func (t *Txn) grown() {
 	if t.view.Own != nil {
 		n += t.view.Own.Bytes() - t.own.indexed.large
 	}
-	if n-t.held >= tellFrom {
+	if n-t.own.held >= tellFrom {
 		t.tellHeld(n)
 	}
 }
@@ -70,11 +70,11 @@ const tellFrom = 64 << 10
 
 // tellHeld says that the transaction holds n bytes, in the memory budget too.
 func (t *Txn) tellHeld(n int64) {
-	d := n - t.held
+	d := n - t.own.held
 	if d == 0 {
 		return
 	}
-	t.held = n
+	t.own.held = n
 	t.engine.Held.Add(d)
 	if budget := t.engine.states.Tables.Cache(); d > 0 {
 		budget.Reserve(d)
