@@ -1,0 +1,106 @@
+package raftstore
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// ErrNotLeader is returned by calls that only the leader carries out: Leader says where it is.
+var ErrNotLeader = errors.New("raftstore: this replica does not lead")
+
+// changeTimeout bounds the wait for a change of the members to begin.
+const changeTimeout = 10 * time.Second
+
+// leading makes ErrNotLeader of what raft says.
+func leading(err error) error {
+	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) {
+		return ErrNotLeader
+	}
+	return err
+}
+
+// AddVoter adds a replica, which was opened without Bootstrap, and returns when that is
+// committed. The replica is sent a snapshot or the log. It is a call for the leader.
+func (s *Store) AddVoter(id, addr string) error {
+	return leading(s.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout).Error())
+}
+
+// AddReader adds a replica that gets the log and has no vote: it serves LocalRead far
+// from the others, and costs no commit. It is a call for the leader.
+func (s *Store) AddReader(id, addr string) error {
+	return leading(s.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout).Error())
+}
+
+// Remove removes a replica, also the leader. It is a call for the leader.
+func (s *Store) Remove(id string) error {
+	return leading(s.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout).Error())
+}
+
+// TransferLeadership has another voter lead, and returns when it does. Before a leader is
+// stopped it saves the others the time until they notice.
+func (s *Store) TransferLeadership() error {
+	return leading(s.raft.LeadershipTransfer().Error())
+}
+
+// Leader returns the ID and address of the leader as far as this replica knows; empty:
+// there is none.
+func (s *Store) Leader() (id, addr string) {
+	a, i := s.raft.LeaderWithID()
+	return string(i), string(a)
+}
+
+// Snapshot takes a snapshot now, so that raft may forget the log up to here. It does so
+// by itself, by the settings of Options.Raft.
+func (s *Store) Snapshot() error {
+	err := s.raft.Snapshot().Error()
+	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return nil
+	}
+	return err
+}
+
+// Stats are figures of a replica.
+type Stats struct {
+	ID         string
+	State      string // Leader, Follower, Candidate or Shutdown
+	Leader     string // its ID, as far as this replica knows; empty: none
+	Term       uint64
+	Members    []Member
+	FirstIndex uint64        // of the log
+	LastIndex  uint64        // of the log
+	Committed  uint64        // index that is durable on a majority, as far as this replica knows
+	Applied    uint64        // index of the last command that the store has
+	Time       time.Time     // of that command
+	Contact    time.Duration // since this replica last heard from the leader; 0 on the leader
+
+	Commands int64 // that were run since Open
+	Repeated int64 // that came again and were answered by what had been kept
+	Refused  int64 // that returned an error
+	Err      error // why the replica has stopped; nil: it has not
+}
+
+// Stats returns figures of the replica.
+func (s *Store) Stats() Stats {
+	at, err := s.machine.place()
+	st := Stats{
+		ID: s.opts.ID, State: s.raft.State().String(), Term: s.raft.CurrentTerm(), Committed: s.raft.CommitIndex(),
+		Applied: at.index, Time: time.UnixMilli(at.time), Err: err,
+		Commands: s.machine.applied.Load(), Repeated: s.machine.repeated.Load(), Refused: s.machine.refused.Load(),
+	}
+	st.Leader, _ = s.Leader()
+	st.FirstIndex, _ = s.log.FirstIndex()
+	st.LastIndex, _ = s.log.LastIndex()
+	if s.raft.State() != raft.Leader {
+		if last := s.raft.LastContact(); !last.IsZero() {
+			st.Contact = time.Since(last)
+		}
+	}
+	if f := s.raft.GetConfiguration(); f.Error() == nil {
+		for _, m := range f.Configuration().Servers {
+			st.Members = append(st.Members, Member{ID: string(m.ID), Addr: string(m.Address), Voter: m.Suffrage == raft.Voter})
+		}
+	}
+	return st
+}

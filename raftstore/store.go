@@ -1,0 +1,253 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// Store is one replica of a store. All methods are safe for concurrent use. Open makes
+// one; Close ends it.
+type Store struct {
+	opts    Options
+	machine *machine
+	log     *LogStore
+	net     *network
+	raft    *raft.Raft
+
+	closing chan struct{}
+	end     sync.Once
+	endErr  error
+	work    sync.WaitGroup
+	ready   atomic.Uint64 // the term in which this node leads and has all that was committed before
+}
+
+// Memory of the log's store: raft reads the newest entries from a cache of its own.
+const logMemory = 32 << 20
+
+// Open opens the replica in o.Dir, which is made if it is missing, and joins the others.
+// It does not wait for a leader: Do and View do.
+func Open(o Options) (_ *Store, err error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	s := &Store{opts: o, closing: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.log, err = OpenLogStore(filepath.Join(o.Dir, "log"), &siltstone.Options{MemoryLimit: logMemory}); err != nil {
+		return nil, err
+	}
+	taken, err := openSnapshots(filepath.Join(o.Dir, "snapshots"))
+	if err != nil {
+		return nil, err
+	}
+	s.machine = &machine{cfg: &s.opts, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped}
+	if err := s.machine.start(); err != nil {
+		return nil, err
+	}
+	if s.net, err = openNetwork(&s.opts, s.answer); err != nil {
+		return nil, err
+	}
+	if err := s.startRaft(taken); err != nil {
+		return nil, err
+	}
+	s.work.Go(s.keep)
+	return s, nil
+}
+
+// start opens the store that counts. If raft has a newer snapshot, since the process
+// ended between the two, that is restored first.
+func (m *machine) start() error {
+	number, err := findState(m.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	db, spaces, at, err := m.open(stateDir(m.cfg.Dir, number))
+	if err != nil {
+		return err
+	}
+	m.use(db, number, spaces, at)
+	all, err := m.snapshots.list()
+	if err != nil || len(all) == 0 || all[0].Index <= at.index {
+		return err
+	}
+	_, r, err := m.snapshots.Open(all[0].Raft.ID)
+	if err != nil {
+		return err
+	}
+	return m.Restore(r)
+}
+
+func (s *Store) startRaft(taken *snapshots) error {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(s.opts.ID)
+	c.NoSnapshotRestoreOnStart = true // the store is there, and start has seen to it
+	c.LogOutput = s.opts.LogOutput
+	if s.opts.LogOutput == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if s.opts.Raft != nil {
+		s.opts.Raft(c)
+	}
+	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: s.net, MaxPool: 3, Timeout: 10 * time.Second, Logger: hclog.NewNullLogger(),
+	})
+	logs, err := raft.NewLogCache(512, s.log)
+	if err != nil {
+		return errors.Join(err, transport.Close())
+	}
+	if len(s.opts.Bootstrap) > 0 {
+		has, err := raft.HasExistingState(logs, s.log, taken)
+		if err == nil && !has {
+			var first raft.Configuration
+			for _, m := range s.opts.Bootstrap {
+				first.Servers = append(first.Servers, raft.Server{ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Addr)})
+			}
+			err = raft.BootstrapCluster(c, logs, s.log, taken, transport, first)
+		}
+		if err != nil {
+			return errors.Join(err, transport.Close())
+		}
+	}
+	if s.raft, err = raft.NewRaft(c, s.machine, logs, s.log, taken, transport); err != nil {
+		return errors.Join(err, transport.Close())
+	}
+	return nil
+}
+
+// stopped ends raft on a replica that must not go on. It is called by raft's goroutine.
+func (s *Store) stopped(error) {
+	if r := s.raft; r != nil {
+		r.Shutdown()
+	}
+}
+
+// keep makes the state durable now and then, and tells the time while this node leads.
+func (s *Store) keep() {
+	every := s.opts.Tick
+	if every <= 0 {
+		every = time.Second
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-t.C:
+		}
+		if err := s.machine.settle(); err != nil {
+			if !errors.Is(err, ErrClosed) && !errors.Is(err, ErrStopped) {
+				s.machine.fail(err)
+			}
+			continue
+		}
+		at, _ := s.machine.place()
+		if s.opts.Tick >= 0 && s.raft.State() == raft.Leader && time.Since(time.UnixMilli(at.time)) >= every {
+			s.propose(proposal{kind: kindTick}) // a lost one comes again
+		}
+	}
+}
+
+// Close leaves the cluster's work to the others and closes the replica. It waits for the
+// functions of View that run.
+func (s *Store) Close() error {
+	s.end.Do(func() {
+		close(s.closing)
+		var errs []error
+		if s.raft != nil {
+			errs = append(errs, s.raft.Shutdown().Error())
+		}
+		if s.net != nil {
+			errs = append(errs, s.net.Close())
+			s.net.work.Wait()
+		}
+		s.work.Wait()
+		if s.machine != nil {
+			errs = append(errs, s.machine.close())
+		}
+		if s.log != nil {
+			errs = append(errs, s.log.Close())
+		}
+		s.endErr = errors.Join(errs...)
+	})
+	return s.endErr
+}
+
+func (s *Store) closed() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Read says what a View may miss.
+type Read uint8
+
+const (
+	// LinearizableRead shows every command that had returned anywhere before the call.
+	// The leader asks a majority whether it still leads.
+	LinearizableRead Read = 0
+	// LeasedRead shows what the leader has, by the word of the leader: it believes that it
+	// leads for raft's LeaderLeaseTimeout after it last heard from a majority. A leader
+	// that was paused may answer once more before it notices, and so may one whose clock
+	// runs far slower than the others'.
+	LeasedRead Read = 1
+	// LocalRead shows what this replica has applied, and asks nobody.
+	LocalRead Read = 2
+)
+
+func (r Read) String() string {
+	switch r {
+	case LinearizableRead:
+		return "linearizable"
+	case LeasedRead:
+		return "leased"
+	case LocalRead:
+		return "local"
+	}
+	return fmt.Sprintf("read(%d)", uint8(r))
+}
+
+// View runs fn in a read-only transaction on this replica's store, at the time of the
+// last command in it. In addresses keyspaces. fn holds up the restoring of a snapshot,
+// and Close.
+func (s *Store) View(ctx context.Context, r Read, fn func(tx *siltstone.Tx) error) error {
+	if ctx == nil || fn == nil {
+		return errors.New("raftstore: View without a context or function")
+	}
+	if r > LocalRead {
+		return fmt.Errorf("raftstore: there is no %v", r)
+	}
+	if r != LocalRead {
+		index, err := s.readIndex(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := s.machine.wait(ctx, index); err != nil {
+			return err
+		}
+	}
+	if s.closed() {
+		return ErrClosed
+	}
+	return s.machine.view(ctx, fn)
+}
