@@ -386,12 +386,11 @@ func TestTheErrorOfACommandIsItsResultEverywhere(t *testing.T) {
 }
 
 func TestACommandThatComesAgainIsRunOnce(t *testing.T) {
-	c := newCluster(t, 1, quick)
+	c := newCluster(t, 3, quick)
 	s := c.leader().store()
-	p := proposal{kind: kindCommand, name: "tag", arg: []byte(`{"Key":"l","Tag":"x"}`), id: [16]byte{1}}
-	for range 3 {
-		if outcome, err := s.proposeAndWait(bg, p); err != nil || string(outcome) != "\x001" {
-			t.Errorf("%q, %v", outcome, err)
+	for _, n := range c.nodes {
+		if length, err := tagCommand.DoOnce(bg, n.store(), [16]byte{1}, tagArg{"l", "x"}); err != nil || length != 1 {
+			t.Errorf("%d, %v", length, err)
 		}
 	}
 	if st := s.Stats(); st.Repeated != 2 || st.Commands != 1 {

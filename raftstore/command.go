@@ -76,6 +76,20 @@ func (c Command[T, R]) Do(ctx context.Context, s *Store, arg T) (R, error) {
 	return result, json.Unmarshal(b, &result)
 }
 
+// DoOnce runs the command on s with an id of the caller's, as Store.DoOnce does.
+func (c Command[T, R]) DoOnce(ctx context.Context, s *Store, id [16]byte, arg T) (R, error) {
+	var result R
+	a, err := json.Marshal(arg)
+	if err != nil {
+		return result, err
+	}
+	b, err := s.DoOnce(ctx, id, c.name, a)
+	if err != nil {
+		return result, err
+	}
+	return result, json.Unmarshal(b, &result)
+}
+
 // find returns the command of a name, nil if there is none.
 func (c *Commands) find(name string) run {
 	if c == nil {

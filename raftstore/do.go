@@ -41,6 +41,18 @@ var errRefused = errors.New("raftstore: the leader refuses the question")
 // applied, ErrIndeterminate that it may have been or may still be, a *CommandError that it
 // returned an error and changed nothing.
 func (s *Store) Do(ctx context.Context, name string, arg []byte) ([]byte, error) {
+	var id [16]byte
+	if _, err := crand.Read(id[:]); err != nil {
+		return nil, err
+	}
+	return s.DoOnce(ctx, id, name, arg)
+}
+
+// DoOnce is Do with an id of the caller's, which it has drawn at random, for commands
+// that the caller asks for again when it does not know what became of them, on this
+// replica or another. Within ten minutes of the first time the command is not applied
+// again: the outcome is that of the first time.
+func (s *Store) DoOnce(ctx context.Context, id [16]byte, name string, arg []byte) ([]byte, error) {
 	switch {
 	case ctx == nil:
 		return nil, errors.New("raftstore: Do without a context")
@@ -49,10 +61,7 @@ func (s *Store) Do(ctx context.Context, name string, arg []byte) ([]byte, error)
 	case len(arg) > maxProposal:
 		return nil, fmt.Errorf("%w: command %s: %d bytes, at most %d", ErrTooLarge, name, len(arg), maxProposal)
 	}
-	p := proposal{kind: kindCommand, name: name, arg: arg}
-	if _, err := crand.Read(p.id[:]); err != nil {
-		return nil, err
-	}
+	p := proposal{kind: kindCommand, id: id, name: name, arg: arg}
 	ctx, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
 	perhaps := false // an attempt may have been applied
@@ -128,15 +137,22 @@ func (s *Store) propose(p proposal) raft.ApplyFuture {
 
 // proposeAndWait proposes, and returns the outcome.
 func (s *Store) proposeAndWait(ctx context.Context, p proposal) ([]byte, error) {
+	if !s.enter() {
+		return nil, errElsewhere
+	}
 	future := s.propose(p)
 	done := make(chan error, 1)
-	go func() { done <- future.Error() }() // it ends with raft at the latest
+	go func() {
+		defer s.leave()
+		done <- future.Error()
+	}()
 	select {
 	case err := <-done:
 		return s.judge(future, err)
 	case <-ctx.Done():
-		return nil, errLost
+	case <-s.closing:
 	}
+	return nil, errLost
 }
 
 // judge says what became of a proposal.
@@ -236,6 +252,10 @@ func (s *Store) readIndex(ctx context.Context, r Read) (uint64, error) {
 // acknowledged. It counts only if this node leads after it was read, and has had, in the
 // same term, a barrier: until then it need not know all that was committed before.
 func (s *Store) leaderIndex(r Read) ([]byte, error) {
+	if !s.enter() {
+		return nil, errElsewhere
+	}
+	defer s.leave()
 	term := s.raft.CurrentTerm()
 	if s.raft.State() != raft.Leader {
 		return nil, errElsewhere

@@ -3,6 +3,7 @@ module github.com/siltstonedb/siltstone/raftstore
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/hashicorp/go-hclog v1.6.2
 	github.com/hashicorp/raft v1.7.3
 	github.com/siltstonedb/siltstone v0.0.0

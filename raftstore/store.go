@@ -30,6 +30,10 @@ type Store struct {
 	endErr  error
 	work    sync.WaitGroup
 	ready   atomic.Uint64 // the term in which this node leads and has all that was committed before
+
+	mu      sync.Mutex
+	waiting int  // calls that wait for raft
+	leaving bool // there are to be no more
 }
 
 // Memory of the log's store: raft reads the newest entries from a cache of its own.
@@ -172,6 +176,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		var errs []error
 		if s.raft != nil {
+			s.letGo()
 			errs = append(errs, s.raft.Shutdown().Error())
 		}
 		if s.net != nil {
@@ -188,6 +193,39 @@ func (s *Store) Close() error {
 		s.endErr = errors.Join(errs...)
 	})
 	return s.endErr
+}
+
+// enter notes a call that is about to wait for raft, and reports whether it may: leave
+// ends it. Raft never answers what it has not finished when it is shut down, so Close waits
+// for those calls first.
+func (s *Store) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.leaving {
+		s.waiting++
+	}
+	return !s.leaving
+}
+
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+}
+
+// letGo waits until no call waits for raft. A leader without the others gives up its calls
+// when its lease ends; one that has stopped has given up all.
+func (s *Store) letGo() {
+	for {
+		s.mu.Lock()
+		s.leaving = true
+		n := s.waiting
+		s.mu.Unlock()
+		if n == 0 || s.raft.State() == raft.Shutdown {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (s *Store) closed() bool {
