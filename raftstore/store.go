@@ -23,8 +23,9 @@ type Store struct {
 	machine *machine
 	log     *LogStore
 	net     *network
-	raft    *raft.Raft
+	raft    *raft.Raft // set once, before started is closed; answers and raft's own goroutines come sooner
 
+	started chan struct{}
 	closing chan struct{}
 	end     sync.Once
 	endErr  error
@@ -33,7 +34,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	waiting int  // calls that wait for raft
-	leaving bool // there are to be no more
+	serving bool // there may be more: raft runs and Close was not called
 }
 
 // Memory of the log's store: raft reads the newest entries from a cache of its own.
@@ -48,7 +49,7 @@ func Open(o Options) (_ *Store, err error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, closing: make(chan struct{})}
+	s := &Store{opts: o, started: make(chan struct{}), closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -71,6 +72,10 @@ func Open(o Options) (_ *Store, err error) {
 	if err := s.startRaft(taken); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.serving = true
+	s.mu.Unlock()
+	close(s.started)
 	s.work.Go(s.keep)
 	return s, nil
 }
@@ -137,9 +142,8 @@ func (s *Store) startRaft(taken *snapshots) error {
 
 // stopped ends raft on a replica that must not go on. It is called by raft's goroutine.
 func (s *Store) stopped(error) {
-	if r := s.raft; r != nil {
-		r.Shutdown()
-	}
+	<-s.started
+	s.raft.Shutdown()
 }
 
 // keep makes the state durable now and then, and tells the time while this node leads.
@@ -201,10 +205,10 @@ func (s *Store) Close() error {
 func (s *Store) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.leaving {
+	if s.serving {
 		s.waiting++
 	}
-	return !s.leaving
+	return s.serving
 }
 
 func (s *Store) leave() {
@@ -218,7 +222,7 @@ func (s *Store) leave() {
 func (s *Store) letGo() {
 	for {
 		s.mu.Lock()
-		s.leaving = true
+		s.serving = false
 		n := s.waiting
 		s.mu.Unlock()
 		if n == 0 || s.raft.State() == raft.Shutdown {

@@ -1,0 +1,172 @@
+package raftstore
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// streamOf returns the stream of a small checkpoint.
+func streamOf(t testing.TB) []byte {
+	t.Helper()
+	db, err := siltstone.Open(filepath.Join(t.TempDir(), "db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	dir := filepath.Join(t.TempDir(), "checkpoint")
+	if err := errors.Join(db.Put([]byte("k"), []byte("v")), db.Checkpoint(bg, dir)); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := sendState(&b, dir, point{7, 8}); err != nil {
+		t.Fatal(err)
+	}
+	if _, length, err := stateFiles(dir); err != nil || length != int64(b.Len()) {
+		t.Fatalf("the stream has %d bytes, said are %d: %v", b.Len(), length, err)
+	}
+	return b.Bytes()
+}
+
+func TestAStreamMakesTheSameStore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "to")
+	at, err := receiveState(bytes.NewReader(streamOf(t)), dir)
+	if err != nil || at != (point{7, 8}) {
+		t.Fatalf("%v, %v", at, err)
+	}
+	db, err := siltstone.Open(dir, &siltstone.Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if v, err := db.Get([]byte("k")); string(v) != "v" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+func TestAStreamThatIsCutOrDamagedIsRefused(t *testing.T) {
+	good := streamOf(t)
+	receive := func(b []byte) error {
+		dir := filepath.Join(t.TempDir(), "to")
+		_, err := receiveState(bytes.NewReader(b), dir)
+		os.RemoveAll(dir)
+		return err
+	}
+	step := 37
+	if *long {
+		step = 1
+	}
+	for i := 0; i < len(good); i += step {
+		if err := receive(good[:i]); !errors.Is(err, errBadStream) {
+			t.Errorf("cut at %d of %d: %v", i, len(good), err)
+		}
+		bad := bytes.Clone(good)
+		bad[i] ^= 1 << (i % 8)
+		if err := receive(bad); err == nil {
+			t.Errorf("damaged at %d: it is taken", i)
+		}
+	}
+}
+
+func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "snapshots")
+	s, err := openSnapshots(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := streamOf(t)
+	for name, b := range map[string][]byte{"empty": nil, "cut": good[:len(good)/2], "too long": append(bytes.Clone(good), 0)} {
+		k, err := s.Create(1, 9, 2, raft.Configuration{}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, werr := k.Write(b)
+		if err := errors.Join(werr, k.Close()); err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+	for _, index := range []uint64{9, 10, 11} {
+		k, err := s.Create(1, index, 2, raft.Configuration{}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Write(good); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	given, err := s.Create(1, 12, 2, raft.Configuration{}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := given.Write(good[:10]); err != nil {
+		t.Fatal(err)
+	}
+	if err := given.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := s.Create(1, 13, 2, raft.Configuration{}, 1, nil) // as by a process that was killed
+	if err != nil || left == nil {
+		t.Fatal(err)
+	}
+	if s, err = openSnapshots(dir); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.List()
+	if err != nil || len(all) != keepSnapshots || all[0].Index != 11 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) != keepSnapshots {
+		t.Errorf("%v", files)
+	}
+	meta, r, err := s.Open(all[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := io.ReadAll(r); err != nil || int64(len(b)) != meta.Size || !bytes.Equal(b, good) {
+		t.Errorf("%d bytes of %d, %v", len(b), meta.Size, err)
+	}
+}
+
+// FuzzStream gives the receiver random bytes.
+func FuzzStream(f *testing.F) {
+	f.Add(streamOf(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := filepath.Join(t.TempDir(), "to")
+		if _, err := receiveState(bytes.NewReader(b), dir); err == nil {
+			var again bytes.Buffer
+			at, _ := receiveState(bytes.NewReader(b), filepath.Join(t.TempDir(), "to"))
+			if err := sendState(&again, dir, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// FuzzProposal gives the decoder of the log's entries random bytes.
+func FuzzProposal(f *testing.F) {
+	good := proposal{kind: kindCommand, time: 1, seed: 2, id: [16]byte{3}, name: "n", arg: []byte("a")}
+	f.Add(good.append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := decodeProposal(b)
+		if err != nil {
+			if !errors.Is(err, errBadProposal) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if got := p.append(nil); !bytes.Equal(got, b) {
+			t.Fatalf("%x came back as %x", b, got)
+		}
+	})
+}
