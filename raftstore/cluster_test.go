@@ -20,7 +20,7 @@ var bg = context.Background()
 
 // A cluster is replicas in this process, on loopback, whose connections a test cuts.
 type cluster struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	tune  func(*raft.Config)
 	nodes []*node
@@ -192,7 +192,7 @@ func often(c *raft.Config) {
 	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = 250*time.Millisecond, 50, 10
 }
 
-func newCluster(t *testing.T, n int, tune func(*raft.Config)) *cluster {
+func newCluster(t testing.TB, n int, tune func(*raft.Config)) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), tune: tune, links: links{cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{}}}
 	t.Cleanup(c.close)

@@ -59,7 +59,7 @@ func TestAStreamThatIsCutOrDamagedIsRefused(t *testing.T) {
 		os.RemoveAll(dir)
 		return err
 	}
-	step := 37
+	step := 401
 	if *long {
 		step = 1
 	}

@@ -29,8 +29,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// port returns the first of some ports that are likely to be free.
-func port() int { return 20000 + os.Getpid()%300*100 }
+// port returns the first of some ports that are likely to be free: they are below those
+// that systems give to connections.
+func port() int { return 21000 + os.Getpid()%110*100 }
 
 func TestAKilledLeaderLosesNothing(t *testing.T) {
 	if testing.Short() {
