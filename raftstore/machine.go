@@ -56,6 +56,7 @@ type machine struct {
 		failed error         // why the replica has stopped
 	}
 	stop func(error) // is called once when it does
+	full func()      // is called while there is no space to apply a command
 
 	snapshots *snapshots
 
@@ -200,7 +201,8 @@ func (m *machine) apply(l *raft.Log) ([]byte, error) {
 		if outcome, err = m.run(&p, at); !errors.Is(err, siltstone.ErrNoSpace) {
 			break
 		}
-		select { // nothing was changed; others may go on without this replica meanwhile
+		m.full()
+		select { // nothing was changed, and the others go on without this replica meanwhile
 		case <-m.closing:
 			return nil, ErrClosed
 		case <-time.After(100 * time.Millisecond):
@@ -246,7 +248,13 @@ func (m *machine) run(p *proposal, at point) (outcome []byte, err error) {
 			return errDropped
 		}
 		outcome = append([]byte{outcomeResult}, result...)
-		return errors.Join(m.note(tx, at), meta.PutTTL(id, outcome, idLife))
+		err = errors.Join(m.note(tx, at), meta.PutTTL(id, outcome, idLife))
+		if errors.Is(err, siltstone.ErrTxTooLarge) || len(result) > maxProposal {
+			// The command has left no room for that, on every replica.
+			outcome = append([]byte{outcomeError}, "its changes or its result are too large"...)
+			return errDropped
+		}
+		return err
 	})
 	if errors.Is(err, errDropped) {
 		err = m.update(p, at, func(tx *siltstone.Tx) error {

@@ -134,16 +134,19 @@ func TestAReplicaThatCannotApplyStops(t *testing.T) {
 
 func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
 	c := newCluster(t, 3, quick)
-	victim := c.follower()
+	victim := c.leader() // it leads again until it has no space, perhaps
 	c.stop(victim)
-	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxDiskBytes: 1 << 20}
+	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxTxBytes: 1 << 20, MaxDiskBytes: 1 << 20}
 	c.start(victim, nil)
-	lead := c.leader().store()
+	if err := c.leader().store().TransferLeadership(); err != nil {
+		t.Log(err)
+	}
 	for i := range 60 {
-		if _, err := setCommand.Do(bg, lead, setArg{fmt.Sprint(i), strings.Repeat("x", 64<<10)}); err != nil {
+		if _, err := setCommand.Do(bg, victim.store(), setArg{fmt.Sprint(i), strings.Repeat("x", 64<<10)}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	lead := c.leader().store()
 	at, _ := victim.store().machine.place()
 	if leads, _ := lead.machine.place(); at.index >= leads.index {
 		t.Fatalf("it has applied %d of %d", at.index, leads.index)
@@ -152,7 +155,7 @@ func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stop(victim)
-	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20}
+	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxTxBytes: 1 << 20}
 	c.start(victim, nil)
 	c.equal()
 }

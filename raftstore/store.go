@@ -62,7 +62,7 @@ func Open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.machine = &machine{cfg: &s.opts, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped}
+	s.machine = &machine{cfg: &s.opts, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped, full: s.standAside}
 	if err := s.machine.start(); err != nil {
 		return nil, err
 	}
@@ -144,6 +144,15 @@ func (s *Store) startRaft(taken *snapshots) error {
 func (s *Store) stopped(error) {
 	<-s.started
 	s.raft.Shutdown()
+}
+
+// standAside has another replica lead, if this one does and cannot apply what it commits.
+// It is called by raft's goroutine, again and again.
+func (s *Store) standAside() {
+	<-s.started
+	if s.raft.State() == raft.Leader {
+		s.raft.LeadershipTransfer() // if it fails it is asked for again
+	}
 }
 
 // keep makes the state durable now and then, and tells the time while this node leads.
@@ -271,7 +280,7 @@ func (r Read) String() string {
 
 // View runs fn in a read-only transaction on this replica's store, at the time of the
 // last command in it. In addresses keyspaces. fn holds up the restoring of a snapshot,
-// and Close.
+// and Close, and must not call View or Close itself.
 func (s *Store) View(ctx context.Context, r Read, fn func(tx *siltstone.Tx) error) error {
 	if ctx == nil || fn == nil {
 		return errors.New("raftstore: View without a context or function")
