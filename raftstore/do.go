@@ -140,6 +140,13 @@ func (s *Store) proposeAndWait(ctx context.Context, p proposal) ([]byte, error) 
 	if !s.enter() {
 		return nil, errElsewhere
 	}
+	stalled := s.machine.stalled()
+	select {
+	case <-stalled: // another one leads soon
+		s.leave()
+		return nil, errElsewhere
+	default:
+	}
 	future := s.propose(p)
 	done := make(chan error, 1)
 	go func() {
@@ -150,6 +157,7 @@ func (s *Store) proposeAndWait(ctx context.Context, p proposal) ([]byte, error) 
 	case err := <-done:
 		return s.judge(future, err)
 	case <-ctx.Done():
+	case <-stalled: // it comes to an answer when there is space: the next leader may know sooner
 	case <-s.closing:
 	}
 	return nil, errLost

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,9 +55,10 @@ type machine struct {
 		point
 		moved  chan struct{} // closed when index moves on; nil: nobody waits
 		failed error         // why the replica has stopped
+		full   chan struct{} // closed while there is no space to apply a command
 	}
 	stop func(error) // is called once when it does
-	full func()      // is called while there is no space to apply a command
+	full func()      // is called, again and again, while there is no space to apply a command
 
 	snapshots *snapshots
 
@@ -75,6 +77,9 @@ func (m *machine) open(dir string) (db *siltstone.DB, spaces map[string]*siltsto
 		o = *m.cfg.Store
 	}
 	o.LogicalClock, o.Durability = true, siltstone.BufferedDurability
+	// What a transaction holds depends on what has been purged in the background, so that
+	// a bound would be met on one replica and not on another.
+	o.MaxTxBytes = math.MaxInt64
 	o.Clock = func() time.Time { return time.UnixMilli(m.clock.Load()) }
 	if db, err = siltstone.Open(dir, &o); err != nil {
 		return nil, nil, at, err
@@ -197,9 +202,16 @@ func (m *machine) apply(l *raft.Log) ([]byte, error) {
 	}
 	at.index, at.time = l.Index, max(at.time, p.time)
 	var outcome []byte
-	for {
+	for stalled := false; ; {
 		if outcome, err = m.run(&p, at); !errors.Is(err, siltstone.ErrNoSpace) {
+			if stalled {
+				m.stall(false)
+			}
 			break
+		}
+		if !stalled {
+			stalled = true
+			m.stall(true)
 		}
 		m.full()
 		select { // nothing was changed, and the others go on without this replica meanwhile
@@ -213,6 +225,31 @@ func (m *machine) apply(l *raft.Log) ([]byte, error) {
 	}
 	m.move(at)
 	return outcome, nil
+}
+
+// stall notes that a stall begins, or is over.
+func (m *machine) stall(begins bool) {
+	m.at.Lock()
+	defer m.at.Unlock()
+	if begins {
+		close(m.stalledLocked())
+	} else {
+		m.at.full = nil
+	}
+}
+
+func (m *machine) stalledLocked() chan struct{} {
+	if m.at.full == nil {
+		m.at.full = make(chan struct{})
+	}
+	return m.at.full
+}
+
+// stalled returns a channel that is closed while there is no space to apply a command.
+func (m *machine) stalled() <-chan struct{} {
+	m.at.Lock()
+	defer m.at.Unlock()
+	return m.stalledLocked()
 }
 
 // errDropped drops the transaction of a command that returned an error.
@@ -248,13 +285,11 @@ func (m *machine) run(p *proposal, at point) (outcome []byte, err error) {
 			return errDropped
 		}
 		outcome = append([]byte{outcomeResult}, result...)
-		err = errors.Join(m.note(tx, at), meta.PutTTL(id, outcome, idLife))
-		if errors.Is(err, siltstone.ErrTxTooLarge) || len(result) > maxProposal {
-			// The command has left no room for that, on every replica.
-			outcome = append([]byte{outcomeError}, "its changes or its result are too large"...)
+		if len(result) > maxProposal {
+			outcome = append([]byte{outcomeError}, "its result is too large"...)
 			return errDropped
 		}
-		return err
+		return errors.Join(m.note(tx, at), meta.PutTTL(id, outcome, idLife))
 	})
 	if errors.Is(err, errDropped) {
 		err = m.update(p, at, func(tx *siltstone.Tx) error {

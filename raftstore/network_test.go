@@ -136,7 +136,7 @@ func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
 	c := newCluster(t, 3, quick)
 	victim := c.leader() // it leads again until it has no space, perhaps
 	c.stop(victim)
-	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxTxBytes: 1 << 20, MaxDiskBytes: 1 << 20}
+	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxDiskBytes: 1 << 20}
 	c.start(victim, nil)
 	if err := c.leader().store().TransferLeadership(); err != nil {
 		t.Log(err)
@@ -155,7 +155,7 @@ func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stop(victim)
-	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, MaxTxBytes: 1 << 20}
+	victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20}
 	c.start(victim, nil)
 	c.equal()
 }

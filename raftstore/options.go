@@ -36,9 +36,9 @@ type Options struct {
 	// certificate, RootCAs and ClientCAs, and ClientAuth must be
 	// tls.RequireAndVerifyClientCert. Nil: the network is trusted.
 	TLS *tls.Config
-	// Store are the options of the store. Its FS, Clock, LogicalClock, Durability, ReadOnly
-	// and Beside are not used: the log is synced, and the store follows it. MaxTxBytes
-	// must be the same on every replica.
+	// Store are the options of the store. Its Clock, LogicalClock, Durability and MaxTxBytes
+	// are not used: the log is synced, and the store follows it; what a command changes is
+	// in memory until it ends, and has no bound. FS, ReadOnly and Beside are refused.
 	Store *siltstone.Options
 	// Tick is how often the leader tells the time when no command does. What expires does
 	// so when the log reaches that time. Zero is a second; negative: only commands tell it.
@@ -74,7 +74,7 @@ var (
 	// ErrIndeterminate is returned when it is not known whether the command was, or will
 	// be, applied.
 	ErrIndeterminate = errors.New("raftstore: the command may have been applied")
-	// ErrTooLarge is returned for a command whose argument is larger than 64 MiB.
+	// ErrTooLarge is returned for a command whose argument is larger than 16 MiB.
 	ErrTooLarge = errors.New("raftstore: the command is too large")
 )
 
@@ -84,6 +84,9 @@ func (o *Options) check() error {
 		return errors.New("raftstore: options ID, Addr, Dir and Commands are needed")
 	case o.TLS != nil && (o.TLS.ClientAuth != tls.RequireAndVerifyClientCert || o.TLS.RootCAs == nil || o.TLS.ClientCAs == nil):
 		return errors.New("raftstore: option TLS: both ends are to prove who they are: ClientAuth, RootCAs and ClientCAs are needed")
+	}
+	if s := o.Store; s != nil && (s.FS != nil || s.ReadOnly || s.Beside) {
+		return errors.New("raftstore: option Store: FS, ReadOnly and Beside make no replica")
 	}
 	for _, name := range o.Keyspaces {
 		if name == metaKeyspace {

@@ -30,7 +30,7 @@ const (
 	proposalHead    = 35
 	maxName         = 255
 	// maxProposal bounds the bytes of one: raft sends an entry whole.
-	maxProposal = 64 << 20
+	maxProposal = 16 << 20
 
 	kindCommand = 1
 	kindTick    = 2
