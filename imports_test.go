@@ -65,13 +65,13 @@ var importTable = map[string]struct{ ours, others []string }{
 	}},
 	"internal/engine/txn": {ours: []string{
 		"internal/base", "internal/clock", "internal/collection", "internal/engine/commit",
-		"internal/engine/commitlog", "internal/engine/readstate", "internal/engine/rows", "internal/invariants",
-		"internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/readset", "internal/record",
-		"manifest", "memtable",
+		"internal/engine/commitlog", "internal/engine/readstate", "internal/engine/rows", "internal/engine/waiters",
+		"internal/invariants", "internal/keyenc", "internal/keyspace", "internal/lifecycle", "internal/readset",
+		"internal/record", "manifest", "memtable",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"internal/engine/commit": {ours: []string{
 		"internal/base", "internal/cache", "internal/clock", "internal/engine/commitlog",
-		"internal/engine/readstate", "internal/invariants", "internal/keyenc", "internal/keyspace",
+		"internal/engine/readstate", "internal/engine/waiters", "internal/invariants", "internal/keyenc", "internal/keyspace",
 		"internal/lifecycle", "internal/readset", "internal/record", "internal/storedir", "memtable", "sstable",
 	}},
 	"internal/engine/rows": {ours: []string{
@@ -83,6 +83,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "internal/storedir",
 		"manifest", "memtable", "sstable", "vfs",
 	}},
+	"internal/engine/waiters":   {ours: []string{"internal/base", "internal/clock", "internal/invariants", "internal/keyenc", "internal/record"}},
 	"internal/engine/commitlog": {ours: []string{"internal/base", "internal/invariants", "internal/storedir", "vfs", "wal"}},
 	"compaction": {ours: []string{
 		"internal/base", "internal/invariants", "internal/iterator", "internal/keyenc", "internal/rangedel",

@@ -107,6 +107,13 @@ func (ks *Keyspace) NewIter(o *IterOptions) (*Iterator, error) {
 	return db.newIter(space, o)
 }
 
+// Wait loops over changes of the keys, as DB.Wait does. Its last item is ErrDropped when
+// the keyspace is dropped.
+func (ks *Keyspace) Wait(ctx context.Context, keys ...[]byte) iter.Seq2[[]byte, error] {
+	db, space := ks.parts()
+	return db.wait(ctx, space, keys)
+}
+
 // Put sets key to value. It overwrites a value of any type, a collection too,
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
 func (ks *Keyspace) Put(key, value []byte) error {

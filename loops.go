@@ -216,9 +216,12 @@ func (db *DB) noteOldReader() {
 }
 
 // reapLoop decides about collections that may be dead, and looks for timers that are
-// due.
+// due, and for callers whose time has come by a clock that was set forward.
 func (db *DB) reapLoop() {
 	db.whenever(db.workers.reap, idleTick, func() {
+		if db.section.Waiters.Any() {
+			db.section.Waiters.Due(db.clock.Now())
+		}
 		for did := true; did; {
 			var err error
 			did, err = db.reapStep()

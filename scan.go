@@ -1,9 +1,12 @@
 package siltstone
 
 import (
+	"bytes"
+	"context"
 	"iter"
 	"time"
 
+	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
@@ -115,6 +118,56 @@ func Limit[T any](loop iter.Seq2[T, error], n int) iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// Wait loops over changes of the keys. It first yields each key once, and from then on
+// each that has changed since it was last yielded, in any way: a key that was written or
+// deleted by whatever call, batch or transaction, that has expired, or of which an element
+// was written. The body looks at the key, and misses nothing: what it does not see yet
+// makes the loop yield the key again. Changes that come while the body runs are yielded
+// once. The change is visible; it may not be durable yet.
+//
+// The loop sleeps meanwhile and holds no state. It goes on until the body breaks out or
+// its last item, which is the error of ctx once that has ended, ErrClosed, or
+// ErrPoisoned, since nothing is written any more. An element with a time to live of its own
+// counts as changed when its row is removed, soon after its end. In a store that is open
+// for reading the error is ErrReadOnly: it does not see what others write.
+//
+//	for key, err := range db.Wait(ctx, config) {
+//		if err != nil {
+//			return err
+//		}
+//		load(db.Get(key))
+//	}
+func (db *DB) Wait(ctx context.Context, keys ...[]byte) iter.Seq2[[]byte, error] {
+	return db.wait(ctx, nil, keys)
+}
+
+func (db *DB) wait(ctx context.Context, ks *keyspace.Space, keys [][]byte) iter.Seq2[[]byte, error] {
+	own := make([][]byte, len(keys))
+	for i, key := range keys {
+		own[i] = bytes.Clone(key)
+	}
+	return func(yield func([]byte, error) bool) {
+		if err := db.mayWait(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		db.txns.Watch(ctx, ks, own, yield)
+	}
+}
+
+// mayWait returns why a call that waits does not begin.
+func (db *DB) mayWait(ctx context.Context) error {
+	switch {
+	case db.unopened():
+		return ErrClosed
+	case ctx == nil:
+		return errNilContext
+	case ctx.Value(txKey{}) != nil:
+		return base.Errorf(ErrNested, "a call that waits, with the context of a running transaction: it would not see what others write")
+	}
+	return nil
 }
 
 // NewIter returns an iterator over the current state, positioned nowhere. The

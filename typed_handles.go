@@ -1,12 +1,14 @@
 package siltstone
 
 import (
+	"context"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/handle"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -189,6 +191,22 @@ func (s *dbSource) End(t collection.Txn, err error) (again bool, e error) {
 	return s.txns.EndCall(t.(*txn.Txn), err)
 }
 
+// Join makes calls on a store wait; see collection.Waits.
+func (s *dbSource) Join(ctx context.Context, key string) (collection.Line, error) {
+	return (*DB)(s).join(ctx, nil, key)
+}
+
+func (db *DB) join(ctx context.Context, ks *keyspace.Space, key string) (collection.Line, error) {
+	if err := db.mayWait(ctx); err != nil {
+		return nil, err
+	}
+	line, err := db.txns.Join(ctx, ks, key)
+	if err != nil {
+		return nil, err
+	}
+	return line, nil
+}
+
 // begun keeps a nil transaction from becoming an interface that is not nil.
 func begun(t *txn.Txn, err error) (collection.Txn, error) {
 	if err != nil {
@@ -209,6 +227,12 @@ func (s *keyspaceSource) Begin(write bool, key string, attempt int) (collection.
 
 func (s *keyspaceSource) End(t collection.Txn, err error) (again bool, e error) {
 	return s.db.txns.EndCall(t.(*txn.Txn), err)
+}
+
+// Join makes calls on a keyspace wait; see collection.Waits.
+func (s *keyspaceSource) Join(ctx context.Context, key string) (collection.Line, error) {
+	db, space := (*Keyspace)(s).parts()
+	return db.join(ctx, space, key)
 }
 
 // snapSource is a snapshot as the source of reads.

@@ -12,10 +12,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
-// txKey marks the context of a transaction: an Update that is given that context is
-// inside the closure of another.
-type txKey struct{}
-
 // turnAfter is how many attempts of an Update run free before one runs while other
 // writers wait.
 const turnAfter = 4

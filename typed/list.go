@@ -14,9 +14,8 @@ import (
 // between leaves gaps in the numbering of the items, and from then on a position
 // is found by a walk from the nearer end, until at most one item is left.
 //
-// There are no calls that wait for a value: a transaction that waited would hold
-// its snapshot, and a one-shot has nobody to wake it. [BLPOP, BRPOP, BLMOVE and
-// BLMPOP have no counterpart]
+// A list is a queue for any number of goroutines: WaitFront and WaitBack wait for a
+// value. [BLMOVE and BLMPOP have no counterpart]
 type List struct{ Key }
 
 // End is an end of a list.

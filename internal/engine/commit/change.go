@@ -7,6 +7,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/waiters"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
@@ -50,6 +51,9 @@ type Change struct {
 	// unlocked and set to nil, and the turn is ended if EndTurn is set.
 	Lock    *invariants.Mutex
 	EndTurn bool
+	// Place, if set, is that of the caller who has waited for what the change takes. It
+	// is given up then, too.
+	Place *waiters.Place
 }
 
 // op is one operation of a Change: where its key and its value stand in the

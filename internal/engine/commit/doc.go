@@ -29,7 +29,10 @@
 // readstate.States.mu, the locks of the log and the memtable, and those of the clock
 // and the cache are taken inside Section.mu. docs/locks.md has all of them.
 //
-// The package imports readstate and commitlog, and below them memtable,
+// Once the change is visible, and outside the section, those are woken who wait for a
+// key that it wrote: see package waiters.
+//
+// The package imports readstate, commitlog and waiters, and below them memtable,
 // internal/readset, internal/record and internal/keyspace. What it needs of the
 // packages above comes in through Hooks, on slow paths only.
 package commit

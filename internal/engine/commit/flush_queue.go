@@ -41,9 +41,10 @@ func (s *Section) EndWaiting() {
 	s.flushes.done.Broadcast()
 }
 
-// LookAgain makes every caller that waits for a flush look again: the store may have
-// been poisoned.
+// LookAgain makes every caller that waits, for a flush or for a key, look again: the
+// store may have been poisoned.
 func (s *Section) LookAgain() {
+	s.Waiters.LookAgain()
 	s.flushes.mu.Lock()
 	defer s.flushes.mu.Unlock()
 	s.flushes.done.Broadcast()

@@ -10,6 +10,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/internal/engine/waiters"
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
@@ -37,6 +38,8 @@ type Section struct {
 	Turns Turns
 	// Recycler keeps the memory of flushed memtables for the next ones.
 	Recycler Recycler
+	// Waiters are told of each commit that has become visible.
+	Waiters waiters.Registry
 
 	// constant after Start
 	log    *commitlog.Log
@@ -171,6 +174,9 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 		return err
 	}
 	c.published()
+	if s.Waiters.Any() {
+		s.Waiters.Published(c.Place, c)
+	}
 	return s.Wait(pos, level)
 }
 
