@@ -105,6 +105,9 @@ func (s calls) End(t collection.Txn, err error) (again bool, _ error) {
 // keyspace is dropped, which is the error that it yields last.
 func (e *Engine) Watch(ctx context.Context, ks *keyspace.Space, keys [][]byte, yield func([]byte, error) bool) {
 	err := e.mayWait(ctx)
+	if err == nil && len(keys) == 0 {
+		err = base.Errorf(base.ErrBadOption, "there is no key to wait for")
+	}
 	rows := make([][]byte, len(keys))
 	for i, key := range keys {
 		if err == nil {
