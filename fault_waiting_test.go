@@ -3,11 +3,13 @@ package siltstone
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -463,5 +465,54 @@ func TestACommitWhoseSyncFailsWhileCloseRunsIsIndeterminate(t *testing.T) {
 	}
 	if err := awaited(t, closed); err == nil {
 		t.Error("Close says nothing of the failure")
+	}
+}
+
+// Each item comes to one of the callers who wait, and about one of them is woken for it.
+func TestItemsComeToCallersWhoWaitOnceEach(t *testing.T) {
+	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.manualWork = false })
+	const callers = 64
+	items := 10_000
+	if testing.Short() {
+		items = 1000
+	}
+	got := make([]atomic.Int32, items)
+	var all, left sync.WaitGroup
+	left.Add(items)
+	for range callers {
+		all.Go(func() {
+			for {
+				v, err := db.List("q").WaitFront(context.Background())
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got[binary.BigEndian.Uint32(v)].Add(1)
+				left.Done()
+			}
+		})
+	}
+	for i := range uint32(items) {
+		if _, err := db.List("q").PushBack(binary.BigEndian.AppendUint32(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left.Wait()
+	wakes := db.section.Waiters.Wakes()
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+	for i := range got {
+		if n := got[i].Load(); n != 1 {
+			t.Fatalf("item %d came %d times", i, n)
+		}
+	}
+	t.Logf("%d wakes for %d items", wakes, items)
+	if wakes > int64(items)*5/4 {
+		t.Error("callers were woken in vain")
 	}
 }

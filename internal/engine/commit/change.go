@@ -51,6 +51,7 @@ type Change struct {
 	// unlocked and set to nil, and the turn is ended if EndTurn is set.
 	Lock    *invariants.Mutex
 	EndTurn bool
+	seq     base.SeqNum // of its last operation, once it is visible
 	// Place, if set, is that of the caller who has waited for what the change takes. It
 	// is given up then, too.
 	Place *waiters.Place

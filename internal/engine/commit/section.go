@@ -175,7 +175,7 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	}
 	c.published()
 	if s.Waiters.Any() {
-		s.Waiters.Published(c.Place, c)
+		s.Waiters.Published(c, c.seq, c.Place)
 	}
 	return s.Wait(pos, level)
 }
@@ -373,7 +373,7 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 	for _, w := range s.watches {
 		w.noteLocked(c)
 	}
-	if c.Entered != nil {
+	if c.seq = s.lastSeq; c.Entered != nil {
 		c.Entered(s.mem.Log)
 	}
 	return pos

@@ -1,6 +1,10 @@
 package waiters
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
 
 // line is the callers who wait to take an element of one key, in the order in which they
 // came. It has at least one. Registry.mu guards it.
@@ -9,6 +13,11 @@ type line struct {
 	row         []byte // of the key
 	elements    []byte // what the rows of its collection begin with, if that is listened to
 	first, last *Place
+
+	// known is the largest sequence of which the line was told, and offered that of a
+	// commit after which there may have been something to take. What a commit brought is
+	// still there, or was taken, after a later one: of older ones the line need not know.
+	known, offered base.SeqNum
 }
 
 // Place is a caller's place in a line. All but its being woken belongs to the caller's
@@ -35,7 +44,7 @@ func (r *Registry) Join(row []byte) *Place {
 		}
 		r.lines[string(row)] = l
 		r.listenLocked(l.row, l)
-		p.wake() // nobody has come before it
+		p.woken <- struct{}{} // nobody has come before it
 	} else {
 		l.last.next, p.prev = p, l.last
 	}
@@ -65,14 +74,13 @@ func (p *Place) Follow(elements []byte) (moved bool) {
 	return p.of.moveLocked(&p.line.elements, elements, p.line)
 }
 
-// serveLocked takes a caller out of its line that has its element. A wake that came
-// while it was taken goes to the next one.
-func (r *Registry) serveLocked(p *Place) {
+// serveLocked takes a caller out of its line that has its element, by a commit with the
+// given sequence. It may have been woken since by a later one, for the next caller.
+func (p *Place) serveLocked(seq base.SeqNum) {
 	if p.line == nil {
 		return
 	}
-	woken := len(p.woken) > 0
-	if l, _ := p.outLocked(); woken {
+	if l, _ := p.outLocked(); l.offered > seq {
 		l.wakeLocked()
 	}
 }
@@ -102,15 +110,20 @@ func (p *Place) outLocked() (l *line, wasFirst bool) {
 }
 
 // writtenLocked implements listener. Of a key that is gone there is nothing to take.
-func (l *line) writtenLocked(gone bool) {
+func (l *line) writtenLocked(seq base.SeqNum, gone bool) {
+	if seq < l.known {
+		return
+	}
+	l.known = seq
 	if !gone {
+		l.offered = seq
 		l.wakeLocked()
 	}
 }
 
 // wakeLocked wakes the first caller, if there is any.
 func (l *line) wakeLocked() {
-	if l.first != nil && l.first.wake() {
-		l.of.wakes.Add(1)
+	if l.first != nil {
+		l.first.wake()
 	}
 }

@@ -18,6 +18,7 @@ type list struct {
 	r   Registry
 	mu  sync.Mutex
 	n   int
+	seq base.SeqNum
 	row []byte
 }
 
@@ -35,13 +36,15 @@ func (l *list) commit(n int, served *Place) (did bool) {
 		return false
 	}
 	l.n += n
+	l.seq++
+	seq := l.seq
 	kind := base.KindPut
 	if l.n == 0 {
 		kind = base.KindDelete
 	}
 	l.mu.Unlock()
 	if l.r.Any() {
-		l.r.Published(served, ops{{Attr: base.MakeAttr(kind, 0, false), Key: l.row}})
+		l.r.Published(ops{{Attr: base.MakeAttr(kind, 0, false), Key: l.row}}, seq, served)
 	}
 	return true
 }
@@ -74,8 +77,9 @@ func TestOneCallerIsWokenForEachItem(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if n := l.r.Wakes(); n != 0 || l.r.Waiting() != callers {
-			t.Errorf("%d wakes of %d callers before the first item", n, l.r.Waiting())
+		before := l.r.Wakes()
+		if before != 1 || l.r.Waiting() != callers {
+			t.Errorf("%d of %d callers looked before the first item", before, l.r.Waiting())
 		}
 		for range items / 2 {
 			l.commit(1, nil)
@@ -88,7 +92,7 @@ func TestOneCallerIsWokenForEachItem(t *testing.T) {
 		if l.n != 0 {
 			t.Errorf("%d items are left beside %d callers", l.n, l.r.Waiting())
 		}
-		if n := l.r.Wakes(); n != items {
+		if n := l.r.Wakes() - before; n != items {
 			t.Errorf("%d wakes for %d items", n, items)
 		}
 		cancel()
@@ -138,8 +142,52 @@ func TestARangeDeleteIsToldToAllInIt(t *testing.T) {
 	many[2*perLock] = record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: []byte("\x01b"), Value: []byte("\x01c")}
 	many[2*perLock+1] = record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: []byte("\x02")} // no row that there is
 	many[2*perLock+2] = record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: []byte{0, 'k'}}
-	r.Published(nil, many)
+	r.Published(many, 1, nil)
 	if seen := next(); len(seen) != 1 || seen[0] != 1 {
 		t.Errorf("the keys that changed are %v", seen)
+	}
+}
+
+// Who commits is told of in any order: a wake is neither lost nor in vain.
+func TestCommitsMayBeToldOfInAnyOrder(t *testing.T) {
+	put, gone := base.MakeAttr(base.KindPut, 0, false), base.MakeAttr(base.KindDelete, 0, false)
+	type told struct {
+		seq    base.SeqNum
+		attr   base.Attr
+		served bool // it is the commit of the first caller
+	}
+	for _, c := range []struct {
+		name  string
+		told  []told
+		wakes bool // the second caller
+	}{
+		{"push, pop", []told{{1, put, false}, {2, gone, true}}, false},
+		{"pop, push", []told{{2, gone, true}, {1, put, false}}, false},
+		{"pop, later push", []told{{2, gone, true}, {3, put, false}}, true},
+		{"later push, pop", []told{{3, put, false}, {2, gone, true}}, true},
+		{"pop that leaves something", []told{{2, put, true}}, true},
+		{"pop that leaves what was deleted since", []told{{3, gone, false}, {2, put, true}}, false},
+		{"delete that came before the push", []told{{1, put, true}, {3, put, false}, {2, gone, false}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var r Registry
+			row := []byte("\x01q")
+			first, second := r.Join(row), r.Join(row)
+			for _, c := range c.told {
+				var served *Place
+				if c.served {
+					served = first
+				}
+				r.Published(ops{{Attr: c.attr, Key: row}}, c.seq, served)
+			}
+			if woken := len(second.woken) > 0; woken != c.wakes {
+				t.Errorf("the second caller is woken: %v", woken)
+			}
+			second.Leave()
+			first.Leave() // is no error
+			if r.Any() {
+				t.Error("somebody is left")
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 // concurrent use.
 type Registry struct {
 	waiting atomic.Int64 // callers in lines, and watches
-	wakes   atomic.Int64 // of callers in lines
+	wakes   atomic.Int64 // of them
 
 	mu      invariants.Mutex
 	topics  map[string]*topic
@@ -27,8 +27,11 @@ type Registry struct {
 type topic struct{ listeners []listener }
 
 // listener is told of each commit that wrote a row of its topic, with Registry.mu held.
-// gone is true if the key was deleted.
-type listener interface{ writtenLocked(gone bool) }
+// seq is the commit's last sequence; gone is true if the key was deleted. Commits may be
+// told of in another order than that of their sequences.
+type listener interface {
+	writtenLocked(seq base.SeqNum, gone bool)
+}
 
 // Ops are the operations of a commit.
 type Ops interface {
@@ -40,7 +43,8 @@ type Ops interface {
 // that was visible before the question.
 func (r *Registry) Any() bool { return r.waiting.Load() != 0 }
 
-// Waiting returns how many callers wait, and Wakes how often one in a line was woken.
+// Waiting returns how many callers wait, and Wakes how often one has been woken, or has
+// looked at once because it was the first of its line.
 func (r *Registry) Waiting() int64 { return r.waiting.Load() }
 func (r *Registry) Wakes() int64   { return r.wakes.Load() }
 
@@ -48,30 +52,30 @@ func (r *Registry) Wakes() int64   { return r.wakes.Load() }
 // to take the lock.
 const perLock = 1024
 
-// Published tells those who wait of a commit that has become visible. served is the
-// caller whose own commit it is: it has its element, and leaves its line; nil: it is
-// nobody's.
-func (r *Registry) Published(served *Place, c Ops) {
+// Published tells those who wait of a commit that has become visible, whose last sequence
+// is seq. served is the caller whose own commit it is: it has its element, and leaves its
+// line; nil: it is nobody's.
+func (r *Registry) Published(c Ops, seq base.SeqNum, served *Place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if served != nil {
-		r.serveLocked(served)
+		served.serveLocked(seq)
 	}
 	for i := range c.Len() {
 		if i%perLock == perLock-1 {
 			r.mu.Unlock()
 			r.mu.Lock()
 		}
-		r.writtenLocked(c.Op(i))
+		r.writtenLocked(c.Op(i), seq)
 	}
 }
 
 // writtenLocked tells those who wait for what the operation wrote.
-func (r *Registry) writtenLocked(o record.Op) {
+func (r *Registry) writtenLocked(o record.Op, seq base.SeqNum) {
 	if o.Attr.Kind() == base.KindRangeDelete {
 		for row, t := range r.topics {
 			if string(o.Key) <= row && row < string(o.Value) {
-				t.writtenLocked(false) // the keyspace may be gone, which ends a wait
+				t.writtenLocked(seq, false) // the keyspace may be gone, which ends a wait
 			}
 		}
 		return
@@ -85,22 +89,24 @@ func (r *Registry) writtenLocked(o record.Op) {
 		row, gone = row[:min(len(row), keyenc.CollectionHeaderLen(prefix)-1)], false
 	}
 	if t := r.topics[string(row)]; t != nil {
-		t.writtenLocked(gone)
+		t.writtenLocked(seq, gone)
 	}
 }
 
-func (t *topic) writtenLocked(gone bool) {
+func (t *topic) writtenLocked(seq base.SeqNum, gone bool) {
 	for _, l := range t.listeners {
-		l.writtenLocked(gone)
+		l.writtenLocked(seq, gone)
 	}
 }
 
-// LookAgain wakes everybody who would look: the store may have been poisoned.
+// LookAgain wakes everybody: the store may have been poisoned.
 func (r *Registry) LookAgain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range r.lines {
-		l.wakeLocked()
+		for p := l.first; p != nil; p = p.next {
+			p.wake()
+		}
 	}
 	for w := range r.watches {
 		w.wake()

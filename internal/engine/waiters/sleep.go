@@ -17,14 +17,11 @@ type sleeper struct {
 
 func newSleeper(r *Registry) sleeper { return sleeper{of: r, woken: make(chan struct{}, 1)} }
 
-// wake wakes the caller, now or when it next sleeps. It reports false if the caller has
-// been woken already and has not looked since.
-func (s *sleeper) wake() bool {
+// wake wakes the caller, now or when it next sleeps.
+func (s *sleeper) wake() {
 	select {
 	case s.woken <- struct{}{}:
-		return true
 	default:
-		return false
 	}
 }
 
@@ -73,6 +70,7 @@ func (s *sleeper) sleep(ctx context.Context, quit <-chan struct{}, alarm *time.T
 	}
 	select {
 	case <-s.woken:
+		s.of.wakes.Add(1)
 		return false, nil
 	case <-ring:
 		return true, nil

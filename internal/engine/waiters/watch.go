@@ -1,6 +1,10 @@
 package waiters
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/siltstonedb/siltstone/internal/base"
+)
 
 // Watch is the keys that one caller wants to know the changes of. It belongs to the
 // caller's goroutine, but for its being told.
@@ -88,7 +92,7 @@ func (w *Watch) Close() {
 }
 
 // writtenLocked implements listener.
-func (k *watched) writtenLocked(bool) {
+func (k *watched) writtenLocked(base.SeqNum, bool) {
 	k.changed = true
 	k.of.wake()
 }
