@@ -434,3 +434,29 @@ func ExampleDB_Explain() {
 	fmt.Println(e.Verdict.Present, e.Verdict.Reason, "in the", e.Verdict.Source)
 	// Output: false deleted in the memtable
 }
+
+// A loop that does something at first and whenever a key has changed. Moving an item to
+// another list keeps it in the store until it is done with, and is a change, too: so the
+// body need not look for more than one.
+func ExampleDB_Wait() {
+	db, err := siltstone.Open("jobs", &siltstone.Options{FS: vfs.NewMem()})
+	check(err)
+	defer db.Close()
+
+	_, err = db.List("waiting").PushBack([]byte("job 1"), []byte("job 2"))
+	check(err)
+	for _, err := range db.Wait(context.Background(), []byte("waiting")) {
+		check(err)
+		job, err := db.List("waiting").MoveTo("running", typed.EndFront, typed.EndBack)
+		if errors.Is(err, siltstone.ErrNotFound) {
+			break // a worker goes on here
+		}
+		check(err)
+		fmt.Printf("%s\n", job)
+		_, err = db.List("running").Remove(1, job)
+		check(err)
+	}
+	// Output:
+	// job 1
+	// job 2
+}

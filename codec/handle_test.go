@@ -197,7 +197,8 @@ func TestZSetAnswersAsItsSortedSet(t *testing.T) {
 	want(t, int64(2))(z.Count(z.ByLex(0, 20)))
 	want(t, []scored{{20, 1}})(z.PopMin(1))
 	want(t, []scored{{300, 8}})(z.PopMax(1))
-	want(t, 1)(z.RemoveRange(z.ByLex(0, 20)))
+	want(t, scored{-1, 5})(z.WaitMin(context.Background(), typed.UnixSeconds))
+	want(t, 0)(z.RemoveRange(z.ByLex(0, 2)))
 	want(t, 1)(z.Remove(3, -1))
 	want(t, []scored(nil))(z.PopMin(1))
 	want(t, false)(z.Exists())
@@ -317,6 +318,9 @@ func TestPopReturnsWhatItCanAndNamesTheRest(t *testing.T) {
 	popped, err := codec.ZSetOf(db.ZSet("z"), codec.Uint16).PopMin(3)
 	want(t, []codec.Scored[uint16]{{Member: 'o'<<8 | 'k', Score: 1}})(popped, nil)
 	undecodable(t, err, "z", "odd", "queer")
+	want(t, true)(db.ZSet("z").Add("odd", 1))
+	_, err = codec.ZSetOf(db.ZSet("z"), codec.Uint16).WaitMin(context.Background(), nil)
+	undecodable(t, err, "z", "odd")
 	want(t, int64(0))(db.ZSet("z").Len())
 }
 
@@ -372,9 +376,10 @@ func TestHandleWithoutCodecRefusesEveryCall(t *testing.T) {
 		"ZSet.RemoveRange": func() (any, error) {
 			return z.RemoveRange(z.ByLexFrom(1))
 		},
-		"ZSet.PopMin": func() (any, error) { return z.PopMin(1) },
-		"ZSet.PopMax": func() (any, error) { return z.PopMax(1) },
-		"zero Map":    func() (any, error) { return codec.Map[int, int]{}.Set(1, 1) },
+		"ZSet.PopMin":  func() (any, error) { return z.PopMin(1) },
+		"ZSet.PopMax":  func() (any, error) { return z.PopMax(1) },
+		"ZSet.WaitMin": func() (any, error) { return z.WaitMin(context.Background(), nil) },
+		"zero Map":     func() (any, error) { return codec.Map[int, int]{}.Set(1, 1) },
 	}
 	for name, call := range calls {
 		if _, err := call(); err == nil || err.Error() != "siltstone: handle has no codec" {

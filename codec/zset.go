@@ -1,9 +1,11 @@
 package codec
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"math"
+	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -209,6 +211,24 @@ func (z ZSet[T]) PopMin(n int) ([]Scored[T], error) {
 	}
 	popped, err := z.Handle().PopMin(n)
 	return z.popped(popped, err)
+}
+
+// WaitMin removes the member with the lowest score and returns it, as soon as the store's
+// clock has reached until of that score, as typed.ZSet.WaitMin does. A member that cannot
+// be decoded is removed too: the error is a *DecodeError.
+func (z ZSet[T]) WaitMin(ctx context.Context, until func(score float64) time.Time) (Scored[T], error) {
+	if z.members.codec == nil {
+		return Scored[T]{}, errNoCodec
+	}
+	m, err := z.Handle().WaitMin(ctx, until)
+	if err != nil {
+		return Scored[T]{}, err
+	}
+	all, err := z.popped([]typed.Member{m}, nil)
+	if err != nil {
+		return Scored[T]{}, err
+	}
+	return all[0], nil
 }
 
 // PopMax removes up to n members with the highest scores and returns them, highest

@@ -1,7 +1,10 @@
 package typed_test
 
 import (
+	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -71,4 +74,55 @@ func ExampleList_PopAny() {
 	from, jobs, err := db.List("urgent").PopAny(typed.EndFront, 2, "normal", "low")
 	fmt.Printf("%s %s %v\n", from, jobs, err)
 	// Output: normal [a b] <nil>
+}
+
+// A job queue: any number of workers wait for jobs, which come from anywhere in the
+// program. Jobs that are pushed while nobody waits are in the store.
+func ExampleList_WaitFront() {
+	db := open()
+	defer db.Close()
+
+	ctx, stop := context.WithCancel(context.Background())
+	var workers, jobs sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for {
+				job, err := db.List("jobs").WaitFront(ctx)
+				if err != nil {
+					return // told to stop, or the store is closed
+				}
+				_ = job // do it
+				jobs.Done()
+			}
+		})
+	}
+	jobs.Add(100)
+	for i := range 100 {
+		_, err := db.List("jobs").PushBack(fmt.Appendf(nil, "job %d", i))
+		check(err)
+	}
+	jobs.Wait()
+	stop()
+	workers.Wait()
+	fmt.Println(db.List("jobs").Len())
+	// Output: 0 <nil>
+}
+
+// What is to be done later, in the order of its times.
+func ExampleZSet_WaitMin() {
+	db := open()
+	defer db.Close()
+
+	later, now := db.ZSet("later"), time.Now()
+	_, err := later.AddMany(0,
+		typed.Member{Name: "send the reminder", Score: float64(now.Add(20 * time.Millisecond).UnixMilli())},
+		typed.Member{Name: "greet", Score: float64(now.UnixMilli())})
+	check(err)
+	for range 2 {
+		m, err := later.WaitMin(context.Background(), typed.UnixMilli)
+		fmt.Println(m.Name, err)
+	}
+	// Output:
+	// greet <nil>
+	// send the reminder <nil>
 }
