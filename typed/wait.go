@@ -2,6 +2,7 @@ package typed
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -50,18 +51,22 @@ func (l List) waitOne(ctx context.Context, end End) ([]byte, error) {
 // It returns errors as List.WaitFront does. [BZPOPMIN]
 func (z ZSet) WaitMin(ctx context.Context, until func(score float64) time.Time) (Member, error) {
 	return collection.Wait(ctx, z.src, z.name, func(src collection.Source) (m Member, d collection.Due, err error) {
-		z, reached := ZSet{Key{src, z.name}}, math.Inf(1)
-		if until != nil {
-			if reached, d, err = z.reached(until); err != nil {
-				return m, d, err
+		z, score := ZSet{Key{src, z.name}}, math.Inf(1)
+		for again := until != nil; ; again = true {
+			if again {
+				if score, d, err = z.reached(until); err != nil {
+					return m, d, err
+				}
+			}
+			// Somebody who does not wait may have been faster.
+			if m, err = z.popUpTo(score); !errors.Is(err, base.ErrNotFound) {
+				return m, collection.Due{}, err
 			}
 		}
-		m, err = z.popUpTo(reached)
-		return m, collection.Due{}, err
 	})
 }
 
-// reached returns the lowest score if its time has come. Otherwise it returns ErrNotFound
+// reached returns the lowest score if its time has come, or until is nil. Otherwise it returns ErrNotFound
 // and what may bring a score whose time has.
 func (z ZSet) reached(until func(float64) time.Time) (score float64, d collection.Due, err error) {
 	l, err := collection.View(z.src, z.lowest)
@@ -71,9 +76,11 @@ func (z ZSet) reached(until func(float64) time.Time) (score float64, d collectio
 	if !l.found {
 		return 0, collection.Due{ID: l.id}, base.ErrNotFound
 	}
-	at, err := deadlineAt(until(l.score))
-	if err != nil {
-		at = collection.MaxExpiry // beyond what the clock counts
+	var at int64
+	if until != nil {
+		if at, err = deadlineAt(until(l.score)); err != nil {
+			at = collection.MaxExpiry // beyond what the clock counts
+		}
 	}
 	if at > l.now {
 		return 0, collection.Due{At: at, ID: l.id}, base.ErrNotFound

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -188,4 +189,51 @@ func TestScoresAreTimes(t *testing.T) {
 			is(t, err, context.DeadlineExceeded)
 		}
 	})
+}
+
+// Others who do not wait take members and change scores between a look and a removal.
+func TestWaitMinBesideCallsThatDoNotWait(t *testing.T) {
+	db := open(t)
+	z := db.ZSet("z")
+	const members = 400
+	for i := range members { // so many that a score that changes leaves the key's row alone
+		_, err := z.Add(strconv.Itoa(i), float64(time.Now().UnixMilli()))
+		ok(t, err)
+	}
+	var taken atomic.Int32
+	var all sync.WaitGroup
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	take := func(until func(float64) time.Time) {
+		all.Go(func() {
+			for {
+				if _, err := z.WaitMin(ctx, until); err != nil {
+					is(t, err, context.Canceled)
+					return
+				}
+				if taken.Add(1) == members {
+					cancel()
+				}
+			}
+		})
+	}
+	take(typed.UnixMilli)
+	take(nil)
+	all.Go(func() {
+		for i := range members {
+			_, err := z.AddMany(typed.CondXX, typed.Member{Name: strconv.Itoa(i), Score: float64(time.Now().UnixMilli() + 2)})
+			ok(t, err)
+			if i%4 == 0 {
+				popped, err := z.PopMin(1)
+				ok(t, err)
+				if taken.Add(int32(len(popped))) == members {
+					cancel()
+				}
+			}
+		}
+	})
+	all.Wait()
+	if n := taken.Load(); n != members {
+		t.Errorf("%d of %d members were taken", n, members)
+	}
 }
