@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
@@ -440,5 +441,30 @@ func TestALoopOverChangesAndMoveToLoseNothing(t *testing.T) {
 		if got.String() != "0123456789" {
 			t.Errorf("done: %s", got.String())
 		}
+	})
+}
+
+// The next caller takes its item while the one before waits for the disk: they share syncs.
+func TestCallersDoNotWaitForOneAnothersSyncs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfstest.NewFaults(vfs.NewMem())
+		db := open(t, func(o *siltstone.Options) { o.FS, o.Durability = disk, siltstone.SyncDurability })
+		const callers, syncTime = 16, 10 * time.Millisecond
+		var s served
+		for i := range callers {
+			s.caller(strconv.Itoa(i), func() ([]byte, error) { return db.List("q").WaitFront(t.Context()) })
+		}
+		disk.OnOp(func(op vfstest.Op) {
+			if op.Kind == vfstest.Sync {
+				time.Sleep(syncTime)
+			}
+		})
+		begin := time.Now()
+		push(t, db.List("q"), make([]string, callers)...)
+		s.all.Wait()
+		if d := time.Since(begin); d > 5*syncTime {
+			t.Errorf("%d callers took their items in %v, a sync takes %v", callers, d, syncTime)
+		}
+		disk.OnOp(nil)
 	})
 }
