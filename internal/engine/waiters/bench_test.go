@@ -1,7 +1,9 @@
 package waiters_test
 
 import (
+	"context"
 	"encoding/binary"
+	"sync"
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
@@ -9,8 +11,19 @@ import (
 
 // What a commit pays while nobody waits, and while somebody waits for another key.
 
-func BenchmarkPut(b *testing.B) {
+func BenchmarkPut(b *testing.B) { benchPut(b, benchStore(b)) }
+
+func BenchmarkPutWhileSomebodyWaits(b *testing.B) {
 	db := benchStore(b)
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = db.List("q").WaitFront(ctx) })
+	benchPut(b, db)
+	cancel()
+	all.Wait()
+}
+
+func benchPut(b *testing.B, db *siltstone.DB) {
 	key, value := make([]byte, 16), make([]byte, 128)
 	b.ReportAllocs()
 	for i := range uint64(b.N) {
