@@ -73,6 +73,9 @@ var (
 	// ErrBadOption: an option or a count of a call makes no sense, or two contradict each
 	// other.
 	ErrBadOption = base.ErrBadOption
+	// ErrTooOld: the changes after a position are not kept any more; the error is a
+	// *changes.TooOldError, which names the oldest position there is.
+	ErrTooOld = base.ErrTooOld
 )
 
 // errMisuse is the kind of what no program means to do: a nil context, function or

@@ -17,9 +17,9 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
+		"changes", "compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
 		"internal/engine/background", "internal/engine/beside", "internal/engine/check", "internal/engine/checkpoint",
-		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/readstate",
+		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/feed", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/engine/txn", "internal/handle", "internal/invariants", "internal/iterator", "internal/keyenc",
 		"internal/keyspace", "internal/lifecycle", "internal/quantity", "internal/rangedel", "internal/record",
@@ -45,6 +45,11 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/engine/checkpoint": {ours: []string{
 		"compaction", "internal/base", "internal/clock", "internal/engine/readstate",
 		"internal/engine/recovery", "internal/lifecycle", "internal/storedir", "manifest", "vfs",
+	}},
+	"changes": {ours: []string{"internal/base", "typed"}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/engine/feed": {ours: []string{
+		"changes", "internal/base", "internal/engine/commitlog", "internal/keyenc", "internal/keyspace", "internal/record",
+		"internal/storedir", "manifest", "typed", "wal",
 	}},
 	"internal/engine/beside": {ours: []string{
 		"internal/base", "internal/engine/readstate", "internal/engine/recovery", "internal/storedir", "manifest", "vfs", "wal",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime/pprof"
+	"sync"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -24,6 +25,50 @@ const (
 	// rotation waits until they are.
 	syncBehind = 8 << 20
 )
+
+// workers are the channels that wake the store's goroutines, each of which holds
+// one wake-up, and the goroutines' number.
+type workers struct {
+	flush     chan struct{} // a memtable waits to be flushed
+	compact   chan struct{} // there may be something to merge
+	reads     chan struct{} // readers may have paid for a merge
+	keep      chan struct{} // files may be removed, closed or made ahead
+	reap      chan struct{} // collections were nominated
+	waste     chan struct{} // garbage has grown
+	page      chan struct{} // the memtable wants memory made ahead
+	logGather chan struct{} // Buffered commits have begun to gather
+	logCrowd  chan struct{} // so many that they should be written out
+	logSync   chan struct{} // much of the log is written and not synced
+	running   sync.WaitGroup
+}
+
+func (w *workers) init() {
+	for _, c := range []*chan struct{}{&w.flush, &w.compact, &w.reads, &w.keep, &w.reap, &w.waste, &w.page, &w.logGather, &w.logCrowd, &w.logSync} {
+		*c = make(chan struct{}, 1)
+	}
+}
+
+// wake wakes the goroutine that reads from c, now or when it next reads.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (w *workers) wakeFlush() { wake(w.flush); wake(w.keep) }
+
+func (w *workers) wakeKeep() { wake(w.keep) }
+
+// wakeAfterMerge wakes the workers that may have work after a merge or flush.
+func (w *workers) wakeAfterMerge() { wake(w.compact); wake(w.keep) }
+
+// wakeAll makes the workers look again, after a failure for instance.
+func (w *workers) wakeAll() {
+	for _, c := range []chan struct{}{w.flush, w.compact, w.keep, w.reap} {
+		wake(c)
+	}
+}
 
 // start starts the workers. Profiles tell them apart by their labels: siltstone is
 // what a worker does, store the last part of the directory's name.
@@ -148,10 +193,18 @@ func (db *DB) keepStep() {
 	}
 	db.states.Trim()
 	db.removeObsolete()
+	db.trimKept()
+}
+
+// trimKept removes logs that were kept for readers of changes and are beyond a bound.
+func (db *DB) trimKept() {
+	for _, n := range db.section.Files().Trim() {
+		db.remove(base.FileLog, n)
+	}
 }
 
 // logLoop writes out what Buffered commits left in memory: a moment later, or when it
-// has become much. On a machine with a processor to spare commits do not wait for it.
+// has become much. While a reader of changes waits, what is written is synced, too. On a machine with a processor to spare commits do not wait for it.
 func (db *DB) logLoop() {
 	gather, later := db.workers.logGather, time.NewTimer(gatherInterval)
 	later.Stop()
@@ -167,8 +220,9 @@ func (db *DB) logLoop() {
 		case <-later.C:
 			gather = db.workers.logGather
 		}
-		db.noteLog(db.section.Log().WriteOut())
-		if db.section.Log().Unsynced() > syncBehind {
+		log := db.section.Log()
+		db.noteLog(log.WriteOut())
+		if n := log.Unsynced(); n > syncBehind || n > 0 && log.Followed() {
 			wake(db.workers.logSync)
 		}
 	}
@@ -203,6 +257,9 @@ func (db *DB) wasteLoop() {
 	db.whenever(db.workers.waste, idleTick, func() {
 		db.work.CountWaste()
 		db.noteOldReader()
+		if db.opts.KeepChanges.Age > 0 {
+			db.workers.wakeKeep()
+		}
 	})
 }
 

@@ -46,6 +46,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	m.Memory.Memtables, m.Memory.TableWriters, m.Memory.Recycled = db.states.MemtableBytes(), used, db.section.Recycler.Bytes()+kept
 	m.Memory.Garbage = db.work.Garbage()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
+	m.Disk.Kept = db.section.Files().Kept().Held()
 	m.Open = db.handles.metrics(time.Now())
 	if _, age := db.states.Oldest(); db.handles.any() {
 		m.Open.Oldest = max(m.Open.Oldest, age)

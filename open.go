@@ -17,6 +17,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/feed"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/reaper"
 	"github.com/siltstonedb/siltstone/internal/engine/recovery"
@@ -120,13 +121,17 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	db.rows = &rows.Source{States: db.states}
 	db.rows.Loss.Wake = func() { wake(db.workers.reads) }
 	files := commitlog.NewPrepared(dir, func() (base.FileNum, error) { return db.set.NewFileNum() }, func(n base.FileNum) { db.remove(base.FileLog, n) })
+	keep := opts.KeepChanges.On() && !opts.ReadOnly
+	if keep {
+		files.Keep(&commitlog.Kept{Bytes: opts.KeepChanges.Bytes, Age: opts.KeepChanges.Age}, db.clock.Now)
+	}
 	var ballast *storedir.Ballast
 	if !opts.ReadOnly {
 		ballast = storedir.NewBallast(dir, db.workers.wakeKeep)
 	}
 	db.section = commit.New(commit.Config{
 		Ballast: ballast, States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
-		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Manual: opts.manualWork,
+		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Notes: keep, Manual: opts.manualWork,
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
 		Wanted:  func() { wake(db.workers.page) },
@@ -155,7 +160,7 @@ func (db *DB) assemble(s *manifest.State) {
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
-		Level: db.level(DefaultDurability), ReadOnly: o.ReadOnly, MaxTxBytes: o.MaxTxBytes,
+		Level: db.level(DefaultDurability), ReadOnly: o.ReadOnly, Notes: db.section.Files().Kept() != nil, MaxTxBytes: o.MaxTxBytes,
 	})
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
@@ -193,7 +198,7 @@ func (db *DB) remove(t base.FileType, n base.FileNum) {
 //     numbers reserved for new files; the records of the logs written to tables
 //  4. an edit adds those tables and retires the replayed logs
 //  5. only then a new log is activated
-//  6. files that nothing refers to are removed
+//  6. files that nothing refers to are removed, but for logs kept for readers of changes
 //
 // Where the disk is full 3 to 5 are tried again with more room: see withRoom.
 func (db *DB) recover() error {
@@ -245,14 +250,24 @@ func (db *DB) recover() error {
 		// trace in the log.
 		edit.LastSeq = r.LastSeq.AfterGap()
 	}
-	if err := db.activate(edit, leftovers); err != nil {
+	kept := db.section.Files().Kept()
+	var prev wal.Predecessor
+	if kept != nil {
+		var logs []commitlog.KeptLog
+		logs, prev = feed.Find(db.dir, files.Logs, r.State, r.End)
+		kept.Found(logs)
+	}
+	if err := db.activate(edit, prev, leftovers); err != nil {
 		return err
 	}
 	r.Close() // or the logs are in use where that keeps a file from being removed
 	db.removeUnreferenced(files)
 	for _, n := range files.Logs {
-		db.remove(base.FileLog, n)
+		if !kept.Has(n) {
+			db.remove(base.FileLog, n)
+		}
 	}
+	db.trimKept()
 	db.keepBallast(db.section.ReplayBytes())
 	return nil
 }
@@ -318,8 +333,9 @@ func (db *DB) openManifest(files storedir.Listing, info *manifest.Info) error {
 }
 
 // activate applies the edit that adds the replayed logs' tables and retires the
-// logs, and starts a new log and an empty memtable.
-func (db *DB) activate(edit *manifest.Edit, leftovers func() bool) error {
+// logs, and starts a new log, which follows prev if changes are kept, and an empty
+// memtable.
+func (db *DB) activate(edit *manifest.Edit, prev wal.Predecessor, leftovers func() bool) error {
 	var seg commitlog.Segment
 	err := db.withRoom(leftovers, func() (err error) {
 		seg, err = db.section.Files().First()
@@ -344,9 +360,12 @@ func (db *DB) activate(edit *manifest.Edit, leftovers func() bool) error {
 	if !db.opts.manualWork {
 		log.OnCrowd(func() { wake(db.workers.logCrowd) })
 	}
+	if kept := db.section.Files().Kept(); kept != nil {
+		log.Keep(kept)
+	}
 	db.section.Start(log, mem, last)
 	db.states.Tables.Cache().Reserve(db.opts.MemoryLimit / workShare)
-	return log.Activate(wal.Predecessor{}, last, db.clock.Now())
+	return log.Activate(prev, last, db.clock.Now())
 }
 
 // recoverReadOnly leaves every file as it is: replayed records stay in

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/siltstonedb/siltstone/changes"
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
@@ -32,6 +33,12 @@ type Options struct {
 	// own for a while, beside the limit. A disk that is nearly full has the same
 	// effect. Zero: no limit.
 	MaxDiskBytes int64
+	// KeepChanges keeps the past of the store for DB.Changes: how many bytes of log files,
+	// and for how long. They count in MaxDiskBytes. Each commit then also writes down whose
+	// the elements are that it changes: some bytes, and a look-up for each collection.
+	// The zero value keeps nothing and costs nothing; then there is no feed. What was
+	// kept goes with the next Open without it.
+	KeepChanges changes.Keep
 	// MemtableBytes is the size, indexes included, at which the memtable is flushed;
 	// at most MemoryLimit.
 	// Larger means fewer, larger tables and a longer log to replay after a crash.
@@ -221,6 +228,8 @@ func (o *Options) check() error {
 		{"MaxTxBytes", o.MaxTxBytes, 0, math.MaxInt64},
 		{"MaxOpenFiles", int64(o.MaxOpenFiles), 0, math.MaxInt64},
 		{"CompactionRate", o.CompactionRate, 0, math.MaxInt64},
+		{"KeepChanges.Bytes", o.KeepChanges.Bytes, 0, math.MaxInt64},
+		{"KeepChanges.Age", int64(o.KeepChanges.Age), 0, math.MaxInt64},
 	} {
 		switch {
 		case f.v != 0 && f.v < f.least:

@@ -11,12 +11,12 @@ import (
 
 // header is the head of a manifest file. All integers are little-endian.
 //
-//	 0       8         12        16      24       32       40         48       120
-//	+-------+---------+---------+-------+--------+--------+----------+--------+----------+
-//	| magic | format  | readers | DB id | parent | number | frame id | zeros  | xxhash64 |
-//	| 8 B   | version | from    | 8 B   | id     | 8 B    | 8 B      | 72 B   | of bytes |
-//	|       | 4 B     | 4 B     |       | 8 B    |        |          |        | 0 to 119 |
-//	+-------+---------+---------+-------+--------+--------+----------+--------+----------+
+//	 0       8         12        16      24       32       40         48       56      120
+//	+-------+---------+---------+-------+--------+--------+----------+--------+-------+----------+
+//	| magic | format  | readers | DB id | parent | number | frame id | branch | zeros | xxhash64 |
+//	| 8 B   | version | from    | 8 B   | id     | 8 B    | 8 B      | 8 B    | 64 B  | of bytes |
+//	|       | 4 B     | 4 B     |       | 8 B    |        |          |        |       | 0 to 119 |
+//	+-------+---------+---------+-------+--------+--------+----------+--------+-------+----------+
 //
 // "Readers from" is the lowest version that can read the store; it is what is
 // compared, so that a later version may write stores that this one still reads.
@@ -25,6 +25,7 @@ type header struct {
 	formatVersion uint32
 	readersFrom   uint32
 	dbID, parent  uint64
+	branch        base.SeqNum
 	number        base.FileNum
 	frameID       uint64
 }
@@ -49,6 +50,7 @@ func (h *header) put(b []byte) {
 	le.PutUint64(b[24:], h.parent)
 	le.PutUint64(b[32:], uint64(h.number))
 	le.PutUint64(b[40:], h.frameID)
+	le.PutUint64(b[48:], uint64(h.branch))
 	le.PutUint64(b[headerSumAt:], xxhash.Sum64(b[:headerSumAt]))
 }
 
@@ -71,12 +73,13 @@ func decodeHeader(b []byte, number base.FileNum) (header, error) {
 		parent:        le.Uint64(b[24:]),
 		number:        base.FileNum(le.Uint64(b[32:])),
 		frameID:       le.Uint64(b[40:]),
+		branch:        base.SeqNum(le.Uint64(b[48:])),
 	}
 	switch {
 	case h.readersFrom > FormatVersion:
 		return header{}, fmt.Errorf("%s has format %d and needs a version that reads format %d, this one reads up to %d: %w",
 			name, h.formatVersion, h.readersFrom, FormatVersion, base.ErrFormatTooNew)
-	case h.formatVersion == 0 || h.readersFrom == 0 || h.readersFrom > h.formatVersion || h.frameID == 0:
+	case h.formatVersion == 0 || h.readersFrom == 0 || h.readersFrom > h.formatVersion || h.frameID == 0 || h.branch > base.SeqMax:
 		return header{}, base.Corruptf(name, 0, "header contradicts itself")
 	case h.number != number:
 		return header{}, base.Corruptf(name, 0, "the file holds manifest %d", uint64(h.number))

@@ -73,7 +73,7 @@ func Read(r io.ReaderAt, size int64, number base.FileNum) (*State, Info, error) 
 	if err != nil {
 		return nil, Info{}, err
 	}
-	s := &State{FormatVersion: h.formatVersion, DBID: h.dbID, Parent: h.parent, Version: &Version{}}
+	s := &State{FormatVersion: h.formatVersion, DBID: h.dbID, Parent: h.parent, Branch: h.branch, Version: &Version{}}
 	i := Info{Number: number, frameID: h.frameID}
 	frames := wal.NewFrameReader(r, size, name, h.frameID, headerSize, 0)
 	for {

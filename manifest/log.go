@@ -105,7 +105,7 @@ func (l *Log) begin(s *State) error {
 	l.buf = AppendEdit(make([]byte, headerSize), snapshot)
 	h := header{
 		formatVersion: max(s.FormatVersion, FormatVersion), readersFrom: FormatVersion,
-		dbID: s.DBID, parent: s.Parent, number: l.number,
+		dbID: s.DBID, parent: s.Parent, branch: s.Branch, number: l.number,
 	}
 	// The hash of all there is so far tells this file's frames from those of any
 	// other file that had its number or its place on the disk.

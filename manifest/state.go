@@ -14,7 +14,8 @@ import (
 type State struct {
 	FormatVersion uint32 // of the files; see FormatVersion
 	DBID          uint64
-	Parent        uint64 // store this one is a checkpoint of; 0: none
+	Parent        uint64      // store this one is a checkpoint of; 0: none
+	Branch        base.SeqNum // all sequences up to it are of the parent's history; 0 if there is none
 
 	Version *Version
 	// These never fall, see Edit.

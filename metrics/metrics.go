@@ -173,6 +173,7 @@ type Disk struct {
 	Logs     int64 // space reserved ahead included
 	Manifest int64
 	Ballast  int64 // reserved for what brings space back on a full disk
+	Kept     int64 // of the logs: kept for readers of changes alone, see Options.KeepChanges
 	Free     int64 // on the file system; negative if not known
 }
 

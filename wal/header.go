@@ -17,11 +17,11 @@ import (
 //	| magic | version | zero | DB id | log id | number | last   | clock |
 //	| 8 B   | 4 B     | 4 B  | 8 B   | 8 B    | 8 B    | seq    | 8 B   |
 //	+-------+---------+------+-------+--------+--------+--------+-------+
-//	 56       64       72      80          88           120
-//	+--------+--------+-------+-----------+------------+-----------------+
-//	| number | log id | end   | last seq  | zeros      | xxhash64 of     |
-//	| 8 B    | 8 B    | 8 B   | 8 B       | 32 B       | bytes 0 to 119  |
-//	+--------+--------+-------+-----------+------------+-----------------+
+//	 56       64       72      80         88      89           120
+//	+--------+--------+-------+----------+-------+------------+-----------------+
+//	| number | log id | end   | last seq | flags | zeros      | xxhash64 of     |
+//	| 8 B    | 8 B    | 8 B   | 8 B      | 1 B   | 31 B       | bytes 0 to 119  |
+//	+--------+--------+-------+----------+-------+------------+-----------------+
 //	 ╰──────── of the predecessor ───────╯
 //
 // Size, magic and checksum stay where they are in every later format, so that
@@ -35,14 +35,17 @@ type Header struct {
 	// above it.
 	LastSeq base.SeqNum
 	Clock   int64 // store clock at activation, ms since 1970
+	// Notes says that a note stands in front of each commit of the frames' payloads.
+	Notes bool
 }
 
 // Predecessor says where the log before this one ends. The zero value says that
-// there is none: the first log after a recovery or a clean close.
+// there is none. The first log after a recovery or a clean close names one only if
+// changes are kept, and then without an End: that log has no trailer.
 type Predecessor struct {
 	Number  base.FileNum
 	LogID   uint64
-	End     int64 // offset behind its trailer
+	End     int64 // offset behind its trailer; 0: it has none
 	LastSeq base.SeqNum
 }
 
@@ -53,8 +56,11 @@ const (
 	magic         = "siltWAL\n"
 	formatVersion = 1
 	versionAt     = 8
-	reservedAt    = 88
+	flagsAt       = 88
+	reservedAt    = 89
 	headerSumAt   = 120
+
+	flagNotes = 1
 )
 
 var errBadHeader = errors.New("wal: header contradicts itself")
@@ -74,6 +80,9 @@ func (h *Header) put(b []byte) {
 	le.PutUint64(b[64:], h.Prev.LogID)
 	le.PutUint64(b[72:], uint64(h.Prev.End))
 	le.PutUint64(b[80:], uint64(h.Prev.LastSeq))
+	if h.Notes {
+		b[flagsAt] = flagNotes
+	}
 	le.PutUint64(b[headerSumAt:], xxhash.Sum64(b[:headerSumAt]))
 }
 
@@ -102,9 +111,10 @@ func decodeHeader(b []byte, name string) (h Header, ok bool, err error) {
 			End:     int64(le.Uint64(b[72:])),
 			LastSeq: base.SeqNum(le.Uint64(b[80:])),
 		},
+		Notes: b[flagsAt]&flagNotes != 0,
 	}
 	var rest [headerSumAt - reservedAt]byte
-	if h.check() != nil || le.Uint32(b[versionAt+4:]) != 0 || string(b[reservedAt:headerSumAt]) != string(rest[:]) {
+	if h.check() != nil || le.Uint32(b[versionAt+4:]) != 0 || b[flagsAt]&^flagNotes != 0 || string(b[reservedAt:headerSumAt]) != string(rest[:]) {
 		return h, false, base.Corruptf(name, 0, "%w", errBadHeader)
 	}
 	return h, true, nil
@@ -119,7 +129,7 @@ func (h *Header) check() error {
 	case p == Predecessor{}:
 		return nil
 	case p.Number == 0, p.Number >= h.Number, p.LogID == 0, p.LogID == h.LogID,
-		p.End < HeaderSize+FrameHeaderSize, p.LastSeq > h.LastSeq:
+		p.End != 0 && p.End < HeaderSize+FrameHeaderSize, p.LastSeq > h.LastSeq:
 		return errBadHeader
 	}
 	return nil

@@ -174,6 +174,14 @@ func (d *walDrawing) frame(f wal.Frame, payload []byte) error {
 func (d *walDrawing) ops(f wal.Frame, payload []byte) error {
 	rest := payload
 	for i := range uint64(f.Count) {
+		for record.IsNote(rest) {
+			_, behind, err := record.CutNote(rest)
+			if err != nil {
+				d.damage++
+				return d.t.damaged(fmt.Errorf("note before change %d of the frame at offset %d: %w", i+1, f.Offset, err))
+			}
+			rest = behind
+		}
 		op, n, err := record.DecodeOp(rest)
 		if err != nil {
 			d.damage++

@@ -37,6 +37,7 @@ var (
 	ErrOutOfRange    = errors.New("siltstone: index out of range")
 	ErrDropped       = errors.New("siltstone: keyspace has been dropped")
 	ErrBadOption     = errors.New("siltstone: bad option")
+	ErrTooOld        = errors.New("siltstone: changes after this position are not kept any more")
 )
 
 // ErrReadOnlyStore is ErrReadOnly of every call that writes to a store that was

@@ -103,6 +103,7 @@ func pin(ctx context.Context, cfg Config) (*checkpoint, error) {
 		return nil, base.ErrClosed
 	}
 	state.DBID, state.Parent = id, state.DBID
+	state.Branch = state.LastSeq
 	state.Clock = max(state.Clock, cfg.Clock.Now())
 	state.Clean = true
 	return &checkpoint{Config: cfg, ctx: ctx, rs: rs, state: &state, partial: partial}, nil
@@ -173,7 +174,7 @@ func (c *checkpoint) memtables() error {
 	if err != nil {
 		return err
 	}
-	next.Clean = true
+	next.Clean, next.Branch = true, next.LastSeq
 	c.state = next
 	return nil
 }

@@ -51,10 +51,16 @@ type Change struct {
 	// unlocked and set to nil, and the turn is ended if EndTurn is set.
 	Lock    *invariants.Mutex
 	EndTurn bool
-	seq     base.SeqNum // of its last operation, once it is visible
 	// Place, if set, is that of the caller who has waited for what the change takes. It
 	// is given up then, too.
 	Place *waiters.Place
+
+	// Items is what the transaction adds to the note in front of the commit, where
+	// notes are taken (record.AppendNote).
+	Items []byte
+	head  []byte // the note
+	// Last is the sequence of its last operation, once the change is visible.
+	Last base.SeqNum
 }
 
 // op is one operation of a Change: where its key and its value stand in the
@@ -90,10 +96,32 @@ func (c *Change) Free() {
 	if cap(c.Spaces) > 1024 {
 		c.Spaces = nil
 	}
+	if cap(c.Items)+cap(c.head) > referenceFrom {
+		c.Items, c.head = nil, nil
+	}
 	clear(c.Spaces)
-	*c = Change{payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0]}
+	*c = Change{payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0], Items: c.Items[:0], head: c.head[:0]}
 	changePool.Put(c)
 }
+
+// takeNote makes the note that stands in front of the change in the log.
+func (c *Change) takeNote() {
+	c.head = c.head[:0]
+	if len(c.Spaces) == 0 {
+		c.head = record.AppendNote(c.head, c.Items)
+		return
+	}
+	var spaces []byte
+	for _, ks := range c.Spaces {
+		if ks != nil {
+			spaces = record.NoteItem{Kind: record.NoteKeyspace, Number: ks.Number, Name: []byte(ks.Name)}.Append(spaces)
+		}
+	}
+	c.head = record.AppendNote(c.head, spaces, c.Items)
+}
+
+// logged returns how many bytes the change takes of a log frame.
+func (c *Change) logged() int64 { return int64(len(c.head) + len(c.payload)) }
 
 // Len returns the number of operations.
 func (c *Change) Len() int { return len(c.ops) }

@@ -60,6 +60,7 @@ type Config struct {
 	Ballast       *storedir.Ballast // for changes that delete
 	MemtableBytes int64
 	MaxDiskBytes  int64 // 0: no limit
+	Notes         bool  // a note stands in front of each commit, for readers of changes
 	Manual        bool  // there are no workers: a caller that waits for a flush makes it
 }
 
@@ -175,7 +176,7 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	}
 	c.published()
 	if s.Waiters.Any() {
-		s.Waiters.Published(c, c.seq, c.Place)
+		s.Waiters.Published(c, c.Last, c.Place)
 	}
 	return s.Wait(pos, level)
 }
@@ -208,6 +209,9 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 	}
 	if !c.Urgent && !s.cfg.Manual && s.throttle(c.bytes) {
 		c.postpone(s.clock.Now())
+	}
+	if s.cfg.Notes {
+		c.takeNote()
 	}
 	s.fetch(c)
 	sealed := s.sealedOf(c)
@@ -312,7 +316,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validatio
 	if s.Turns.holdsBack(c) {
 		return turnTaken, nil
 	}
-	size := int64(len(c.payload))
+	size := c.logged()
 	if err := s.overLimit(c, size); err != nil {
 		return none, err
 	}
@@ -359,7 +363,7 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		// The frame carries the largest clock reading that any caller has seen, because
 		// the change may rest on it: a blind put that follows a read of an expired key
 		// does.
-		pos = s.log.Append(s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+		pos = s.log.AppendNoted(c.head, s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
 		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
 		s.mem.Tombstones += c.tombstones()
 		s.publishLocked(len(c.ops))
@@ -373,7 +377,8 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 	for _, w := range s.watches {
 		w.noteLocked(c)
 	}
-	if c.seq = s.lastSeq; c.Entered != nil {
+	c.Last = s.lastSeq
+	if c.Entered != nil {
 		c.Entered(s.mem.Log)
 	}
 	return pos
@@ -420,7 +425,7 @@ func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlo
 	old := s.mem
 	s.sealLocked(old)
 	s.log.Rotate(own)
-	pos := s.log.Append(first, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+	pos := s.log.AppendNoted(c.head, first, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
 	s.log.Rotate(after)
 	batch := &readstate.Mem{Table: sealed, Log: own.Number, Begin: old.End}
 	s.sealLocked(batch)

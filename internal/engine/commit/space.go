@@ -26,9 +26,9 @@ const (
 )
 
 // diskBytes returns about how many bytes the store's files take: tables, those
-// still to be removed included, and the logs' records.
+// still to be removed included, the logs' records, and logs that are kept for readers.
 func (s *Section) diskBytes() int64 {
-	bytes := s.states.Tables.FileBytes()
+	bytes := s.states.Tables.FileBytes() + s.cfg.Files.Kept().Held()
 	if rs := s.states.Current.Load(); rs != nil && s.log != nil {
 		oldest := rs.Mem
 		if n := len(rs.Imms); n > 0 {
@@ -102,7 +102,7 @@ func (s *Section) MergeRoom() int64 {
 
 // extend reserves log space. Its error is definite: nothing was changed.
 func (s *Section) extend(c *Change) error {
-	n := int64(len(c.payload)) + deleteReserve
+	n := c.logged() + deleteReserve
 	if err := s.diskFull(c, n); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Section) ReplayBytes() int64 {
 // prepareFor has the two logs made that a change with a table of its own needs.
 // Its error is definite too.
 func (s *Section) prepareFor(c *Change) error {
-	n := int64(len(c.payload))
+	n := c.logged()
 	if err := s.diskFull(c, n+c.bytes); err != nil {
 		return err
 	}

@@ -6,7 +6,8 @@ import "time"
 // a rotation has less to wait for. A failure of SyncBehind is a failure of the log.
 func (l *Log) SyncBehind() error {
 	begin := time.Now()
-	did, err := l.syncWritten()
+	did, moved, err := l.syncWritten()
+	closeMoved(moved)
 	if did && l.synced != nil {
 		l.synced(time.Since(begin))
 	}
@@ -16,7 +17,7 @@ func (l *Log) SyncBehind() error {
 // syncWritten syncs the file that takes frames, if there is anything to sync. The
 // operating system may tell a file's failure once, to one of several callers that sync
 // it. So no other caller syncs until all know the outcome.
-func (l *Log) syncWritten() (did bool, err error) {
+func (l *Log) syncWritten() (did bool, moved chan struct{}, err error) {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
 	l.mu.Lock()
@@ -24,16 +25,20 @@ func (l *Log) syncWritten() (did bool, err error) {
 	end := s.written
 	l.mu.Unlock()
 	if err != nil || nothing {
-		return false, err
+		return false, nil, err
 	}
 	begin := time.Now()
 	if err := s.File.Sync(); err != nil {
-		return true, l.fail(err)
+		err = l.fail(err)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return true, l.takeMovedLocked(), err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.durable = max(l.durable, pos)
 	s.synced = max(s.synced, end)
 	l.stats.Syncs.Add(time.Since(begin))
-	return true, nil
+	l.advanceLocked(s.Number, s.synced)
+	return true, l.takeMovedLocked(), nil
 }

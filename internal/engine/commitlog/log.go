@@ -70,12 +70,15 @@ type Log struct {
 	callers  int      // how many waited when the last group was done
 	syncTime time.Duration
 	stats    Stats
+	front    Front         // how far it is durable
+	moved    chan struct{} // closed when the front moves; nil: nobody waits
 
 	// constant after New
 	dbid      uint64
 	gathering func() // see New
 	crowded   func() // see OnCrowd; nil: none
 	synced    func(time.Duration)
+	kept      *Kept // nil: no notes are taken
 }
 
 // segment is a Segment in use. Its fields are guarded by Log.mu, but w is the
@@ -111,6 +114,11 @@ func (l *Log) OnSync(fn func(time.Duration)) { l.synced = fn }
 // OnCrowd is called before Activate.
 func (l *Log) OnCrowd(fn func()) { l.crowded = fn }
 
+// Keep has the log enter each file that it begins in k, and say in the file's header
+// that notes stand in front of commits: each Append then has one. It is called before
+// Activate.
+func (l *Log) Keep(k *Kept) { l.kept = k }
+
 // Activate writes and syncs the first segment's header, which names what comes
 // before it: prev, zero if there is no such log, and the largest sequence so
 // far. It is called once, before anything is appended.
@@ -119,15 +127,22 @@ func (l *Log) Activate(prev wal.Predecessor, last base.SeqNum, clock int64) erro
 	if err := l.start(s, prev, last, clock); err != nil {
 		return l.fail(err)
 	}
+	l.mu.Lock()
+	l.advanceLocked(s.Number, wal.HeaderSize)
+	l.mu.Unlock()
 	return nil
 }
 
 func (l *Log) start(s *segment, prev wal.Predecessor, last base.SeqNum, clock int64) error {
 	s.clock = max(s.clock, clock)
 	s.w = wal.NewWriter(s.File, wal.Header{
-		Number: s.Number, DBID: l.dbid, LogID: s.LogID, Prev: prev, LastSeq: last, Clock: clock,
+		Number: s.Number, DBID: l.dbid, LogID: s.LogID, Prev: prev, LastSeq: last, Clock: clock, Notes: l.kept != nil,
 	})
-	return s.w.Start()
+	if err := s.w.Start(); err != nil || l.kept == nil {
+		return err
+	}
+	l.kept.began(s.w.Header())
+	return nil
 }
 
 // Room reports whether n more payload bytes surely fit the space reserved for
@@ -176,7 +191,13 @@ func (l *Log) Extend(n int64) error {
 // payload unless keep says that it will not change any more. It cannot fail: Room was
 // called before, in the same commit section.
 func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
-	l.room -= wal.FrameSize(int64(len(payload))) // which is too much when a group is gathering
+	return l.AppendNoted(nil, first, count, clock, payload, keep)
+}
+
+// AppendNoted is Append of a commit with a note in front, which is copied.
+func (l *Log) AppendNoted(note []byte, first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
+	size := int64(len(note) + len(payload))
+	l.room -= wal.FrameSize(size) // which is too much when a group is gathering
 	l.mu.Lock()
 	s := l.segs[len(l.segs)-1]
 	g := &s.pending
@@ -187,6 +208,12 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 	}
 	g.frame.Count += count
 	g.frame.Clock = max(g.frame.Clock, clock)
+	if len(note) > 0 {
+		if !g.fits(len(note)) {
+			g.turn(l.takeSpareLocked(len(note)))
+		}
+		g.add(note)
+	}
 	if keep && len(payload) >= ownPiece {
 		g.reference(payload)
 	} else {
@@ -195,9 +222,9 @@ func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byt
 		}
 		g.add(payload)
 	}
-	g.size += int64(len(payload))
-	s.end += int64(len(payload))
-	l.appended += Position(len(payload))
+	g.size += size
+	s.end += size
+	l.appended += Position(size)
 	l.stats.Commits++
 	l.stats.Operations += int64(count)
 	pos := l.appended
@@ -247,8 +274,9 @@ func (l *Log) Err() error {
 }
 
 // writeGroupLocked writes the oldest segment's pending group, synced if asked or
-// if the segment is sealed. It releases mu meanwhile.
-func (l *Log) writeGroupLocked(sync bool) {
+// if the segment is sealed. It releases mu meanwhile, and returns the channel that is to
+// be closed without it, if the front has moved.
+func (l *Log) writeGroupLocked(sync bool) (moved chan struct{}) {
 	s := l.segs[0]
 	g := l.takeLocked(s)
 	sealed, reserved := len(l.segs) > 1, s.Reserved
@@ -270,13 +298,15 @@ func (l *Log) writeGroupLocked(sync bool) {
 		if l.err == nil {
 			l.err = err
 		}
-		return
+		return l.takeMovedLocked()
 	}
 	l.written = max(l.written, g.end)
 	s.written = s.w.Offset()
 	l.stats.wrote(&g)
 	if sync || sealed {
 		l.durable = max(l.durable, g.end)
+		l.advanceLocked(l.segs[0].Number, l.segs[0].w.Offset())
+		moved = l.takeMovedLocked()
 		l.syncTime += (took - l.syncTime) / 8
 		l.stats.Syncs.Add(took)
 	}
@@ -284,6 +314,7 @@ func (l *Log) writeGroupLocked(sync bool) {
 	if invariants.Enabled {
 		invariants.Check(l.durable <= l.written && l.written <= l.appended, "log is durable up to %d, written to %d, appended to %d", l.durable, l.written, l.appended)
 	}
+	return moved
 }
 
 // takeLocked takes the segment's pending group and leaves an empty one.
@@ -420,7 +451,9 @@ func (l *Log) Close() error {
 	if l.err == nil {
 		l.err = ErrClosed
 	}
+	moved := l.takeMovedLocked()
 	l.mu.Unlock()
+	closeMoved(moved)
 	l.alloc.Lock()
 	defer l.alloc.Unlock()
 	for _, s := range segs {

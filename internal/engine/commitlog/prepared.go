@@ -28,6 +28,8 @@ type Prepared struct {
 	dir    storedir.Dir
 	newNum func() (base.FileNum, error)
 	remove func(base.FileNum)
+	kept   *Kept        // nil: retired logs are removed
+	now    func() int64 // the clock by which they age
 }
 
 // firstReserve is how much space a new log reserves: an idle store stays small.
@@ -40,6 +42,13 @@ func NewPrepared(dir storedir.Dir, newNum func() (base.FileNum, error), remove f
 	invariants.SetRank(&p.making, invariants.LogFiles)
 	return p
 }
+
+// Keep has logs that are retired kept in k, whose ages are counted by now. It is called
+// before one is.
+func (p *Prepared) Keep(k *Kept, now func() int64) { p.kept, p.now = k, now }
+
+// Kept returns the logs that are kept for readers of changes; nil if none are.
+func (p *Prepared) Kept() *Kept { return p.kept }
 
 // Ready reports whether n logs are prepared, the first with room for a payload of
 // size bytes.
@@ -82,8 +91,32 @@ func (p *Prepared) InUse() []base.FileNum {
 	return slices.Clone(p.used)
 }
 
-// Retire forgets the logs in use below the given number, and returns them.
-func (p *Prepared) Retire(below base.FileNum) (retired []base.FileNum) {
+// Retire forgets the logs in use below the given number, and returns those that are to
+// be removed: all of them, unless some are kept.
+func (p *Prepared) Retire(below base.FileNum) (remove []base.FileNum) {
+	retired := p.retire(below)
+	if p.kept == nil {
+		return retired
+	}
+	for _, n := range retired {
+		if st, err := p.dir.FS.Stat(p.dir.Name(base.FileLog, n)); err == nil && p.kept.Has(n) {
+			p.kept.Retire(n, st.Size())
+		} else {
+			remove = append(remove, n)
+		}
+	}
+	return append(remove, p.Trim()...)
+}
+
+// Trim returns the kept logs that are to be removed, because they are beyond a bound.
+func (p *Prepared) Trim() []base.FileNum {
+	if p.kept == nil {
+		return nil
+	}
+	return p.kept.Trim(p.now())
+}
+
+func (p *Prepared) retire(below base.FileNum) (retired []base.FileNum) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.used) > 0 && p.used[0] < below {

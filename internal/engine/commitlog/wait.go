@@ -162,23 +162,26 @@ func (l *Log) waitLocked(g goal) error {
 // releases it: no waiter is woken under it.
 func (l *Log) leadLocked(g goal) error {
 	var done *waiter
+	var moved chan struct{}
 	err, ended := l.outcome(g)
 	for ; !ended; err, ended = l.outcome(g) {
-		if done != nil { // of a group before, while there are more to write
+		if done != nil || moved != nil { // of a group before, while there are more to write
 			l.mu.Unlock()
 			wake(done)
+			closeMoved(moved)
 			l.mu.Lock()
 		}
 		if g.sync {
 			l.settleLocked()
 		}
-		l.writeGroupLocked(g.sync)
+		moved = l.writeGroupLocked(g.sync)
 		done = l.takeDoneLocked()
 	}
 	next := l.handOverLocked()
 	l.mu.Unlock()
 	wake(next)
 	wake(done)
+	closeMoved(moved)
 	return err
 }
 

@@ -210,6 +210,7 @@ func judge(t *txn.Txn, number uint32, id uint64) (dead bool, err error) {
 		if err := t.Delete(v.row); err != nil {
 			return false, err
 		}
+		t.NoteExpired(v.row)
 	}
 	return true, nil
 }

@@ -81,9 +81,15 @@ func (l *Loader) room(ops int, bytes int64) error {
 }
 
 // decode appends the operations of a frame to dst, and returns how many bytes their
-// keys and values have. They point into payload.
+// keys and values have. They point into payload. Notes are passed over.
 func decode(dst []record.Op, f wal.Frame, payload []byte) (ops []record.Op, bytes int64, err error) {
 	for rest := payload; len(rest) > 0; {
+		if record.IsNote(rest) {
+			if _, rest, err = record.CutNote(rest); err != nil {
+				return dst, 0, errors.Join(base.ErrCorruption, err)
+			}
+			continue
+		}
 		o, n, err := record.DecodeOp(rest)
 		if err != nil {
 			return dst, 0, errors.Join(base.ErrCorruption, err)

@@ -35,6 +35,10 @@ type Replay struct {
 	Config
 	LastSeq base.SeqNum // the largest sequence met; complete after Judge
 
+	// End is what was found of the last log that counts, after Judge; zero if there is
+	// none.
+	End wal.Found
+
 	logs    []log
 	unused  []log // without a header
 	bytes   int64 // of their files
@@ -151,6 +155,7 @@ func (r *Replay) Judge() error {
 		found = append(found, f)
 	}
 	last := found[len(found)-1]
+	r.End = last
 	var next []log // the files that were prepared to follow
 	for _, l := range r.unused {
 		if l.number > last.Number {

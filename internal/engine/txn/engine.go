@@ -39,6 +39,7 @@ type Engine struct {
 	life     *lifecycle.State
 	level    commitlog.Level // of calls
 	readOnly bool
+	notes    bool  // taken of commits, for readers of changes
 	maxBytes int64 // of writes that a long-lived transaction may hold; 0: no limit
 }
 
@@ -52,6 +53,7 @@ type Config struct {
 	Life     *lifecycle.State
 	Level    commitlog.Level // that calls wait for
 	ReadOnly bool
+	Notes    bool // a note stands in front of each commit, for readers of changes
 
 	MaxTxBytes int64 // that a long-lived transaction may hold of its writes; 0: no limit
 }
@@ -60,7 +62,7 @@ type Config struct {
 func New(c Config) *Engine {
 	e := &Engine{
 		section: c.Section, states: c.States, rows: c.Rows, clock: c.Clock, set: c.Set,
-		life: c.Life, level: c.Level, readOnly: c.ReadOnly, maxBytes: c.MaxTxBytes,
+		life: c.Life, level: c.Level, readOnly: c.ReadOnly, notes: c.Notes, maxBytes: c.MaxTxBytes,
 	}
 	for i := range e.locks.stripes {
 		invariants.SetRank(&e.locks.stripes[i].Mutex, invariants.KeyLock)

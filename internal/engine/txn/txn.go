@@ -112,7 +112,8 @@ func (t *Txn) now() int64 {
 	return t.view.Now
 }
 
-// Seq returns the sequence that the transaction reads at.
+// Seq returns the sequence that the transaction reads at, and once it has committed
+// writes that of the last of them.
 func (t *Txn) Seq() base.SeqNum { return t.view.Seq }
 
 // State returns the state that the transaction reads.
@@ -201,6 +202,11 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {
 		c.UseTable(t.view.Own, rows.OwnBase+1)
 	}
+	if t.engine.notes {
+		if err := t.takeNote(c); err != nil {
+			return err
+		}
+	}
 	err := t.engine.section.Commit(c, level)
 	t.lock = c.Lock // nil if the change became visible
 	if err != nil {
@@ -210,6 +216,7 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 		return err
 	}
 	t.engine.set.Nominations.Add(t.dead)
+	t.view.Seq = c.Last
 	return nil
 }
 

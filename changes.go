@@ -1,0 +1,182 @@
+package siltstone
+
+import (
+	"context"
+	"encoding/binary"
+	"iter"
+
+	"github.com/siltstonedb/siltstone/changes"
+	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/feed"
+	"github.com/siltstonedb/siltstone/internal/engine/rows"
+	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/manifest"
+)
+
+// ChangeOptions say which changes DB.Changes shows.
+type ChangeOptions struct {
+	// After is the position behind which the feed begins. The zero Position is before
+	// the first commit. DB.Position, Tx.Position, Snapshot.Position and each Change
+	// have others.
+	After changes.Position
+	// Keyspace, if not nil, leaves out the changes of all others.
+	Keyspace *Keyspace
+	// Range leaves out the changes of keys that are not in it, in each keyspace. What
+	// concerns whole keyspaces is shown.
+	Range Range
+	// NoWait ends the loop where it would wait for commits to come.
+	NoWait bool
+}
+
+// Changes loops over what was committed after a position: in the order of the commits,
+// each commit whole, its last change marked as such. When all has been shown the loop
+// waits for the next commit, until ctx ends or the store is closed. An error is the last
+// item. Options.KeepChanges must be set, else the error is ErrBadOption.
+//
+// Only what is durable is shown. So a follower never knows more than the store does
+// after a crash. At SyncDurability that is each commit that has returned. While somebody
+// waits in a feed the store syncs what weaker levels leave, within about 10 ms.
+//
+// If a change after the position is not kept any more, the error is a
+// *changes.TooOldError, which is ErrTooOld and names the oldest position there is; that may
+// also happen in the middle of the loop, to a reader that is slower than the bound of
+// KeepChanges. A position of another store, or one that this store has not reached, is
+// ErrBadOption. A reader holds up nobody, and no file; it takes the memory of about 1 MiB
+// of the log, or of one commit group if that is larger.
+func (db *DB) Changes(ctx context.Context, o ChangeOptions) iter.Seq2[changes.Change, error] {
+	return func(yield func(changes.Change, error) bool) {
+		if err := db.readChanges(ctx, o, yield); err != nil {
+			yield(changes.Change{}, err)
+		}
+	}
+}
+
+// readChanges calls the reader. Its error is one of before that.
+func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(changes.Change, error) bool) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case db.unopened():
+		return ErrClosed
+	}
+	if err := db.life.ClosedErr(); err != nil {
+		return err
+	}
+	kept := db.section.Files().Kept()
+	switch {
+	case db.opts.ReadOnly:
+		return base.Errorf(ErrBadOption, "a store that is open for reading has no change feed")
+	case kept == nil:
+		return base.Errorf(ErrBadOption, "there is no change feed: Options.KeepChanges is not set, set its Bytes")
+	case o.Range.bad():
+		_, _, err := o.Range.rows(nil)
+		return err
+	}
+	in := feed.Options{NoWait: o.NoWait, Lower: o.Range.Lower, Upper: o.Range.Upper}
+	if o.Keyspace != nil {
+		if o.Keyspace.unmade() || o.Keyspace.db != db {
+			return errForeign
+		}
+		in.InKeyspace, in.Keyspace = true, o.Keyspace.space.Name
+	}
+	history := historyOf(db.set.State())
+	var err error
+	if in.After, err = history.after(o.After); err != nil {
+		return err
+	}
+	if in.After > db.section.Visible() {
+		return base.Errorf(ErrBadOption, "position %v is ahead of this store, which is at %v", o.After, db.Position())
+	}
+	source := &feed.Source{
+		Dir: db.dir, Log: db.section.Log(), Kept: kept, Quit: db.life.Quit(), At: history.at, Keyspace: db.keyspaceName,
+		Failed: func(err error) error {
+			if closed := db.life.ClosedErr(); closed != nil {
+				return closed
+			}
+			return db.life.Poison(err)
+		},
+	}
+	source.Read(ctx, in, yield)
+	return nil
+}
+
+// keyspaceName returns the name of the keyspace with a number.
+func (db *DB) keyspaceName(number uint32) (name string, found bool) {
+	rs := db.states.Hold()
+	if rs == nil {
+		return "", false
+	}
+	defer db.states.Drop(rs)
+	v := rows.View{State: rs, Seq: db.section.Visible(), Now: db.clock.Now()}
+	_ = rows.Registry(db.rows, v, func(n string, prefix []byte) error { // what cannot be read is not found
+		if keyspace.Number(prefix) == number {
+			name, found = n, true
+		}
+		return nil
+	})
+	return name, found
+}
+
+// Position returns the position behind the last commit that readers see. A feed after it
+// begins with what is committed from then on.
+func (db *DB) Position() changes.Position {
+	if db.unopened() || db.set == nil {
+		return changes.Position{}
+	}
+	return historyOf(db.set.State()).at(db.section.Visible())
+}
+
+// Position returns the position of the snapshot's state: a feed after it shows what has
+// been committed since, and nothing else. Of a closed one it is the same.
+func (s *Snapshot) Position() changes.Position {
+	if s.unmade() {
+		return changes.Position{}
+	}
+	return historyOf(s.db.set.State()).at(s.point.Seq)
+}
+
+// Position returns the position of the state that the transaction reads, and once it has
+// committed writes the one behind its commit: in an OnCommit function, for instance.
+func (tx *Tx) Position() changes.Position {
+	if tx.unbegun() {
+		return changes.Position{}
+	}
+	return historyOf(tx.db.set.State()).at(tx.t.Seq())
+}
+
+// history tells which sequences of a store are of its own history. Those up to the branch
+// are of the store that it is a checkpoint of.
+type history struct {
+	store, parent uint64
+	branch        base.SeqNum
+}
+
+func historyOf(s *manifest.State) history {
+	return history{store: s.DBID, parent: s.Parent, branch: s.Branch}
+}
+
+// at returns the position behind a sequence.
+func (h history) at(seq base.SeqNum) (p changes.Position) {
+	if seq == 0 {
+		return p
+	}
+	store := h.store
+	if seq <= h.branch {
+		store = h.parent
+	}
+	binary.LittleEndian.PutUint64(p[:8], store)
+	binary.LittleEndian.PutUint64(p[8:], uint64(seq))
+	return p
+}
+
+// after returns the sequence before a position.
+func (h history) after(p changes.Position) (base.SeqNum, error) {
+	if p.IsZero() {
+		return 0, nil
+	}
+	seq := base.SeqNum(binary.LittleEndian.Uint64(p[8:]))
+	if h.at(seq) != p {
+		return 0, base.Errorf(ErrBadOption, "position %v is of another store", p)
+	}
+	return seq, nil
+}
