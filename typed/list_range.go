@@ -91,6 +91,39 @@ func (l List) Range(start, stop int64) iter.Seq2[[]byte, error] {
 	}
 }
 
+// Item is an item of a list with its index: items are in the order of their indexes,
+// which are no positions and leave gaps.
+type Item struct {
+	Index uint64
+	Value []byte
+}
+
+// Items yields the items with the indexes by which a change feed tells of them. So a
+// follower learns of each list of the state that it begins with. A call that changes the
+// list may move items to other indexes, and a small list begins anew with each change.
+// A value is borrowed: copy what you keep beyond the loop's next step.
+func (l List) Items() iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		collection.Stream(l.src, yield, func(t collection.Txn, each func(Item) bool) error {
+			c, found, err := l.openOld(t)
+			if !found {
+				return err
+			}
+			cur, err := c.AllItems(t, collection.ScanOptions{})
+			if err != nil {
+				return err
+			}
+			defer cur.Close()
+			for cur.Next() {
+				if !each(Item{cur.Index(), collection.Owned(cur.Value())}) {
+					return nil
+				}
+			}
+			return cur.Err()
+		})
+	}
+}
+
 // Trim keeps the values from position start to stop, both included, and removes
 // the others; if none is left the key is gone. [LTRIM]
 func (l List) Trim(start, stop int64) error {

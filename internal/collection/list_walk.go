@@ -45,6 +45,9 @@ func (i *itemCursor) Next() bool {
 	return ok
 }
 
+// Index returns the index of the item.
+func (i *itemCursor) Index() uint64 { return i.index }
+
 func (i *itemCursor) Err() error {
 	if i.err != nil {
 		return i.err
