@@ -126,6 +126,18 @@ func (db *DB) Position() changes.Position {
 	return historyOf(db.set.State()).at(db.section.Visible())
 }
 
+// Origin returns where a checkpoint was made: the position in the store that it is a copy
+// of, behind which that one's feed goes on from the copy's first state. A store that is no
+// checkpoint has the zero Position. What the store commits by itself once it is open,
+// as it frees what has expired, does not change it.
+func (db *DB) Origin() changes.Position {
+	if db.unopened() || db.set == nil {
+		return changes.Position{}
+	}
+	h := historyOf(db.set.State())
+	return h.at(h.branch)
+}
+
 // Position returns the position of the snapshot's state: a feed after it shows what has
 // been committed since, and nothing else. Of a closed one it is the same.
 func (s *Snapshot) Position() changes.Position {

@@ -61,7 +61,7 @@ func newFollower(t *testing.T, fsys vfs.FS, dir string, now time.Time) *follower
 	db, err := siltstone.Open(dir, &siltstone.Options{FS: fsys, Clock: f.clock.Now, Durability: siltstone.BufferedDurability})
 	done(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	f.db, f.after = db, db.Position()
+	f.db, f.after = db, db.Origin()
 	for name, space := range spaces(t, db) {
 		for k, err := range space.Keys().All(typed.KeyOptions{Type: typed.TypeList}) {
 			done(t, err)

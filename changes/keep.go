@@ -27,8 +27,8 @@ func (k Keep) On() bool { return k.Bytes > 0 || k.Age > 0 }
 var ErrTooOld = base.ErrTooOld
 
 // TooOldError says that the changes after a position are not kept any more. A follower
-// then begins anew: with the state of a snapshot or checkpoint, and the feed after its
-// Position.
+// then begins anew: with the state of a snapshot and the feed after its Position, or with
+// a checkpoint and the feed after its Origin.
 type TooOldError struct {
 	Oldest Position // the oldest that a feed can begin after
 }

@@ -124,3 +124,16 @@ func (s *shower) wants(c *changes.Change) bool {
 func (s *shower) has(key []byte) bool {
 	return bytes.Compare(key, s.Lower) >= 0 && (s.Upper == nil || bytes.Compare(key, s.Upper) < 0)
 }
+
+// Frame shows the changes of one frame whose keyspaces its notes name. Any bytes are
+// safe to pass: an error is ErrCorruption, and the last item.
+func Frame(f wal.Frame, payload []byte, yield func(changes.Change, error) bool) {
+	r := reader{Source: &Source{
+		At:       func(base.SeqNum) changes.Position { return changes.Position{} },
+		Keyspace: func(uint32) (string, bool) { return "", false },
+	}}
+	r.names, r.show.yield = map[uint32]string{}, yield
+	if err := r.showFrame(f, payload); err != nil && !r.show.stopped {
+		yield(changes.Change{}, err)
+	}
+}
