@@ -56,7 +56,9 @@ func (o *origin) open() {
 
 func (o *origin) Now() int64 { return o.clock.Now().UnixMilli() }
 
-func (o *origin) Advance(ms int64) { o.clock.to(o.clock.Now().Add(time.Duration(ms) * time.Millisecond)) }
+func (o *origin) Advance(ms int64) {
+	o.clock.to(o.clock.Now().Add(time.Duration(ms) * time.Millisecond))
+}
 
 func (o *origin) Update(fn func(tx typedtest.API) error) error {
 	return o.DB.Update(context.Background(), func(tx *siltstone.Tx) error { return fn(tx) })
@@ -158,7 +160,7 @@ func (o *origin) raw() {
 		}
 		name := string(key())
 		_, _ = tx.In(ks).Hash(name).SetTTL("f", key(), time.Duration(1+o.rng.IntN(200))*time.Millisecond) // may hold a string
-		_, _ = tx.In(ks).List("list " + name).PushBack(key(), key(), bytes.Repeat(key(), o.rng.IntN(40)))
+		_, _ = tx.In(ks).List("list "+name).PushBack(key(), key(), bytes.Repeat(key(), o.rng.IntN(40)))
 		return nil
 	}))
 }
