@@ -34,7 +34,7 @@ type Options struct {
 	// effect. Zero: no limit.
 	MaxDiskBytes int64
 	// KeepChanges keeps the past of the store for DB.Changes: how many bytes of log files,
-	// and for how long. They count in MaxDiskBytes. Each commit then also writes down whose
+	// and for how long. They count in MaxDiskBytes, below which Bytes must be. Each commit then also writes down whose
 	// the elements are that it changes: some bytes, and a look-up for each collection.
 	// The zero value keeps nothing and costs nothing; then there is no feed. What was
 	// kept goes with the next Open without it.
@@ -237,6 +237,9 @@ func (o *Options) check() error {
 		case f.v > f.at:
 			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
 		}
+	}
+	if o.KeepChanges.On() && o.MaxDiskBytes > 0 && (o.KeepChanges.Bytes == 0 || o.KeepChanges.Bytes >= o.MaxDiskBytes) {
+		return base.Errorf(ErrBadOption, "option KeepChanges: with MaxDiskBytes it needs Bytes below that, or what is kept would leave no room")
 	}
 	if o.Beside && !o.ReadOnly {
 		return base.Errorf(ErrBadOption, "option Beside: without ReadOnly there is no store beside its writer")

@@ -24,7 +24,7 @@ func feedFrames() [][]byte {
 	owner := record.NoteItem{Kind: record.NoteOwner, ID: 7, Type: record.TypeHash, Row: []byte("\x01h")}.Append(nil)
 	inline := record.AppendMeta(nil, record.Meta{Encoding: record.EncodingInline, Count: 1, Body: record.AppendInline(nil, record.TypeHash, []byte("f"), []byte("v"))})
 	rows := record.AppendMeta(nil, record.Meta{Encoding: record.EncodingRows, ID: 7, Count: 1})
-	was := record.NoteItem{Kind: record.NoteWas, Row: []byte("\x01h"), Expiry: 5, Body: record.AppendInline(nil, record.TypeHash, []byte("g"), nil)}.Append(nil)
+	was := record.NoteItem{Kind: record.NoteWas, Type: record.TypeHash, Row: []byte("\x01h"), Expiry: 5, Body: record.AppendInline(nil, record.TypeHash, []byte("g"), nil)}.Append(nil)
 	space := record.NoteItem{Kind: record.NoteKeyspace, Number: 3, Name: []byte("space")}.Append(nil)
 	expired := record.NoteItem{Kind: record.NoteExpired, Row: []byte("\x01h")}.Append(nil)
 	due := string(keyenc.AppendDueRow(nil, nil, 7, 1, "f"))

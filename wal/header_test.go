@@ -42,7 +42,7 @@ func TestBytesOfALogAreFrozen(t *testing.T) {
 	}
 	head := []any{1, "kind", 7, "sequence", 8, "offset", 8, "log id", 8, "payload length", 8, "clock", 8, "synced", 4, "count", 8, "payload sum", 4, "head sum"}
 	at := part(0, "file header", 8, "magic", 4, "version", 4, "zero", 8, "DB id", 8, "log id", 8, "number", 8, "last sequence", 8, "clock",
-		8, "predecessor: number", 8, "predecessor: log id", 8, "predecessor: end", 8, "predecessor: last sequence", 32, "zeros (32)", 8, "checksum")
+		8, "predecessor: number", 8, "predecessor: log id", 8, "predecessor: end", 8, "predecessor: last sequence", 1, "flags", 31, "zeros (31)", 8, "checksum")
 	at = part(at, "data frame", head...)
 	at = part(at, "payload", 5, "hello")
 	at = part(at, "trailer", head...)

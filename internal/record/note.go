@@ -19,12 +19,13 @@ import (
 //	keyspace  01 · number uvarint · name            a named keyspace that it may touch
 //	owner     02 · id 8 B BE · type 1 B · row       of a collection with rows of its own, and
 //	                                                which there was before the commit
-//	was       03 · row · expiry uvarint · body      the record that a metadata row replaces, if
-//	                                                the old one has the same form, type and id
+//	was       03 · id 8 B BE · type 1 B · row ·     the record that a metadata row replaces, if
+//	          expiry uvarint · body                 the old one has the same form, type and id
 //	expired   04 · row                              deleted, because its time had come
 //
 // name, row and body are bytes behind their length as a uvarint. row is a key row, with
-// the prefix of its keyspace. body is that of an inline collection, and else empty.
+// the prefix of its keyspace. id is 0 and body that of the record if the collection is
+// inline, and else body is empty.
 const noteByte = 0x06
 
 // NoteKind is the kind of an item of a note. The numbers are on disk.
@@ -42,7 +43,7 @@ type NoteItem struct {
 	Kind   NoteKind
 	Number uint32 // of the keyspace
 	Name   []byte // of the keyspace
-	ID     uint64 // of the collection
+	ID     uint64 // of the collection; 0: inline
 	Type   Type   // of the collection
 	Row    []byte // of the key
 	Expiry int64  // of the old record; 0: none
@@ -80,6 +81,7 @@ func (i NoteItem) Append(dst []byte) []byte {
 		dst = append(binary.BigEndian.AppendUint64(dst, i.ID), byte(i.Type))
 		return AppendOpValue(dst, i.Row)
 	case NoteWas:
+		dst = append(binary.BigEndian.AppendUint64(dst, i.ID), byte(i.Type))
 		dst = binary.AppendUvarint(AppendOpValue(dst, i.Row), uint64(i.Expiry))
 		return AppendOpValue(dst, i.Body)
 	}
@@ -115,15 +117,14 @@ func NextNote(b []byte) (i NoteItem, rest []byte, err error) {
 		}
 		i.Number = uint32(v)
 		i.Name, n, err = decodeBytes(b, n+k, 1, base.MaxRowKeyLen, errNote)
-	case NoteOwner:
+	case NoteOwner, NoteWas:
 		if len(b) < n+9 || !Type(b[n+8]).IsCollection() {
 			return i, nil, errNote
 		}
 		i.ID, i.Type = binary.BigEndian.Uint64(b[n:]), Type(b[n+8])
 		i.Row, n, err = decodeBytes(b, n+9, 1, base.MaxRowKeyLen, errNote)
-	case NoteWas:
-		if i.Row, n, err = decodeBytes(b, n, 1, base.MaxRowKeyLen, errNote); err != nil {
-			return i, nil, err
+		if err != nil || i.Kind == NoteOwner {
+			break
 		}
 		v, k := binary.Uvarint(b[n:])
 		if k <= 0 || v > 1<<62 {

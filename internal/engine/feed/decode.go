@@ -99,7 +99,7 @@ func (d *decoder) note(items []byte) error {
 			if d.was == nil {
 				d.was = map[string]metadata{}
 			}
-			d.was[string(i.Row)] = metadata{expiry: i.Expiry, body: i.Body}
+			d.was[string(i.Row)] = metadata{typ: i.Type, id: i.ID, expiry: i.Expiry, body: i.Body}
 		case record.NoteExpired:
 			if d.expired == nil {
 				d.expired = map[string]bool{}
@@ -118,8 +118,7 @@ func (d *decoder) own(id uint64, o *owner) {
 }
 
 // types notes the types of the collections that begin in the commit: their rows stand
-// in front of their metadata. What a key held before is of the type of what the first
-// metadata says, for it is noted only where that is so.
+// in front of their metadata.
 func (d *decoder) types(ops []byte) {
 	for len(ops) > 0 {
 		o, n, err := record.DecodeOp(ops)
@@ -134,10 +133,6 @@ func (d *decoder) types(ops []byte) {
 		id, _ := record.CollectionID(typ, o.Value)
 		if id != 0 && d.owners[id] == nil {
 			d.own(id, &owner{typ: typ, born: true})
-		}
-		if w, ok := d.was[string(o.Key)]; ok && w.typ == 0 {
-			w.typ, w.id = typ, id
-			d.was[string(o.Key)] = w
 		}
 	}
 }

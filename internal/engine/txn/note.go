@@ -104,7 +104,7 @@ func (t *Txn) noteWas(c *commit.Change, o record.Op) error {
 	if err != nil || was.Encoding != now.Encoding || was.ID != now.ID {
 		return nil // a damaged one is replaced
 	}
-	item := record.NoteItem{Kind: record.NoteWas, Row: o.Key, Expiry: old.Expiry}
+	item := record.NoteItem{Kind: record.NoteWas, ID: was.ID, Type: typ, Row: o.Key, Expiry: old.Expiry}
 	if was.Encoding == record.EncodingInline && typ != record.TypeList {
 		item.Body = was.Body
 	}
