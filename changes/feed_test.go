@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -387,6 +388,7 @@ func TestDamageInAKeptLogIsTold(t *testing.T) {
 	done(t, db.Flush(context.Background()))
 	names, err := fsys.List("db")
 	done(t, err)
+	slices.Sort(names)
 	for _, name := range names {
 		if name[len(name)-4:] != ".wal" {
 			continue
@@ -397,6 +399,22 @@ func TestDamageInAKeptLogIsTold(t *testing.T) {
 	all, err := present(db, siltstone.ChangeOptions{})
 	if !errors.Is(err, siltstone.ErrCorruption) {
 		t.Errorf("%d changes, then %v", len(all), err)
+	}
+	for _, name := range names {
+		if name[len(name)-4:] == ".wal" {
+			done(t, fsys.Remove("db/"+name))
+			break
+		}
+	}
+	if _, err := present(db, siltstone.ChangeOptions{}); !errors.Is(err, siltstone.ErrCorruption) {
+		t.Errorf("of a log that is missing: %v", err)
+	}
+	// The store does not need it, and the next Open takes the rest for what is kept.
+	done(t, db.Check(context.Background()))
+	done(t, db.Close())
+	db = openKeeping(t, fsys, "db", plenty)
+	if _, err := present(db, siltstone.ChangeOptions{}); !errors.Is(err, siltstone.ErrTooOld) {
+		t.Errorf("of a log that was missing: %v", err)
 	}
 }
 
