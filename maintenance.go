@@ -163,14 +163,7 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	if err != nil {
 		return base.In(err, "checkpoint to %q", dir)
 	}
-	c := checkpoint.Config{
-		From: db.dir, To: to,
-		Set: db.set, States: db.states, Clock: db.clock, Life: db.life,
-		Flush: db.Flush, NewTable: background.CreateTable,
-	}
-	if db.opts.ReadOnly {
-		c.Flush, c.LastSeq, c.Job = nil, db.section.Visible, db.replayJob
-	}
+	c := checkpoint.Config{Source: db.copied(), To: to, NewTable: background.CreateTable}
 	if err := checkpoint.Run(ctx, c); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -178,6 +171,15 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return storedir.NoSpace(err)
 	}
 	return nil
+}
+
+// copied returns the store as one that is copied.
+func (db *DB) copied() checkpoint.Source {
+	s := checkpoint.Source{From: db.dir, Set: db.set, States: db.states, Clock: db.clock, Life: db.life, Flush: db.Flush}
+	if db.opts.ReadOnly {
+		s.Flush, s.LastSeq, s.Job = nil, db.section.Visible, db.replayJob
+	}
+	return s
 }
 
 // Refresh moves a store that was opened with Options.Beside on to a newer state: that

@@ -132,11 +132,11 @@ var mergeMutants = []mutant{
 		old: `s.End(f.LastSeq)`, new: `_ = s`,
 		why: "a handle reads a keyspace that is another by now", tests: []string{"internal/engine/beside"},
 	}, {
-		name: "copy-without-the-last-commits", file: "internal/engine/checkpoint/checkpoint.go",
-		old: `if err := c.Flush(ctx); err != nil {`, new: `if err := ctx.Err(); err != nil {`,
+		name: "copy-without-the-last-commits", file: "internal/engine/checkpoint/source.go",
+		old: `if err := s.Flush(ctx); err != nil {`, new: `if err := ctx.Err(); err != nil {`,
 		why: "a checkpoint lacks what was not flushed", tests: []string{". Checkpoint", ". Scripts"},
 	}, {
-		name: "copy-has-its-parents-id", file: "internal/engine/checkpoint/checkpoint.go",
+		name: "copy-has-its-parents-id", file: "internal/engine/checkpoint/source.go",
 		old: `state.DBID, state.Parent = id, state.DBID`, new: `state.DBID, state.Parent = state.DBID|id&0, state.DBID`,
 		why: "logs of parent and copy are taken for each other's", tests: []string{". Checkpoint|ParentAndCopy", ". Scripts"},
 	},
