@@ -26,7 +26,7 @@ import (
 )
 
 // userPackages are what a program over the store imports.
-var userPackages = []string{".", "typed", "codec", "changes", "event", "metrics", "explain", "vfs", "debughttp"}
+var userPackages = []string{".", "typed", "codec", "changes", "event", "metrics", "explain", "archive", "vfs", "debughttp"}
 
 // The rules that docs/api.md states and that a test can hold.
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -399,6 +400,7 @@ func callsOfEveryKind(t *testing.T, db *siltstone.DB) []func() error {
 		func() error { return db.Compact(bg, siltstone.Range{}) },
 		func() error { return db.Check(bg) },
 		func() error { return db.Checkpoint(bg, fmt.Sprint("copy", copies.Add(1))) },
+		func() error { _, err := db.Backup(bg, io.Discard, nil); return err },
 		func() error { _, err := db.EstimateSize(siltstone.Range{}); return err },
 		func() error { _, _ = db.Metrics(), db.Options(); return nil },
 		func() error { return last(db.Scan(siltstone.Range{})) },

@@ -48,8 +48,9 @@
 // # Looking after a store
 //
 // Nothing has to be called now and then: space comes back by itself. Checkpoint
-// makes a copy while writers go on, Check reads everything and names each
-// fault, and Repair makes a new store of the readable parts of a damaged one.
+// makes a copy while writers go on, and Backup writes one to a stream, of which Restore
+// makes a store again. Check reads everything and names each fault, and Repair makes a
+// new store of the readable parts of a damaged one.
 //
 // Metrics returns figures (package metrics). Options.Logger and Options.OnEvent receive
 // what background work did (package event). Explain shows, source by source, why a read

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -363,21 +364,41 @@ func TestNilsAndLevelsThatDoNotExistAreRefused(t *testing.T) {
 		return tx.Put([]byte("k"), nil)
 	}
 	for name, call := range map[string]func() error{
-		"Apply(nil)":        func() error { return db.Apply(nil, siltstone.DefaultDurability) },
-		"Apply(b, 77)":      func() error { return db.Apply(&b, 77) },
-		"SetDurability(77)": func() error { return db.Update(bg, put) },
-		"Begin(ctx, 0)":     func() error { _, err := db.Begin(bg, 0); return err },
-		"Begin(ctx, 3)":     func() error { _, err := db.Begin(bg, 3); return err },
-		"Begin(nil)":        func() error { _, err := db.Begin(none, siltstone.ReadOnlyMode); return err },
-		"View(nil, fn)":     func() error { return db.View(none, nothing) },
-		"View(ctx, nil)":    func() error { return db.View(bg, nil) },
-		"Update(nil, fn)":   func() error { return db.Update(none, nothing) },
-		"Update(ctx, nil)":  func() error { return db.Update(bg, nil) },
-		"Flush":             func() error { return db.Flush(none) },
-		"Compact":           func() error { return db.Compact(none, siltstone.Range{}) },
-		"Keyspace.Compact":  func() error { return ks.Compact(none, siltstone.Range{}) },
-		"Check":             func() error { return db.Check(none) },
-		"Checkpoint":        func() error { return db.Checkpoint(none, "copy") },
+		"Apply(nil)":         func() error { return db.Apply(nil, siltstone.DefaultDurability) },
+		"Apply(b, 77)":       func() error { return db.Apply(&b, 77) },
+		"SetDurability(77)":  func() error { return db.Update(bg, put) },
+		"Begin(ctx, 0)":      func() error { _, err := db.Begin(bg, 0); return err },
+		"Begin(ctx, 3)":      func() error { _, err := db.Begin(bg, 3); return err },
+		"Begin(nil)":         func() error { _, err := db.Begin(none, siltstone.ReadOnlyMode); return err },
+		"View(nil, fn)":      func() error { return db.View(none, nothing) },
+		"View(ctx, nil)":     func() error { return db.View(bg, nil) },
+		"Update(nil, fn)":    func() error { return db.Update(none, nothing) },
+		"Update(ctx, nil)":   func() error { return db.Update(bg, nil) },
+		"Flush":              func() error { return db.Flush(none) },
+		"Compact":            func() error { return db.Compact(none, siltstone.Range{}) },
+		"Keyspace.Compact":   func() error { return ks.Compact(none, siltstone.Range{}) },
+		"Check":              func() error { return db.Check(none) },
+		"Checkpoint":         func() error { return db.Checkpoint(none, "copy") },
+		"Backup":             func() error { _, err := db.Backup(none, io.Discard, nil); return err },
+		"Backup(nil writer)": func() error { _, err := db.Backup(bg, nil, nil); return err },
+		"Backup(rate)": func() error {
+			_, err := db.Backup(bg, io.Discard, &siltstone.BackupOptions{BytesPerSecond: -1})
+			return err
+		},
+		"Restore(nil context)": func() error {
+			_, err := siltstone.Restore(none, "restored", &siltstone.Options{FS: mem}, strings.NewReader(""))
+			return err
+		},
+		"Restore of nothing": func() error {
+			_, err := siltstone.Restore(bg, "restored", &siltstone.Options{FS: mem})
+			return err
+		},
+		"Restore(nil reader)": func() error {
+			_, err := siltstone.Restore(bg, "restored", &siltstone.Options{FS: mem}, nil)
+			return err
+		},
+		"VerifyBackup of nothing": func() error { _, err := siltstone.VerifyBackup(bg); return err },
+		"VerifyBackup(nil)":       func() error { _, err := siltstone.VerifyBackup(none, strings.NewReader("")); return err },
 		"Repair(nil context)": func() error {
 			_, err := siltstone.Repair(none, "db", "mended", &siltstone.Options{FS: mem})
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"runtime"
 	"strings"
@@ -337,6 +338,7 @@ func TestFlushReturnsTheErrorOfAFlushThatFails(t *testing.T) {
 		"Flush":      func(db *DB) error { return db.Flush(context.Background()) },
 		"Compact":    func(db *DB) error { return db.Compact(context.Background(), Range{}) },
 		"Checkpoint": func(db *DB) error { return db.Checkpoint(context.Background(), "copy") },
+		"Backup":     func(db *DB) error { _, err := db.Backup(context.Background(), io.Discard, nil); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			faults := vfstest.NewFaults(vfs.NewMem())

@@ -17,8 +17,8 @@ import (
 // and of others. Imports point down only.
 var importTable = map[string]struct{ ours, others []string }{
 	".": {ours: []string{
-		"changes", "compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
-		"internal/engine/background", "internal/engine/beside", "internal/engine/check", "internal/engine/checkpoint",
+		"archive", "changes", "compaction", "event", "explain", "internal/base", "internal/cache", "internal/clock", "internal/collection",
+		"internal/engine/background", "internal/engine/backup", "internal/engine/beside", "internal/engine/check", "internal/engine/checkpoint",
 		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/feed", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/engine/txn", "internal/handle", "internal/invariants", "internal/iterator", "internal/keyenc",
@@ -42,6 +42,10 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/keyenc", "internal/keyspace", "internal/rangedel", "internal/record", "internal/storedir",
 		"manifest", "sstable", "wal",
 	}, others: []string{"github.com/cespare/xxhash/v2"}},
+	"internal/engine/backup": {ours: []string{
+		"archive", "compaction", "internal/base", "internal/engine/checkpoint", "internal/storedir", "manifest", "vfs",
+	}},
+	"archive": {ours: []string{"internal/base", "manifest"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"internal/engine/checkpoint": {ours: []string{
 		"compaction", "internal/base", "internal/clock", "internal/engine/readstate",
 		"internal/engine/recovery", "internal/lifecycle", "internal/storedir", "manifest", "vfs",

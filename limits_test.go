@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -129,6 +130,8 @@ func everyCall(s *testStore, tx *siltstone.Tx, snap *siltstone.Snapshot, it *sil
 	note("DB.Compact", s.Compact(bg, siltstone.Range{}))
 	note("DB.Check", s.Check(bg))
 	note("DB.Checkpoint", s.Checkpoint(bg, "copy"))
+	_, err = s.Backup(bg, io.Discard, nil)
+	note("DB.Backup", err)
 	_, err = s.EstimateSize(siltstone.Range{})
 	note("DB.EstimateSize", err)
 	for name, move := range map[string]func() bool{

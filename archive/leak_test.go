@@ -1,0 +1,9 @@
+package archive
+
+import (
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
