@@ -19,9 +19,9 @@ const (
 // progress tells on standard error how far a command is: on a terminal in one line that
 // is written anew, elsewhere in plain lines. It may be added to by several goroutines.
 type progress struct {
-	what  string // "check"
-	unit  string // "B" for bytes; else a noun
-	total int64  // 0: not known
+	what  string       // "check"
+	unit  string       // "B" for bytes; else a noun
+	total atomic.Int64 // 0: not known
 	done  atomic.Int64
 
 	w     io.Writer
@@ -35,7 +35,8 @@ type progress struct {
 
 // progress begins a report. End ends it.
 func (t *tool) progress(what, unit string, total int64) *progress {
-	p := &progress{what: what, unit: unit, total: total, w: t.err, begin: time.Now(), stop: make(chan struct{})}
+	p := &progress{what: what, unit: unit, w: t.err, begin: time.Now(), stop: make(chan struct{})}
+	p.total.Store(total)
 	if f, ok := t.err.(*os.File); ok {
 		p.width = terminalWidth(f)
 	}
@@ -71,7 +72,7 @@ func (p *progress) run() {
 		case <-time.After(wait):
 		}
 		wait, p.shown = every, true
-		line := progressText(p.what, p.unit, p.done.Load(), p.total, time.Since(p.begin))
+		line := progressText(p.what, p.unit, p.done.Load(), p.total.Load(), time.Since(p.begin))
 		if p.width > 0 {
 			fmt.Fprintf(p.w, "\r%s\x1b[K", cut(line, p.width-1))
 		} else {
