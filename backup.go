@@ -19,7 +19,8 @@ type BackupOptions struct {
 	// VerifyBackup or Restore returned of it. Tables that it names are left out, and
 	// Restore wants that backup first. Merges make new tables of old ones: after many of
 	// them little is left that the earlier backup has. A mark of another store is
-	// ErrBadOption.
+	// ErrBadOption. One with a backup and no store names tables that the receiver has from
+	// anywhere, and that it adds to the stream itself.
 	Since archive.Mark
 	// BytesPerSecond bounds how fast the stream is written. Zero: no bound.
 	BytesPerSecond int64

@@ -135,7 +135,9 @@ const modulePath = "github.com/siltstonedb/siltstone"
 
 // outside are folders that are not part of the library: programs and tests over
 // it, and modules of their own.
-var outside = []string{"bench", "cmd", "conformance", "examples", "harness", "fuzz", "raftstore", "testdata", "internal/typedtest", "internal/scripttest"}
+var outside = []string{
+	"backup", "bench", "cmd", "conformance", "examples", "fuzz", "harness", "internal/scripttest", "internal/typedtest", "raftstore", "testdata",
+}
 
 func TestImportsPointDownOnly(t *testing.T) {
 	seen := map[string]bool{}

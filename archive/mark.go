@@ -21,7 +21,7 @@ type Table struct{ ID, Size, Digest uint64 }
 // Mark names a backup and the tables of its state. A later backup of the same store that
 // is made since it leaves those tables out. The zero Mark names none.
 type Mark struct {
-	Store  uint64  // id of the store
+	Store  uint64  // id of the store; 0: the tables may be of several
 	Backup uint64  // id of the backup
 	Tables []Table // by id; who changes them owns the slice
 }
@@ -34,6 +34,9 @@ func (m Mark) Has(t Table) bool {
 	i, found := slices.BinarySearchFunc(m.Tables, t, compareTables)
 	return found && m.Tables[i] == t
 }
+
+// Sort puts the tables in the order that Has and DB.Backup take for granted.
+func (m Mark) Sort() { sortTables(m.Tables) }
 
 // Bytes returns the size of all tables.
 func (m Mark) Bytes() (n int64) {

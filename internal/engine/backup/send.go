@@ -38,8 +38,8 @@ func Run(ctx context.Context, w io.Writer, c Config) (archive.Summary, error) {
 	}
 	defer p.Release()
 	state := p.State
-	if !c.Since.IsZero() && (c.Since.Store != state.Parent || c.Since.Backup == 0) {
-		return archive.Summary{}, base.Errorf(base.ErrBadOption, "the backup that this one is to add to is of store %016x, and this is store %016x", c.Since.Store, state.Parent)
+	if since := c.Since; !since.IsZero() && (since.Store != 0 && since.Store != state.Parent || since.Backup == 0) {
+		return archive.Summary{}, base.Errorf(base.ErrBadOption, "the backup that this one is to add to is %016x of store %016x, and this is store %016x", since.Backup, since.Store, state.Parent)
 	}
 	a, err := archive.NewWriter(newPace(ctx, w, c.BytesPerSecond), archive.Header{
 		Store: state.Parent, Backup: state.DBID, Since: c.Since.Backup, Time: time.UnixMilli(state.Clock),
