@@ -146,9 +146,9 @@ func TestAKilledProcessLeavesNothingThatIsListedAndNotWhole(t *testing.T) {
 	if dir := os.Getenv(killedEnv); dir != "" {
 		t.Fatal(killedRuns(dir))
 	}
-	lives := 12
-	if testing.Short() {
-		lives = 4
+	lives := 4
+	if *long {
+		lives = 60
 	}
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(1, 2))

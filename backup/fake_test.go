@@ -126,8 +126,8 @@ func (a again) Put(ctx context.Context, name string, content io.ReadSeeker) erro
 }
 
 // opened is a repository on s that does not wait before it tries again.
-func opened(s Store, now *time.Time) *Repository {
-	r, err := Open(s, &Options{Grace: 10 * time.Hour, Now: func() time.Time { return *now }})
+func opened(s Store, clock *wall) *Repository {
+	r, err := Open(s, &Options{Grace: 10 * time.Hour, Now: clock.now})
 	if err != nil {
 		panic(err)
 	}

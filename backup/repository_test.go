@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/vfs"
 )
+
+var long = flag.Bool("long", false, "do all there is")
 
 var bg = context.Background()
 
@@ -31,12 +35,18 @@ func must(t testing.TB, err error) {
 // begin is the time at which tests begin.
 var begin = time.UnixMilli(1_800_000_000_000)
 
+// wall is a clock that a test moves.
+type wall struct{ passed atomic.Int64 }
+
+func (w *wall) now() time.Time       { return begin.Add(time.Duration(w.passed.Load())) }
+func (w *wall) pass(d time.Duration) { w.passed.Add(int64(d)) }
+
 // openStore opens a store of little memory whose clock is now.
-func openStore(t testing.TB, f vfs.FS, dir string, now *time.Time) *siltstone.DB {
+func openStore(t testing.TB, f vfs.FS, dir string, clock *wall) *siltstone.DB {
 	t.Helper()
 	db, err := siltstone.Open(dir, &siltstone.Options{
 		FS: f, MemoryLimit: 8 << 20, MemtableBytes: 64 << 10, Durability: siltstone.OSDurability,
-		Clock: func() time.Time { return *now },
+		Clock: clock.now,
 	})
 	must(t, err)
 	return db
@@ -57,11 +67,11 @@ func image(t *testing.T, db *siltstone.DB) string {
 }
 
 // isRestored restores a backup and compares what the store holds.
-func isRestored(t *testing.T, r *Repository, name, want string, now *time.Time) {
+func isRestored(t *testing.T, r *Repository, name, want string, clock *wall) {
 	t.Helper()
 	mem := vfs.NewMem()
 	must(t, r.Restore(bg, name, "again", &siltstone.Options{FS: mem}))
-	db := openStore(t, mem, "again", now)
+	db := openStore(t, mem, "again", clock)
 	must(t, db.Check(bg))
 	if got := image(t, db); got != want {
 		t.Fatalf("backup %s holds\n%.500s\nwant\n%.500s", name, got, want)
@@ -93,10 +103,10 @@ func change(t *testing.T, db *siltstone.DB, rng *rand.Rand) {
 }
 
 func TestARunUploadsWhatIsNewAndEachBackupIsRestored(t *testing.T) {
-	now := begin
+	clock := &wall{}
 	fake := newFake(1)
-	r := opened(fake, &now)
-	db := openStore(t, vfs.NewMem(), "db", &now)
+	r := opened(fake, clock)
+	db := openStore(t, vfs.NewMem(), "db", clock)
 	must(t, typedtest.Populate(db))
 	ks, err := db.CreateKeyspace("tenant")
 	must(t, err)
@@ -112,7 +122,7 @@ func TestARunUploadsWhatIsNewAndEachBackupIsRestored(t *testing.T) {
 		b, err := r.Run(bg, db, &RunOptions{Uploaded: func(n int64) { uploaded += n }})
 		must(t, err)
 		want[b.Name] = image(t, db)
-		now = now.Add(time.Minute)
+		clock.pass(time.Minute)
 		return b
 	}
 	first := run()
@@ -132,9 +142,9 @@ func TestARunUploadsWhatIsNewAndEachBackupIsRestored(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	for _, b := range all {
-		isRestored(t, r, b.Name, want[b.Name], &now)
+		isRestored(t, r, b.Name, want[b.Name], clock)
 	}
-	isRestored(t, r, "", want[third.Name], &now)
+	isRestored(t, r, "", want[third.Name], clock)
 	v, err := r.Verify(bg)
 	if err != nil || v.Backups != 3 || v.Tables < third.Tables {
 		t.Errorf("%+v, %v", v, err)
@@ -156,21 +166,21 @@ func TestARunUploadsWhatIsNewAndEachBackupIsRestored(t *testing.T) {
 // TestWhatIsListedIsWholeWhateverFails: runs and prunes whose calls fail, are torn or are
 // done twice, which are given up, and whose process goes on later.
 func TestWhatIsListedIsWholeWhateverFails(t *testing.T) {
-	rounds := 400
-	if testing.Short() {
-		rounds = 120
+	rounds := 100
+	if *long {
+		rounds = 2000
 	}
 	for _, seed := range []uint64{1, 2} {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		now := begin
+		clock := &wall{}
 		fake := newFake(seed)
-		fake.rate = 0.3
-		r := opened(again{fake}, &now)
-		dbs := []*siltstone.DB{openStore(t, vfs.NewMem(), "a", &now), openStore(t, vfs.NewMem(), "b", &now)}
+		fake.rate = 0.4
+		r := opened(again{fake}, clock)
+		dbs := []*siltstone.DB{openStore(t, vfs.NewMem(), "a", clock), openStore(t, vfs.NewMem(), "b", clock)}
 		want := map[string]string{}
 		made, failed, restored, pruned := 0, 0, 0, 0
 		for range rounds {
-			now = now.Add(time.Duration(rng.IntN(200)) * time.Minute)
+			clock.pass(time.Duration(rng.IntN(400)) * time.Minute)
 			db := dbs[rng.IntN(2)]
 			change(t, db, rng)
 			switch rng.IntN(4) {
@@ -211,7 +221,7 @@ func TestWhatIsListedIsWholeWhateverFails(t *testing.T) {
 			}
 			if len(all) > 0 {
 				b := all[rng.IntN(len(all))]
-				isRestored(t, r, b.Name, want[b.Name], &now)
+				isRestored(t, r, b.Name, want[b.Name], clock)
 				restored++
 			}
 			if rng.IntN(10) == 0 {
@@ -225,7 +235,7 @@ func TestWhatIsListedIsWholeWhateverFails(t *testing.T) {
 		for range 3 { // what is left of failures goes
 			_, err := r.Prune(bg, Keep{Last: 1})
 			must(t, err)
-			now = now.Add(11 * time.Hour)
+			clock.pass(11 * time.Hour)
 		}
 		all, err := r.List(bg)
 		must(t, err)
@@ -267,10 +277,10 @@ func onlyBroken(r *Repository, err error) bool {
 }
 
 func TestARunThatWasGivenUpIsGoneOnWith(t *testing.T) {
-	now := begin
+	clock := &wall{}
 	fake := newFake(1)
-	r := opened(fake, &now)
-	db := openStore(t, vfs.NewMem(), "db", &now)
+	r := opened(fake, clock)
+	db := openStore(t, vfs.NewMem(), "db", clock)
 	for i := range 5 {
 		must(t, db.Put(fmt.Appendf(nil, "k%d", i), nil))
 		must(t, db.Flush(bg))
@@ -296,15 +306,15 @@ func TestARunThatWasGivenUpIsGoneOnWith(t *testing.T) {
 	if len(fake.puts) != b.Tables-uploaded+1 {
 		t.Errorf("%d objects were there of %d tables, %d were put: %v", uploaded, b.Tables, len(fake.puts), fake.puts)
 	}
-	isRestored(t, r, b.Name, image(t, db), &now)
+	isRestored(t, r, b.Name, image(t, db), clock)
 	must(t, db.Close())
 }
 
 func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
-	now := begin
+	clock := &wall{}
 	fake := newFake(1)
-	r := opened(fake, &now)
-	db := openStore(t, vfs.NewMem(), "db", &now)
+	r := opened(fake, clock)
+	db := openStore(t, vfs.NewMem(), "db", clock)
 	must(t, db.Put([]byte("old"), []byte("v")))
 	must(t, db.Compact(bg, siltstone.Range{}))
 	old, err := r.Run(bg, db, nil)
@@ -320,7 +330,7 @@ func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
 	if len(fake.objects) != 2 { // the table, and its mark
 		t.Fatalf("%v", fake.objects)
 	}
-	now = now.Add(11 * time.Hour)
+	clock.pass(11 * time.Hour)
 	// A run begins: the mark is old enough for the table to go at any moment.
 	fake.onPut = func(name string) {
 		if strings.HasPrefix(name, backupPrefix) {
@@ -332,7 +342,7 @@ func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
 	}
 	b, err := r.Run(bg, db, nil)
 	must(t, err)
-	isRestored(t, r, b.Name, image(t, db), &now)
+	isRestored(t, r, b.Name, image(t, db), clock)
 	// A run begins with the table in use, and its backup goes before it ends.
 	must(t, db.Put([]byte("new"), []byte("v")))
 	fake.onPut = func(name string) {
@@ -340,7 +350,7 @@ func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
 			fake.onPut = nil
 			delete(fake.objects, backupPrefix+b.Name)
 			prune()
-			now = now.Add(4 * time.Hour)
+			clock.pass(4 * time.Hour)
 			if p := prune(); p.Objects != 0 {
 				t.Errorf("removed at once: %+v", p)
 			}
@@ -348,12 +358,12 @@ func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
 	}
 	last, err := r.Run(bg, db, nil)
 	must(t, err)
-	now = now.Add(20 * time.Hour)
+	clock.pass(20 * time.Hour)
 	prune()
-	isRestored(t, r, last.Name, image(t, db), &now)
+	isRestored(t, r, last.Name, image(t, db), clock)
 	// A run that takes too long relies on nothing any more.
 	must(t, db.Put([]byte("newer"), []byte("v")))
-	fake.onPut = func(name string) { now = now.Add(6 * time.Hour) }
+	fake.onPut = func(name string) { clock.pass(6 * time.Hour) }
 	if _, err := r.Run(bg, db, nil); err == nil || !strings.Contains(err.Error(), "run it again") {
 		t.Errorf("a run of 6 hours, with a grace of 10: %v", err)
 	}
@@ -362,10 +372,10 @@ func TestAPruneBesideARunTakesNothingThatTheRunReliesOn(t *testing.T) {
 }
 
 func TestRunsGoOnAtTheSameTime(t *testing.T) {
-	now := begin
+	clock := &wall{}
 	fake := newFake(1)
-	r := opened(fake, &now)
-	dbs := []*siltstone.DB{openStore(t, vfs.NewMem(), "a", &now), openStore(t, vfs.NewMem(), "b", &now)}
+	r := opened(fake, clock)
+	dbs := []*siltstone.DB{openStore(t, vfs.NewMem(), "a", clock), openStore(t, vfs.NewMem(), "b", clock)}
 	for i, db := range dbs {
 		must(t, db.Put([]byte("k"), []byte{byte(i)}))
 		must(t, db.Flush(bg))
@@ -392,7 +402,7 @@ func TestRunsGoOnAtTheSameTime(t *testing.T) {
 		t.Errorf("%d backups in %d objects", len(all), len(fake.objects))
 	}
 	for _, b := range all {
-		isRestored(t, r, b.Name, want[b.Name], &now)
+		isRestored(t, r, b.Name, want[b.Name], clock)
 	}
 	// Of each store the last one stays.
 	if p, err := r.Prune(bg, Keep{Last: 1}); err != nil || p.Backups != 4 {
@@ -424,17 +434,17 @@ func TestPruneKeepsByCountAndByAge(t *testing.T) {
 			t.Errorf("%+v: %q go, want %q", c.keep, got, c.goes)
 		}
 	}
-	now := begin
-	if _, err := opened(newFake(1), &now).Prune(bg, Keep{}); err == nil {
+	clock := &wall{}
+	if _, err := opened(newFake(1), clock).Prune(bg, Keep{}); err == nil {
 		t.Error("nothing is to be kept, and that is done")
 	}
 }
 
 func TestVerifyNamesWhatIsDamagedOrMissing(t *testing.T) {
-	now := begin
+	clock := &wall{}
 	fake := newFake(1)
-	r := opened(fake, &now)
-	db := openStore(t, vfs.NewMem(), "db", &now)
+	r := opened(fake, clock)
+	db := openStore(t, vfs.NewMem(), "db", clock)
 	must(t, db.Put([]byte("k"), []byte("v")))
 	b, err := r.Run(bg, db, nil)
 	must(t, err)
