@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 const blockStart = `package p
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ import (
 )
 
 var (
+	_ bytes.Buffer
 	_ = errors.Is
 	_ = fmt.Println
 	_ = slog.Default
