@@ -180,28 +180,36 @@ func TestWhatMakesNoSenseIsRefusedThoughItsChecksumsAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, stream := range map[string][]byte{
-		"a table missing":         build(table(one, "one"), []block{st, end(1, 3)}),
-		"a table twice":           build(table(one, "one"), table(one, "one"), table(two, "two!"), []block{st, end(3, 10)}),
-		"a table of no state":     build(table(one, "one"), table(Table{9, 4, xxhash.Sum64String("two!")}, "two!"), []block{st, end(2, 7)}),
-		"another content":         build(table(one, "One"), table(two, "two!"), []block{st, end(2, 7)}),
-		"another size":            build(table(one, "ones"), table(two, "two!"), []block{st, end(2, 8)}),
-		"an empty table":          build([]block{{kindTable, u64(7)}, {kindTableEnd, u64(0, xxhash.Sum64(nil))}, st, end(1, 0)}),
-		"a block without bytes":   build([]block{{kindTable, u64(7)}, {kindBytes, nil}}),
-		"a table in a table":      build([]block{{kindTable, u64(7)}, {kindTable, u64(7)}}),
-		"a table without id":      build([]block{{kindTable, u64(0)}}),
-		"totals that are wrong":   build(table(one, "one"), table(two, "two!"), []block{st, end(1, 7)}),
-		"no state":                build(table(one, "one"), table(two, "two!"), []block{end(2, 7)}),
-		"state in the middle":     build(table(one, "one"), []block{st}, table(two, "two!"), []block{end(2, 7)}),
-		"a kind that is not":      build([]block{{99, nil}}),
-		"bytes of no table":       build([]block{{kindBytes, []byte("x")}}),
-		"a state that is cut":     build([]block{{kindState, state[:len(state)-1]}, {kindEnd, u64(0, 0, uint64(len(state)-1))}}),
-		"a state that is garbage": build([]block{{kindState, []byte{1, 255}}, {kindEnd, u64(0, 0, 2)}}),
-		"a block too large":       build([]block{{kindTable, u64(7)}, {kindBytes, make([]byte, maxPayload+1)}}),
+		"a table missing":            build(table(one, "one"), []block{st, end(1, 3)}),
+		"a table twice":              build(table(one, "one"), table(one, "one"), table(two, "two!"), []block{st, end(3, 10)}),
+		"a table of no state":        build(table(one, "one"), table(Table{9, 4, xxhash.Sum64String("two!")}, "two!"), []block{st, end(2, 7)}),
+		"another content":            build(table(one, "One"), table(two, "two!"), []block{st, end(2, 7)}),
+		"another size":               build(table(one, "ones"), table(two, "two!"), []block{st, end(2, 8)}),
+		"an empty table":             build([]block{{kindTable, u64(7)}, {kindTableEnd, u64(0, xxhash.Sum64(nil))}, st, end(1, 0)}),
+		"a block without bytes":      build([]block{{kindTable, u64(7)}, {kindBytes, nil}}),
+		"a table in a table":         build([]block{{kindTable, u64(7)}, {kindTable, u64(7)}}),
+		"a table without id":         build([]block{{kindTable, u64(0)}}),
+		"totals that are wrong":      build(table(one, "one"), table(two, "two!"), []block{st, end(1, 7)}),
+		"no state":                   build(table(one, "one"), table(two, "two!"), []block{end(2, 7)}),
+		"state in the middle":        build(table(one, "one"), []block{st}, table(two, "two!"), []block{end(2, 7)}),
+		"a kind that is not":         build([]block{{99, nil}}),
+		"bytes of no table":          build([]block{{kindBytes, []byte("x")}}),
+		"a state that is cut":        build([]block{{kindState, state[:len(state)-1]}, {kindEnd, u64(0, 0, uint64(len(state)-1))}}),
+		"a state that is garbage":    build([]block{{kindState, []byte{1, 255}}, {kindEnd, u64(0, 0, 2)}}),
+		"blocks that changed places": swapped(build(table(one, "one"), table(two, "two!"), []block{st, end(2, 7)})),
+		"a block too large":          build([]block{{kindTable, u64(7)}, {kindBytes, make([]byte, maxPayload+1)}}),
 	} {
 		if _, _, err := read(bytes.NewReader(stream)); !errors.Is(err, base.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// swapped exchanges the first two tables of a stream, block for block.
+func swapped(stream []byte) []byte {
+	const first, second = 3*headSize + 8 + 3 + 16, 3*headSize + 8 + 4 + 16
+	at := headerSize
+	return slices.Concat(stream[:at], stream[at+first:at+first+second], stream[at:at+first], stream[at+first+second:])
 }
 
 func u64(all ...uint64) (b []byte) {

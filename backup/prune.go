@@ -40,31 +40,30 @@ func (r *Repository) Prune(ctx context.Context, k Keep) (p Pruned, err error) {
 		return p, err
 	}
 	goes := k.decide(s.whole, now)
-	fresh, used := map[archive.Table]bool{}, map[archive.Table]bool{}
+	used := map[archive.Table]bool{}
 	for _, b := range s.whole {
-		of := used
 		if goes[b.Name] {
-			of = fresh
 			if err := r.store.Delete(ctx, backupPrefix+b.Name); err != nil {
 				return p, err
 			}
 			p.Backups++
+			continue
 		}
 		for _, t := range b.mark.Tables {
-			of[t] = true
+			used[t] = true
 		}
 	}
 	var all []useless
 	for _, f := range s.broken {
-		all = append(all, useless{backupPrefix + f.backup.Name, 0, false})
+		all = append(all, useless{backupPrefix + f.backup.Name, 0})
 	}
 	for _, name := range s.torn {
-		all = append(all, useless{name, 0, false})
+		all = append(all, useless{name, 0})
 	}
 	for t, names := range s.tables {
 		for _, name := range names {
 			if !used[t] {
-				all = append(all, useless{name, int64(t.Size), fresh[t]})
+				all = append(all, useless{name, int64(t.Size)})
 			}
 		}
 	}
@@ -89,7 +88,6 @@ func (k Keep) decide(all []Backup, now time.Time) map[string]bool {
 type useless struct {
 	name  string
 	bytes int64
-	fresh bool // one has needed it until now
 }
 
 // collect marks objects that are of no use, removes those that were marked long enough
@@ -103,7 +101,7 @@ func (r *Repository) collect(ctx context.Context, all []useless, now time.Time, 
 	for _, u := range all {
 		since, is := marks[u.name]
 		delete(marks, u.name)
-		if !is || u.fresh || since.IsZero() {
+		if !is || since.IsZero() {
 			text := strconv.FormatInt(now.UnixMilli(), 10)
 			if err := r.store.Put(ctx, garbagePrefix+u.name, bytes.NewReader([]byte(text))); err != nil {
 				return err

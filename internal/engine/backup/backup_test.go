@@ -188,11 +188,21 @@ func TestIncrementsAddToTheBackupBeforeThem(t *testing.T) {
 	must(t, db.Put([]byte("k"), []byte("v")))
 	take(marks[2])
 	for n := range streams {
+		_, err := siltstone.Restore(bg, fmt.Sprint("files", n), &siltstone.Options{FS: mem}, readers(streams[:n+1]...)...)
+		must(t, err)
+		if files := tableFiles(t, mem, fmt.Sprint("files", n)); files != len(marks[n].Tables) {
+			t.Errorf("after %d increments: %d files of tables, want %d", n, files, len(marks[n].Tables))
+		}
 		again := restored(t, mem, fmt.Sprint("again", n), streams[:n+1]...)
 		if got := image(t, again); got != images[n] {
 			t.Errorf("after %d increments: %.1000s, want %.1000s", n, got, images[n])
 		}
 		must(t, again.Close())
+	}
+	anybody := marks[0]
+	anybody.Store = 0 // tables that the receiver has from anywhere
+	if _, sum := backupOf(t, db, anybody); sum.Tables == 0 || sum.Since != anybody.Backup {
+		t.Errorf("since tables of any store: %v", sum)
 	}
 	// An increment to the first one may stand in the place of those between.
 	differing, _ := backupOf(t, db, marks[0])
@@ -213,6 +223,40 @@ func TestIncrementsAddToTheBackupBeforeThem(t *testing.T) {
 		}
 	}
 	must(t, db.Close())
+}
+
+// tableFiles returns how many files of tables a directory has.
+func tableFiles(t *testing.T, f vfs.FS, dir string) (n int) {
+	t.Helper()
+	names, err := f.List(dir)
+	must(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".sst") {
+			n++
+		}
+	}
+	return n
+}
+
+// Each increment of a store that is only read has another table of the same log: there are
+// more of them than the store has reserved numbers.
+func TestManyIncrementsAreRestored(t *testing.T) {
+	mem := vfs.NewMem()
+	db := open(t, mem, "db")
+	must(t, db.Put([]byte("k"), []byte("v")))
+	reader := open(t, mem, "db", beside)
+	first, sum := backupOf(t, reader)
+	streams := [][]byte{first}
+	for range 200 {
+		var s []byte
+		s, sum = backupOf(t, reader, sum.Mark)
+		streams = append(streams, s)
+	}
+	must(t, errors.Join(reader.Close(), db.Close()))
+	again := restored(t, mem, "again", streams...)
+	must(t, again.Put([]byte("after"), nil))
+	must(t, again.Flush(bg))
+	must(t, errors.Join(again.Check(bg), again.Close()))
 }
 
 func TestAMarkIsKeptAsBytes(t *testing.T) {
