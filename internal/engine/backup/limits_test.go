@@ -121,11 +121,6 @@ func TestAStreamThatIsCutOrDamagedIsNeverTakenForABackup(t *testing.T) {
 	}
 }
 
-// changing are the calls that change a disk.
-var changing = []vfstest.Kind{
-	vfstest.Create, vfstest.Write, vfstest.Sync, vfstest.Allocate, vfstest.Truncate, vfstest.Remove, vfstest.Rename, vfstest.Mkdir, vfstest.SyncDir, vfstest.Close,
-}
-
 func TestARestoreThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	db := small(t, vfs.NewMem())
