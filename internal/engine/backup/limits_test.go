@@ -193,7 +193,7 @@ func TestABackupThatFailsHasNoEndAndHarmsNothing(t *testing.T) {
 	disk := vfstest.NewDisk(4)
 	faults := vfstest.NewFaults(disk)
 	db := small(t, faults)
-	must(t, db.Flush(bg))
+	must(t, db.Compact(bg, siltstone.Range{})) // or a merge would make the stream shorter
 	before := faults.Ops()
 	stream, _ := backupOf(t, db)
 	ops := faults.Ops() - before
