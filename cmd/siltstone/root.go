@@ -87,7 +87,7 @@ func (t *tool) commands() []*cobra.Command {
 		t.doctorCommand(),
 		t.dumpCommand(), t.loadCommand(), t.exportCommand(), t.importCommand(),
 		t.debugCommand(),
-		t.benchCommand(), t.completionCommand(), t.versionCommand(),
+		t.serveCommand(), t.benchCommand(), t.completionCommand(), t.versionCommand(),
 	}
 }
 
