@@ -65,13 +65,21 @@ func (w *waiter) waitsFor(k keyName) bool {
 	return false
 }
 
+// awaited returns the keys to look at: after a wait the one that was written alone.
+func (c *call) awaited(names []string) []string {
+	if c.ready == "" {
+		return names
+	}
+	return []string{c.ready}
+}
+
 func bpop(c *call, end typed.End) error {
 	last := len(c.args) - 1
 	until, err := c.timeout(last)
 	if err != nil {
 		return err
 	}
-	a := lmpopArgs{c.strings(1, last), end, 1}
+	a := lmpopArgs{c.awaited(c.strings(1, last)), end, 1}
 	from, values, err := c.space.List(a.names[0]).PopAny(end, 1, a.names[1:]...)
 	if err != nil {
 		return err
@@ -116,6 +124,7 @@ func blmpop(c *call) error {
 	if err != nil {
 		return err
 	}
+	a.names = c.awaited(a.names)
 	if done, err := c.popAny(a); err != nil || done {
 		return err
 	}
@@ -128,7 +137,7 @@ func bzpop(c *call, highest bool) error {
 	if err != nil {
 		return err
 	}
-	names := c.strings(1, last)
+	names := c.awaited(c.strings(1, last))
 	z := c.space.ZSet(names[0])
 	pop, event := z.PopMinFrom, "zpopmin"
 	if highest {
@@ -158,6 +167,7 @@ func bzmpop(c *call) error {
 	if err != nil {
 		return err
 	}
+	a.names = c.awaited(a.names)
 	if done, err := c.popFrom(a); err != nil || done {
 		return err
 	}

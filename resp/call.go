@@ -23,6 +23,7 @@ type call struct {
 
 	changes []change // keys that were written
 	waits   *waiter  // set by a command that has to wait
+	ready   string   // the key that ended the wait, if it has
 	members []string // room for arguments as strings
 }
 

@@ -140,6 +140,17 @@ func (c *call) protocol(kind string) error {
 		}
 	case "true", "false":
 		c.out.bool(kind == "true")
+	case "bignum":
+		c.out.big("1234567999999999999999999999999999999")
+	case "attrib":
+		if c.out.proto == 3 {
+			c.out.head('|', 1)
+			c.out.text("key-popularity")
+			c.out.array(2)
+			c.out.text("key:123")
+			c.out.int(90)
+		}
+		c.out.text("Some real reply following the attribute")
 	case "verbatim":
 		c.out.verbatim("This is a verbatim\nstring")
 	default:

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc64"
@@ -120,6 +121,8 @@ func writeEach[T any](p *payload, loop func(func(T, error) bool), write func(T))
 	return nil
 }
 
+const errBusyKey = replyError("BUSYKEY Target key name already exists.")
+
 const errDump = replyError("ERR DUMP payload version or checksum are wrong")
 
 // restoring is a RESTORE taken apart.
@@ -161,6 +164,9 @@ func restore(c *call) error {
 	if err != nil {
 		return err
 	}
+	if exists, err := c.space.Key(c.key(1)).Exists(); err != nil || exists && !r.replace {
+		return cmp.Or(err, error(errBusyKey))
+	}
 	b := c.args[3]
 	end := len(b) - 8
 	if end < len(dumpMagic)+1 || string(b[:len(dumpMagic)]) != dumpMagic || crc64.Checksum(b[:end], dumpTable) != binary.LittleEndian.Uint64(b[end:]) {
@@ -174,7 +180,7 @@ func restore(c *call) error {
 		}
 		if exists {
 			if !r.replace {
-				return replyError("BUSYKEY Target key name already exists.")
+				return errBusyKey
 			}
 			if _, err := key.Drop(); err != nil {
 				return err

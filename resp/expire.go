@@ -33,6 +33,9 @@ func (c *call) deadline(i int, unit int64, absolute bool) (time.Time, error) {
 	if absolute {
 		now = 0
 	}
+	if absolute && n < 0 {
+		return time.UnixMilli(1), nil
+	}
 	if n > (most-now)/unit || n < -most/unit {
 		return time.Time{}, errExpire(c.cmd.name)
 	}

@@ -20,6 +20,7 @@ var serverCommands = []command{
 	{"config", -2, danger, 0, 0, 0, configCommand},
 	{"function", -2, reads, 0, 0, 0, function},
 	{"waitaof", 4, reads, 0, 0, 0, waitAOF},
+	{"memory", -2, reads, 2, 2, 1, memory},
 	{"object", -2, reads, 2, 2, 1, object},
 }
 
@@ -59,6 +60,28 @@ func waitAOF(c *call) error {
 	c.out.array(2)
 	c.out.int(1)
 	c.out.int(0)
+	return nil
+}
+
+// memory answers MEMORY USAGE with the bytes of the name and the value: what is in memory of
+// them is the store's business.
+func memory(c *call) error {
+	if !is(c.args[1], "USAGE") || len(c.args) < 3 {
+		return errSubcommand("MEMORY", c.args[1])
+	}
+	var p payload
+	err := c.view(func(s siltstone.ReadWriter) error {
+		kind, err := s.Key(c.key(2)).Type()
+		if err != nil {
+			return err
+		}
+		p.most = c.s.opts.MaxCommandBytes
+		return p.write(s, c.key(2), kind)
+	})
+	if err != nil {
+		return c.orNull(nil, err)
+	}
+	c.out.int(int64(len(p.b) + len(c.args[2])))
 	return nil
 }
 

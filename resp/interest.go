@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siltstonedb/siltstone/typed"
 )
 
 // keyName names a key of the store.
@@ -191,7 +193,7 @@ func (i *interest) serve(k keyName, changes []change) []change {
 			continue
 		}
 		var done bool
-		if changes, done = i.try(w, changes); !done {
+		if changes, done = i.try(w, k, changes); !done {
 			empty[kind] = true
 			continue
 		}
@@ -200,10 +202,20 @@ func (i *interest) serve(k keyName, changes []change) []change {
 	return changes
 }
 
-// try runs the command of a waiter once more, and reports whether it has ended.
-func (i *interest) try(w *waiter, changes []change) ([]change, bool) {
+// try runs the command of a waiter once more, for one of its keys, and reports whether it
+// has ended. A key that holds something else by now is none to wait for.
+func (i *interest) try(w *waiter, k keyName, changes []change) ([]change, bool) {
 	call := &w.c.call
-	call.attempt(w.cmd)
+	want := typed.TypeList
+	if w.cmd.flags&zsetWait != 0 {
+		want = typed.TypeZSet
+	}
+	if kind, err := call.space.Key(k.key).Type(); absent(err) || err == nil && kind != want {
+		return changes, false
+	}
+	call.ready = k.key
+	_ = call.attempt(w.cmd) // it has written its error
+	call.ready = ""
 	changes = append(changes, call.changes...)
 	call.changes = call.changes[:0]
 	if call.waits != nil {
@@ -223,8 +235,11 @@ func (s *Server) retry(w *waiter) {
 	s.interest.mu.Lock()
 	var changes []change
 	if !w.ended {
-		var done bool
-		if changes, done = s.interest.try(w, nil); !done && !w.until.IsZero() && !time.Now().Before(w.until) {
+		done := false
+		for at := 0; at < len(w.keys) && !done; at++ {
+			changes, done = s.interest.try(w, w.keys[at], changes)
+		}
+		if !done && !w.until.IsZero() && !time.Now().Before(w.until) {
 			w.none(&w.c.call.out)
 			s.interest.strike(w)
 		}

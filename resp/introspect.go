@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"math"
 	"strings"
 
 	"github.com/siltstonedb/siltstone"
@@ -39,7 +40,9 @@ func commandCommand(c *call) error {
 				c.out.nullArray()
 			}
 		}
-	case is(sub, "GETKEYS") && len(c.args) > 2:
+	case is(sub, "GETKEYS") && len(c.args) < 4:
+		return errArity("command|getkeys")
+	case is(sub, "GETKEYS"):
 		return c.commandKeys(c.args[2:])
 	default:
 		return errSubcommand("COMMAND", sub)
@@ -136,7 +139,11 @@ func object(c *call) error {
 		}
 		c.out.text(name)
 	case is(sub, "REFCOUNT"):
-		c.out.int(1)
+		n, err := c.s.references(c.space, c.key(2), kind)
+		if err != nil {
+			return err
+		}
+		c.out.int(n)
 	case is(sub, "IDLETIME"):
 		c.out.int(0)
 	case is(sub, "FREQ"):
@@ -145,6 +152,18 @@ func object(c *call) error {
 		return errSubcommand("OBJECT", sub)
 	}
 	return nil
+}
+
+// references is 1, but for small numbers, of which a server of Redis has one object each.
+func (s *Server) references(rw siltstone.ReadWriter, name string, kind typed.Type) (int64, error) {
+	if kind != typed.TypeString {
+		return 1, nil
+	}
+	v, err := rw.Get([]byte(name))
+	if n, ok := parseInt(v); ok && n >= 0 && n < 10_000 {
+		return math.MaxInt32, err
+	}
+	return 1, err
 }
 
 // encoding names what Redis would encode the value in.

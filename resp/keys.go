@@ -17,6 +17,7 @@ var keyCommands = []command{
 	{"rename", 3, writes, 1, 2, 1, rename},
 	{"renamenx", 3, writes, 1, 2, 1, renameNX},
 	{"copy", -3, writes, 1, 2, 1, copyKey},
+	{"move", 3, writes, 1, 1, 1, move},
 	{"randomkey", 1, reads, 0, 0, 0, randomKey},
 	{"keys", 2, reads, 0, 0, 0, keys},
 	{"dbsize", 1, reads, 0, 0, 0, func(c *call) error { return c.number(c.space.Keys().Count()) }},
@@ -94,21 +95,26 @@ func renameNX(c *call) error {
 	return nil
 }
 
-// copyKey copies within the keyspace.
+// copyKey copies within the keyspace, or to another one.
 func copyKey(c *call) error {
 	replace := false
+	to := c.keyspace
 	for i := 3; i < len(c.args); i++ {
 		switch a := c.args[i]; {
 		case is(a, "REPLACE"):
 			replace = true
 		case is(a, "DB") && i+1 < len(c.args):
 			i++
-			if string(c.args[i]) != c.spaceLabel() {
-				return replyError("ERR COPY to another database is not supported")
+			var err error
+			if to, err = c.otherKeyspace(c.args[i]); err != nil {
+				return err
 			}
 		default:
 			return errSyntax
 		}
+	}
+	if to != c.keyspace {
+		return c.transfer(to, c.args[2], replace, false)
 	}
 	if string(c.args[1]) == string(c.args[2]) {
 		return replyError("ERR source and destination objects are the same")
@@ -122,6 +128,92 @@ func copyKey(c *call) error {
 	}
 	c.out.bit(done)
 	return nil
+}
+
+// otherKeyspace is SELECT for the commands that write to a second keyspace. It makes none
+// in a transaction: there it has to be made before.
+func (c *call) otherKeyspace(name []byte) (*siltstone.Keyspace, error) {
+	if _, number := parseInt(name); !number {
+		if ks, err := c.s.db.Keyspace(string(name)); !absent(err) {
+			return ks, err
+		}
+		return nil, errNotInt
+	}
+	if c.tx == nil {
+		return c.keyspaceOf(name)
+	}
+	if string(name) == "0" {
+		return nil, nil
+	}
+	ks, err := c.s.db.Keyspace(string(name))
+	return ks, instead(err, siltstone.ErrNotFound, "ERR there is no keyspace of that number: select it before the transaction")
+}
+
+func move(c *call) error {
+	to, err := c.otherKeyspace(c.args[2])
+	if err != nil {
+		return err
+	}
+	if to == c.keyspace {
+		return replyError("ERR source and destination objects are the same")
+	}
+	return c.transfer(to, c.args[1], false, true)
+}
+
+// transfer copies the value of the first argument, and its time to live, to a key of
+// another keyspace, and replies whether it did.
+func (c *call) transfer(to *siltstone.Keyspace, name []byte, replace, drop bool) error {
+	return c.update(func(s siltstone.ReadWriter) error {
+		source, target := s.Key(c.key(1)), c.tx.In(to).Key(string(name))
+		kind, err := source.Type()
+		if err != nil && !absent(err) {
+			return err
+		}
+		there, terr := target.Exists()
+		if terr != nil {
+			return terr
+		}
+		if absent(err) || there && !replace {
+			c.out.int(0)
+			return nil
+		}
+		if _, err := target.Drop(); err != nil {
+			return err
+		}
+		p := payload{most: c.s.opts.MaxCommandBytes}
+		at, err := source.Deadline()
+		if err == nil {
+			err = p.write(s, c.key(1), kind)
+		}
+		if err == nil {
+			err = p.read(c.tx.In(to), string(name), kind)
+		}
+		if err == nil && !at.IsZero() {
+			err = target.ExpireAt(at)
+		}
+		if err == nil && drop {
+			_, err = source.Drop()
+		}
+		if err != nil {
+			return err
+		}
+		c.transferred(to, name, drop)
+		c.out.int(1)
+		return nil
+	})
+}
+
+func (c *call) transferred(to *siltstone.Keyspace, name []byte, drop bool) {
+	there := keyName{key: string(name)}
+	if to != nil {
+		there.space = to.Name()
+	}
+	if !drop {
+		c.changes = append(c.changes, change{there, 'g', "copy_to"})
+		return
+	}
+	c.changed(c.args[1], 'g', "move_from")
+	c.changes = append(c.changes, change{there, 'g', "move_to"})
 }
 
 func randomKey(c *call) error {
@@ -142,36 +234,77 @@ func (c *call) flushMode() error {
 	return nil
 }
 
-// flushed tells the clients that watch a key of the keyspace. Those who wait for one have
-// nothing to get.
-func (c *call) flushed(everywhere bool) {
+// watchedHere returns the keys that clients watch and that are there, of one keyspace or of
+// all: a flush changes them. Those who wait for a key have nothing to get.
+func (c *call) watchedHere(everywhere bool) (watched []change, err error) {
 	i := &c.s.interest
 	if i.count.Load() == 0 {
-		return
+		return nil, nil
 	}
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	for k := range i.watchers {
 		if everywhere || k.space == c.spaceName() {
-			c.changes = append(c.changes, change{keyName: k})
+			watched = append(watched, change{keyName: k})
 		}
 	}
+	i.mu.Unlock()
+	there := watched[:0]
+	for _, w := range watched {
+		space, err := c.spaceOf(w.space)
+		if err != nil {
+			return nil, err
+		}
+		exists, err := space.Key(w.key).Exists()
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			there = append(there, w)
+		}
+	}
+	return there, nil
+}
+
+// spaceOf returns the keyspace of a name, in the transaction if there is one.
+func (c *call) spaceOf(name string) (siltstone.ReadWriter, error) {
+	if name == "" && c.tx == nil {
+		return c.s.db, nil
+	}
+	var ks *siltstone.Keyspace
+	if name != "" {
+		var err error
+		if ks, err = c.s.db.Keyspace(name); err != nil {
+			return nil, err
+		}
+	}
+	if c.tx != nil {
+		return c.tx.In(ks), nil
+	}
+	return ks, nil
 }
 
 func flushDB(c *call) error {
 	if err := c.flushMode(); err != nil {
 		return err
 	}
-	if err := c.space.DeleteRange(siltstone.Range{}); err != nil {
+	watched, err := c.watchedHere(false)
+	if err == nil {
+		err = c.space.DeleteRange(siltstone.Range{})
+	}
+	if err != nil {
 		return err
 	}
-	c.flushed(false)
+	c.changes = append(c.changes, watched...)
 	c.out.ok()
 	return nil
 }
 
 func flushAll(c *call) error {
 	if err := c.flushMode(); err != nil {
+		return err
+	}
+	watched, err := c.watchedHere(true)
+	if err != nil {
 		return err
 	}
 	names, err := c.s.db.Keyspaces()
@@ -199,7 +332,7 @@ func flushAll(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.flushed(true)
+	c.changes = append(c.changes, watched...)
 	c.out.ok()
 	return nil
 }

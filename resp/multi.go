@@ -16,7 +16,7 @@ import (
 // The commands of transactions.
 var multiCommands = []command{
 	{"multi", 1, reads | control, 0, 0, 0, multiCommand},
-	{"exec", 1, control, 0, 0, 0, exec},
+	{"exec", 1, control, 0, 0, 0, execCommand},
 	{"discard", 1, reads | control, 0, 0, 0, discard},
 	{"watch", -2, reads | control, 1, -1, 1, watch},
 	{"unwatch", 1, reads, 0, 0, 0, unwatch},
@@ -144,7 +144,7 @@ func (c *conn) unwatch() {
 // errTouched: a watched key was written.
 var errTouched = errors.New("resp: a watched key has changed")
 
-func exec(c *call) error {
+func execCommand(c *call) error {
 	m := &c.c.multi
 	switch {
 	case !m.open:

@@ -144,6 +144,17 @@ func (r *reply) bool(b bool) {
 	}
 }
 
+// big writes an integer of any size, given as text.
+func (r *reply) big(s string) {
+	if r.proto != 3 {
+		r.text(s)
+		return
+	}
+	r.buf = append(r.buf, '(')
+	r.buf = append(r.buf, s...)
+	r.buf = append(r.buf, '\r', '\n')
+}
+
 // verbatim writes text that is meant to be shown as it is.
 func (r *reply) verbatim(s string) {
 	if r.proto != 3 {

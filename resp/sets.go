@@ -70,16 +70,24 @@ func smisMember(c *call) error {
 }
 
 func smove(c *call) error {
-	moved, err := c.space.Set(c.key(1)).MoveTo(c.key(2), c.key(3))
-	if err != nil {
-		return err
-	}
-	if moved {
-		c.changed(c.args[1], 's', "srem")
-		c.changed(c.args[2], 's', "sadd")
-	}
-	c.out.bit(moved)
-	return nil
+	return c.update(func(s siltstone.ReadWriter) error {
+		there, err := s.Set(c.key(2)).Has(c.key(3))
+		if err != nil {
+			return err
+		}
+		moved, err := s.Set(c.key(1)).MoveTo(c.key(2), c.key(3))
+		if err != nil {
+			return err
+		}
+		if moved {
+			c.changed(c.args[1], 's', "srem")
+			if !there {
+				c.changed(c.args[2], 's', "sadd")
+			}
+		}
+		c.out.bit(moved)
+		return nil
+	})
 }
 
 func spop(c *call) error {

@@ -33,7 +33,7 @@ func (c *call) combination(at int, joins, store bool) (k combination, err error)
 	case !ok:
 		return k, errNotInt
 	case n < 1:
-		return k, replyError(fmt.Sprintf("ERR at least 1 input key is needed for '%s' command", c.cmd.name))
+		return k, errNoSources(c.cmd.name)
 	case n > int64(len(c.args)-at-1):
 		return k, errSyntax
 	}
@@ -63,6 +63,10 @@ func (c *call) combination(at int, joins, store bool) (k combination, err error)
 		}
 	}
 	return k, nil
+}
+
+func errNoSources(name string) error {
+	return replyError(fmt.Sprintf("ERR at least 1 input key is needed for '%s' command", name))
 }
 
 func aggregate(b []byte) (typed.Aggregate, bool) {
@@ -115,6 +119,9 @@ func zstore(c *call, join func(typed.ZSet, typed.ZOptions, ...string) (int64, er
 }
 
 func zinterCard(c *call) error {
+	if n, ok := parseInt(c.args[1]); ok && n < 1 {
+		return errNoSources(c.cmd.name)
+	}
 	names, next, err := c.sources(1)
 	if err != nil {
 		return err
