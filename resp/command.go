@@ -148,8 +148,10 @@ func (c *conn) allowed(cmd *command, args [][]byte) error {
 // wrote.
 func (c *call) perform() error {
 	if c.cmd.flags&writes == 0 {
+		c.c.unstripe()
 		return c.attempt(c.cmd)
 	}
+	c.c.stripe(c)
 	c.s.writes.RLock()
 	defer c.s.writes.RUnlock()
 	err := c.attempt(c.cmd)

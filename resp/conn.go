@@ -25,12 +25,13 @@ type conn struct {
 	call call // the command being run, with its output
 
 	user    login
-	known   bool // has logged in, or need not
-	failed  int  // attempts to log in
-	closing bool // after the replies there are
-	wrote   bool // something that has not reached the durability level, maybe
-	held    int  // bytes of buffers
-	heldOut int  // of these, of the output
+	known   bool        // has logged in, or need not
+	failed  int         // attempts to log in
+	closing bool        // after the replies there are
+	wrote   bool        // something that has not reached the durability level, maybe
+	held    int         // bytes of buffers
+	heldOut int         // of these, of the output
+	striped *sync.Mutex // see stripes
 
 	multi multi
 	subs  subscriptions
@@ -114,6 +115,7 @@ func (c *conn) end() {
 	if p := recover(); p != nil {
 		c.s.opts.Logger.Error("a command panicked", "command", c.call.name(), "panic", p, "stack", string(debug.Stack()))
 	}
+	c.unstripe()
 	c.unwatch()
 	c.s.interest.leave(c)
 	c.s.channels.leave(c)
@@ -133,6 +135,7 @@ const flushAt = 64 << 10
 // flush waits until what was written is as durable as was asked for, and sends the
 // replies.
 func (c *conn) flush() error {
+	c.unstripe()
 	out := &c.call.out
 	if c.wrote {
 		c.wrote = false

@@ -33,6 +33,8 @@ type Server struct {
 	// written between its look at the keys and its commit, or is noticed by neither.
 	writes   sync.RWMutex
 	interest interest
+	stripes  stripes
+	striped  bool
 	channels channels
 	cursors  cursors
 	config   config
@@ -75,6 +77,7 @@ func NewServer(db *siltstone.DB, o *Options) (*Server, error) {
 	if s.logins, err = s.opts.logins(); err != nil {
 		return nil, err
 	}
+	s.striped = db.Options().Durability == siltstone.BufferedDurability
 	if s.opts.Durability == db.Options().Durability {
 		s.opts.Durability = siltstone.DefaultDurability // commits wait by themselves
 	}
