@@ -43,7 +43,8 @@ func (t *tool) root() *cobra.Command {
 		Long: `Look into Siltstone stores, move data in and out, and look after them.
 
 The first argument of a command is the directory of the store. Stores are
-opened for reading; only put, del, expire, load and import write to one.
+opened for reading; only put, del, expire, load, import and serve --write write
+to one.
 
 A key is given as it is, or as a Go string literal in double quotes, which is
 how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
