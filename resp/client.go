@@ -230,8 +230,6 @@ func spaceLabel(name string) string {
 	return name
 }
 
-func (c *call) spaceLabel() string { return spaceLabel(c.spaceName()) }
-
 func (c *conn) setInfo(change func(*clientInfo)) {
 	i := *c.info.Load()
 	change(&i)

@@ -51,8 +51,8 @@ type conn struct {
 
 // clientInfo is what CLIENT LIST tells of a connection.
 type clientInfo struct {
-	name, user, lib, libVersion, command, space string
-	proto, queued, subs, psubs                  int
+	name, user, lib, libVersion, space string
+	proto                              int
 }
 
 func newConn(s *Server, nc net.Conn, id int64) *conn {

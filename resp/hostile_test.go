@@ -43,7 +43,9 @@ var attacks = []struct {
 		send(c, []byte([]string{"*-9\r\n", "*99999999999999999999\r\n", "*1\r\n$-9\r\n", "*1\r\n$99999999999\r\n", "*1\r\n$+1\r\na\r\n", "$5\r\nhello\r\n"}[r.IntN(6)]))
 	}},
 	{"a line without an end", func(c net.Conn, _ *rand.Rand) { send(c, []byte(strings.Repeat("x", 80_000))) }},
-	{"HTTP", func(c net.Conn, _ *rand.Rand) { send(c, []byte("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nFLUSHALL\r\n")) }},
+	{"HTTP", func(c net.Conn, _ *rand.Rand) {
+		send(c, []byte("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nFLUSHALL\r\n"))
+	}},
 	{"bytes, one by one", func(c net.Conn, _ *rand.Rand) {
 		for _, b := range encode("PING") {
 			send(c, []byte{b})

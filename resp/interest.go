@@ -118,12 +118,6 @@ func (i *interest) strike(w *waiter) {
 	i.count.Add(-1)
 }
 
-func (i *interest) ended(w *waiter) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return w.ended
-}
-
 // leave ends the waiting of a connection that goes.
 func (i *interest) leave(c *conn) {
 	i.mu.Lock()
@@ -133,7 +127,7 @@ func (i *interest) leave(c *conn) {
 	}
 }
 
-// waiting returns the clients that are in a blocking command.
+// waiting reports whether a client is in a blocking command.
 func (i *interest) waiting(c *conn) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

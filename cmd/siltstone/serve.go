@@ -77,7 +77,7 @@ func (t *tool) serve(ctx context.Context, dir string, s *serving) (err error) {
 		return usagef("--durability is sync, os, everysec or buffered, not %q", s.durability)
 	}
 	o := resp.Options{
-		Writable: s.write, SoleWriter: true, Durability: level.level, MaxClients: s.clients, IdleTimeout: s.idle, Debug: s.debug,
+		Writable: s.write, SoleWriter: s.write, Durability: level.level, MaxClients: s.clients, IdleTimeout: s.idle, Debug: s.debug,
 		Logger: slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	if o.Users, err = readUsers(s.users); err != nil {
