@@ -31,14 +31,14 @@ func TestAimIsForgottenByEveryOtherMove(t *testing.T) {
 		"SeekLT": func() { it.SeekLT([]byte("key0100")) },
 		"Init":   func() { it.Init(r, IterOptions{}) },
 	} {
-		it.Aim([]byte("key0800"))
+		it.Aim([]byte("key0800"), false)
 		if move(); name == "none" {
 			seek("key0800")
 			continue
 		}
 		seek("key0300")
 	}
-	if it.Aim([]byte("z")); it.SeekGE([]byte("z"), base.SeqMax) != nil {
+	if it.Aim([]byte("z"), false); it.SeekGE([]byte("z"), base.SeqMax) != nil {
 		t.Error("an aim beyond the last key found one")
 	}
 }

@@ -42,11 +42,14 @@ type Iter struct {
 	key    []byte // the block's prefix, then the current key's tail
 	entry  iterator.Entry
 
-	aimed       int // block in which the next SeekGE begins, +1; 0: not known
+	aimed       int  // the first block that may have the key of the next seek, +1; 0: not known
+	back        bool // that is SeekLT
 	lines       lines
 	window      window
-	ahead       int // bytes to read ahead, grows while moves are sequential
-	lent        int // bytes that the cache has lent for the window
+	ahead       int   // bytes to read at once, grows while moves are sequential
+	walked      int64 // bytes that the walk has read through the window
+	hinted      int   // the last block that the file system was asked for, or the walk's first
+	lent        int   // bytes that the cache has lent for the window
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Block
@@ -98,19 +101,52 @@ func (it *Iter) Last() *iterator.Entry {
 	case it.r == nil:
 		return nil
 	case it.o.Upper != nil:
+		it.aimed = 0
 		return it.SeekLT(it.o.Upper)
 	}
 	return it.seekLast(it.r.index.blocks() - 1)
 }
 
 // Aim implements iterator.Aimer.
-func (it *Iter) Aim(key []byte) {
+func (it *Iter) Aim(key []byte, backward bool) (reads bool) {
 	if it.r == nil {
+		return false
+	}
+	if backward {
+		key = it.belowUpper(key)
+	}
+	it.aimed, it.back = it.r.index.search(key)+1, backward
+	i := it.target()
+	return !it.r.ask(i) && it.r.hints != nil && i >= 0 && i < it.r.index.blocks()
+}
+
+// Begin implements iterator.Aimer.
+func (it *Iter) Begin() {
+	i := it.target()
+	if it.r == nil || i < 0 || i >= it.r.index.blocks() {
 		return
 	}
-	number := it.r.index.search(key)
-	it.r.ask(number)
-	it.aimed = number + 1
+	alone := it.o.KeysOnly && it.r.index.alone(i) // of which the head is read
+	if !alone && !it.window.holds(it.r.index.handle(i)) && !it.r.outside(&bounds{it.o.Lower, it.o.Upper}, i, it.back) {
+		it.r.willRead(i, i)
+	}
+}
+
+// target returns the block that the seek reads first for which the iterator was aimed.
+func (it *Iter) target() int {
+	i := it.aimed - 1
+	if it.back && (i == it.r.index.blocks() || it.r.index.alone(i)) {
+		return i - 1 // a separator that is a record's key: not below the key
+	}
+	return i
+}
+
+// belowUpper returns the lower of key and IterOptions.Upper.
+func (it *Iter) belowUpper(key []byte) []byte {
+	if it.o.Upper != nil && bytes.Compare(key, it.o.Upper) > 0 {
+		return it.o.Upper
+	}
+	return key
 }
 
 // SeekGE moves to the first record at or after (key, seq) in internal order.
@@ -118,8 +154,8 @@ func (it *Iter) SeekGE(key []byte, seq base.SeqNum) *iterator.Entry {
 	if it.r == nil {
 		return nil
 	}
-	if it.aimed == 0 {
-		it.Aim(key)
+	if it.aimed == 0 || it.back {
+		it.Aim(key, false)
 	}
 	if !it.seek(it.aimed - 1) {
 		return nil
@@ -139,17 +175,13 @@ func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 	if it.r == nil {
 		return nil
 	}
-	if it.o.Upper != nil && bytes.Compare(key, it.o.Upper) > 0 {
-		key = it.o.Upper
+	if key = it.belowUpper(key); it.aimed == 0 || !it.back {
+		it.Aim(key, true)
 	}
-	number := it.r.index.search(key)
-	if number == it.r.index.blocks() {
-		return it.seekLast(number - 1)
+	number := it.target()
+	if number < it.aimed-1 {
+		return it.seekLast(number)
 	}
-	if it.r.index.alone(number) {
-		return it.seekLast(number - 1) // the record's key is the separator: not below key
-	}
-	it.r.ask(number)
 	if !it.seek(number) {
 		return nil
 	}
@@ -165,10 +197,7 @@ func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 
 // seekLast moves to the last record of block number, from where a walk goes back.
 func (it *Iter) seekLast(number int) *iterator.Entry {
-	it.err, it.ahead, it.aimed = nil, 0, 0
-	if number >= 0 {
-		it.r.ask(number)
-	}
+	it.begin(number)
 	if !it.load(number, true, true) {
 		return nil
 	}

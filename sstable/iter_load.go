@@ -2,114 +2,38 @@ package sstable
 
 import "github.com/siltstonedb/siltstone/internal/cache"
 
-// window is a stretch of a table's file, one or more whole data blocks, read in
-// one piece ahead of an iterator. It is not safe for concurrent use.
-type window struct {
-	offset int64
-	buf    []byte
-}
-
-const (
-	coldAhead  = 128 << 10 // a compaction's reads
-	firstAhead = 32 << 10  // a scan's second sequential read; then it doubles
-	maxAhead   = 256 << 10
-)
-
-// forget empties the window and keeps its buffer, unless a huge block made it.
-func (w *window) forget() {
-	w.offset, w.buf = 0, w.buf[:0]
-	if cap(w.buf) > keepBuffer {
-		w.buf = nil
-	}
-}
-
-// room makes the buffer n bytes long.
-func (w *window) room(n int) {
-	if cap(w.buf) < n {
-		w.giveBack()
-		w.buf = windows.take(n)
-	}
-	w.buf = w.buf[:n]
-}
-
-// giveBack lets other windows have the buffer.
-func (w *window) giveBack() {
-	windows.put(w.buf)
-	w.offset, w.buf = 0, nil
-}
-
-// holds reports whether the window has the bytes of a block.
-func (w *window) holds(offset, length int64) bool {
-	return offset >= w.offset && offset+length <= w.offset+int64(len(w.buf))
-}
-
-// block returns the bytes of data block i, which it reads if the window does not
-// hold them: as many blocks as fit size bytes, from i on or, backward, up to i.
-// They are borrowed until the next read.
-func (w *window) block(r *Reader, i int, backward bool, size int) ([]byte, error) {
-	offset, length := r.index.handle(i)
-	if !w.holds(offset, length) {
-		if err := w.read(r, i, backward, size); err != nil {
-			w.forget()
-			return nil, err
-		}
-	}
-	from := int(offset - w.offset)
-	return w.buf[from : from+int(length)], nil
-}
-
-func (w *window) read(r *Reader, i int, backward bool, size int) error {
-	from, length := r.index.handle(i)
-	end := from + length
-	if backward {
-		for i--; i >= 0; i-- {
-			offset, _ := r.index.handle(i)
-			if end-offset > int64(size) {
-				break
-			}
-			from = offset
-		}
-	} else {
-		for i++; i < r.index.blocks(); i++ {
-			offset, length := r.index.handle(i)
-			if offset+length-from > int64(size) {
-				break
-			}
-			end = offset + length
-		}
-	}
-	w.room(int(end - from))
-	w.offset = from
-	return r.readAt(w.buf, from)
-}
-
 // seek makes block number the iterator's, as a first access that may go
 // anywhere; false if there is no such block or it cannot be read.
 func (it *Iter) seek(number int) bool {
-	it.err, it.ahead, it.aimed = nil, 0, 0
+	it.begin(number)
 	return it.load(number, true, false)
 }
 
-// step makes block number, a neighbour of the iterator's, the iterator's.
-func (it *Iter) step(number int, backward bool) bool {
-	it.ahead = it.further()
-	return it.load(number, false, backward)
+// begin begins a walk in block number.
+func (it *Iter) begin(number int) {
+	it.err, it.aimed = nil, 0
+	it.ahead, it.walked, it.hinted = 0, 0, number
 }
 
-// further returns how much to read ahead from here: twice as much as before, as
-// long as the cache lends the memory.
-func (it *Iter) further() int {
+// step makes block number, a neighbour of the iterator's, the iterator's.
+func (it *Iter) step(number int, backward bool) bool { return it.load(number, false, backward) }
+
+// further makes what is read at once from here twice as much as before, as long as the
+// cache lends the memory.
+func (it *Iter) further() {
 	want := min(max(2*it.ahead, firstAhead), maxAhead)
-	if it.o.Cold || it.r == nil || it.r.o.Cache == nil {
-		return want
+	if it.o.Cold || it.r.o.Cache == nil {
+		it.ahead = want
+		return
 	}
 	if more := want - it.lent; more > 0 {
 		if !it.r.o.Cache.Lend(int64(more)) {
-			return it.lent
+			it.ahead = it.lent
+			return
 		}
 		it.lent += more
 	}
-	return want
+	it.ahead = want
 }
 
 // takeBack returns the memory that was lent, and lets the next one who reads ahead
@@ -146,15 +70,19 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		return it.loadHead(number)
 	}
 	offset, length := r.index.handle(number)
+	held := it.window.holds(offset, length)
+	if !seek && !held {
+		it.further()
+	}
 	if it.o.Cold || r.o.Cache == nil || !r.o.Cache.Admits(&r.slots[number], length, seek) {
-		return it.loadOwn(number, seek, backward)
+		return it.loadOwn(number, backward)
 	}
 	// A large value lasts, so that a walk backwards need not copy it.
 	o := fetchOptions{hot: seek, lease: length <= maxAhead, keysOnly: it.o.KeysOnly}
 	// A block of more than half the window would be alone there, and copied for
 	// nothing: it is read to where it stays.
-	if it.ahead > firstAhead && (2*length <= int64(it.ahead) || it.window.holds(offset, length)) {
-		sealed, err := it.window.block(r, number, backward, it.ahead)
+	if held || 2*length <= int64(it.ahead) {
+		sealed, err := it.readAhead(number, backward)
 		if err != nil {
 			return it.fail(err)
 		}
@@ -215,17 +143,30 @@ func (it *Iter) loadHead(number int) bool {
 	return true
 }
 
-// loadOwn reads block number into the iterator's own memory.
-func (it *Iter) loadOwn(number int, seek, backward bool) bool {
-	r := it.r
-	size := coldAhead
-	if seek && !it.o.Cold {
-		size = 0
-	} else if !it.o.Cold {
-		size = it.ahead
+// readAhead returns the bytes of block number through the window, and reads as much as
+// the walk is worth if that does not hold them.
+func (it *Iter) readAhead(number int, backward bool) ([]byte, error) {
+	to, size := number, int64(it.ahead)
+	if it.o.Cold {
+		size = coldAhead
 	}
+	if it.window.holds(it.r.index.handle(number)) {
+		return it.window.block(it.r, number, number)
+	}
+	to = it.stretch(number, backward, size)
+	sealed, err := it.window.block(it.r, number, to)
+	if err == nil {
+		it.walked += int64(len(it.window.buf))
+		it.hint(to, backward)
+	}
+	return sealed, err
+}
+
+// loadOwn reads block number into the iterator's own memory.
+func (it *Iter) loadOwn(number int, backward bool) bool {
+	r := it.r
 	it.leave() // what it pointed at is overwritten
-	sealed, err := it.window.block(r, number, backward, size)
+	sealed, err := it.readAhead(number, backward)
 	if err == nil {
 		err = r.decode(&it.own, sealed, number)
 	}

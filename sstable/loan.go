@@ -112,6 +112,7 @@ func (r *Reader) fetchKeys(i int, l *Loan) (*block, error) {
 	alone.Lease(recycleKeys)
 	alone.EndLease()
 	r.o.Cache.Store(&r.slots[i], &alone.Entry, bytes, true)
+	r.nearby[i].forget()
 	return b, nil
 }
 

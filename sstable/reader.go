@@ -29,6 +29,7 @@ type Reader struct {
 
 	// Set at Open.
 	file     io.ReaderAt
+	hints    hinter // the file, if it takes hints
 	size     int64
 	o        ReaderOptions
 	id       uint64
@@ -53,6 +54,7 @@ const tailRead = 32 << 10
 // data block. The file stays the caller's, who closes it after the Reader.
 func Open(file io.ReaderAt, size int64, o ReaderOptions) (*Reader, error) {
 	r := &Reader{file: file, size: size, o: o}
+	r.hints, _ = file.(hinter)
 	if size < footerLen {
 		return nil, r.corrupt(-1, fmt.Errorf("file of %d bytes is shorter than a footer", size))
 	}

@@ -1,7 +1,6 @@
 package sstable
 
 import (
-	"math/bits"
 	"slices"
 	"sync"
 
@@ -39,28 +38,33 @@ func (s *spare) buffer(n int) []byte {
 // time. Iterators at work have at most what the cache lends.
 var windows buffers
 
-// buffers are pools of buffers, one for each power of two. Safe for concurrent use.
-type buffers [bits.UintSize]sync.Pool
+// windowSizes is how many sizes windows have, each twice as large as the one before.
+const windowSizes = 4
+
+// buffers are pools of buffers, one for each size. Safe for concurrent use.
+type buffers [windowSizes]sync.Pool
 
 // take returns a buffer with room for n bytes.
 func (p *buffers) take(n int) []byte {
-	if n <= 0 || n > maxAhead { // nothing, or a huge block
-		return slices.Grow([]byte(nil), n)
+	for i := range p {
+		if size := firstAhead << i; n <= size {
+			if buf, _ := p[i].Get().(*[]byte); buf != nil {
+				return *buf
+			}
+			return make([]byte, size)
+		}
 	}
-	class := bits.Len(uint(n - 1))
-	if buf, _ := p[class].Get().(*[]byte); buf != nil {
-		return *buf
-	}
-	return slices.Grow([]byte(nil), 1<<class)
+	return slices.Grow([]byte(nil), n) // a huge block
 }
 
-// put takes a buffer that nobody points into. One of more than the largest window is
-// left to the collector.
+// put takes a buffer that nobody points into. One that take has not made for windows
+// is left to the collector.
 func (p *buffers) put(buf []byte) {
 	buf = buf[:cap(buf)]
-	if len(buf) == 0 || len(buf) > maxAhead {
-		return
+	for i := range p {
+		if len(buf) == firstAhead<<i {
+			invariants.Poison(buf)
+			p[i].Put(&buf)
+		}
 	}
-	invariants.Poison(buf)
-	p[bits.Len(uint(len(buf)))-1].Put(&buf)
 }

@@ -43,8 +43,12 @@ func (r *Reader) Verify(yield func(bytes int) error) error {
 	v := &verification{r: r, digest: xxhash.New()}
 	v.found = base.TableProperties{ID: r.id, Size: uint64(r.size), Digest: r.o.Digest, MinSeq: base.SeqMax}
 	var sealed []byte
+	asked := 0 // blocks before it were asked for
 	for i := range r.index.blocks() {
 		offset, length := r.index.handle(i)
+		if i == asked {
+			asked = r.askAhead(i)
+		}
 		if int64(cap(sealed)) < length {
 			sealed = make([]byte, length)
 		}
@@ -64,6 +68,20 @@ func (r *Reader) Verify(yield func(bytes int) error) error {
 		return err
 	}
 	return v.checkProperties()
+}
+
+// askAhead asks the file system for block i and some behind it, and returns the first
+// that was not asked for.
+func (r *Reader) askAhead(i int) int {
+	from, _ := r.index.handle(i)
+	end := i + 1
+	for ; end < r.index.blocks(); end++ {
+		if offset, length := r.index.handle(end); offset+length-from > mostHint {
+			break
+		}
+	}
+	r.willRead(i, end-1)
+	return end
 }
 
 // readTail reads what follows the data blocks, as Open did, and completes the

@@ -48,6 +48,9 @@ func (n *nearby) note(b *block) {
 	n.place.Store(uint64(from)<<nearbyBits | uint64(lines))
 }
 
+// forget says that the cached block has no values, so that a walk has to read it.
+func (n *nearby) forget() { n.place.Store(0) }
+
 // at returns the place that was noted: an address and a number of bytes.
 func (n *nearby) at() (from uintptr, bytes int) {
 	p := n.place.Load()
@@ -60,15 +63,20 @@ func addressOf[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.Slic
 // hotBlock is how many bytes of a block are used to find a record.
 const hotBlock = int(unsafe.Offsetof(block{}.columns) + unsafe.Offsetof(columns{}.packed))
 
-// ask asks for the lines that a search in data block i will visit, if it is cached.
-func (r *Reader) ask(i int) {
-	if i >= len(r.slots) {
-		return
+// ask asks for the lines that a search in data block i will visit, if it is cached,
+// which it reports.
+func (r *Reader) ask(i int) (cached bool) {
+	if i < 0 || i >= len(r.slots) {
+		return false
 	}
-	if at := r.slots[i].Address(); at != nil {
-		prefetch.At(uintptr(at), hotBlock)
-		prefetch.At(r.nearby[i].at())
+	at := r.slots[i].Address()
+	if at == nil {
+		return false
 	}
+	prefetch.At(uintptr(at), hotBlock)
+	from, bytes := r.nearby[i].at()
+	prefetch.At(from, bytes)
+	return bytes > 0
 }
 
 // askRecord asks for the lines of record i, if there is one, and of the first

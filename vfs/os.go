@@ -27,6 +27,7 @@ import (
 //	SyncDir     fsync of the directory   the same        nothing      nothing
 //	Lock        flock                    flock           LockFileEx   this process only
 //	Free        statfs                   statfs or -1    yes          -1
+//	Hinter      fadvise                  nothing         nothing      nothing
 //
 // aix and solaris lock in this process only.
 var OS FS = osFS{}
@@ -152,6 +153,12 @@ func (o *osFile) Zero(from, to int64) error {
 	}
 	return nil
 }
+
+// Scattered implements Hinter.
+func (o *osFile) Scattered() { adviseRandom(o.f) }
+
+// WillRead implements Hinter.
+func (o *osFile) WillRead(off, n int64) { adviseWillNeed(o.f, off, n) }
 
 // growLength is Allocate where nothing can be reserved.
 func growLength(f *os.File, size int64) error {

@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,4 +26,17 @@ func allocate(f *os.File, size int64) error {
 		return growLength(f, size)
 	}
 	return err
+}
+
+func adviseRandom(f *os.File) { advise(f, 0, 0, unix.FADV_RANDOM) }
+
+// adviseWillNeed begins to read into the page cache. The call waits only while the
+// disk's queue is full.
+func adviseWillNeed(f *os.File, off, n int64) { advise(f, off, n, unix.FADV_WILLNEED) }
+
+// advise takes the descriptor as a number, since control allocates. A file that is
+// closed meanwhile is advice for another file, which does no harm there.
+func advise(f *os.File, off, n int64, advice int) {
+	_ = unix.Fadvise(int(f.Fd()), off, n, advice)
+	runtime.KeepAlive(f)
 }

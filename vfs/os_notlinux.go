@@ -6,4 +6,8 @@ import "os"
 
 func syncFile(f *os.File) error { return f.Sync() }
 
+func adviseRandom(*os.File) {}
+
+func adviseWillNeed(*os.File, int64, int64) {}
+
 func allocate(f *os.File, size int64) error { return growLength(f, size) }

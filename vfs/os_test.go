@@ -161,3 +161,30 @@ func TestOSZeroFillsAndLeavesThePosition(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+func TestHintsChangeNothingThatIsRead(t *testing.T) {
+	name := t.TempDir() + "/f"
+	f := mustCreate(t, OS, name)
+	content := strings.Repeat("some bytes ", 40_000)
+	if _, err := f.Write([]byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	must(t, f.Close())
+	f, err := OS.Open(name)
+	must(t, err)
+	h := f.(Hinter)
+	h.Scattered()
+	for _, span := range [][2]int64{{0, 1 << 20}, {100, 5000}, {1 << 30, 10}, {-5, 10}, {5, -10}} {
+		h.WillRead(span[0], span[1])
+	}
+	p := make([]byte, len(content))
+	if n, err := f.ReadAt(p, 0); n != len(p) || string(p) != content {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if n := testing.AllocsPerRun(100, func() { h.WillRead(0, 4096) }); n > 0 {
+		t.Errorf("a hint allocates %v times", n)
+	}
+	must(t, f.Close())
+	h.Scattered()
+	h.WillRead(0, 10)
+}

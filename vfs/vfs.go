@@ -105,6 +105,18 @@ type Zeroer interface {
 	Zero(from, to int64) error
 }
 
+// Hinter is a File that takes hints of how it will be read. They change nothing but
+// how long reads take, and may be ignored. They are safe beside every other method.
+// A File need not be one.
+type Hinter interface {
+	// Scattered says that reads come from all over the file. Then the file system
+	// reads what it is asked for, and no more, however near one read is to the last.
+	Scattered()
+	// WillRead says that n bytes from offset off will be read soon, and begins to read
+	// them where that can be done without waiting for them.
+	WillRead(off, n int64)
+}
+
 var (
 	// ErrLockHeld is returned by FS.Lock when somebody else has the lock.
 	ErrLockHeld = errors.New("lock is held")

@@ -111,22 +111,33 @@ func (f *file) count(off, n int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.total.reads++
-	ready := time.Duration(-1)
-	for i, s := range f.coming {
-		if off >= s.off && off+n <= s.end {
-			ready = s.ready
-			if off == s.off && off+n == s.end {
-				f.coming = append(f.coming[:i], f.coming[i+1:]...)
-			}
-			break
+	ready, at := time.Duration(0), off
+	for i := 0; i < len(f.coming) && at < off+n; {
+		if s := f.coming[i]; at < s.off || at >= s.end {
+			i++
+			continue
 		}
+		ready, at = max(ready, f.coming[i].ready), f.coming[i].end
+		if f.coming[i].take(off, off+n); f.coming[i].off == f.coming[i].end {
+			f.coming = append(f.coming[:i], f.coming[i+1:]...)
+		}
+		i = 0
 	}
-	if ready < 0 {
-		ready = d.send(n)
+	if at < off+n {
+		ready = max(ready, d.send(off+n-at))
 	}
 	if ready > d.now {
 		d.total.waited += ready - d.now
 		d.now = ready
+	}
+}
+
+// take removes what lies in [off, end), which begins or ends in the stretch or covers it.
+func (s *stretch) take(off, end int64) {
+	if off <= s.off {
+		s.off = min(end, s.end)
+	} else {
+		s.end = off
 	}
 }
 

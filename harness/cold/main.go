@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -40,6 +41,8 @@ type settings struct {
 	against string
 	stores  string // of another process that loaded them: only read
 	label   string
+	rows    string
+	wanted  *regexp.Regexp
 }
 
 func main() {
@@ -53,6 +56,7 @@ func main() {
 	flag.StringVar(&s.against, "against", "", "revision to be measured as well")
 	flag.StringVar(&s.stores, "stores", "", "directory of stores that were loaded before")
 	flag.StringVar(&s.label, "label", "here", "what a line begins with")
+	flag.StringVar(&s.rows, "rows", "", "regular expression that a row must match")
 	given := false
 	flag.Parse()
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "n" })
@@ -68,7 +72,10 @@ func main() {
 	s.Main("cold", s.run)
 }
 
-func (s *settings) run() error {
+func (s *settings) run() (err error) {
+	if s.wanted, err = regexp.Compile(s.rows); err != nil {
+		return err
+	}
 	if s.stores != "" {
 		return s.measure()
 	}
@@ -102,7 +109,7 @@ func (s *settings) run() error {
 // child has another program read the stores.
 func (s *settings) child(program, label string) error {
 	cmd := exec.Command(program, "-stores", s.Dir, "-label", label, "-n", fmt.Sprint(s.Keys), "-value", fmt.Sprint(s.ValueSize),
-		"-cache", fmt.Sprint(s.cache), "-latency", s.latency.String(), "-rate", fmt.Sprint(s.rate), fmt.Sprintf("-real=%v", s.real))
+		"-rows", s.rows, "-cache", fmt.Sprint(s.cache), "-latency", s.latency.String(), "-rate", fmt.Sprint(s.rate), fmt.Sprintf("-real=%v", s.real))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
@@ -208,6 +215,9 @@ func (s *settings) measure() error {
 			return err
 		}
 		for _, r := range s.reads() {
+			if !s.wanted.MatchString(name + " " + r.name) {
+				continue
+			}
 			if err = s.row(db, d, name, &r); err != nil {
 				break
 			}
@@ -235,6 +245,9 @@ func (s *settings) row(db *siltstone.DB, d *disk, store string, r *read) error {
 	for range r.ops {
 		if err := r.do(db, rng); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		if !s.real {
+			d.drop() // what was asked for in vain is not there for the next one
 		}
 	}
 	took := time.Since(begin)

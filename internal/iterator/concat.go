@@ -31,7 +31,8 @@ type Concat struct {
 	upper   []byte
 	it      Iterator // over source at; nil if none is open
 	at      int
-	aimed   int // source that the next SeekGE opens, +1; 0: not known
+	aimed   int  // the target of the next seek, +1; 0: not known
+	back    bool // that is SeekLT
 	err     error
 }
 
@@ -58,15 +59,47 @@ func (c *Concat) below(i int) bool {
 	return bytes.Compare(largest, c.lower) < 0
 }
 
-// Aim implements Aimer. It opens the source that SeekGE will look into.
-func (c *Concat) Aim(key []byte) {
+// Aim implements Aimer. It opens the source that the seek will look into.
+func (c *Concat) Aim(key []byte, backward bool) (reads bool) {
 	i := c.search(key)
-	if c.aimed = i + 1; i == c.sources.Len() || c.above(i) || !c.open(i) {
-		return
+	c.aimed, c.back = i+1, backward
+	if backward {
+		i = c.before(i, key)
 	}
+	if i < 0 || i == c.sources.Len() || !backward && c.above(i) || backward && c.below(i) || !c.open(i) {
+		return false
+	}
+	it, ok := c.it.(Aimer)
+	return ok && it.Aim(key, backward)
+}
+
+// Begin implements Aimer.
+func (c *Concat) Begin() {
 	if it, ok := c.it.(Aimer); ok {
-		it.Aim(key)
+		it.Begin()
 	}
+}
+
+// target returns the first source whose largest key is at or behind key, from the aim
+// of the move that is about to be made, if it had one.
+func (c *Concat) target(key []byte, backward bool) int {
+	i := c.aimed - 1
+	if i < 0 || c.back != backward {
+		i = c.search(key)
+	}
+	c.err, c.aimed = nil, 0
+	return i
+}
+
+// before returns the source in which a seek to the last entry below key begins: i, which
+// is the first whose largest key is at or behind key, or the one before it.
+func (c *Concat) before(i int, key []byte) int {
+	if i < c.sources.Len() {
+		if smallest, _ := c.sources.Bounds(i); bytes.Compare(smallest, key) < 0 {
+			return i
+		}
+	}
+	return i - 1
 }
 
 // First implements Iterator.
@@ -84,11 +117,7 @@ func (c *Concat) Last() *Entry {
 // SeekGE implements Iterator. It opens the one source that may hold key, and the
 // next one if that has nothing at or after it.
 func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
-	i := c.aimed - 1
-	if i < 0 {
-		i = c.search(key)
-	}
-	c.err, c.aimed = nil, 0
+	i := c.target(key, false)
 	if i == c.sources.Len() || c.above(i) || !c.open(i) {
 		return nil
 	}
@@ -100,16 +129,13 @@ func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
 
 // SeekLT implements Iterator.
 func (c *Concat) SeekLT(key []byte) *Entry {
-	c.err, c.aimed = nil, 0
-	i := c.search(key)
-	if i < c.sources.Len() {
-		if smallest, _ := c.sources.Bounds(i); bytes.Compare(smallest, key) < 0 {
-			if c.below(i) || !c.open(i) {
-				return nil
-			}
-			if e := c.it.SeekLT(key); e != nil || c.failed() {
-				return e
-			}
+	i := c.target(key, true)
+	if c.before(i, key) == i {
+		if c.below(i) || !c.open(i) {
+			return nil
+		}
+		if e := c.it.SeekLT(key); e != nil || c.failed() {
+			return e
 		}
 	}
 	return c.backward(i - 1)

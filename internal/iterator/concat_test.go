@@ -137,7 +137,7 @@ func TestAimedSeekIsTheSeekItself(t *testing.T) {
 		plain.Init(split(all, 20))
 		for range 500 {
 			k := key(r)
-			c.Aim([]byte(k))
+			c.Aim([]byte(k), r.IntN(4) == 0)
 			switch r.IntN(5) {
 			case 0:
 				c.First()

@@ -50,10 +50,14 @@ type Iterator interface {
 	Close() error
 }
 
-// Aimer is an Iterator whose seeks can be begun: Aim asks for the memory that
-// SeekGE of the same key, as the next move, will wait for, and does not wait. A
-// merge aims all its sources before it seeks in any.
-type Aimer interface{ Aim(key []byte) }
+// Aimer is an Iterator whose seeks can be begun, so that a merge begins those of all its
+// sources before it waits for any. Aim says that SeekGE or, backward, SeekLT of key is
+// the next move. It asks for the memory that this will wait for, and reports whether it
+// will read a file. Begin, called after that alone, begins the read. Neither waits.
+type Aimer interface {
+	Aim(key []byte, backward bool) (reads bool)
+	Begin()
+}
 
 // Block describes the block an iterator stands in, so that a merge may stream it
 // without comparing while the block's far end lies before the next source and

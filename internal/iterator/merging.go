@@ -46,6 +46,7 @@ type child struct {
 	it    Iterator
 	aim   Aimer // it; nil if it is none
 	entry *Entry
+	reads bool // the seek that it was aimed for last reads a file
 }
 
 // place is a child's place in the order. A rank that is far stands for a key
@@ -103,13 +104,7 @@ func (m *Merging) Last() *Entry {
 
 // SeekGE implements Iterator.
 func (m *Merging) SeekGE(key []byte, seq base.SeqNum) *Entry {
-	if len(m.kids) > 1 {
-		for i := range m.kids {
-			if a := m.kids[i].aim; a != nil {
-				a.Aim(key)
-			}
-		}
-	}
+	m.aim(key, false)
 	for i := range m.kids {
 		if !m.stand(i, m.kids[i].it.SeekGE(key, seq)) {
 			return nil
@@ -120,12 +115,40 @@ func (m *Merging) SeekGE(key []byte, seq base.SeqNum) *Entry {
 
 // SeekLT implements Iterator.
 func (m *Merging) SeekLT(key []byte) *Entry {
+	m.aim(key, true)
 	for i := range m.kids {
 		if !m.stand(i, m.kids[i].it.SeekLT(key)) {
 			return nil
 		}
 	}
 	return m.arrange(true)
+}
+
+// aim aims all children. Where several will read a file, it begins the reads of all but
+// the first, which is going to be read at once.
+func (m *Merging) aim(key []byte, backward bool) {
+	if len(m.kids) < 2 {
+		return
+	}
+	reads := 0
+	for i := range m.kids {
+		if k := &m.kids[i]; k.aim != nil {
+			if k.reads = k.aim.Aim(key, backward); k.reads {
+				reads++
+			}
+		}
+	}
+	if reads < 2 {
+		return
+	}
+	first := true
+	for i := range m.kids {
+		if k := &m.kids[i]; k.reads && !first {
+			k.aim.Begin()
+		} else if k.reads {
+			first = false
+		}
+	}
 }
 
 // Next implements Iterator. While the top stays below the runner-up it costs

@@ -127,6 +127,22 @@ func (f watchedFile) Stat() (fs.FileInfo, error) {
 	return f.File.Stat()
 }
 
+// Scattered implements vfs.Hinter.
+func (f watchedFile) Scattered() {
+	defer invariants.Outside("hint")()
+	if h, ok := f.File.(vfs.Hinter); ok {
+		h.Scattered()
+	}
+}
+
+// WillRead implements vfs.Hinter.
+func (f watchedFile) WillRead(off, n int64) {
+	defer invariants.Outside("hint")()
+	if h, ok := f.File.(vfs.Hinter); ok {
+		h.WillRead(off, n)
+	}
+}
+
 type watchedZeroer struct {
 	watchedFile
 	zeroer vfs.Zeroer

@@ -27,6 +27,20 @@ func (o *zeroingFile) Zero(from, to int64) error {
 	return o.f.run(op, func() error { return o.zeroer.Zero(from, to) })
 }
 
+// Scattered implements vfs.Hinter. Hints cannot fail, so that they are no calls.
+func (o *faultsFile) Scattered() {
+	if h, ok := o.inner.(vfs.Hinter); ok {
+		h.Scattered()
+	}
+}
+
+// WillRead implements vfs.Hinter.
+func (o *faultsFile) WillRead(off, n int64) {
+	if h, ok := o.inner.(vfs.Hinter); ok {
+		h.WillRead(off, n)
+	}
+}
+
 func (o *faultsFile) Close() error {
 	o.f.untrack(o)
 	return o.f.close(o.name, o.inner)
