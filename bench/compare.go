@@ -25,6 +25,8 @@ type comparison struct {
 	out     string
 	dir     string
 	profile bool
+	group   string // in which groups may be made; "": there is none
+	memory  int64  // of a row in one
 }
 
 const (
@@ -118,6 +120,20 @@ func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer)
 		return err
 	}
 	defer os.RemoveAll(dir)
+	var in []string
+	if s.times > 0 {
+		g, err := newGroup(c.group, c.memory)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s is left out: no control group: %v\n", s.name, err)
+			return nil
+		}
+		defer func() {
+			if err := g.remove(); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+			}
+		}()
+		in = []string{"-group", g.dir, "-memory", strconv.FormatInt(c.memory, 10)}
+	}
 	limit := c.limit
 	if s.name == "sustained" {
 		limit = 0
@@ -126,6 +142,7 @@ func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, "run", "-engine", k.name, "-scenario", s.name, "-dir", dir, "-rows", c.rows.String(),
 		"-run", strconv.Itoa(run), "-n", strconv.FormatUint(c.n, 10), "-limit", limit.String())
+	cmd.Args = append(cmd.Args, in...)
 	if c.profile {
 		cmd.Args = append(cmd.Args, "-profiles", filepath.Join(c.out, "profiles"))
 	}

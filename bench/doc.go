@@ -16,6 +16,14 @@
 //	go -C bench run . compare -engines siltstone,pebble -rows 'read|seek' -runs 5
 //	go -C bench run . table            # the documents again, from out/results.jsonl
 //	go -C bench run . list             # rows and engines
+//	go -C bench run . compare -rows edge                              # data about as large as the cache
+//	go -C bench run . compare -rows beyond -group /sys/fs/cgroup/mine # data larger than memory
+//
+// Rows of data larger than memory run in a control group that holds the process and
+// its page cache. The folder that -group names is that of a group in which this user may
+// make others, with the memory controller: of version 2, as
+// "systemd-run --user --scope -p Delegate=yes" makes one, or of version 1. Without it
+// those rows are left out, which is said.
 //
 // The typed command compares the calls on typed values with redis-server, whose
 // programs it needs, and writes out/typed.md.

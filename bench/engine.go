@@ -77,11 +77,15 @@ func engineKinds() []engineKind {
 		engineKind{name: "badger", open: openBadger},
 		engineKind{name: "goleveldb", open: openGoleveldb},
 		engineKind{name: "bbolt", open: openBbolt, without: map[string]string{
+			"beyond-8":  "a random page write per key: hours",
 			"sustained": "a random page write per key: hours",
 		}},
 		engineKind{name: "buntdb", open: openBuntdb, without: map[string]string{
 			"sustained": "keeps everything in memory",
 			"cache":     "keeps everything in memory",
+			"edge":      "keeps everything in memory",
+			"beyond-8":  "keeps everything in memory",
+			"beyond-2":  "keeps everything in memory",
 		}},
 	)
 }

@@ -54,6 +54,8 @@ func compareCommand(args []string) error {
 	fs.BoolVar(&c.quick, "quick", false, "the most telling rows, within three minutes; read its ratios only")
 	fs.StringVar(&c.out, "out", "out", "folder for the results")
 	fs.StringVar(&c.dir, "dir", "", "folder for the stores, on the disk to be measured; a temporary one in -out by default")
+	fs.StringVar(&c.group, "group", "", "folder of a control group in which others may be made, for rows that bound the memory; without one they are left out")
+	fs.Int64Var(&c.memory, "memory", usualMemory, "memory of such a row, page cache included, in bytes")
 	fs.BoolVar(&c.profile, "profile", false, "a CPU profile per row, engine and run in out/profiles; slows all a little")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -103,6 +105,8 @@ func runCommand(args []string) error {
 	fs.Uint64Var(&t.n, "n", defaultKeys, "keys")
 	fs.DurationVar(&t.limit, "limit", 10*time.Second, "longest time for a row")
 	fs.StringVar(&t.dir, "dir", "", "folder for the store")
+	fs.StringVar(&t.group, "group", "", "control group to enter")
+	fs.Int64Var(&t.memory, "memory", usualMemory, "memory of the group")
 	fs.StringVar(&t.profiles, "profiles", "", "folder for CPU profiles")
 	if err := fs.Parse(args); err != nil {
 		return err

@@ -24,11 +24,13 @@ type task struct {
 	dir      string         // empty, for the store
 	profiles string         // folder for a CPU profile per row; "": none
 	tick     time.Duration  // between looks at whether the engine rests; 0: settleTick
+	group    string         // control group to enter; "": none
+	memory   int64          // bytes that it has
 }
 
 // bed returns an unopened bed for the task.
 func (t *task) bed() *bed {
-	return &bed{
+	b := &bed{
 		kind: t.kind,
 		config: Config{
 			Dir: filepath.Join(t.dir, "store"), Cache: cacheBytes, Memtable: memtableBytes,
@@ -40,6 +42,11 @@ func (t *task) bed() *bed {
 		tick:   cmp.Or(t.tick, settleTick),
 		n:      t.scenario.count(t.n),
 	}
+	if t.scenario.times > 0 {
+		b.n = uint64(int64(t.scenario.times) * t.memory / b.pairLen())
+		b.config.Cache, b.config.Memtable = t.memory/memoryCache, t.memory/memoryMemtable
+	}
+	return b
 }
 
 // run proves the engine, goes through the steps and writes a line per row. A
@@ -50,6 +57,11 @@ func (t *task) execute(out io.Writer) error {
 		return lines.Encode(result{
 			Engine: t.kind.name, Scenario: t.scenario.name, Row: row, Run: t.run, Err: err.Error(),
 		})
+	}
+	if t.group != "" {
+		if err := (&group{dir: t.group}).enter(); err != nil {
+			return fail("", err)
+		}
 	}
 	b := t.bed()
 	proof := b.config

@@ -14,6 +14,7 @@ type scenario struct {
 	count func(n uint64) uint64 // keys, out of -n
 	sync  bool                  // commits are durable
 	quick bool                  // part of -quick
+	times int                   // the data over the memory of the process, in a control group; 0: neither is bounded
 	steps []step
 }
 
@@ -74,7 +75,8 @@ func prepare(f func(*bed) error) step { return step{prepare: f} }
 func scenarios() []scenario {
 	all := []scenario{
 		risingScenario(), randomScenario(), batchScenario(), syncScenario(),
-		ycsbScenario(), cacheScenario(), prefixScenario(), killScenario(), sustainedScenario(),
+		ycsbScenario(), cacheScenario(), edgeScenario(), prefixScenario(), killScenario(), sustainedScenario(),
+		beyondScenario(8), beyondScenario(2),
 	}
 	for _, size := range []int{16, 128, 1 << 10, 16 << 10, 1 << 20} {
 		all = append(all, valueScenario(size))
