@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
@@ -256,4 +260,46 @@ func TestABegunSeekIsTheSeekItself(t *testing.T) {
 			t.Error("a seek into a cached block is said to read")
 		}
 	}
+}
+
+// Walks and reads of a cache that is smaller than the table see what was written,
+// whoever's memory is used again meanwhile.
+func TestWalksSideBySideKeepTheirBlocks(t *testing.T) {
+	recs, file := wideValues(t, 3000)
+	r := mustOpen(t, file, ReaderOptions{Cache: cache.New(int64(len(file)) * 2 / 3)})
+	defer r.Close()
+	var all sync.WaitGroup
+	for g := range 6 {
+		all.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 1))
+			it := r.NewIter(IterOptions{})
+			defer it.Close()
+			for range 300 {
+				at, n := rng.IntN(len(recs)), 1+rng.IntN(100)
+				if rng.IntN(4) == 0 {
+					var l Loan
+					v, _, ok, err := r.Get([]byte(recs[at].key), xxhash.Sum64String(recs[at].key), base.SeqMax, &l)
+					if !ok || err != nil || string(v) != recs[at].value {
+						t.Errorf("record %d is %d bytes, %v, %v", at, len(v), ok, err)
+						return
+					}
+					l.Return()
+				}
+				step, move, e := 1, it.Next, (*iterator.Entry)(nil)
+				if rng.IntN(2) == 0 {
+					step, move, e = -1, it.Prev, it.SeekLT([]byte(recs[at].key+"!"))
+				} else {
+					e = it.SeekGE([]byte(recs[at].key), base.SeqMax)
+				}
+				for ; n > 0 && at >= 0 && at < len(recs); n-- {
+					if e == nil || string(e.Key) != recs[at].key || string(e.Value) != recs[at].value {
+						t.Errorf("record %d is %v, %v", at, e, it.Err())
+						return
+					}
+					at, e = at+step, move()
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -33,7 +33,7 @@ type Iter struct {
 	err error
 
 	block  *block // nil: stands on no entry
-	leased bool   // it came into the cache with a lease for this iterator
+	leased bool   // to this iterator
 	number int    // of block
 	pos, n int    // record, and how many the block has
 	flat   bool   // keys have one length, records one attribute and no expiry

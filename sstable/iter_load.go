@@ -58,7 +58,9 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 		it.enter(it.block, number)
 		return true
 	}
-	if b := it.cached(number, seek && !it.o.Cold); b != nil {
+	if b, leased := it.cached(number, seek && !it.o.Cold); b != nil {
+		it.leave()
+		it.block, it.leased = b, leased
 		it.enter(b, number)
 		return true
 	}
@@ -103,33 +105,36 @@ func (it *Iter) load(number int, seek, backward bool) bool {
 const walkSample = 16
 
 // cached returns the cached block with that number if it has what the iterator
-// needs.
-func (it *Iter) cached(number int, mark bool) *block {
+// needs, and whether it is leased.
+func (it *Iter) cached(number int, mark bool) (b *block, leased bool) {
 	if len(it.r.slots) == 0 {
-		return nil
+		return nil, false
 	}
 	s := &it.r.slots[number]
 	var e *cache.Entry
-	if mark {
-		e = s.Load()
-	} else {
+	if it.o.Cold {
 		e = s.Peek()
+	} else {
+		e, leased = s.Borrow(it.r.o.Cache, mark)
 	}
 	if e == nil {
-		return nil
+		return nil, false
 	}
-	b := blockOf(e)
+	b = blockOf(e)
 	if b.values == nil && !it.o.KeysOnly {
-		return nil
+		if leased {
+			e.EndLease()
+		}
+		return nil, false
 	}
 	if it.o.Cold {
-		return b
+		return b, false
 	}
 	if it.hits++; it.hits == walkSample {
 		it.r.o.Cache.CountHits(walkSample)
 		it.hits = 0
 	}
-	return b
+	return b, leased
 }
 
 // loadHead reads what block number, one large record, has beside the value.

@@ -293,6 +293,16 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true},
 		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
 		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
+		{"borrowed while there is room", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false},
+		{"borrowed in a full cache", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true},
+		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(c, false) }, false},
+		{"borrowed, and found meanwhile", func(c *Cache, s *Slot, e *Entry) {
+			e.EndLease()
+			c.Reserve(960 << 10)
+			s.Borrow(c, false)
+			s.Borrow(c, true)
+			e.EndLease()
+		}, false},
 		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, true},
 	} {
 		cache, slots := New(1<<20), make([]Slot, 200)
@@ -318,6 +328,18 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 
 // Readers take blocks, and look at them for as long as they like, while others
 // make and evict them: what is recycled is in nobody's hands.
+// borrowFull borrows e, which is in s, twice from a cache that it makes full.
+func borrowFull(t *testing.T, c *Cache, s *Slot, e *Entry) {
+	t.Helper()
+	c.Reserve(960 << 10)
+	for _, mark := range []bool{false, true} {
+		if got, lease := s.Borrow(c, mark); got != e || !lease || e.touched.Load() != 0 != mark {
+			t.Errorf("borrowed %p, lease %v, touched %d; want %p", got, lease, e.touched.Load(), e)
+		}
+		e.EndLease()
+	}
+}
+
 func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 	type fake struct {
 		Entry
@@ -332,7 +354,14 @@ func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(g), 1))
 			for range 20000 {
 				i := rng.IntN(len(slots))
-				if e := slots[i].Load(); e != nil {
+				var e *Entry
+				lease := false
+				if g%2 == 0 {
+					e = slots[i].Load()
+				} else {
+					e, lease = slots[i].Borrow(cache, true)
+				}
+				if e != nil {
 					b := (*fake)(unsafe.Pointer(e))
 					for range 3 {
 						if got := b.content.Load(); got != int64(i) {
@@ -340,6 +369,9 @@ func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 							return
 						}
 						runtime.Gosched()
+					}
+					if lease {
+						e.EndLease()
 					}
 					continue
 				}

@@ -33,6 +33,27 @@ func (s *Slot) Peek() *Entry {
 	return e
 }
 
+// Borrow is Peek or, with mark, Load for a walk. In a full cache it leases a block at which
+// nobody points, which it reports: the walk calls EndLease when it leaves the block, so
+// that the memory can still be used again. While there is room nothing is evicted, and
+// a block that is shared for good costs walks least.
+func (s *Slot) Borrow(c *Cache, mark bool) (e *Entry, lease bool) {
+	e = s.entry.Load()
+	switch {
+	case e == nil:
+		return nil, false
+	case e.held.Load() == shared:
+	case !c.Room(0) && e.held.CompareAndSwap(idle, leased):
+		lease = true
+	case !e.share():
+		return nil, false
+	}
+	if mark && e.touched.Load() == 0 {
+		e.touched.Store(1)
+	}
+	return e, lease
+}
+
 // Address returns where the cached entry lies, nil if there is none, and touches none of
 // its memory: whoever prefetches it must not wait for it, and does not share it. Only
 // Peek and Load may be read from.
@@ -45,7 +66,8 @@ func (s *Slot) Address() unsafe.Pointer { return unsafe.Pointer(s.entry.Load()) 
 // slot by the time it is evicted, it is recycled.
 //
 //	shared ◄── Peek, Load ── leased ── EndLease ──► idle ── evicted ──► dead
-//	  ▲                                              │
+//	  ▲                        ▲                     │
+//	  │                        └────── Borrow ───────┤
 //	  └───────────────── Peek, Load ─────────────────┘
 //
 // Each step is one atomic exchange, so that either a reader has the block for good
