@@ -42,14 +42,10 @@ type Iter struct {
 	key    []byte // the block's prefix, then the current key's tail
 	entry  iterator.Entry
 
-	aimed       int  // the first block that may have the key of the next seek, +1; 0: not known
-	back        bool // that is SeekLT
-	lines       lines
-	window      window
-	ahead       int   // bytes to read at once, grows while moves are sequential
-	walked      int64 // bytes that the walk has read through the window
-	hinted      int   // the last block that the file system was asked for, or the walk's first
-	lent        int   // bytes that the cache has lent for the window
+	aimed int  // the first block that may have the key of the next seek, +1; 0: not known
+	back  bool // that is SeekLT
+	lines lines
+	pace
 	own         block
 	ownBuf      []byte // behind own, if its values were compressed
 	first, last []byte // of Block

@@ -7,6 +7,15 @@ type window struct {
 	buf    []byte
 }
 
+// pace is how far a walk reads ahead.
+type pace struct {
+	window window
+	lent   int   // bytes that the cache has lent for it
+	ahead  int   // bytes to read at once, grows while moves are sequential
+	walked int64 // bytes that the walk has read through the window
+	hinted int   // the last block that the file system was asked for, or the walk's first
+}
+
 // What a walk reads of a table grows with what it has read: the block it begins in,
 // then two of the usual size, and twice as much each time. So a short walk reads little
 // that it does not come to, and a long one waits seldom.

@@ -131,7 +131,7 @@ func (s *settings) build() (program string, remove func(), err error) {
 			fmt.Fprintln(os.Stderr, "cold:", err)
 		}
 	}
-	if err := git("worktree", "add", "--detach", tree, s.against); err != nil {
+	if err := git("worktree", "add", "--quiet", "--detach", tree, s.against); err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(tree))
 	}
 	program = filepath.Join(tree, "cold.test")

@@ -300,7 +300,7 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 			e.EndLease()
 			c.Reserve(960 << 10)
 			s.Borrow(c, false)
-			s.Borrow(c, true)
+			s.Borrow(c, false)
 			e.EndLease()
 		}, false},
 		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, true},
