@@ -1,6 +1,7 @@
 package changes_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,6 +136,31 @@ func TestAPositionIsRefusedWhereItMeansNothing(t *testing.T) {
 	all, err := present(copied, siltstone.ChangeOptions{After: atCopy})
 	if err != nil || len(all) != 1 || string(all[0].Key) != "c" {
 		t.Errorf("the copy's feed has %v: %v", all, err)
+	}
+}
+
+func TestAStoreOfABackupFollowsWhereTheBackupWasMade(t *testing.T) {
+	fsys := vfs.NewMem()
+	db := openKeeping(t, fsys, "db", plenty)
+	done(t, db.Put([]byte("a"), nil))
+	at := db.Position()
+	var backup bytes.Buffer
+	_, err := db.Backup(context.Background(), &backup, nil)
+	done(t, err)
+	done(t, db.Put([]byte("b"), nil))
+	_, err = siltstone.Restore(context.Background(), "restored", &siltstone.Options{FS: fsys}, &backup)
+	done(t, err)
+	restored := openKeeping(t, fsys, "restored", plenty)
+	if restored.Origin() != at || restored.Position() != at {
+		t.Errorf("a backup was made at %v, its store has origin %v and begins at %v", at, restored.Origin(), restored.Position())
+	}
+	all, err := present(db, siltstone.ChangeOptions{After: restored.Origin()})
+	if err != nil || len(all) != 1 || string(all[0].Key) != "b" {
+		t.Errorf("since the backup there were %v: %v", all, err)
+	}
+	_, err = present(restored, siltstone.ChangeOptions{After: db.Position()})
+	if !errors.Is(err, siltstone.ErrBadOption) {
+		t.Errorf("the store of the backup takes a position behind it: %v", err)
 	}
 }
 

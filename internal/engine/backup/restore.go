@@ -98,7 +98,7 @@ func (r *restore) name() error {
 	if err != nil {
 		return err
 	}
-	state.Parent = r.last.Mark.Store
+	state.Parent, state.Branch = r.last.Mark.Store, state.LastSeq
 	// A reader of the store locks out writers only if there is a file to lock.
 	if err := r.partial.Write(base.Filename(base.FileLock, 0), func(vfs.File) error { return nil }); err != nil {
 		return err
