@@ -22,7 +22,7 @@ var importTable = map[string]struct{ ours, others []string }{
 		"internal/engine/commit", "internal/engine/commitlog", "internal/engine/feed", "internal/engine/readstate",
 		"internal/engine/reaper", "internal/engine/recovery", "internal/engine/repair", "internal/engine/rows",
 		"internal/engine/txn", "internal/handle", "internal/invariants", "internal/iterator", "internal/keyenc",
-		"internal/keyspace", "internal/lifecycle", "internal/quantity", "internal/rangedel", "internal/record",
+		"internal/keyspace", "internal/latency", "internal/lifecycle", "internal/quantity", "internal/rangedel", "internal/record",
 		"internal/storedir", "manifest", "memtable", "metrics", "sstable", "typed", "vfs", "wal",
 	}},
 	"event":     {ours: []string{"internal/quantity"}},
@@ -81,7 +81,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/engine/commit": {ours: []string{
 		"internal/base", "internal/cache", "internal/clock", "internal/engine/commitlog",
 		"internal/engine/readstate", "internal/engine/waiters", "internal/invariants", "internal/keyenc", "internal/keyspace",
-		"internal/lifecycle", "internal/readset", "internal/record", "internal/storedir", "memtable", "sstable",
+		"internal/latency", "internal/lifecycle", "internal/readset", "internal/record", "internal/storedir", "memtable", "sstable",
 	}},
 	"internal/engine/rows": {ours: []string{
 		"internal/base", "internal/engine/readstate", "internal/invariants", "internal/iterator",
@@ -89,11 +89,11 @@ var importTable = map[string]struct{ ours, others []string }{
 	}},
 	"internal/engine/readstate": {ours: []string{
 		"internal/base", "internal/cache", "internal/clock", "internal/engine/commitlog", "internal/invariants",
-		"internal/iterator", "internal/keyenc", "internal/rangedel", "internal/record", "internal/storedir",
+		"internal/iterator", "internal/keyenc", "internal/latency", "internal/rangedel", "internal/record", "internal/storedir",
 		"manifest", "memtable", "sstable", "vfs",
 	}},
 	"internal/engine/waiters":   {ours: []string{"internal/base", "internal/clock", "internal/invariants", "internal/keyenc", "internal/record"}},
-	"internal/engine/commitlog": {ours: []string{"internal/base", "internal/invariants", "internal/storedir", "vfs", "wal"}},
+	"internal/engine/commitlog": {ours: []string{"internal/base", "internal/invariants", "internal/latency", "internal/storedir", "vfs", "wal"}},
 	"compaction": {ours: []string{
 		"internal/base", "internal/invariants", "internal/iterator", "internal/keyenc", "internal/rangedel",
 		"internal/record", "manifest", "sstable",
@@ -120,6 +120,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"internal/iterator":   {ours: []string{"internal/base"}},
 	"internal/keyenc":     {ours: []string{"internal/base"}},
 	"internal/keyspace":   {ours: []string{"internal/base", "internal/invariants", "internal/keyenc"}},
+	"internal/latency":    {},
 	"internal/leaktest":   {},
 	"internal/lifecycle":  {ours: []string{"internal/base", "internal/invariants"}},
 	"internal/prefetch":   {},

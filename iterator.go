@@ -6,6 +6,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -32,7 +33,10 @@ type Iterator struct {
 	owner  iterOwner
 	open   *atomic.Pointer[readstate.State] // nil once the store is closed; only for iterators of the store itself
 	err    error
-	closed bool
+
+	seeks   *latency.Histogram // of the store
+	sampler latency.Sampler
+	closed  bool
 }
 
 // iterOwner made an iterator: it is the store, a snapshot or a transaction.
@@ -48,10 +52,26 @@ type iterOwner interface {
 }
 
 // First moves to the first key and reports whether there is one.
-func (it *Iterator) First() bool { return it.position() && it.moved(it.rows.First()) }
+func (it *Iterator) First() bool {
+	if !it.position() {
+		return false
+	}
+	begin := it.sampler.Begin()
+	ok := it.rows.First()
+	it.seeks.End(begin)
+	return it.moved(ok)
+}
 
 // Last moves to the last key and reports whether there is one.
-func (it *Iterator) Last() bool { return it.position() && it.moved(it.rows.Last()) }
+func (it *Iterator) Last() bool {
+	if !it.position() {
+		return false
+	}
+	begin := it.sampler.Begin()
+	ok := it.rows.Last()
+	it.seeks.End(begin)
+	return it.moved(ok)
+}
 
 // SeekGE moves to the first key at or behind key and reports whether there is
 // one. A key before the lower bound seeks to the bound.
@@ -59,8 +79,10 @@ func (it *Iterator) SeekGE(key []byte) bool {
 	if !it.position() {
 		return false
 	}
-	row := it.row(key)
-	return it.moved(it.rows.SeekGE(row))
+	begin := it.sampler.Begin()
+	ok := it.rows.SeekGE(it.row(key))
+	it.seeks.End(begin)
+	return it.moved(ok)
 }
 
 // SeekLT moves to the last key before key and reports whether there is one.
@@ -68,8 +90,10 @@ func (it *Iterator) SeekLT(key []byte) bool {
 	if !it.position() {
 		return false
 	}
-	row := it.row(key)
-	return it.moved(it.rows.SeekLT(row))
+	begin := it.sampler.Begin()
+	ok := it.rows.SeekLT(it.row(key))
+	it.seeks.End(begin)
+	return it.moved(ok)
 }
 
 // row returns the row key of a user key in the iterator's keyspace.

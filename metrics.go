@@ -30,13 +30,14 @@ func (db *DB) Metrics() metrics.Metrics {
 	db.report.tally.into(&m)
 	m.Troubles.Frozen = db.work.Frozen()
 	m.Compactions.Running = db.work.Running()
-	m.Stalls.Delay = db.section.DelayPerMiB()
+	db.latencies(&m)
+	db.delays(&m.Stalls)
 	measure(rs, &m)
 	m.Commits.Conflicts = db.txns.Conflicts.Load()
 	if log := db.section.Log(); log != nil {
 		s := log.Stats()
 		m.Commits.Count, m.Commits.Operations, m.Commits.Groups, m.Commits.Bytes = s.Commits, s.Operations, s.Groups, s.Bytes
-		m.Log = metrics.Log{Unsynced: s.Unsynced, Syncs: metrics.Latency(s.Syncs)}
+		m.Log = metrics.Log{Unsynced: s.Unsynced, Oldest: s.Oldest, Syncs: metrics.Latency(s.Syncs)}
 		m.Memory.LogBuffers = s.Buffered
 	}
 	c := db.states.Tables.Cache().Metrics()
@@ -51,6 +52,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	if _, age := db.states.Oldest(); db.handles.any() {
 		m.Open.Oldest = max(m.Open.Oldest, age)
 	}
+	m.Open.OldestSnapshot = db.states.Points.OldestSnapshot()
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
 	var suspected []readstate.Dead
@@ -63,6 +65,26 @@ func (db *DB) Metrics() metrics.Metrics {
 	return m
 }
 
+// latencies fills in those that are sampled.
+func (db *DB) latencies(m *metrics.Metrics) {
+	m.Gets, m.Seeks = metrics.Latency(db.report.gets.Counts()), metrics.Latency(db.report.seeks.Counts())
+	m.Commits.Latency = metrics.Latency(db.section.Commits.Counts())
+}
+
+// delays fills in how long writers have waited, but for stalls, and wait now.
+func (db *DB) delays(m *metrics.Stalls) {
+	w := &db.section.Waits
+	m.SlowedByFlushes, m.SlowedByMerges = w.Flushes.Duration(), w.Merges.Duration()
+	m.Space, m.Turns = w.Space.Duration(), w.Turns.Duration()
+	delay, flushes := db.section.DelayPerMiB()
+	switch m.Delay = delay; {
+	case delay > 0 && flushes:
+		m.Behind = "flushes"
+	case delay > 0:
+		m.Behind = "merges"
+	}
+}
+
 // measure fills in the figures of the state.
 func measure(rs *readstate.State, m *metrics.Metrics) {
 	m.Memtables = metrics.Memtables{Waiting: len(rs.Imms), Records: int64(rs.Mem.Len()), Bytes: rs.Mem.Bytes()}
@@ -73,6 +95,9 @@ func measure(rs *readstate.State, m *metrics.Metrics) {
 	for i, r := range rs.Version.Runs {
 		run := metrics.Run{Age: r.Age, Level: int(r.Level), Tables: len(r.Tables), Bytes: int64(r.Size())}
 		m.Runs = append(m.Runs, run)
+		if run.Level < manifest.LastLevel {
+			m.Compactions.Waiting += run.Bytes
+		}
 		m.Tables.Count += run.Tables
 		m.Tables.Bytes += run.Bytes
 		for _, t := range rs.Runs[i].Tables {

@@ -19,6 +19,7 @@ import (
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/explain"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
+	"github.com/siltstonedb/siltstone/metrics"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
@@ -439,6 +440,112 @@ func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {
 		t.Errorf("opened again: %+v", m.Disk)
 	}
 	mustClose(t, db)
+}
+
+// Each kind of operation is measured, of which a part, and counts for all.
+func TestLatenciesCountAllOperationsOfTheirKind(t *testing.T) {
+	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.Durability = OSDurability })
+	defer mustClose(t, db)
+	const n = 10_000
+	before := db.Metrics()
+	about := func(what string, l metrics.Latency, want int64) {
+		t.Helper()
+		sum := int64(0)
+		for _, b := range l.Buckets {
+			sum += b
+		}
+		if l.Count < want*9/10 || l.Count > want*11/10 || sum != l.Count || l.Max <= 0 || l.Total <= 0 || l.Quantile(0.5) > l.Max {
+			t.Errorf("%d of %s: %+v", want, what, l)
+		}
+	}
+	for range n {
+		if err := db.Put([]byte("k"), []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	tx, err := db.Begin(t.Context(), ReadOnlyMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	about("commits", db.Metrics().Sub(before).Commits.Latency, n)
+	for _, get := range []func([]byte) ([]byte, error){db.Get, snap.Get, tx.Get} {
+		before = db.Metrics()
+		for range n {
+			if _, err := get([]byte("k")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		about("reads", db.Metrics().Sub(before).Gets, n)
+	}
+	it, err := snap.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	for what, seek := range map[string]func() bool{
+		"First": it.First, "Last": it.Last, "SeekGE": func() bool { return it.SeekGE([]byte("a")) }, "SeekLT": func() bool { return it.SeekLT([]byte("z")) },
+	} {
+		before = db.Metrics()
+		for range n {
+			if !seek() {
+				t.Fatal(it.Err())
+			}
+		}
+		about(what, db.Metrics().Sub(before).Seeks, n)
+	}
+	for range n { // of loops, each of which seeks once
+		for range db.Scan(Range{}) {
+			break
+		}
+	}
+	if got := db.Metrics().Sub(before).Seeks.Count; got < n*3/2 {
+		t.Errorf("%d seeks after %d more in loops", got, n)
+	}
+}
+
+func TestWhatIsBehindShowsInMetrics(t *testing.T) {
+	clock := newHandClock()
+	db := mustOpen(t, vfs.NewMem(), clock, func(o *Options) { o.Durability = OSDurability })
+	defer mustClose(t, db)
+	if m := db.Metrics(); m.Compactions.Waiting != 0 || m.Log.Oldest != 0 || m.Open.OldestSnapshot != 0 || m.Stalls.Behind != "" {
+		t.Errorf("at first\n%v", m)
+	}
+	for range 2 {
+		if err := errors.Join(db.Put([]byte("a"), []byte("v")), db.Put([]byte("z"), []byte("v")), db.Flush(bg)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := db.Begin(t.Context(), ReadOnlyMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	clock.advance(time.Hour)
+	snap, err := db.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Minute)
+	if err := db.Put([]byte("k"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	m := db.Metrics()
+	if m.Compactions.Waiting == 0 || m.Compactions.Waiting >= m.Tables.Bytes || m.Log.Oldest <= 0 || m.Open.OldestSnapshot != time.Minute {
+		t.Errorf("with a run above the last level, a snapshot and a commit that is not synced: %v", m)
+	}
+	snap.Close()
+	if err := errors.Join(db.Sync(), db.Compact(bg, Range{})); err != nil {
+		t.Fatal(err)
+	}
+	if m := db.Metrics(); m.Compactions.Waiting != 0 || m.Log.Oldest != 0 || m.Open.OldestSnapshot != 0 {
+		t.Errorf("merged, synced and closed: %v", m)
+	}
 }
 
 func TestTheVerdictIsTheFirstSourceThatKnows(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/invariants"
+	"github.com/siltstonedb/siltstone/internal/latency"
 )
 
 // report counts events and hands them to Options.OnEvent and Options.Logger, one at a
@@ -16,6 +17,8 @@ import (
 type report struct {
 	mu    invariants.Mutex // held while an event is handed over
 	tally tally
+	gets  latency.Histogram // of the reads of values
+	seeks latency.Histogram // of iterators
 
 	toldReader int64 // since when the OldReader was open of which was told last; of its loop
 

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -212,7 +213,7 @@ func (db *DB) newIterator(v rows.View, o *IterOptions, ks *keyspace.Space, owner
 	if err != nil {
 		return nil, err
 	}
-	it := &Iterator{rows: rows, state: v.State, prefix: len(prefix) + 1, owner: owner}
+	it := &Iterator{rows: rows, state: v.State, prefix: len(prefix) + 1, owner: owner, seeks: &db.report.seeks, sampler: latency.NewSampler()}
 	if _, own := owner.(*dbIters); own {
 		it.open = &db.states.Current
 	}

@@ -45,6 +45,7 @@ func (db *DB) NewSnapshot() (*Snapshot, error) {
 	} else {
 		state.point = db.states.Points.Register()
 	}
+	db.states.Points.MarkSnapshot(state.point)
 	s := &state.first
 	s.snapshotState = state
 	db.handles.opened(holdSnapshot, s, state.state)
@@ -89,7 +90,9 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer s.db.states.Unpin(rs, n)
+	begin := rs.Calls.Begin(n)
 	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantValue)
+	s.db.report.gets.End(begin)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err

@@ -14,6 +14,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/txn"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
@@ -50,6 +51,8 @@ type txState struct {
 	db  *DB
 	t   txn.Txn
 	ctx context.Context
+
+	sampler latency.Sampler // of Get
 
 	first Tx    // the one of the default keyspace
 	named []*Tx // those of named keyspaces, by number
@@ -149,7 +152,12 @@ func (tx *Tx) Get(key []byte) ([]byte, error) { return tx.AppendGet(nil, key) }
 
 // AppendGet appends the value of key to dst and returns the result.
 func (tx *Tx) AppendGet(dst, key []byte) ([]byte, error) {
+	if tx.unbegun() {
+		return dst, ErrTxDone
+	}
+	begin := tx.sampler.Begin()
 	f, err := tx.look(key, readstate.WantValue)
+	tx.db.report.gets.End(begin)
 	defer f.Loan.Return()
 	if err != nil {
 		return dst, err

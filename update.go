@@ -9,6 +9,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
@@ -136,7 +137,7 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode == ReadWriteMode && db.opts.ReadOnly {
 		return nil, base.ErrReadOnlyStore
 	}
-	state := &txState{db: db, attempt: 1}
+	state := &txState{db: db, attempt: 1, sampler: latency.NewSampler()}
 	tx := &state.first
 	tx.txState, tx.in.Txn = state, &state.t
 	if err := db.txns.Begin(&state.t, mode == ReadWriteMode); err != nil {

@@ -5,12 +5,18 @@ import "time"
 // Metrics are the figures of a store at one moment. The fields of Commits, Flushes and
 // Compactions are counters, and so are those whose documentation says it; all others are
 // gauges. A copy shares Runs with its original.
+//
+// Gets, Seeks and Commits.Latency are of samples, because to read the clock takes as long
+// as a read: of 256 operations one is measured, of commits that wait for a sync one in 16,
+// and it counts for all of them. So after few operations they may be empty.
 type Metrics struct {
 	Dir         string        // of the store, as an absolute path on a file system that has those
 	Uptime      time.Duration // since Open
 	Runs        []Run         // of tables, newest first
 	Tables      Tables
 	Memtables   Memtables
+	Gets        Latency // of reads of a value: Get and AppendGet, not those of typed handles
+	Seeks       Latency // of iterators: First, Last and seeks, one in each loop over keys
 	Commits     Commits
 	Log         Log
 	Flushes     Flushes
@@ -64,25 +70,36 @@ type Commits struct {
 	Groups     int64 // written together: Count/Groups commits share a write
 	Bytes      int64 // of payload written to the log
 	Conflicts  int64 // refused because what was read had changed; Update retries
+	// Latency is of those that succeeded, until they had reached their durability. It is of
+	// samples.
+	Latency Latency
 }
 
 // Log has the figures of the write-ahead log.
 type Log struct {
-	Unsynced int64   // bytes committed and not durable yet
-	Syncs    Latency // of writing and syncing a group
+	Unsynced int64 // bytes committed and not durable yet
+	// Oldest is for how long the oldest commit that is not durable has been on its way to
+	// the disk: what a power failure would take back. At BufferedDurability a commit
+	// gathers in memory for some 10 ms before.
+	Oldest time.Duration
+	Syncs  Latency // of writing and syncing a group, all of them
 }
 
 // LatencyBuckets is how many buckets a Latency has.
-const LatencyBuckets = 28
+const LatencyBuckets = 32
 
 // Latency counts durations. All fields but Max are counters; Max is the longest duration
-// since Open. Buckets[i] counts the durations below 2^i microseconds that no earlier
+// since Open. Buckets[i] counts the durations below LatencyBound(i) that no earlier
 // bucket counts; the last bucket also counts all longer ones.
 type Latency struct {
 	Count      int64
 	Total, Max time.Duration
 	Buckets    [LatencyBuckets]int64
 }
+
+// LatencyBound returns the bound of bucket i: 125 ns, doubled i times. The last bucket has
+// none.
+func LatencyBound(i int) time.Duration { return 125 * time.Nanosecond << i }
 
 // Quantile returns a duration that the share q of all durations, from 0 to 1, stay
 // below. It is at most twice as long as the shortest such duration. Without durations it
@@ -94,7 +111,7 @@ func (l Latency) Quantile(q float64) time.Duration {
 	left := int64(q * float64(l.Count))
 	for i, n := range l.Buckets {
 		if left -= n; left < 0 || i == len(l.Buckets)-1 {
-			return min(time.Microsecond<<i, l.Max)
+			return min(LatencyBound(i), l.Max)
 		}
 	}
 	return l.Max
@@ -108,9 +125,10 @@ type Flushes struct {
 	Duration      time.Duration
 }
 
-// Compactions are counters of compactions; Running is a gauge.
+// Compactions are counters of compactions; Running and Waiting are gauges.
 type Compactions struct {
 	Running           int   // now, flushes included
+	Waiting           int64 // bytes of tables above the last level, which merges bring there in time
 	Merges            int64 // read and written
 	Moves, Drops      int64 // done without reading
 	Failed            int64
@@ -119,13 +137,20 @@ type Compactions struct {
 	Duration          time.Duration
 }
 
-// Stalls has the figures of writers that waited for flushes. Count and Duration are
-// counters: Count of all stalls, Duration of those that have ended.
+// Stalls has the figures of writers that had to wait. A stall is a wait of a writer for
+// flushes, with no end until one is done. Count is a counter of stalls, and so are the
+// durations but Delay: of each cause, the sum of the waits that have ended.
 type Stalls struct {
-	Count    int64
-	Duration time.Duration
-	Reason   string        // of the stall going on, or empty
-	Delay    time.Duration // how long a writer of 1 MiB sleeps, while merges are behind
+	Count           int64
+	Duration        time.Duration // of stalls
+	SlowedByFlushes time.Duration // slept before writes, so that flushes need not stop them
+	SlowedByMerges  time.Duration // slept before writes, because there are too many runs
+	Space           time.Duration // deletes on a full disk waited for a merge or flush to give space back
+	Turns           time.Duration // waited for an Update that had lost several times
+
+	Reason string        // of the stall going on, or empty
+	Delay  time.Duration // how long a writer of 1 MiB sleeps now
+	Behind string        // why there is a Delay: "flushes" or "merges", or empty
 }
 
 // Memory has the parts of the memory that the store holds, in bytes.
@@ -151,7 +176,8 @@ func (m Memory) Total() int64 {
 }
 
 // Cache has the figures of the cache of table blocks. Hits, Misses and Evictions are
-// counters. Readers report a sample of their hits, so Hits is inexact.
+// counters. Readers report a sample of their hits, point reads one in 64 and walks 16
+// blocks at a time, so Hits is inexact.
 type Cache struct {
 	Blocks, Bytes           int64
 	Hits, Misses, Evictions int64
@@ -188,7 +214,8 @@ type Handles struct {
 	// Oldest is for how long the oldest of them has been open, on the store's clock. An
 	// iterator counts from the flush or merge after its opening, because it keeps nothing
 	// before; with Options.TrackOpen it counts from its opening.
-	Oldest time.Duration
+	Oldest         time.Duration
+	OldestSnapshot time.Duration // the same, of the oldest snapshot
 }
 
 // Dead has the figures of collections that have ended and of keyspaces that were

@@ -17,20 +17,26 @@ func busy() Metrics {
 		Runs:      []Run{{Age: 12, Level: 0, Tables: 1, Bytes: 3 << 20}, {Age: 3, Level: 6, Tables: 130, Bytes: 9 << 30}},
 		Tables:    Tables{Count: 131, Bytes: 9<<30 + 3<<20, Records: 41_000_000, Open: 100},
 		Memtables: Memtables{Waiting: 2, Records: 70_123, Bytes: 17 << 20},
-		Commits:   Commits{Count: 90_000, Operations: 120_000, Groups: 30_000, Bytes: 1 << 30, Conflicts: 17},
-		Log:       Log{Unsynced: 512, Syncs: Latency{Count: 100, Total: time.Second, Max: 80 * time.Millisecond}},
+		Gets:      Latency{Count: 512_000, Total: time.Second, Max: 3 * time.Millisecond},
+		Seeks:     Latency{Count: 256, Total: time.Millisecond, Max: 5 * time.Microsecond},
+		Commits:   Commits{Count: 90_000, Operations: 120_000, Groups: 30_000, Bytes: 1 << 30, Conflicts: 17, Latency: Latency{Count: 89_984, Total: 3 * time.Minute, Max: 90 * time.Millisecond}},
+		Log:       Log{Unsynced: 512, Oldest: 4 * time.Second, Syncs: Latency{Count: 100, Total: time.Second, Max: 80 * time.Millisecond}},
 		Flushes:   Flushes{Count: 7, Failed: 1, Records: 99_000, Bytes: 64 << 20, Duration: 1234 * time.Millisecond},
-		Compactions: Compactions{Running: 2, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
+		Compactions: Compactions{Running: 2, Waiting: 3 << 20, Merges: 11, Moves: 3, Drops: 1, Failed: 4, BytesIn: 1 << 30, BytesOut: 900 << 20,
 			Dropped: 5555, Duration: 83 * time.Second},
-		Stalls:   Stalls{Count: 2, Duration: 340 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond},
+		Stalls: Stalls{Count: 2, Duration: 340 * time.Millisecond, SlowedByFlushes: 2 * time.Second, SlowedByMerges: 3 * time.Second,
+			Space: time.Second, Turns: 7 * time.Millisecond, Reason: "memtables wait to be flushed", Delay: 2 * time.Millisecond, Behind: "merges"},
 		Memory:   Memory{Limit: 256 << 20, Memtables: 17 << 20, Blocks: 100 << 20, Rows: 6 << 20, TableMetadata: 5 << 20, LogBuffers: 64 << 10, ReadAhead: 1 << 20, TableWriters: 4 << 20, Recycled: 8 << 20, Iterators: 2 << 10, Transactions: 1 << 10, Garbage: 3 << 20},
 		Cache:    Cache{Blocks: 3000, Bytes: 100 << 20, Hits: 123456, Misses: 789, Evictions: 12},
 		Disk:     Disk{Tables: 9 << 30, Obsolete: 1 << 20, Logs: 64 << 20, Manifest: 12345, Ballast: 4 << 20, Free: 70 << 30},
-		Open:     Handles{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute},
+		Open:     Handles{Iterators: 1, Snapshots: 2, Transactions: 3, Oldest: 90 * time.Minute, OldestSnapshot: 80 * time.Minute},
 		Dead:     Dead{Collections: 4, Bytes: 5 << 20, Reaped: 600},
 		Troubles: Troubles{Corruptions: 1, NoSpace: 2, SlowSyncs: 3, Poisoned: "disk on fire"},
 	}
-	m.Log.Syncs.Buckets[10], m.Log.Syncs.Buckets[17] = 98, 2
+	m.Log.Syncs.Buckets[13], m.Log.Syncs.Buckets[20] = 98, 2
+	m.Gets.Buckets[2], m.Gets.Buckets[6] = 500_000, 12_000
+	m.Seeks.Buckets[5] = 256
+	m.Commits.Latency.Buckets[14] = 89_984
 	return m
 }
 
@@ -62,9 +68,10 @@ func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
 	d := m.Sub(m)
 	want := m
 	want.Commits, want.Flushes = Commits{}, Flushes{}
-	want.Log.Syncs = Latency{Max: m.Log.Syncs.Max}
-	want.Compactions = Compactions{Running: 2}
-	want.Stalls = Stalls{Reason: m.Stalls.Reason, Delay: m.Stalls.Delay}
+	want.Log.Syncs, want.Commits.Latency = Latency{Max: m.Log.Syncs.Max}, Latency{Max: m.Commits.Latency.Max}
+	want.Gets, want.Seeks = Latency{Max: m.Gets.Max}, Latency{Max: m.Seeks.Max}
+	want.Compactions = Compactions{Running: 2, Waiting: m.Compactions.Waiting}
+	want.Stalls = Stalls{Reason: m.Stalls.Reason, Delay: m.Stalls.Delay, Behind: m.Stalls.Behind}
 	want.Cache.Hits, want.Cache.Misses, want.Cache.Evictions = 0, 0, 0
 	want.Dead.Reaped = 0
 	want.Troubles = Troubles{Poisoned: m.Troubles.Poisoned}
@@ -73,6 +80,25 @@ func TestSubTakesCountersOffAndKeepsGauges(t *testing.T) {
 	}
 	if full := m.Sub(Metrics{}); !reflect.DeepEqual(full.Commits, m.Commits) || full.Flushes != m.Flushes {
 		t.Errorf("against zeros: %+v", full)
+	}
+}
+
+func TestAQuantileIsAtMostTwiceTooLong(t *testing.T) {
+	var l Latency
+	for d := time.Microsecond; d <= time.Millisecond; d += time.Microsecond {
+		i := 0
+		for i < LatencyBuckets-1 && d >= LatencyBound(i) {
+			i++
+		}
+		l.Count++
+		l.Max = d
+		l.Buckets[i]++
+	}
+	for q := 0.01; q < 1; q += 0.01 {
+		exact := time.Duration(q * float64(time.Millisecond))
+		if got := l.Quantile(q); got < exact || got > 2*exact+2*time.Microsecond {
+			t.Errorf("quantile %.2f is %v, of 1 µs to 1 ms", q, got)
+		}
 	}
 }
 

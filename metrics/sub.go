@@ -9,6 +9,8 @@ func (m Metrics) Sub(old Metrics) Metrics {
 	sub(&m.Commits.Groups, old.Commits.Groups)
 	sub(&m.Commits.Bytes, old.Commits.Bytes)
 	sub(&m.Commits.Conflicts, old.Commits.Conflicts)
+	m.Gets, m.Seeks = m.Gets.sub(old.Gets), m.Seeks.sub(old.Seeks)
+	m.Commits.Latency = m.Commits.Latency.sub(old.Commits.Latency)
 	m.Log.Syncs = m.Log.Syncs.sub(old.Log.Syncs)
 	f, c := &m.Flushes, &m.Compactions
 	sub(&f.Count, old.Flushes.Count)
@@ -26,6 +28,10 @@ func (m Metrics) Sub(old Metrics) Metrics {
 	c.Duration -= old.Compactions.Duration
 	sub(&m.Stalls.Count, old.Stalls.Count)
 	m.Stalls.Duration -= old.Stalls.Duration
+	m.Stalls.SlowedByFlushes -= old.Stalls.SlowedByFlushes
+	m.Stalls.SlowedByMerges -= old.Stalls.SlowedByMerges
+	m.Stalls.Space -= old.Stalls.Space
+	m.Stalls.Turns -= old.Stalls.Turns
 	sub(&m.Cache.Hits, old.Cache.Hits)
 	sub(&m.Cache.Misses, old.Cache.Misses)
 	sub(&m.Cache.Evictions, old.Cache.Evictions)

@@ -28,8 +28,10 @@ func Duration(d time.Duration) string {
 		return d.Round(10 * time.Millisecond).String()
 	case d >= time.Millisecond:
 		return d.Round(10 * time.Microsecond).String()
+	case d >= 10*time.Microsecond:
+		return d.Round(100 * time.Nanosecond).String()
 	}
-	return d.Round(time.Microsecond).String()
+	return d.String()
 }
 
 // Count returns n and its noun, in the plural unless n is 1: "1 table", "2 tables".

@@ -15,7 +15,7 @@ func TestQuantitiesAreShort(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		0: "0s", 1499: "1µs", 1023456: "1.02ms", 1234567890: "1.23s", 83*time.Second + 1: "1m23s",
+		0: "0s", 125: "125ns", 1499: "1.499µs", 23_456: "23.5µs", 1023456: "1.02ms", 1234567890: "1.23s", 83*time.Second + 1: "1m23s",
 	} {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%d) is %q, want %q", d, got, want)

@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -37,6 +38,7 @@ type Change struct {
 	Urgent  bool              // the store's own commit: never throttled nor held back
 	Ctx     context.Context   // if set, its end ends the wait for somebody's turn
 	waited  int               // for how many turns it has waited
+	sampler latency.Sampler   // of all changes that had this memory
 
 	// The clock readings that its deadlines count from; 0: they are fixed, or there
 	// are none. A change that has to wait counts from the end of the wait: the
@@ -78,7 +80,7 @@ type op struct {
 // and lets log and memtable reference the copy.
 const referenceFrom = 64 << 10
 
-var changePool = sync.Pool{New: func() any { return new(Change) }}
+var changePool = sync.Pool{New: func() any { return &Change{sampler: latency.NewSampler()} }}
 
 // NewChange returns an empty change. Free returns it to the pool.
 func NewChange() *Change { return changePool.Get().(*Change) }
@@ -100,7 +102,10 @@ func (c *Change) Free() {
 		c.Items, c.head = nil, nil
 	}
 	clear(c.Spaces)
-	*c = Change{payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0], Items: c.Items[:0], head: c.head[:0]}
+	*c = Change{
+		payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0], Items: c.Items[:0], head: c.head[:0],
+		sampler: c.sampler,
+	}
 	changePool.Put(c)
 }
 

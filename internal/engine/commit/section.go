@@ -12,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/waiters"
 	"github.com/siltstonedb/siltstone/internal/invariants"
+	"github.com/siltstonedb/siltstone/internal/latency"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/memtable"
@@ -40,6 +41,9 @@ type Section struct {
 	Recycler Recycler
 	// Waiters are told of each commit that has become visible.
 	Waiters waiters.Registry
+
+	Commits latency.Histogram // until they have reached their level
+	Waits   Waits
 
 	// constant after Start
 	log    *commitlog.Log
@@ -170,6 +174,7 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 		}
 		return s.Wait(s.log.Appended(), level)
 	}
+	begin := c.begin(level)
 	pos, err := s.enter(c)
 	if err != nil {
 		return err
@@ -178,7 +183,18 @@ func (s *Section) Commit(c *Change, level commitlog.Level) error {
 	if s.Waiters.Any() {
 		s.Waiters.Published(c, c.Last, c.Place)
 	}
-	return s.Wait(pos, level)
+	if err = s.Wait(pos, level); err == nil {
+		s.Commits.End(begin)
+	}
+	return err
+}
+
+// begin returns the moment at which the commit begins.
+func (c *Change) begin(level commitlog.Level) latency.Moment {
+	if level == commitlog.Durable {
+		return c.sampler.BeginSlow()
+	}
+	return c.sampler.Begin()
 }
 
 // published releases the key lock and the turn: others wait for them until the change
@@ -231,7 +247,9 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 		}
 		switch o {
 		case turnTaken:
+			begin := time.Now()
 			err = turn.wait(c, s.life.Quit())
+			s.Waits.Turns.add(begin)
 		case logsMissing:
 			err = s.prepareFor(c)
 		case flushesBehind:

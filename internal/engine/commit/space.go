@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
@@ -147,6 +148,7 @@ func (s *Section) spaceMayCome(c *Change, err error, waits int) bool {
 	if s.cfg.Manual || waits > spaceWaits || !c.frees() || !errors.Is(err, base.ErrNoSpace) {
 		return false
 	}
+	defer s.Waits.Space.add(time.Now())
 	return s.hooks.Ended() || s.nextFlush() || waits == 1
 }
 

@@ -38,11 +38,22 @@ const (
 // of them has been flushed. From there on each step costs the same factor more, up to
 // topPrice. It is a pure function.
 func delayPerByte(d debt) time.Duration {
-	price := rising(d.runs-slowRuns, runFactor)
+	byRuns, byMemtables := d.prices()
+	return max(byRuns, byMemtables)
+}
+
+// prices returns what runs and what memtables make a byte cost.
+func (d debt) prices() (byRuns, byMemtables time.Duration) {
 	if d.full >= maxUnflushed {
-		price = max(price, rising(d.filled, fillFactor))
+		byMemtables = rising(d.filled, fillFactor)
 	}
-	return price
+	return rising(d.runs-slowRuns, runFactor), byMemtables
+}
+
+// flushesWeigh reports whether flushes, and not merges, are what delays writers.
+func (d debt) flushesWeigh() bool {
+	byRuns, byMemtables := d.prices()
+	return byMemtables > byRuns
 }
 
 // rising is lowPrice at step 1, and factor times as much with each further one.
@@ -67,8 +78,12 @@ func (s *Section) debt() debt {
 	return d
 }
 
-// DelayPerMiB returns by how much a writer of 1 MiB is slowed now.
-func (s *Section) DelayPerMiB() time.Duration { return delayPerByte(s.debt()) << 20 }
+// DelayPerMiB returns by how much a writer of 1 MiB is slowed now, and whether flushes
+// are the cause, or else merges.
+func (s *Section) DelayPerMiB() (delay time.Duration, flushes bool) {
+	d := s.debt()
+	return delayPerByte(d) << 20, d.flushesWeigh()
+}
 
 const (
 	minSleep = 1 * time.Millisecond // smaller delays are gathered: a shorter sleep is not one
@@ -78,7 +93,8 @@ const (
 // throttle delays a writer of n bytes by their present price, and reports whether it
 // did.
 func (s *Section) throttle(n int64) bool {
-	price := delayPerByte(s.debt())
+	d := s.debt()
+	price := delayPerByte(d)
 	if price == 0 {
 		return false
 	}
@@ -88,6 +104,12 @@ func (s *Section) throttle(n int64) bool {
 	}
 	sleep := min(owed, int64(maxSleep))
 	s.owed.Add(-sleep)
+	begin := time.Now()
 	time.Sleep(time.Duration(sleep))
+	if d.flushesWeigh() {
+		s.Waits.Flushes.add(begin)
+	} else {
+		s.Waits.Merges.add(begin)
+	}
 	return true
 }

@@ -52,3 +52,17 @@ func TestDelayPerByteRisesWithoutJumps(t *testing.T) {
 		t.Errorf("without debt a byte costs %v", time.Duration(p))
 	}
 }
+
+func TestWhatDelaysWritersIsWhatCostsMore(t *testing.T) {
+	for _, c := range []struct {
+		d       debt
+		flushes bool
+	}{
+		{debt{}, false}, {debt{runs: 20}, false}, {debt{full: maxUnflushed, filled: 3}, true},
+		{debt{runs: 17, full: maxUnflushed, filled: 20}, true}, {debt{runs: 40, full: maxUnflushed, filled: 1}, false},
+	} {
+		if got := c.d.flushesWeigh(); got != c.flushes {
+			t.Errorf("%v: flushes weigh: %v", c.d, got)
+		}
+	}
+}

@@ -23,6 +23,9 @@ func (l *Log) syncWritten() (did bool, moved chan struct{}, err error) {
 	l.mu.Lock()
 	s, pos, err, nothing := l.segs[0], l.written, l.err, l.durable >= l.written
 	end := s.written
+	if err == nil && !nothing {
+		l.unsynced.syncs()
+	}
 	l.mu.Unlock()
 	if err != nil || nothing {
 		return false, nil, err
@@ -37,6 +40,7 @@ func (l *Log) syncWritten() (did bool, moved chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.durable = max(l.durable, pos)
+	l.unsynced.synced()
 	s.synced = max(s.synced, end)
 	l.stats.Syncs.Add(time.Since(begin))
 	l.advanceLocked(s.Number, s.synced)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/wal"
@@ -313,5 +314,69 @@ func TestBuffersOfAGroupAreUsedAgain(t *testing.T) {
 	}
 	if total != 6*(10*bufferBytes/1000)*1000 {
 		t.Errorf("%d bytes are in the log", total)
+	}
+}
+
+func TestTheOldestUnsyncedFrameIsTheOneThatNoSyncCovers(t *testing.T) {
+	s := &sink{}
+	c := committer{l: newLog(t, s)}
+	write := func(level Level) time.Time {
+		t.Helper()
+		begin := time.Now()
+		if err := c.l.Wait(c.append("commit"), level); err != nil {
+			t.Fatal(err)
+		}
+		return begin
+	}
+	// expect is that the oldest frame began after one moment and before another.
+	expect := func(what string, after, before time.Time) {
+		t.Helper()
+		c.l.mu.Lock()
+		since := c.l.unsynced.since
+		c.l.mu.Unlock()
+		if since.Before(after) || since.After(before) {
+			t.Errorf("%s: the oldest began %v after the first moment, of %v", what, since.Sub(after), before.Sub(after))
+		}
+	}
+	if oldest := c.l.Stats().Oldest; oldest != 0 {
+		t.Errorf("with nothing written: %v", oldest)
+	}
+	first := write(Written)
+	second := write(Written)
+	expect("two are written", first, second)
+	if oldest := c.l.Stats().Oldest; oldest <= 0 {
+		t.Errorf("with two written: %v", oldest)
+	}
+	release, outcome := heldSync(c.l, s)
+	expect("while both are synced", first, second)
+	third := write(Written)
+	fourth := write(Written)
+	close(release)
+	if err := <-outcome; err != nil {
+		t.Fatal(err)
+	}
+	expect("two more were written meanwhile", third, fourth)
+	write(Durable)
+	expect("all are durable", time.Time{}, time.Time{})
+	fifth := write(Written)
+	expect("one more", fifth, time.Now())
+	if err := c.l.SyncBehind(); err != nil {
+		t.Fatal(err)
+	}
+	expect("it is synced", time.Time{}, time.Time{})
+}
+
+func TestAFrameThatIsWrittenAsASyncBeginsIsNotCovered(t *testing.T) {
+	var u unsynced
+	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
+	u.write(at(1))
+	u.wrote(false)
+	u.write(at(2)) // is not written yet when the sync begins
+	u.syncs()
+	u.wrote(false)
+	u.write(at(3))
+	u.wrote(false)
+	if u.synced(); u.since != at(2) {
+		t.Errorf("the oldest is of %v", u.since)
 	}
 }

@@ -72,6 +72,7 @@ type Log struct {
 	stats    Stats
 	front    Front         // how far it is durable
 	moved    chan struct{} // closed when the front moves; nil: nobody waits
+	unsynced unsynced
 
 	// constant after New
 	dbid      uint64
@@ -280,8 +281,11 @@ func (l *Log) writeGroupLocked(sync bool) (moved chan struct{}) {
 	s := l.segs[0]
 	g := l.takeLocked(s)
 	sealed, reserved := len(l.segs) > 1, s.Reserved
-	l.mu.Unlock()
 	begin := time.Now()
+	if g.size > 0 {
+		l.unsynced.write(begin)
+	}
+	l.mu.Unlock()
 	if sync && !sealed {
 		s.zeroAhead(g.size, reserved)
 	}
@@ -300,6 +304,7 @@ func (l *Log) writeGroupLocked(sync bool) (moved chan struct{}) {
 		}
 		return l.takeMovedLocked()
 	}
+	l.unsynced.wrote(sync || sealed)
 	l.written = max(l.written, g.end)
 	s.written = s.w.Offset()
 	l.stats.wrote(&g)

@@ -1,8 +1,9 @@
 package commitlog
 
 import (
-	"math/bits"
 	"time"
+
+	"github.com/siltstonedb/siltstone/internal/latency"
 )
 
 // Stats counts the work of a log since New, and the bytes that it holds in memory.
@@ -11,29 +12,13 @@ type Stats struct {
 	Operations int64 // in them
 	Groups     int64 // written, each one frame
 	Bytes      int64 // of payload written
-	Syncs      Latency
+	Syncs      latency.Counts
 
 	Unsynced int64 // bytes appended and not durable
+	// Oldest is for how long the oldest commit that is not durable has been on its way to
+	// the disk. Those that gather in memory are not.
+	Oldest   time.Duration
 	Buffered int64 // bytes of memory that pending groups take
-}
-
-// LatencyBuckets is how many buckets a Latency has.
-const LatencyBuckets = 28
-
-// Latency counts durations. Bucket i has those below 2^i microseconds and not
-// below 2^(i-1); the last one has everything longer too.
-type Latency struct {
-	Count      int64
-	Total, Max time.Duration
-	Buckets    [LatencyBuckets]int64
-}
-
-// Add counts one duration.
-func (l *Latency) Add(d time.Duration) {
-	l.Count++
-	l.Total += d
-	l.Max = max(l.Max, d)
-	l.Buckets[min(bits.Len64(uint64(max(d, 0).Microseconds())), LatencyBuckets-1)]++
 }
 
 // wrote counts a group that was written. One without payload is no frame.
@@ -50,6 +35,9 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Unsynced = int64(l.appended - l.durable)
+	if since := l.unsynced.since; !since.IsZero() {
+		s.Oldest = time.Since(since)
+	}
 	for _, buf := range l.spares {
 		s.Buffered += int64(cap(buf))
 	}
@@ -58,3 +46,36 @@ func (l *Log) Stats() Stats {
 	}
 	return s
 }
+
+// unsynced is since when there are frames that are not durable. A sync covers what was
+// written when it began; frames that are written meanwhile are the next one's. Log.mu
+// guards it.
+type unsynced struct {
+	since   time.Time // the oldest frame began to be written; zero if all are durable
+	next    time.Time // the oldest one that the running sync does not cover began
+	writing time.Time // the frame that the leader writes began; zero if there is none
+}
+
+// write notes that the leader begins to write a frame.
+func (u *unsynced) write(now time.Time) {
+	u.writing = now
+	if u.since.IsZero() {
+		u.since = now
+	}
+	if u.next.IsZero() {
+		u.next = now
+	}
+}
+
+// wrote notes that the leader has written, and synced if all is durable now.
+func (u *unsynced) wrote(all bool) {
+	if u.writing = (time.Time{}); all {
+		u.since, u.next = time.Time{}, time.Time{}
+	}
+}
+
+// syncs notes that a sync of all that was written begins.
+func (u *unsynced) syncs() { u.next = u.writing }
+
+// synced notes that it has ended well.
+func (u *unsynced) synced() { u.since = u.next }

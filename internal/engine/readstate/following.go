@@ -48,6 +48,6 @@ func (s *States) Register() (*Point, *State) {
 // The hold may end meanwhile, and then the caller looks whether it has, and unpins.
 func (s *States) PinHeld(rs *State) int {
 	n := stripe()
-	rs.Calls.add(n, 1)
+	rs.Calls.pin(n)
 	return n
 }

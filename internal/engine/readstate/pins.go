@@ -3,19 +3,27 @@ package readstate
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/siltstonedb/siltstone/internal/latency"
 )
 
 // PinCount counts the calls that hold something, spread over cache lines so
 // that readers on different cores do not fight for one. Safe for concurrent
 // use.
+//
+// The lower half of a stripe is how many calls hold it. The upper half steps with each
+// call that begins, and chooses those whose time is measured: they need no counter.
 type PinCount struct {
 	stripes [pinStripes]struct {
-		n atomic.Int64
+		n atomic.Uint64
 		_ [56]byte
 	}
 }
 
-const pinStripes = 8
+const (
+	pinStripes = 8
+	onePin     = latency.Step<<32 + 1
+)
 
 // stripe picks a stripe by the address of the caller's stack, which differs
 // between goroutines and stays the same within a call. The address is only a
@@ -26,14 +34,28 @@ func stripe() int {
 	return int((p>>11 ^ p>>14) % pinStripes)
 }
 
-func (c *PinCount) add(stripe int, n int64) int64 { return c.stripes[stripe].n.Add(n) }
+// pin begins a call.
+func (c *PinCount) pin(stripe int) { c.stripes[stripe].n.Add(onePin) }
+
+// unpin ends a call, and reports whether no other holds the stripe.
+func (c *PinCount) unpin(stripe int) (last bool) {
+	return uint32(c.stripes[stripe].n.Add(^uint64(0))) == 0
+}
+
+// Begin returns the moment at which a call begins that has just pinned the stripe.
+func (c *PinCount) Begin(stripe int) latency.Moment {
+	if latency.Chosen(uint32(c.stripes[stripe].n.Load() >> 32)) {
+		return latency.Sampled()
+	}
+	return latency.Moment{}
+}
 
 // Zero reports whether no call holds the thing. A caller who stays pinned holds
 // its stripe above zero all the time, so reading them one by one cannot miss
 // it.
 func (c *PinCount) Zero() bool {
 	for i := range c.stripes {
-		if c.stripes[i].n.Load() != 0 {
+		if uint32(c.stripes[i].n.Load()) != 0 {
 			return false
 		}
 	}

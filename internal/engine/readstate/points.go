@@ -2,6 +2,7 @@ package readstate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/clock"
@@ -24,6 +25,8 @@ type Points struct {
 type Point struct {
 	Seq base.SeqNum
 	Now int64
+
+	snapshot bool // of a snapshot, and not of a transaction
 }
 
 // Register chooses the current point and registers it. The sequence is taken
@@ -32,6 +35,26 @@ func (p *Points) Register() *Point {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registerLocked(p.Visible())
+}
+
+// MarkSnapshot says that the registered point r is a snapshot's.
+func (p *Points) MarkSnapshot(r *Point) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.snapshot = true
+}
+
+// OldestSnapshot returns for how long, by the clock, the oldest snapshot has been open; 0 if
+// none is.
+func (p *Points) OldestSnapshot() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.open {
+		if r.snapshot {
+			return time.Duration(max(0, p.Clock.Now()-r.Now)) * time.Millisecond
+		}
+	}
+	return 0
 }
 
 // registerAt is Register at a sequence.

@@ -36,7 +36,7 @@ func (s *States) Pin() (*State, int) {
 		if rs == nil {
 			return nil, 0
 		}
-		rs.Calls.add(n, 1)
+		rs.Calls.pin(n)
 		if s.Current.Load() == rs {
 			if invariants.Enabled {
 				invariants.Check(!rs.ended.Load(), "state has ended while it is the current one")
@@ -49,7 +49,7 @@ func (s *States) Pin() (*State, int) {
 
 // Unpin ends a Pin.
 func (s *States) Unpin(rs *State, stripe int) {
-	if rs.Calls.add(stripe, -1) == 0 && rs.retired.Load() {
+	if rs.Calls.unpin(stripe) && rs.retired.Load() {
 		s.tryEnd(rs)
 	}
 }
