@@ -137,7 +137,7 @@ const modulePath = "github.com/siltstonedb/siltstone"
 // outside are folders that are not part of the library: programs and tests over
 // it, and modules of their own.
 var outside = []string{
-	"backup", "bench", "cmd", "conformance", "examples", "fuzz", "harness", "internal/scripttest", "internal/typedtest", "raftstore", "resp", "testdata",
+	"backup", "bench", "cmd", "conformance", "examples", "fuzz", "harness", "internal/scripttest", "internal/typedtest", "metrics/otel", "metrics/prometheus", "raftstore", "resp", "testdata",
 }
 
 func TestImportsPointDownOnly(t *testing.T) {
