@@ -28,7 +28,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	"event":     {ours: []string{"internal/quantity"}},
 	"explain":   {ours: []string{"internal/quantity"}},
 	"metrics":   {ours: []string{"internal/quantity"}},
-	"debughttp": {ours: []string{"explain", "internal/quantity", "metrics"}, others: []string{modulePath}},
+	"debughttp": {ours: []string{"explain", "internal/quantity", "metrics", "typed"}, others: []string{modulePath}},
 	"typed":     {ours: []string{"internal/base", "internal/collection", "internal/keyenc", "internal/record"}},
 	"codec":     {ours: []string{"internal/keyenc", "typed"}},
 	"internal/engine/repair": {ours: []string{

@@ -65,6 +65,28 @@ func (db *DB) Metrics() metrics.Metrics {
 	return m
 }
 
+// Layout returns where the tables lie in the key space. It reads no file and costs about a
+// microsecond for each table. After Close it returns no runs.
+func (db *DB) Layout() metrics.Layout {
+	if db.unopened() {
+		return metrics.Layout{}
+	}
+	v := db.states.Version()
+	places := readstate.Places(v)
+	l := metrics.Layout{Runs: make([]metrics.LayoutRun, len(v.Runs))}
+	for i, r := range v.Runs {
+		run := metrics.LayoutRun{Age: r.Age, Level: int(r.Level), Tables: make([]metrics.LayoutTable, len(r.Tables))}
+		for j, t := range r.Tables {
+			run.Tables[j] = metrics.LayoutTable{
+				From: places[i][j].From, To: places[i][j].To, Bytes: int64(t.Size),
+				Records: int64(t.Puts + t.Deletes + t.RangeDeletes), Deletes: int64(t.Deletes + t.RangeDeletes),
+			}
+		}
+		l.Runs[i] = run
+	}
+	return l
+}
+
 // latencies fills in those that are sampled.
 func (db *DB) latencies(m *metrics.Metrics) {
 	m.Gets, m.Seeks = metrics.Latency(db.report.gets.Counts()), metrics.Latency(db.report.seeks.Counts())

@@ -3,6 +3,7 @@
 // nobody else has access, as you would net/http/pprof:
 //
 //	mux.Handle("/debug/store", debughttp.Handler(db))
+//	mux.Handle("/debug/store/keys", debughttp.Keys(db)) // shows what is stored
 package debughttp
 
 import (
@@ -21,10 +22,22 @@ import (
 	"github.com/siltstonedb/siltstone/metrics"
 )
 
-//go:embed page.html
-var pageText string
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed style.css
+	styleText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"size": quantity.Bytes, "took": quantity.Duration, "share": share, "count": count, "percent": percent}).Parse(pageText))
+	page = parse(pageText)
+)
+
+// parse makes a page of its text and the style that all pages share.
+func parse(content string) *template.Template {
+	t := template.New("page").Funcs(template.FuncMap{
+		"size": quantity.Bytes, "took": quantity.Duration, "share": share, "count": count, "percent": percent, "text": text, "plain": plain,
+	})
+	return template.Must(template.Must(t.Parse(content)).New("style").Parse(styleText)).Lookup("page")
+}
 
 // Report is what the page shows, and the JSON object of ?format=json.
 type Report struct {
@@ -36,6 +49,8 @@ type Report struct {
 	// last look.
 	Lately metrics.Metrics
 	Since  time.Duration
+	// Layout is where the tables lie, which is drawn and not in the JSON object.
+	Layout metrics.Layout `json:"-"`
 	// Options are those in effect that are plain values.
 	Options []Setting
 	// Keyspaces are the names of the first keyspaces, at most 100, and MoreKeyspaces
@@ -54,7 +69,7 @@ type Report struct {
 
 // Handler returns a handler that answers GET and HEAD with one page about db, in
 // HTML or, with ?format=json, in JSON. It shows the names of keyspaces, but no keys and
-// no values. With ?key=, and &keyspace= for one of a named keyspace, it explains what a
+// no values: those are on the page of Keys. With ?key=, and &keyspace= for one of a named keyspace, it explains what a
 // read of that key returns, which tells whoever asks that the key exists. The page loads
 // nothing and runs no script. It checks nobody's rights. Each request costs one call of
 // Metrics and one of Keyspaces. Safe for concurrent use, and after Close of the store
@@ -62,10 +77,7 @@ type Report struct {
 func Handler(db *siltstone.DB) http.Handler {
 	last := &look{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protect(w.Header())
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		if !admit(w, r) {
 			return
 		}
 		body, kind, err := render(newReport(db, r, last), r.FormValue("format"))
@@ -76,6 +88,17 @@ func Handler(db *siltstone.DB) http.Handler {
 		w.Header().Set("Content-Type", kind)
 		_, _ = w.Write(body) // a reader who has gone away misses nothing
 	})
+}
+
+// admit protects the answer, and refuses all requests but those that read.
+func admit(w http.ResponseWriter, r *http.Request) bool {
+	protect(w.Header())
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		return false
+	}
+	return true
 }
 
 // protect keeps browsers from running, framing, guessing or keeping anything.
@@ -89,7 +112,7 @@ func protect(h http.Header) {
 
 func newReport(db *siltstone.DB, r *http.Request, last *look) Report {
 	rep := Report{
-		Version: version(), Metrics: db.Metrics(), Options: settings(db.Options()), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles(),
+		Version: version(), Metrics: db.Metrics(), Layout: db.Layout(), Options: settings(db.Options()), Tracked: db.Options().TrackOpen, Handles: db.OpenHandles(),
 	}
 	rep.Lately, rep.Since = last.next(rep.Metrics)
 	rep.Keyspaces, _ = db.Keyspaces() // a store that is closed has none to show

@@ -76,10 +76,13 @@ func TestThePageOfFixedFigures(t *testing.T) {
 		Dir: "/var/lib/store", Uptime: 90 * time.Minute,
 		Runs:   []metrics.Run{{Age: 9, Level: 0, Tables: 1, Bytes: 1 << 20}, {Age: 2, Level: 6, Tables: 3, Bytes: 3 << 20}},
 		Tables: metrics.Tables{Count: 4, Bytes: 4 << 20},
-		Stalls: metrics.Stalls{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait"},
+		Stalls: metrics.Stalls{Count: 1, Duration: 1500 * time.Millisecond, Reason: "memtables wait", Delay: time.Millisecond, Behind: "merges"},
 		Memory: metrics.Memory{Limit: 8 << 20, Memtables: 1 << 20, Blocks: 2 << 20, Rows: 3 << 20},
-		Open:   metrics.Handles{Iterators: 1, Oldest: time.Hour},
-	}, Handles: []siltstone.OpenHandle{{Kind: "iterator", Since: time.Unix(1_700_000_000, 0), PinnedBytes: 2048, Stack: "main.<main>()"}}}
+		Open:   metrics.Handles{Iterators: 1, Oldest: time.Hour, OldestSnapshot: time.Minute},
+	}, Layout: metrics.Layout{Runs: []metrics.LayoutRun{
+		{Age: 9, Tables: []metrics.LayoutTable{{From: 0.25, To: 0.75, Bytes: 1 << 20, Records: 10, Deletes: 5}}},
+		{Age: 2, Level: 6, Tables: []metrics.LayoutTable{{To: 0.5, Bytes: 2 << 20, Records: 20}, {From: 0.5, To: 1, Bytes: 1 << 20, Records: 7}}},
+	}}, Handles: []siltstone.OpenHandle{{Kind: "iterator", Since: time.Unix(1_700_000_000, 0), PinnedBytes: 2048, Stack: "main.<main>()"}}}
 	got, _, err := render(rep, "")
 	if err != nil {
 		t.Fatal(err)
@@ -226,5 +229,32 @@ func TestAClosedStoreHasAPage(t *testing.T) {
 	}
 	if page := body(t, db, "/?key=k"); !strings.Contains(page, "no tables yet") || !strings.Contains(page, siltstone.ErrClosed.Error()) {
 		t.Error(page)
+	}
+}
+
+func TestADrawingOfManyTablesIsBounded(t *testing.T) {
+	var rep Report
+	for i := range 100 {
+		run := metrics.LayoutRun{Age: uint64(i)}
+		for j := range 1000 {
+			run.Tables = append(run.Tables, metrics.LayoutTable{From: float64(j) / 1000, To: float64(j+1) / 1000, Bytes: 1, Records: 10, Deletes: 1})
+		}
+		rep.Layout.Runs = append(rep.Layout.Runs, run)
+	}
+	runs := rep.Drawing()
+	if len(runs) != mostRuns || rep.Undrawn() != 100-mostRuns || len(runs[0].Boxes) != mostBoxes {
+		t.Fatalf("%d runs, %d boxes in the first", len(runs), len(runs[0].Boxes))
+	}
+	for i, b := range runs[0].Boxes {
+		if b.X != float64(4*i) || b.Width != 4 || b.Deletes != 2 || b.DeletesY != 18 || b.Label != "4 tables of 4 B, 40 records, 4 deletes" {
+			t.Fatalf("box %d: %+v", i, b)
+		}
+	}
+}
+
+func TestATableIsDrawnHoweverSmall(t *testing.T) {
+	b := boxOf([]metrics.LayoutTable{{From: 1, To: 1, Records: 1000, Deletes: 1}})
+	if b.X+b.Width > drawn || b.Width < 1 || b.Deletes < 1 {
+		t.Errorf("%+v", b)
 	}
 }

@@ -28,6 +28,18 @@ func (l *look) next(m metrics.Metrics) (lately metrics.Metrics, since time.Durat
 	return lately, since
 }
 
+// NamedLatency is the durations of an operation.
+type NamedLatency struct {
+	Name    string
+	Latency metrics.Latency
+}
+
+// Latencies returns those of the time since the last look.
+func (r Report) Latencies() []NamedLatency {
+	m := r.Lately
+	return []NamedLatency{{"reads of a value", m.Gets}, {"seeks", m.Seeks}, {"commits", m.Commits.Latency}, {"syncs of the log", m.Log.Syncs}}
+}
+
 // Rate returns n of the time since the last look as a count a second.
 func (r Report) Rate(n int64) string {
 	if r.Since <= 0 {
