@@ -111,7 +111,8 @@ func collections(t testing.TB, db *siltstone.DB) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	err6 := db.DeleteRange(siltstone.Range{Lower: []byte("key 010000"), Upper: []byte("key 015000")})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, db.Flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }
