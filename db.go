@@ -70,7 +70,7 @@ func (db *DB) appendGet(ks *keyspace.Space, dst, key []byte) ([]byte, error) {
 		return dst, ErrClosed
 	}
 	defer db.states.Unpin(rs, n)
-	begin := rs.Calls.Begin(n)
+	begin := readstate.Begin(n)
 	f, err := db.look(rs, ks, key, db.section.Visible(), 0, readstate.WantValue)
 	db.report.gets.End(begin)
 	defer f.Loan.Return()

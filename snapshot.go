@@ -90,7 +90,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 		return dst, err
 	}
 	defer s.db.states.Unpin(rs, n)
-	begin := rs.Calls.Begin(n)
+	begin := readstate.Begin(n)
 	f, err := s.db.look(rs, s.ks, key, s.point.Seq, s.point.Now, readstate.WantValue)
 	s.db.report.gets.End(begin)
 	defer f.Loan.Return()

@@ -367,16 +367,45 @@ func TestTheOldestUnsyncedFrameIsTheOneThatNoSyncCovers(t *testing.T) {
 }
 
 func TestAFrameThatIsWrittenAsASyncBeginsIsNotCovered(t *testing.T) {
-	var u unsynced
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
-	u.write(at(1))
-	u.wrote(false)
-	u.write(at(2)) // is not written yet when the sync begins
-	u.syncs()
-	u.wrote(false)
-	u.write(at(3))
-	u.wrote(false)
-	if u.synced(); u.since != at(2) {
-		t.Errorf("the oldest is of %v", u.since)
+	for _, last := range []bool{false, true} { // whether the sync ends after the frame, or before
+		var u unsynced
+		u.wrote(at(1), true, false)
+		u.syncs()
+		if last {
+			u.synced()
+		}
+		u.wrote(at(2), true, false) // which was not written yet when the sync began
+		if !last {
+			u.wrote(at(3), true, false)
+			u.synced()
+		}
+		if u.since != at(2) {
+			t.Errorf("the oldest is of %v", u.since)
+		}
+	}
+}
+
+func TestASyncThatHangsShowsAsTheAgeOfItsFrame(t *testing.T) {
+	s := &sink{}
+	c := committer{l: newLog(t, s)}
+	release := make(chan struct{})
+	s.mu.Lock()
+	s.hold, s.held = release, make(chan struct{}, 1)
+	s.mu.Unlock()
+	outcome := make(chan error, 1)
+	pos := c.append("commit")
+	go func() { outcome <- c.l.Wait(pos, Durable) }()
+	<-s.held
+	s.mu.Lock()
+	s.hold = nil
+	s.mu.Unlock()
+	first := c.l.Stats().Oldest
+	if second := c.l.Stats().Oldest; first <= 0 || second <= first {
+		t.Errorf("%v, then %v", first, second)
+	}
+	close(release)
+	if err := <-outcome; err != nil || c.l.Stats().Oldest != 0 {
+		t.Errorf("%v, and %v once it is durable", err, c.l.Stats().Oldest)
 	}
 }

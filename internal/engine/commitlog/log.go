@@ -76,6 +76,7 @@ type Log struct {
 
 	// constant after New
 	dbid      uint64
+	made      time.Time
 	gathering func() // see New
 	crowded   func() // see OnCrowd; nil: none
 	synced    func(time.Duration)
@@ -99,7 +100,7 @@ type segment struct {
 // gathering, if not nil, is called inside Append each time the first bytes of a group
 // gather. No caller may be waiting for them, so the store arranges for WriteOut soon.
 func New(dbid uint64, first Segment, gathering func()) *Log {
-	l := &Log{dbid: dbid, gathering: gathering}
+	l := &Log{dbid: dbid, made: time.Now(), gathering: gathering}
 	invariants.SetRank(&l.syncing, invariants.LogSync)
 	invariants.SetRank(&l.alloc, invariants.LogSpace)
 	l.segs = []*segment{{Segment: first, end: wal.HeaderSize}}
@@ -281,11 +282,9 @@ func (l *Log) writeGroupLocked(sync bool) (moved chan struct{}) {
 	s := l.segs[0]
 	g := l.takeLocked(s)
 	sealed, reserved := len(l.segs) > 1, s.Reserved
-	begin := time.Now()
-	if g.size > 0 {
-		l.unsynced.write(begin)
-	}
 	l.mu.Unlock()
+	begin := time.Now()
+	l.unsynced.writing.Store(int64(begin.Sub(l.made)))
 	if sync && !sealed {
 		s.zeroAhead(g.size, reserved)
 	}
@@ -304,7 +303,7 @@ func (l *Log) writeGroupLocked(sync bool) (moved chan struct{}) {
 		}
 		return l.takeMovedLocked()
 	}
-	l.unsynced.wrote(sync || sealed)
+	l.unsynced.wrote(begin, g.size > 0, sync || sealed)
 	l.written = max(l.written, g.end)
 	s.written = s.w.Offset()
 	l.stats.wrote(&g)

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/latency"
@@ -35,9 +36,7 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Unsynced = int64(l.appended - l.durable)
-	if since := l.unsynced.since; !since.IsZero() {
-		s.Oldest = time.Since(since)
-	}
+	s.Oldest = l.oldestLocked()
 	for _, buf := range l.spares {
 		s.Buffered += int64(cap(buf))
 	}
@@ -49,33 +48,47 @@ func (l *Log) Stats() Stats {
 
 // unsynced is since when there are frames that are not durable. A sync covers what was
 // written when it began; frames that are written meanwhile are the next one's. Log.mu
-// guards it.
+// guards all but writing.
 type unsynced struct {
-	since   time.Time // the oldest frame began to be written; zero if all are durable
-	next    time.Time // the oldest one that the running sync does not cover began
-	writing time.Time // the frame that the leader writes began; zero if there is none
+	since time.Time // the oldest frame that is written began; zero if all are durable
+	next  time.Time // the oldest one that the running sync does not cover began
+	// writing is when the frame that the leader writes, and perhaps syncs, began, in
+	// nanoseconds since the log was made; 0 if there is none. It is set without the lock,
+	// because those who append wait for that.
+	writing atomic.Int64
 }
 
-// write notes that the leader begins to write a frame.
-func (u *unsynced) write(now time.Time) {
-	u.writing = now
-	if u.since.IsZero() {
-		u.since = now
-	}
-	if u.next.IsZero() {
-		u.next = now
-	}
-}
-
-// wrote notes that the leader has written, and synced if all is durable now.
-func (u *unsynced) wrote(all bool) {
-	if u.writing = (time.Time{}); all {
+// wrote notes that the leader has written frames that began at a time, and synced them if
+// all is durable now.
+func (u *unsynced) wrote(begin time.Time, frames, all bool) {
+	u.writing.Store(0)
+	switch {
+	case all:
 		u.since, u.next = time.Time{}, time.Time{}
+	case frames:
+		if u.since.IsZero() {
+			u.since = begin
+		}
+		if u.next.IsZero() {
+			u.next = begin
+		}
 	}
 }
 
 // syncs notes that a sync of all that was written begins.
-func (u *unsynced) syncs() { u.next = u.writing }
+func (u *unsynced) syncs() { u.next = time.Time{} }
 
 // synced notes that it has ended well.
 func (u *unsynced) synced() { u.since = u.next }
+
+// oldestLocked returns for how long the oldest frame has been on its way.
+func (l *Log) oldestLocked() time.Duration {
+	u := &l.unsynced
+	if !u.since.IsZero() {
+		return time.Since(u.since)
+	}
+	if writing := u.writing.Load(); writing != 0 {
+		return time.Since(l.made) - time.Duration(writing)
+	}
+	return 0
+}

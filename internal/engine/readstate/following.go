@@ -44,10 +44,8 @@ func (s *States) Register() (*Point, *State) {
 	return p, rs
 }
 
-// PinHeld pins a state that is held, for a call, and returns the stripe to unpin it with.
+// PinHeld pins a state that is held, for a call, and returns what to unpin it with.
 // The hold may end meanwhile, and then the caller looks whether it has, and unpins.
 func (s *States) PinHeld(rs *State) int {
-	n := stripe()
-	rs.Calls.pin(n)
-	return n
+	return rs.Calls.pin(stripe())
 }

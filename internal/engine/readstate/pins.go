@@ -23,6 +23,7 @@ type PinCount struct {
 const (
 	pinStripes = 8
 	onePin     = latency.Step<<32 + 1
+	measured   = pinStripes // in what pin returns: the call's time is measured
 )
 
 // stripe picks a stripe by the address of the caller's stack, which differs
@@ -34,17 +35,23 @@ func stripe() int {
 	return int((p>>11 ^ p>>14) % pinStripes)
 }
 
-// pin begins a call.
-func (c *PinCount) pin(stripe int) { c.stripes[stripe].n.Add(onePin) }
-
-// unpin ends a call, and reports whether no other holds the stripe.
-func (c *PinCount) unpin(stripe int) (last bool) {
-	return uint32(c.stripes[stripe].n.Add(^uint64(0))) == 0
+// pin begins a call on a stripe, and returns what ends it: the stripe, and whether the
+// call's time is measured.
+func (c *PinCount) pin(stripe int) (pinned int) {
+	if latency.Chosen(uint32(c.stripes[stripe].n.Add(onePin) >> 32)) {
+		stripe |= measured
+	}
+	return stripe
 }
 
-// Begin returns the moment at which a call begins that has just pinned the stripe.
-func (c *PinCount) Begin(stripe int) latency.Moment {
-	if latency.Chosen(uint32(c.stripes[stripe].n.Load() >> 32)) {
+// unpin ends a call, and reports whether no other holds the stripe.
+func (c *PinCount) unpin(pinned int) (last bool) {
+	return uint32(c.stripes[pinned%pinStripes].n.Add(^uint64(0))) == 0
+}
+
+// Begin returns the moment at which a call begins, given what Pin returned for it.
+func Begin(pinned int) latency.Moment {
+	if pinned&measured != 0 {
 		return latency.Sampled()
 	}
 	return latency.Moment{}

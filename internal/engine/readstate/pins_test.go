@@ -13,15 +13,14 @@ func TestPinsAreCountedWhicheverCallsAreMeasured(t *testing.T) {
 	}
 	measured := 0
 	for range 256 * 100 {
-		c.pin(3)
-		c.pin(3)
-		if c.Begin(3) != (latency.Moment{}) {
+		first, second := c.pin(3), c.pin(3)
+		if Begin(second) != (latency.Moment{}) {
 			measured++
 		}
-		if c.Zero() || c.unpin(3) || c.Zero() {
+		if c.Zero() || c.unpin(first) || c.Zero() {
 			t.Fatal("a call ended, of two")
 		}
-		if !c.unpin(3) || !c.Zero() {
+		if !c.unpin(second) || !c.Zero() {
 			t.Fatal("both calls have ended")
 		}
 	}

@@ -27,8 +27,8 @@ type States struct {
 	alive map[*State]struct{}
 }
 
-// Pin returns the current state, pinned for a call, and the stripe to unpin it
-// with; nil after Close.
+// Pin returns the current state, pinned for a call, and what to unpin it with; nil
+// after Close.
 func (s *States) Pin() (*State, int) {
 	n := stripe()
 	for {
@@ -36,20 +36,20 @@ func (s *States) Pin() (*State, int) {
 		if rs == nil {
 			return nil, 0
 		}
-		rs.Calls.pin(n)
+		pinned := rs.Calls.pin(n)
 		if s.Current.Load() == rs {
 			if invariants.Enabled {
 				invariants.Check(!rs.ended.Load(), "state has ended while it is the current one")
 			}
-			return rs, n
+			return rs, pinned
 		}
-		s.Unpin(rs, n)
+		s.Unpin(rs, pinned)
 	}
 }
 
 // Unpin ends a Pin.
-func (s *States) Unpin(rs *State, stripe int) {
-	if rs.Calls.unpin(stripe) && rs.retired.Load() {
+func (s *States) Unpin(rs *State, pinned int) {
+	if rs.Calls.unpin(pinned) && rs.retired.Load() {
 		s.tryEnd(rs)
 	}
 }
