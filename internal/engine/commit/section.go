@@ -42,9 +42,6 @@ type Section struct {
 	// Waiters are told of each commit that has become visible.
 	Waiters waiters.Registry
 
-	Commits latency.Histogram // until they have reached their level
-	Waits   Waits
-
 	// constant after Start
 	log    *commitlog.Log
 	states *readstate.States
@@ -52,6 +49,9 @@ type Section struct {
 	life   *lifecycle.State
 	cfg    Config
 	hooks  Hooks
+
+	Commits latency.Histogram // until they have reached their level
+	Waits   Waits
 }
 
 // Config is the parts of the store and the settings that a Section uses.
