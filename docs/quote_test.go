@@ -71,6 +71,7 @@ const guideStart = `package p
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
@@ -99,7 +100,8 @@ var (
 	err            error
 	fn             func(*siltstone.Tx) error
 	ttl            time.Duration
-	deadline       time.Time
+	w              io.Writer
+	stream         io.Reader
 )
 
 func use(...any) {}
@@ -176,7 +178,7 @@ func guideFunc(call string) string {
 
 func TestACallThatDoesNotExistIsFound(t *testing.T) {
 	fset := token.NewFileSet()
-	imports, err := gosource.Importer(fset, ".", "context", "log/slog", "time", modulePath, modulePath+"/codec", modulePath+"/typed", modulePath+"/vfs")
+	imports, err := gosource.Importer(fset, ".", "context", "io", "log/slog", "time", modulePath, modulePath+"/codec", modulePath+"/typed", modulePath+"/vfs")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/siltstonedb/siltstone"
 )
 
-// backup writes the store as it is now to w, as a tar file, while others write to the store.
+// writeTar writes the store as it is now to w, as a tar file, while others write to the store.
 // dir is a directory on the same disk as the store, which must not exist: the copy in it is
 // made by hard links, so that it takes little time and no space.
-func backup(ctx context.Context, db *siltstone.DB, dir string, w io.Writer) (err error) {
+func writeTar(ctx context.Context, db *siltstone.DB, dir string, w io.Writer) (err error) {
 	if err := db.Checkpoint(ctx, dir); err != nil {
 		return err
 	}
@@ -31,8 +31,8 @@ func backup(ctx context.Context, db *siltstone.DB, dir string, w io.Writer) (err
 	return t.Close()
 }
 
-// restore makes a store in dir, which must not exist, of what backup wrote, and checks it.
-func restore(ctx context.Context, r io.Reader, dir string) (err error) {
+// readTar makes a store in dir, which must not exist, of what writeTar wrote, and checks it.
+func readTar(ctx context.Context, r io.Reader, dir string) (err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -68,10 +68,13 @@ func writeFile(name string, r io.Reader) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// upload sends a backup to a URL while it is made, without a file in between.
-func upload(ctx context.Context, db *siltstone.DB, dir, url string) error {
+// upload sends a backup of the store to a URL while it is made, without a file in between.
+func upload(ctx context.Context, db *siltstone.DB, url string) error {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(backup(ctx, db, dir, w)) }()
+	go func() {
+		_, err := db.Backup(ctx, w, nil)
+		w.CloseWithError(err)
+	}()
 	defer r.Close()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, url, r)
 	if err != nil {
@@ -88,6 +91,24 @@ func upload(ctx context.Context, db *siltstone.DB, dir, url string) error {
 	return nil
 }
 
+// download makes a store of a backup in dir, which must not exist. All that is read is verified.
+func download(ctx context.Context, url, dir string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("there is no backup: %s", answer.Status)
+	}
+	_, err = siltstone.Restore(ctx, dir, nil, answer.Body)
+	return err
+}
+
 func Example_backup() {
 	dir, err := os.MkdirTemp("", "cookbook-")
 	check(err)
@@ -96,19 +117,27 @@ func Example_backup() {
 	storage := httptest.NewServer(&b)
 	defer storage.Close()
 
+	ctx, url := context.Background(), storage.URL+"/backups/2030-01-01"
 	db, err := siltstone.Open(filepath.Join(dir, "store"), nil)
 	check(err)
 	check(db.Put([]byte("key"), []byte("value")))
-	check(upload(context.Background(), db, filepath.Join(dir, "copy"), storage.URL+"/backups/2030-01-01.tar"))
+	check(upload(ctx, db, url))
+	var file bytes.Buffer
+	check(writeTar(ctx, db, filepath.Join(dir, "copy"), &file))
 	check(db.Close())
 
-	check(restore(context.Background(), bytes.NewReader(b.get("/backups/2030-01-01.tar")), filepath.Join(dir, "restored")))
-	db, err = siltstone.Open(filepath.Join(dir, "restored"), nil)
-	check(err)
-	v, err := db.Get([]byte("key"))
-	fmt.Printf("%s %v\n", v, err)
-	check(db.Close())
-	// Output: value <nil>
+	check(download(ctx, url, filepath.Join(dir, "restored")))
+	check(readTar(ctx, &file, filepath.Join(dir, "unpacked")))
+	for _, name := range []string{"restored", "unpacked"} {
+		db, err = siltstone.Open(filepath.Join(dir, name), nil)
+		check(err)
+		v, err := db.Get([]byte("key"))
+		fmt.Printf("%s: %s %v\n", name, v, err)
+		check(db.Close())
+	}
+	// Output:
+	// restored: value <nil>
+	// unpacked: value <nil>
 }
 
 // bucket is a storage for objects, in memory.
@@ -118,21 +147,19 @@ type bucket struct {
 }
 
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(b.objects[r.URL.Path]) // whoever asked may be gone
+		return
+	}
 	object, err := io.ReadAll(r.Body)
-	if err != nil || r.Method != http.MethodPut {
+	if err != nil {
 		http.Error(w, "not stored", http.StatusBadRequest)
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.objects == nil {
 		b.objects = map[string][]byte{}
 	}
 	b.objects[r.URL.Path] = object
-}
-
-func (b *bucket) get(name string) []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.objects[name]
 }
