@@ -132,6 +132,8 @@ var figures = []Figure{
 			d := m.Disk
 			return values{{"tables", float64(d.Tables), nil}, {"obsolete", float64(d.Obsolete), nil}, {"logs", float64(d.Logs), nil}, {"manifest", float64(d.Manifest), nil}, {"ballast", float64(d.Ballast), nil}}
 		}},
+	{Name: "disk.kept", Help: "Bytes of logs that are kept for readers of changes alone", Unit: "bytes", Kind: GaugeFigure,
+		values: func(m *Metrics) values { return one(m.Disk.Kept) }},
 	{Name: "disk.free", Help: "Bytes free on the store's file system", Unit: "bytes", Kind: GaugeFigure,
 		values: func(m *Metrics) values {
 			if m.Disk.Free < 0 {

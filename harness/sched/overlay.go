@@ -12,7 +12,7 @@ import (
 
 // aside are the directories whose source is not rewritten: they are no part of the
 // store.
-var aside = []string{".git", "bench", "codec", "conformance", "debughttp", "docs", "examples", "fuzz", "harness", "testdata",
+var aside = []string{".git", "codec", "debughttp", "docs", "examples", "fuzz", "harness", "testdata",
 	"internal/gosource", "internal/golden", "internal/leaktest", "internal/scripttest", "internal/seed", "internal/typedtest"}
 
 // change is a text that is replaced by another.
@@ -89,7 +89,7 @@ func sources(root string) (files []string, err error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains(aside, rel):
+		case d.IsDir() && (slices.Contains(aside, rel) || rel != "." && moduleIn(path)):
 			return fs.SkipDir
 		case strings.HasSuffix(rel, ".go") && !strings.HasSuffix(rel, "_test.go"):
 			files = append(files, rel)
@@ -97,6 +97,12 @@ func sources(root string) (files []string, err error) {
 		return nil
 	})
 	return append(files, "harness/sched/point/rewritten.go"), err
+}
+
+// moduleIn reports whether a folder is a module of its own, and so no part of the store.
+func moduleIn(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 // add rewrites one file, with the changes that are in it.

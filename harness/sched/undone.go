@@ -108,7 +108,7 @@ var mends = []mend{
 	}, {
 		name: "a-log-is-synced-before-its-successor", scenario: "lostsync",
 		why:     "a failure of the log is forgotten by the next group",
-		changes: []change{{"internal/engine/commitlog/log.go", "\t\tif l.err == nil {\n\t\t\tl.err = err\n\t\t}\n\t\treturn\n", "\t\tl.written, l.durable = max(l.written, g.end), max(l.durable, g.end)\n\t\treturn\n"}},
+		changes: []change{{"internal/engine/commitlog/log.go", "\t\tif l.err == nil {\n\t\t\tl.err = err\n\t\t}\n\t\treturn l.takeMovedLocked()\n", "\t\tl.written, l.durable = max(l.written, g.end), max(l.durable, g.end)\n\t\treturn l.takeMovedLocked()\n"}},
 	}, {
 		name: "time-to-live-begins-when-it-is-visible", scenario: "deadline",
 		why:     "a put that has waited for a turn returns, and its key is gone",

@@ -57,12 +57,15 @@ type Change struct {
 	// is given up then, too.
 	Place *waiters.Place
 
-	// Items is what the transaction adds to the note in front of the commit, where
-	// notes are taken (record.AppendNote).
-	Items []byte
-	head  []byte // the note
+	commitNote
 	// Last is the sequence of its last operation, once the change is visible.
 	Last base.SeqNum
+}
+
+// commitNote is what stands in front of the commit in the log, where notes are taken.
+type commitNote struct {
+	Items []byte // what the transaction adds: see record.AppendNote
+	head  []byte // the whole note
 }
 
 // op is one operation of a Change: where its key and its value stand in the
@@ -103,8 +106,8 @@ func (c *Change) Free() {
 	}
 	clear(c.Spaces)
 	*c = Change{
-		payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0], Items: c.Items[:0], head: c.head[:0],
-		sampler: c.sampler,
+		payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0],
+		commitNote: commitNote{Items: c.Items[:0], head: c.head[:0]}, sampler: c.sampler,
 	}
 	changePool.Put(c)
 }

@@ -70,8 +70,7 @@ type Log struct {
 	callers  int      // how many waited when the last group was done
 	syncTime time.Duration
 	stats    Stats
-	front    Front         // how far it is durable
-	moved    chan struct{} // closed when the front moves; nil: nobody waits
+	movingFront
 	unsynced unsynced
 
 	// constant after New
@@ -81,6 +80,12 @@ type Log struct {
 	crowded   func() // see OnCrowd; nil: none
 	synced    func(time.Duration)
 	kept      *Kept // nil: no notes are taken
+}
+
+// movingFront is how far the log is durable, for readers of changes. Log.mu guards it.
+type movingFront struct {
+	front Front
+	moved chan struct{} // closed when the front moves; nil: nobody waits
 }
 
 // segment is a Segment in use. Its fields are guarded by Log.mu, but w is the
