@@ -196,14 +196,23 @@ func (l *Log) settleLocked() {
 	limit := l.syncTime / settleShare
 	l.mu.Unlock()
 	begin := time.Now()
-	for l.waiting.size()+1 < want && time.Since(begin) < limit {
+	for range settleRounds {
+		if l.waiting.size()+1 >= want || time.Since(begin) >= limit {
+			break
+		}
 		runtime.Gosched()
 	}
 	l.mu.Lock()
 }
 
-// settleShare is the part of a sync that the leader waits for others at most.
-const settleShare = 8
+const (
+	// settleShare is the part of a sync that the leader waits for others at most.
+	settleShare = 8
+	// settleRounds is how often it looks at most: where time stands still while somebody
+	// runs, in a bubble of testing/synctest, no part of a sync would ever be over. On a
+	// machine it is more than fits into the part of a sync.
+	settleRounds = 1 << 15
+)
 
 // takeDoneLocked takes the waiters whose wait is over out of the list, with the
 // outcome, and returns them chained.
