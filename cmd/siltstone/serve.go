@@ -23,13 +23,13 @@ func (t *tool) serveCommand() *cobra.Command {
 		GroupID: groupCare,
 		Short:   "Serve a store to clients of Redis",
 		Long: `Answer the commands of Redis over the store, until an interrupt. The store is
-opened for reading, beside a process that may be writing to it, unless --write is
-given: then it is made if there is none, and nobody else may have it open.
+opened for reading, beside a process that may be writing to it, unless --write
+is given: then it is made if there is none, and nobody else may have it open.
 
 It listens on loopback. On another address it wants users, and a certificate or
---plaintext. The file of --users has a line for each: NAME PASSWORD, and readonly
-behind them for one who may not write. The name default is for AUTH with a
-password alone.`,
+--plaintext. The file of --users has a line for each: NAME PASSWORD, and
+readonly behind them for one who may not write. The name default is for AUTH
+with a password alone.`,
 		Example: `  siltstone serve /var/lib/app/store
   siltstone serve /var/lib/app/store --write --durability everysec`,
 		Args: cobra.ExactArgs(1),
