@@ -22,6 +22,7 @@ type hinted struct {
 	io.ReaderAt
 	reads, hints [][2]int64 // from, to
 	broken       int64      // a read over it fails; 0: none
+	ahead        []bool     // what ReadAhead was told
 }
 
 var errBadSector = errors.New("bad sector")
@@ -33,6 +34,8 @@ func (h *hinted) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return h.ReaderAt.ReadAt(p, off)
 }
+
+func (h *hinted) ReadAhead(may bool) { h.ahead = append(h.ahead, may) }
 
 func (h *hinted) WillRead(off, n int64) { h.hints = append(h.hints, [2]int64{off, off + n}) }
 
@@ -114,8 +117,15 @@ func TestWhatAWalkReadsGrowsWithIt(t *testing.T) {
 					if most := 4 + int(seen/(maxAhead-20<<10)) + 2; len(h.reads) > most {
 						t.Errorf("%d reads, more than %d", len(h.reads), most)
 					}
-					if hints := total(h.hints); n <= 100 && hints > 0 || n == 10_000 && hints == 0 || hints > seen*5/4+maxAhead {
+					if hints := total(h.hints); (n <= 100 || !backward) && hints > 0 || n == 10_000 && backward && hints == 0 || hints > seen*5/4+maxAhead {
 						t.Errorf("%d bytes were asked for ahead of %d", hints, seen)
+					}
+					if long := n >= 1000 && !backward; long != (len(h.ahead) == 1 && h.ahead[0]) {
+						t.Errorf("that the file system may read ahead was said as %v", h.ahead)
+					}
+					seek()
+					if n := len(h.ahead); n > 0 && (n != 2 || h.ahead[1]) {
+						t.Errorf("at the next seek it was said as %v", h.ahead)
 					}
 					slices.SortFunc(h.hints, func(a, b [2]int64) int { return int(a[0] - b[0]) })
 					for i := range h.hints[:max(1, len(h.hints))-1] {
@@ -161,14 +171,14 @@ func TestAWalkReadsNothingBeyondItsBounds(t *testing.T) {
 				t.Errorf("room %v: the walk back ended at %d, %v", room, i, it.Err())
 			}
 		}
-		for _, walk := range []func(){forward, backward} {
+		for i, walk := range []func(){forward, backward} {
 			walk()
 			for _, s := range append(h.reads, h.hints...) {
 				if s[0] < from || s[1] > to {
 					t.Errorf("room %v: %v was asked for, outside [%d, %d)", room, s, from, to)
 				}
 			}
-			if len(h.hints) == 0 && !room {
+			if got := []int{len(h.ahead), len(h.hints)}; !room && got[i] == 0 {
 				t.Error("a long walk gave no hint")
 			}
 		}

@@ -63,6 +63,7 @@ func (r *Reader) NewIter(o IterOptions) *Iter {
 // Init makes it an unpositioned Iter over r and keeps its buffers.
 func (it *Iter) Init(r *Reader, o IterOptions) {
 	it.drop()
+	it.endLong()
 	it.takeBack()
 	it.r, it.o, it.err, it.aimed = r, o, nil, 0
 	it.window.forget()
@@ -74,6 +75,7 @@ func (it *Iter) Err() error { return it.err }
 // Close forgets the table and keeps the buffers for another Init.
 func (it *Iter) Close() error {
 	it.drop()
+	it.endLong()
 	it.takeBack()
 	it.window.forget()
 	if it.own.keys.data != nil {

@@ -13,6 +13,7 @@ func (it *Iter) seek(number int) bool {
 func (it *Iter) begin(number int) {
 	it.err, it.aimed = nil, 0
 	it.ahead, it.walked, it.hinted = 0, 0, number
+	it.endLong()
 }
 
 // step makes block number, a neighbour of the iterator's, the iterator's.

@@ -26,6 +26,7 @@ type ReaderOptions struct {
 // comes last.
 type Reader struct {
 	closed atomic.Bool
+	long   atomic.Int32 // iterators on a long walk, for which the file system reads ahead
 
 	// Set at Open.
 	file     io.ReaderAt

@@ -14,6 +14,7 @@ type pace struct {
 	ahead  int   // bytes to read at once, grows while moves are sequential
 	walked int64 // bytes that the walk has read through the window
 	hinted int   // the last block that the file system was asked for, or the walk's first
+	long   bool  // the file system reads ahead, see beginLong
 }
 
 // What a walk reads of a table grows with what it has read: the block it begins in,
@@ -88,7 +89,10 @@ func (x *index) span(first, last int) (from, to int64) {
 }
 
 // hinter is what a file may be, too: see vfs.Hinter.
-type hinter interface{ WillRead(off, n int64) }
+type hinter interface {
+	ReadAhead(may bool)
+	WillRead(off, n int64)
+}
 
 // willRead begins to read the blocks first to last, if the file can.
 func (r *Reader) willRead(first, last int) {
@@ -117,14 +121,17 @@ func (it *Iter) stretch(i int, backward bool, size int64) int {
 	return i
 }
 
-// A long walk reads a window while the file system reads what comes behind it: a part of
-// what the walk has read, so that little is read in vain when it ends.
+// A long walk backward reads a window while the file system reads what comes before it: a
+// part of what the walk has read, so that little is read in vain when it ends.
 const (
 	hintShare = 2
-	mostHint  = 2 << 20 // bytes; a compaction, which goes on to the end, asks for that at once
+	mostHint  = 2 << 20 // bytes
 )
 
-// hint asks the file system for blocks beyond block to, where the window ends.
+// hint asks the file system for what a long walk comes to beyond block to, where the
+// window ends. A walk forward is left to the file system's own read-ahead, which reads in
+// larger pieces; a merge, which goes on to the end, from its first window on. Of walks
+// backward a file system knows nothing.
 func (it *Iter) hint(to int, backward bool) {
 	size, end, step := min(it.walked/hintShare, mostHint), it.end(backward), 1
 	if it.o.Cold {
@@ -134,6 +141,10 @@ func (it *Iter) hint(to int, backward bool) {
 		step = -1
 	}
 	if it.r.hints == nil || size < maxAhead || (end-to)*step <= 0 {
+		return
+	}
+	if !backward {
+		it.beginLong()
 		return
 	}
 	from := to + step
@@ -148,6 +159,27 @@ func (it *Iter) hint(to int, backward bool) {
 	if last == end || stop-begin >= size/2 {
 		it.r.hints.WillRead(begin, stop-begin)
 		it.hinted = last
+	}
+}
+
+// beginLong lets the file system read ahead until endLong, which the next seek and the
+// end of the iterator call. Seeks of others in the table read more than they need
+// meanwhile.
+func (it *Iter) beginLong() {
+	if !it.long {
+		it.long = true
+		if it.r.long.Add(1) == 1 {
+			it.r.hints.ReadAhead(true)
+		}
+	}
+}
+
+func (it *Iter) endLong() {
+	if it.long {
+		it.long = false
+		if it.r.long.Add(-1) == 0 {
+			it.r.hints.ReadAhead(false)
+		}
 	}
 }
 

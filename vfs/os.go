@@ -154,8 +154,8 @@ func (o *osFile) Zero(from, to int64) error {
 	return nil
 }
 
-// Scattered implements Hinter.
-func (o *osFile) Scattered() { adviseRandom(o.f) }
+// ReadAhead implements Hinter.
+func (o *osFile) ReadAhead(may bool) { adviseAhead(o.f, may) }
 
 // WillRead implements Hinter.
 func (o *osFile) WillRead(off, n int64) { adviseWillNeed(o.f, off, n) }

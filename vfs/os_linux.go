@@ -28,7 +28,13 @@ func allocate(f *os.File, size int64) error {
 	return err
 }
 
-func adviseRandom(f *os.File) { advise(f, 0, 0, unix.FADV_RANDOM) }
+func adviseAhead(f *os.File, may bool) {
+	if may {
+		advise(f, 0, 0, unix.FADV_NORMAL)
+	} else {
+		advise(f, 0, 0, unix.FADV_RANDOM)
+	}
+}
 
 // adviseWillNeed begins to read into the page cache. The call waits only while the
 // disk's queue is full.

@@ -6,7 +6,7 @@ import "os"
 
 func syncFile(f *os.File) error { return f.Sync() }
 
-func adviseRandom(*os.File) {}
+func adviseAhead(*os.File, bool) {}
 
 func adviseWillNeed(*os.File, int64, int64) {}
 

@@ -173,7 +173,7 @@ func TestHintsChangeNothingThatIsRead(t *testing.T) {
 	f, err := OS.Open(name)
 	must(t, err)
 	h := f.(Hinter)
-	h.Scattered()
+	h.ReadAhead(false)
 	for _, span := range [][2]int64{{0, 1 << 20}, {100, 5000}, {1 << 30, 10}, {-5, 10}, {5, -10}} {
 		h.WillRead(span[0], span[1])
 	}
@@ -185,6 +185,6 @@ func TestHintsChangeNothingThatIsRead(t *testing.T) {
 		t.Errorf("a hint allocates %v times", n)
 	}
 	must(t, f.Close())
-	h.Scattered()
+	h.ReadAhead(false)
 	h.WillRead(0, 10)
 }

@@ -109,9 +109,10 @@ type Zeroer interface {
 // how long reads take, and may be ignored. They are safe beside every other method.
 // A File need not be one.
 type Hinter interface {
-	// Scattered says that reads come from all over the file. Then the file system
-	// reads what it is asked for, and no more, however near one read is to the last.
-	Scattered()
+	// ReadAhead says whether the file system may read ahead of reads that follow one
+	// another, as it does with a file that was opened. If not, it reads what it is asked
+	// for, and no more, however near one read is to the last.
+	ReadAhead(may bool)
 	// WillRead says that n bytes from offset off will be read soon, and begins to read
 	// them where that can be done without waiting for them.
 	WillRead(off, n int64)

@@ -60,7 +60,7 @@ func (d *disk) Open(name string) (vfs.File, error) {
 
 // hinter is what a file may be, too.
 type hinter interface {
-	Scattered()
+	ReadAhead(may bool)
 	WillRead(off, n int64)
 }
 
@@ -148,10 +148,10 @@ func (d *disk) send(n int64) time.Duration {
 	return d.free
 }
 
-// Scattered is one of the hints of a file.
-func (f *file) Scattered() {
+// ReadAhead is one of the hints of a file.
+func (f *file) ReadAhead(may bool) {
 	if h, ok := f.File.(hinter); ok && f.d.s.real {
-		h.Scattered()
+		h.ReadAhead(may)
 	}
 }
 

@@ -127,11 +127,11 @@ func (f watchedFile) Stat() (fs.FileInfo, error) {
 	return f.File.Stat()
 }
 
-// Scattered implements vfs.Hinter.
-func (f watchedFile) Scattered() {
+// ReadAhead implements vfs.Hinter.
+func (f watchedFile) ReadAhead(may bool) {
 	defer invariants.Outside("hint")()
 	if h, ok := f.File.(vfs.Hinter); ok {
-		h.Scattered()
+		h.ReadAhead(may)
 	}
 }
 

@@ -27,10 +27,10 @@ func (o *zeroingFile) Zero(from, to int64) error {
 	return o.f.run(op, func() error { return o.zeroer.Zero(from, to) })
 }
 
-// Scattered implements vfs.Hinter. Hints cannot fail, so that they are no calls.
-func (o *faultsFile) Scattered() {
+// ReadAhead implements vfs.Hinter. Hints cannot fail, so that they are no calls.
+func (o *faultsFile) ReadAhead(may bool) {
 	if h, ok := o.inner.(vfs.Hinter); ok {
-		h.Scattered()
+		h.ReadAhead(may)
 	}
 }
 

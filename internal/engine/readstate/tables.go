@@ -261,7 +261,7 @@ func (c *Tables) openFile(m *manifest.Table) (*OpenTable, error) {
 		return nil, base.Corruptf(name, -1, "table has %d bytes, the manifest says %d", st.Size(), m.Size)
 	}
 	if h, ok := f.(vfs.Hinter); ok {
-		h.Scattered() // readers and merges say themselves what they want ahead
+		h.ReadAhead(false) // readers and merges say themselves what they want ahead
 	}
 	r, err := sstable.Open(f, st.Size(), sstable.ReaderOptions{Name: name, ID: m.ID, Digest: m.Digest, Cache: c.blocks})
 	if err != nil {
