@@ -179,7 +179,7 @@ func TestADamagedTableFreezesItsRangeOnly(t *testing.T) {
 			t.Errorf("last level %v: Compact of a damaged store says %v", last, err)
 		}
 		// Compact met it again; the alarm was for the first time.
-		if got := alarms.String(); failed != 2 || strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=ERROR msg="damage found"`) {
+		if got := alarms.String(); failed != 2 || strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, `level=ERROR msg="damage found"`) {
 			t.Errorf("last level %v: %d merges failed, logged\n%s", last, failed, got)
 		}
 		f.Clear()
