@@ -15,6 +15,7 @@ import (
 type Commands struct {
 	mu   sync.RWMutex
 	runs map[string]run
+	err  error // the first mistake of a Register
 }
 
 // run runs a command on encoded arguments. A failure of the transaction aside, its
@@ -24,8 +25,9 @@ type run func(tx *siltstone.Tx, arg []byte) ([]byte, error)
 // Command is a registered command with the types of its argument and result.
 type Command[T, R any] struct{ name string }
 
-// Register registers fn as a command under a name, which must be new: a second one
-// panics, as an empty name or a nil function does, since the program is wrong.
+// Register registers fn as a command under a name. The name must be new and not empty,
+// and fn not nil: Commands keep the first mistake, and Open returns it. Nil Commands take
+// none, and Open refuses them.
 //
 // fn runs on every replica, in a transaction at the time that the leader gave the
 // command. It must do the same everywhere: it reads and writes through tx alone, takes
@@ -37,16 +39,20 @@ type Command[T, R any] struct{ name string }
 // A command that is in the log must stay registered: a replica that does not know it
 // stops.
 func Register[T, R any](c *Commands, name string, fn func(tx *siltstone.Tx, arg T) (R, error)) Command[T, R] {
-	if name == "" || len(name) > maxName || fn == nil {
-		panic(fmt.Sprintf("raftstore: the command %q has no name or function, or a name of more than %d bytes", name, maxName))
+	if c == nil {
+		return Command[T, R]{name}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.runs == nil {
+	switch {
+	case name == "" || len(name) > maxName || fn == nil:
+		c.refuse(fmt.Errorf("raftstore: the command %q has no name or function, or a name of more than %d bytes", name, maxName))
+		return Command[T, R]{name}
+	case c.runs[name] != nil:
+		c.refuse(fmt.Errorf("raftstore: there is a command %q already", name))
+		return Command[T, R]{name}
+	case c.runs == nil:
 		c.runs = map[string]run{}
-	}
-	if c.runs[name] != nil {
-		panic(fmt.Sprintf("raftstore: there is a command %q already", name))
 	}
 	c.runs[name] = func(tx *siltstone.Tx, arg []byte) ([]byte, error) {
 		var a T
@@ -60,6 +66,20 @@ func Register[T, R any](c *Commands, name string, fn func(tx *siltstone.Tx, arg 
 		return json.Marshal(r)
 	}
 	return Command[T, R]{name}
+}
+
+// refuse keeps the first mistake. The caller holds mu.
+func (c *Commands) refuse(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// mistake returns the first mistake of a Register, or nil.
+func (c *Commands) mistake() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.err
 }
 
 // Do runs the command on s and returns its result, as Store.Do does.

@@ -85,6 +85,9 @@ func (o *Options) check() error {
 	case o.TLS != nil && (o.TLS.ClientAuth != tls.RequireAndVerifyClientCert || o.TLS.RootCAs == nil || o.TLS.ClientCAs == nil):
 		return errors.New("raftstore: option TLS: both ends are to prove who they are: ClientAuth, RootCAs and ClientCAs are needed")
 	}
+	if err := o.Commands.mistake(); err != nil {
+		return err
+	}
 	if s := o.Store; s != nil && (s.FS != nil || s.ReadOnly || s.Beside) {
 		return errors.New("raftstore: option Store: FS, ReadOnly and Beside make no replica")
 	}
