@@ -110,7 +110,7 @@ type tables struct {
 
 func (t tables) Len() int                     { return len(t.ts) }
 func (t tables) Bounds(i int) (lo, hi []byte) { return t.ts[i].Smallest, t.ts[i].Largest }
-func (t tables) Open(i int) (iterator.Iterator, error) {
+func (t tables) Open(i int, _ bool) (iterator.Iterator, error) {
 	return t.s.reader(t.ts[i].Num).NewIter(sstable.IterOptions{Cold: true}), nil
 }
 

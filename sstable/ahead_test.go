@@ -313,3 +313,54 @@ func TestWalksSideBySideKeepTheirBlocks(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// A long walk waits no more often where it comes to the next table of a run.
+func TestAWalkGoesOnInTheNextTableAsFarAhead(t *testing.T) {
+	recs, file := wideValues(t, 3000)
+	walk := func(it *Iter, backward bool) {
+		t.Helper()
+		n := 0
+		first, move := it.First, it.Next
+		if backward {
+			first, move = it.Last, it.Prev
+		}
+		for e := first(); e != nil; e = move() {
+			n++
+		}
+		if n != len(recs) {
+			t.Fatalf("%d records of %d: %v", n, len(recs), it.Err())
+		}
+	}
+	for _, backward := range []bool{false, true} {
+		r, h := openHinted(t, file, true)
+		next, hn := openHinted(t, file, true)
+		it := r.NewIter(IterOptions{})
+		walk(it, backward)
+		alone := len(h.reads)
+		if err := it.Close(); err != nil {
+			t.Fatal(err)
+		}
+		it.Continue(next, IterOptions{})
+		walk(it, backward)
+		if got := len(hn.reads); got > alone-3 {
+			t.Errorf("backward %v: %d reads in the next table, %d in the first", backward, got, alone)
+		}
+		if first := total(hn.reads[:1]); first < maxAhead-20<<10 {
+			t.Errorf("backward %v: the first read of the next table has %d bytes", backward, first)
+		}
+		if err := it.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !backward && !slices.Equal(hn.ahead, []bool{true, false}) {
+			t.Errorf("that the file system may read ahead in the next table was said as %v", hn.ahead)
+		}
+
+		// A seek goes on with nothing.
+		seek, hs := openHinted(t, file, true)
+		it.Continue(seek, IterOptions{})
+		if it.SeekGE([]byte(recs[1000].key), base.SeqMax) == nil || len(hs.reads) != 1 || total(hs.reads) > 20<<10 {
+			t.Errorf("a seek read %v", hs.reads)
+		}
+		it.Close()
+	}
+}

@@ -65,8 +65,15 @@ func (it *Iter) Init(r *Reader, o IterOptions) {
 	it.drop()
 	it.endLong()
 	it.takeBack()
-	it.r, it.o, it.err, it.aimed = r, o, nil, 0
+	it.r, it.o, it.err, it.aimed, it.goesOn = r, o, nil, 0, false
 	it.window.forget()
+}
+
+// Continue is Init for a walk that goes on in a table beside the one it was in: First and
+// Last read on as far ahead as the walk did there.
+func (it *Iter) Continue(r *Reader, o IterOptions) {
+	it.Init(r, o)
+	it.goesOn = true
 }
 
 // Err returns the error that made a move return nil, if one did.
@@ -87,7 +94,7 @@ func (it *Iter) Close() error {
 
 // First moves to the first record.
 func (it *Iter) First() *iterator.Entry {
-	if !it.seek(0) {
+	if !it.enterTable(0, false) {
 		return nil
 	}
 	return it.at(0)
@@ -195,8 +202,7 @@ func (it *Iter) SeekLT(key []byte) *iterator.Entry {
 
 // seekLast moves to the last record of block number, from where a walk goes back.
 func (it *Iter) seekLast(number int) *iterator.Entry {
-	it.begin(number)
-	if !it.load(number, true, true) {
+	if !it.enterTable(number, true) {
 		return nil
 	}
 	return it.atLast()

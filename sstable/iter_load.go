@@ -12,8 +12,19 @@ func (it *Iter) seek(number int) bool {
 // begin begins a walk in block number.
 func (it *Iter) begin(number int) {
 	it.err, it.aimed = nil, 0
-	it.ahead, it.walked, it.hinted = 0, 0, number
+	it.ahead, it.walked, it.hinted, it.goesOn = 0, 0, number, false
 	it.endLong()
+}
+
+// enterTable makes block number, the table's first or last, the iterator's: a walk's
+// first, or the next of a walk that goes on from another table.
+func (it *Iter) enterTable(number int, backward bool) bool {
+	goesOn, ahead, walked := it.goesOn, it.ahead, it.walked
+	it.begin(number)
+	if goesOn {
+		it.ahead, it.walked = ahead, walked
+	}
+	return it.load(number, !goesOn, backward)
 }
 
 // step makes block number, a neighbour of the iterator's, the iterator's.

@@ -14,6 +14,7 @@ type pace struct {
 	ahead  int   // bytes to read at once, grows while moves are sequential
 	walked int64 // bytes that the walk has read through the window
 	hinted int   // the last block that the file system was asked for, or the walk's first
+	goesOn bool  // from another table, until the next move
 	long   bool  // the file system reads ahead, see beginLong
 }
 

@@ -14,8 +14,9 @@ type Sources interface {
 	// Bounds returns the smallest and largest key of source i, inclusive; they
 	// stay the source's.
 	Bounds(i int) (smallest, largest []byte)
-	// Open returns an iterator over source i, which the Concat closes.
-	Open(i int) (Iterator, error)
+	// Open returns an iterator over source i, which the Concat closes. With on, a walk
+	// goes on there from the source beside it: its first move is First or Last.
+	Open(i int, on bool) (Iterator, error)
 }
 
 // Shutter is what Sources may be, too: Shut is called when the iterator over the
@@ -66,7 +67,7 @@ func (c *Concat) Aim(key []byte, backward bool) (reads bool) {
 	if backward {
 		i = c.before(i, key)
 	}
-	if i < 0 || i == c.sources.Len() || !backward && c.above(i) || backward && c.below(i) || !c.open(i) {
+	if i < 0 || i == c.sources.Len() || !backward && c.above(i) || backward && c.below(i) || !c.open(i, false) {
 		return false
 	}
 	it, ok := c.it.(Aimer)
@@ -105,40 +106,40 @@ func (c *Concat) before(i int, key []byte) int {
 // First implements Iterator.
 func (c *Concat) First() *Entry {
 	c.err, c.aimed = nil, 0
-	return c.forward(0)
+	return c.forward(0, false)
 }
 
 // Last implements Iterator.
 func (c *Concat) Last() *Entry {
 	c.err, c.aimed = nil, 0
-	return c.backward(c.sources.Len() - 1)
+	return c.backward(c.sources.Len()-1, false)
 }
 
 // SeekGE implements Iterator. It opens the one source that may hold key, and the
 // next one if that has nothing at or after it.
 func (c *Concat) SeekGE(key []byte, seq base.SeqNum) *Entry {
 	i := c.target(key, false)
-	if i == c.sources.Len() || c.above(i) || !c.open(i) {
+	if i == c.sources.Len() || c.above(i) || !c.open(i, false) {
 		return nil
 	}
 	if e := c.it.SeekGE(key, seq); e != nil || c.failed() {
 		return e
 	}
-	return c.forward(i + 1)
+	return c.forward(i+1, false)
 }
 
 // SeekLT implements Iterator.
 func (c *Concat) SeekLT(key []byte) *Entry {
 	i := c.target(key, true)
 	if c.before(i, key) == i {
-		if c.below(i) || !c.open(i) {
+		if c.below(i) || !c.open(i, false) {
 			return nil
 		}
 		if e := c.it.SeekLT(key); e != nil || c.failed() {
 			return e
 		}
 	}
-	return c.backward(i - 1)
+	return c.backward(i-1, false)
 }
 
 // Next implements Iterator.
@@ -146,7 +147,7 @@ func (c *Concat) Next() *Entry {
 	if e := c.it.Next(); e != nil || c.failed() {
 		return e
 	}
-	return c.forward(c.at + 1)
+	return c.forward(c.at+1, true)
 }
 
 // Prev implements Iterator.
@@ -154,7 +155,7 @@ func (c *Concat) Prev() *Entry {
 	if e := c.it.Prev(); e != nil || c.failed() {
 		return e
 	}
-	return c.backward(c.at - 1)
+	return c.backward(c.at-1, true)
 }
 
 // Block implements Iterator.
@@ -183,9 +184,10 @@ func (c *Concat) search(key []byte) int {
 	return lo
 }
 
-// forward returns the first entry of source i or of the next that has one.
-func (c *Concat) forward(i int) *Entry {
-	for ; i < c.sources.Len() && !c.above(i) && c.open(i); i++ {
+// forward returns the first entry of source i or of the next that has one. With on, a walk
+// goes on there.
+func (c *Concat) forward(i int, on bool) *Entry {
+	for ; i < c.sources.Len() && !c.above(i) && c.open(i, on); i++ {
 		if e := c.it.First(); e != nil || c.failed() {
 			return e
 		}
@@ -194,9 +196,9 @@ func (c *Concat) forward(i int) *Entry {
 }
 
 // backward returns the last entry of source i or of the nearest before it that
-// has one.
-func (c *Concat) backward(i int) *Entry {
-	for ; i >= 0 && !c.below(i) && c.open(i); i-- {
+// has one. With on, a walk goes on there.
+func (c *Concat) backward(i int, on bool) *Entry {
+	for ; i >= 0 && !c.below(i) && c.open(i, on); i-- {
 		if e := c.it.Last(); e != nil || c.failed() {
 			return e
 		}
@@ -204,15 +206,15 @@ func (c *Concat) backward(i int) *Entry {
 	return nil
 }
 
-// open makes source i the open one.
-func (c *Concat) open(i int) bool {
+// open makes source i the open one, where a walk goes on if on.
+func (c *Concat) open(i int, on bool) bool {
 	if c.it != nil && c.at == i {
 		return true
 	}
 	if c.shut(); c.err != nil {
 		return false
 	}
-	it, err := c.sources.Open(i)
+	it, err := c.sources.Open(i, on)
 	if err != nil {
 		c.err = err
 		return false

@@ -27,7 +27,7 @@ func (s *tables) Bounds(i int) (smallest, largest []byte) {
 	return s.entries[i][0].Key, s.entries[i][len(s.entries[i])-1].Key
 }
 
-func (s *tables) Open(i int) (Iterator, error) {
+func (s *tables) Open(i int, _ bool) (Iterator, error) {
 	if i == s.fail {
 		return nil, errBroken
 	}

@@ -42,13 +42,17 @@ func (s *RunIter) Bounds(i int) (smallest, largest []byte) {
 }
 
 // Open implements iterator.Sources.
-func (s *RunIter) Open(i int) (iterator.Iterator, error) {
+func (s *RunIter) Open(i int, on bool) (iterator.Iterator, error) {
 	r, own, err := s.run.Tables[i].walk()
 	if err != nil {
 		return nil, err
 	}
 	s.own = own
-	s.table.Init(r, s.options)
+	if on {
+		s.table.Continue(r, s.options)
+	} else {
+		s.table.Init(r, s.options)
+	}
 	return s.table, nil
 }
 
