@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
 // A Builder makes a table of records that nobody reads before all are there.
@@ -22,6 +23,7 @@ import (
 type Builder struct {
 	t    *Table
 	run  []runRecord
+	gone []rangedel.Tombstone
 	skip int // leading bytes that all keys share and prefixes leave out
 
 	minSeq, maxSeq base.SeqNum
@@ -37,9 +39,9 @@ func NewBuilder(room int64, ops int) *Builder {
 // Fits is Table.Fits.
 func (b *Builder) Fits(ops int, bytes int64) bool { return b.t.Fits(ops, bytes) }
 
-// AddRangeDelete is Table.AddRangeDelete.
+// AddRangeDelete is Table.AddRangeDelete; the tombstones become one list at the end.
 func (b *Builder) AddRangeDelete(start, end []byte, seq base.SeqNum) {
-	b.t.AddRangeDelete(start, end, seq)
+	b.gone = append(b.gone, b.t.tombstone(start, end, seq))
 }
 
 // Add is Table.Add; its cost does not depend on how many records there are.
@@ -67,7 +69,10 @@ func (b *Builder) AddReferenced(hash uint64, key []byte, tr base.Trailer, value 
 // done.
 func (b *Builder) Table() *Table {
 	t, run := b.t, b.run
-	b.t, b.run = nil, nil
+	if n := len(b.gone); n > 0 {
+		t.deleted.Store(&tombstones{runs: []tombstoneRun{{rangedel.New(b.gone), n}}})
+	}
+	b.t, b.run, b.gone = nil, nil, nil
 	if len(run) == 0 {
 		return t
 	}

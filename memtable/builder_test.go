@@ -194,3 +194,34 @@ func TestBuilderOfABatchTakesExactlyIt(t *testing.T) {
 		t.Fatal("more fits than was asked for")
 	}
 }
+
+// One list is made of them at the end: what it takes grows with their number.
+func TestBuilderJoinsItsRangeDeletesOnce(t *testing.T) {
+	const n = 4096
+	var keys [3*n + 1][]byte
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "%06d", i)
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		b := NewBuilder(8<<20, 0)
+		for i := range n {
+			b.AddRangeDelete(keys[i], keys[3*n-i], base.SeqNum(i+1))
+		}
+		b.Table()
+	})
+	if allocs > n+100 { // the copies of their bounds
+		t.Errorf("%d range deletes allocate %v times", n, allocs)
+	}
+	b := NewBuilder(8<<20, 0)
+	b.AddRangeDelete([]byte("a"), []byte("z"), 5)
+	b.AddRangeDelete([]byte("c"), []byte("d"), 6)
+	b.AddRangeDelete([]byte("x"), []byte("b"), 7) // empty
+	table := b.Table()
+	table.AddRangeDelete([]byte("e"), []byte("f"), 8)
+	if got, want := table.RangeDeletes().String(), "[a-z)#5 [c-d)#6 [e-f)#8"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if table.MaxSeq() != 8 || table.MinSeq() != 5 {
+		t.Errorf("%d to %d", table.MinSeq(), table.MaxSeq())
+	}
+}

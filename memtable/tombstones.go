@@ -36,13 +36,7 @@ const tombstoneBytes = 3 * 56
 // sequence, in this table and in all older sources. The bounds are copied. An
 // empty range is counted and otherwise ignored. Adding n costs about n·log n.
 func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
-	// Outside the arena: lists made of tombstones may outlive the table.
-	room := make([]byte, len(start)+len(end))
-	copy(room[copy(room, start):], end)
-	t.arena.used += int64(len(room))
-	n := len(start)
-	added := tombstoneRun{rangedel.New([]rangedel.Tombstone{{Start: room[:n:n], End: room[n:], Seq: t.first + seq}}), 1}
-
+	added := tombstoneRun{rangedel.New([]rangedel.Tombstone{t.tombstone(start, end, seq)}), 1}
 	var runs []tombstoneRun
 	if old := t.deleted.Load(); old != nil {
 		runs = old.runs
@@ -53,8 +47,18 @@ func (t *Table) AddRangeDelete(start, end []byte, seq base.SeqNum) {
 		added = tombstoneRun{rangedel.Merge(runs[keep].list, added.list), runs[keep].size + added.size}
 	}
 	t.deleted.Store(&tombstones{runs: append(slices.Clone(runs[:keep]), added)})
+}
+
+// tombstone copies the bounds of a range tombstone and counts it.
+func (t *Table) tombstone(start, end []byte, seq base.SeqNum) rangedel.Tombstone {
+	// Outside the arena: lists made of tombstones may outlive the table.
+	room := make([]byte, len(start)+len(end))
+	copy(room[copy(room, start):], end)
+	t.arena.used += int64(len(room))
 	t.outside.Add(tombstoneBytes + int64(len(room)))
 	t.span(seq)
+	n := len(start)
+	return rangedel.Tombstone{Start: room[:n:n], End: room[n:], Seq: t.first + seq}
 }
 
 // rebaseTombstones adds first to every range tombstone's sequence.

@@ -107,6 +107,9 @@ func TestListHoldsWhatOverlapsOnce(t *testing.T) {
 			lo, hi := bounds(i)
 			ts = append(ts, Tombstone{Start: fmt.Appendf(nil, "%06d", lo), End: fmt.Appendf(nil, "%06d", hi), Seq: base.SeqNum(i + 1)})
 		}
+		if allocs := testing.AllocsPerRun(1, func() { New(slices.Clone(ts)) }); allocs > 50 {
+			t.Errorf("%s: New allocates %v times", name, allocs) // lists of parts would be a multiple of n
+		}
 		l := New(ts)
 		if len(l.Tombstones()) != n || cap(l.newest) > 3*n {
 			t.Errorf("%s: %d tombstones, a picture of %d", name, len(l.Tombstones()), cap(l.newest))

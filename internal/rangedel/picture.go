@@ -36,17 +36,90 @@ func (p *picture) add(t Tombstone) {
 	*p = append(*p, t)
 }
 
-// paint returns the picture of tombstones, which are sorted by start, and whether
-// one of them lies below another.
+// clip returns p, in memory of its own if much of p's is unused.
+func (p picture) clip() picture {
+	if cap(p) > len(p)+len(p)/4+1 {
+		return slices.Clone(p)
+	}
+	return p
+}
+
+// paint returns the picture of tombstones, which are sorted as Compare does, and
+// whether one of them lies below another. It goes from boundary to boundary with the
+// tombstones that began and may not have ended in a heap, the newest on top. The cost
+// is n log n, the memory that of the picture.
 func paint(ts []Tombstone) (p picture, layered bool) {
 	if isPicture(ts) {
 		return slices.Clip(ts), false
 	}
-	half := len(ts) / 2
-	a, below := paint(ts[:half])
-	b, low := paint(ts[half:])
-	p, crossed := overlay(a, b)
-	return p, below || low || crossed
+	p = make(picture, 0, len(ts)+1)
+	var begun newestFirst
+	var at []byte // up to here the picture is done
+	for len(ts) > 0 || len(begun) > 0 {
+		switch {
+		case len(begun) == 0:
+			at = ts[0].Start
+		case bytes.Compare(begun[0].End, at) <= 0:
+			begun.pop()
+			continue
+		}
+		for ; len(ts) > 0 && bytes.Equal(ts[0].Start, at); ts = ts[1:] {
+			layered = begun.add(&ts[0]) || layered
+		}
+		t := Tombstone{Start: at, End: begun[0].End, Seq: begun[0].Seq}
+		if len(ts) > 0 && bytes.Compare(ts[0].Start, t.End) < 0 {
+			t.End = ts[0].Start
+		}
+		p.add(t)
+		at = t.End
+	}
+	return p.clip(), layered
+}
+
+// newestFirst is a heap of tombstones by sequence, the largest on top.
+type newestFirst []*Tombstone
+
+// add puts t in and reports whether it and the top differ in sequence. The top must
+// reach beyond t's start. What the top hides altogether is left out.
+func (h *newestFirst) add(t *Tombstone) (differ bool) {
+	if len(*h) > 0 {
+		top := (*h)[0]
+		differ = top.Seq != t.Seq
+		if top.Seq >= t.Seq && bytes.Compare(t.End, top.End) <= 0 {
+			return differ
+		}
+	}
+	*h = append(*h, t)
+	s := *h
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if s[up].Seq >= s[i].Seq {
+			break
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+	return differ
+}
+
+// pop takes the top out.
+func (h *newestFirst) pop() {
+	s := *h
+	last := len(s) - 1
+	s[0], s[last] = s[last], nil
+	s = s[:last]
+	*h = s
+	for i := 0; ; {
+		down := 2*i + 1
+		if down+1 < last && s[down+1].Seq > s[down].Seq {
+			down++
+		}
+		if down >= last || s[down].Seq <= s[i].Seq {
+			return
+		}
+		s[down], s[i] = s[i], s[down]
+		i = down
+	}
 }
 
 // isPicture reports whether ts, sorted by start, is its own picture.
@@ -101,10 +174,7 @@ func overlay(a, b picture) (p picture, crossed bool) {
 	for ; y.ok; y.next() {
 		p.add(y.at)
 	}
-	if cap(p) > len(p)+len(p)/4+1 {
-		p = slices.Clone(p)
-	}
-	return p, crossed
+	return p.clip(), crossed
 }
 
 // cursor walks over a picture and may stand inside a stretch.
