@@ -2,7 +2,6 @@ package siltstone
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/siltstonedb/siltstone/archive"
@@ -93,7 +92,9 @@ func Restore(ctx context.Context, dir string, o *Options, streams ...io.Reader) 
 // its name: it takes the time and the space of Restore, and of merging the keyspace. Of
 // the options those for the memory of an open store count, too.
 func RestoreKeyspace(ctx context.Context, dir, name string, o *Options, streams ...io.Reader) (archive.Summary, error) {
-	return restore(ctx, dir, o, streams, func(path string, o *Options) error { return keepOnly(ctx, path, name, o) })
+	return restore(ctx, dir, o, streams, func(path string, o *Options) error {
+		return keepOnly(path, o, []string{name}, func(db *DB) error { return db.Compact(ctx, Range{}) })
+	})
 }
 
 func restore(ctx context.Context, dir string, o *Options, streams []io.Reader, finish func(path string, o *Options) error) (archive.Summary, error) {
@@ -133,37 +134,6 @@ func readable(ctx context.Context, streams []io.Reader) error {
 		}
 	}
 	return nil
-}
-
-// keepOnly drops everything from the store in dir but one keyspace.
-func keepOnly(ctx context.Context, dir, name string, o *Options) (err error) {
-	opts := *o
-	opts.ReadOnly, opts.Beside, opts.MustExist, opts.manualWork = false, false, true, true
-	opts.OnEvent, opts.Logger = nil, nil
-	db, err := Open(dir, &opts)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Keyspace(name); err != nil {
-		return base.In(err, "keyspace %s", base.Quote(name))
-	}
-	all, err := db.Keyspaces()
-	if err != nil {
-		return err
-	}
-	for _, other := range all {
-		if other == name {
-			continue
-		}
-		if err := db.DropKeyspace(other); err != nil {
-			return err
-		}
-	}
-	if err := db.DeleteRange(Range{}); err != nil {
-		return err
-	}
-	return db.Compact(ctx, Range{})
 }
 
 // VerifyBackup reads backups as Restore does, verifies all that Restore would, and says

@@ -467,3 +467,30 @@ func TestCloseEndsACheckpointAndWaitsForIt(t *testing.T) {
 		t.Errorf("left behind: %v, %v", names, err)
 	}
 }
+
+func TestACheckpointOfKeyspacesLeavesTheTablesOfOthersOutUnread(t *testing.T) {
+	disk, clock := vfs.NewMem(), newHandClock()
+	db := mustOpen(t, disk, clock)
+	for _, name := range []string{"a", "big", "c"} {
+		ks, err := db.CreateKeyspace(name)
+		for i := range map[string]int{"a": 1, "big": 2000, "c": 1}[name] {
+			err = errors.Join(err, ks.Put(fmt.Appendf(nil, "%05d", i), fmt.Appendf(nil, "%0100d", i)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Compact(bg, Range{}), db.CheckpointKeyspaces(bg, "copy", "a", "c")); err != nil {
+		t.Fatal(err)
+	}
+	only := openCopy(t, disk, clock)
+	tables, left := len(db.states.Version().AllTables()), len(only.states.Version().AllTables())
+	if tables < 10 || left > 3 { // one on each side, and that of the drop
+		t.Errorf("%d tables of %d are left", left, tables)
+	}
+	if err := only.Check(bg); err != nil {
+		t.Error(err)
+	}
+	mustClose(t, only)
+	mustClose(t, db)
+}

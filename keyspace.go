@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -258,10 +259,55 @@ func (db *DB) DropKeyspace(name string) error {
 	}
 	c := commit.NewChange()
 	defer c.Free()
-	row := record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: keyenc.AppendRegistryRow(nil, name)}
-	c.AddOp(row)
+	addDrop(c, ks)
+	return db.drop(c)
+}
+
+// addDrop adds the drop of a keyspace.
+func addDrop(c *commit.Change, ks *keyspace.Space) {
+	c.AddOp(record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: keyenc.AppendRegistryRow(nil, ks.Name)})
 	c.AddRangeDelete(ks.Prefix(), base.Successor(ks.Prefix()))
-	c.Drops = []*keyspace.Space{ks}
+	c.Drops = append(c.Drops, ks)
+}
+
+// dropOthers drops all keyspaces but the named ones, in one commit. The empty name is the
+// default keyspace, whose keys are deleted if it is not named. It is ErrNotFound if one
+// does not exist.
+func (db *DB) dropOthers(names []string) error {
+	db.spaces.Changing.Lock()
+	defer db.spaces.Changing.Unlock()
+	all, err := db.Keyspaces()
+	if err != nil {
+		return err
+	}
+	stay := map[string]bool{}
+	for _, name := range names {
+		if _, ok := slices.BinarySearch(all, name); !ok && name != "" {
+			return base.Errorf(ErrNotFound, "there is no keyspace %s", base.Quote(name))
+		}
+		stay[name] = true
+	}
+	c := commit.NewChange()
+	defer c.Free()
+	for _, name := range all {
+		if stay[name] {
+			continue
+		}
+		ks, err := db.findKeyspace(name)
+		if err != nil {
+			return err
+		}
+		addDrop(c, ks)
+	}
+	if !stay[""] {
+		lo, hi, err := Range{}.deleteRows(nil)
+		if err != nil {
+			return err
+		}
+		c.AddRangeDelete(lo, hi)
+	} else if len(c.Drops) == 0 {
+		return nil
+	}
 	return db.drop(c)
 }
 

@@ -2,6 +2,7 @@ package siltstone
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -153,7 +154,34 @@ func (db *DB) pinForCheck() (check.Store, error) {
 // not be changed in any way. The records of its logs are written to tables of the
 // copy. A poisoned store is refused with ErrPoisoned: which of its last commits count
 // is decided when it is opened again.
-func (db *DB) Checkpoint(ctx context.Context, dir string) error {
+func (db *DB) Checkpoint(ctx context.Context, dir string) error { return db.checkpoint(ctx, dir, nil) }
+
+// CheckpointKeyspaces is Checkpoint of the named keyspaces alone; the empty name is the
+// default keyspace. It is ErrNotFound if one of them does not exist.
+//
+// The others are dropped in the copy, in one commit of its own, before that gets its name.
+// Tables with nothing but their rows leave it then, unread. Tables that they share with
+// those that stay are linked, and merges free the space in them once the copy is open: so
+// the call costs what Checkpoint and DropKeyspace do. Origin is that of any checkpoint.
+// With KeepChanges the copy has one log, and a feed that goes on in it after Origin shows
+// what was dropped.
+func (db *DB) CheckpointKeyspaces(ctx context.Context, dir string, names ...string) error {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if _, err := db.Keyspace(name); err != nil {
+			return base.In(err, "checkpoint of keyspace %s", base.Quote(name))
+		}
+	}
+	if len(names) == 0 {
+		return base.Errorf(errMisuse, "checkpoint: no keyspace is named")
+	}
+	return db.checkpoint(ctx, dir, names)
+}
+
+// checkpoint makes a checkpoint of the named keyspaces; nil: of all.
+func (db *DB) checkpoint(ctx context.Context, dir string, names []string) error {
 	ctx, end, err := db.longCall(ctx)
 	if err != nil {
 		return err
@@ -164,6 +192,14 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return base.In(err, "checkpoint to %q", dir)
 	}
 	c := checkpoint.Config{Source: db.copied(), To: to, NewTable: background.CreateTable}
+	if names != nil {
+		c.Finish = func(path string) error {
+			return keepOnly(path, &db.opts, names, func(only *DB) error {
+				at := []byte{keyenc.SpaceNamed + 1} // no row: of what there is to do, what costs no merge
+				return only.work.Compact(ctx, at, at)
+			})
+		}
+	}
 	if err := checkpoint.Run(ctx, c); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -171,6 +207,23 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 		return storedir.NoSpace(err)
 	}
 	return nil
+}
+
+// keepOnly drops everything from the store in dir but the named keyspaces, the empty name
+// being the default one, and calls then with it.
+func keepOnly(dir string, o *Options, names []string, then func(*DB) error) (err error) {
+	opts := *o
+	opts.ReadOnly, opts.Beside, opts.MustExist, opts.manualWork = false, false, true, true
+	opts.OnEvent, opts.Logger = nil, nil
+	db, err := Open(dir, &opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.dropOthers(names); err != nil {
+		return err
+	}
+	return then(db)
 }
 
 // copied returns the store as one that is copied.

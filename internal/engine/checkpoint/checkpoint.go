@@ -16,6 +16,8 @@ type Config struct {
 	To storedir.Dir
 	// NewTable creates a table of the copy.
 	NewTable func(storedir.Dir, base.FileNum) (compaction.NewTable, error)
+	// Finish, if not nil, changes the store in the directory before that gets its name.
+	Finish func(dir string) error
 }
 
 // Run makes c.To a store with the state after one commit made at or after the call.
@@ -26,7 +28,8 @@ type Config struct {
 //  2. the version pinned: none of its files is unlinked while it is being linked
 //  3. To.NNNN.partial made beside To, NNNN random; tables linked into it
 //  4. its names synced; manifest written, synced, and named by CURRENT
-//  5. renamed to To, the name synced
+//  5. Finish called
+//  6. renamed to To, the name synced
 //
 // A store that was poisoned is refused.
 func Run(ctx context.Context, c Config) error {
@@ -46,6 +49,9 @@ func Run(ctx context.Context, c Config) error {
 	err = partial.Make()
 	if err == nil {
 		err = cp.fill()
+	}
+	if err == nil && c.Finish != nil {
+		err = c.Finish(partial.Path)
 	}
 	if err == nil {
 		err = cp.publish()

@@ -1,0 +1,9 @@
+package checkpoint
+
+import (
+	"testing"
+
+	"github.com/siltstonedb/siltstone/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
