@@ -35,12 +35,12 @@ func (db *DB) reader() *beside.Reader {
 	return r
 }
 
-// storePath returns the path of the store's directory.
-func (db *DB) storePath() string {
+// storeDir returns the store's directory, also of a reader that has one of its own.
+func (db *DB) storeDir() storedir.Dir {
 	if r := db.reader(); r != nil {
-		return r.Store().Path
+		return r.Store()
 	}
-	return db.dir.Path
+	return db.dir
 }
 
 // unlink removes a file that nothing refers to.
@@ -78,6 +78,7 @@ func (db *DB) show(r *beside.Reader, f *beside.Found) error {
 	}
 	db.section.StartReading(f.LastSeq)
 	db.set.Follow(f.State, func() { db.states.Install(next) })
+	db.past.Show(f.State, f.End())
 	db.spaces.Forget(dropped...)
 	return nil
 }

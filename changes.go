@@ -31,7 +31,10 @@ type ChangeOptions struct {
 // Changes loops over what was committed after a position: in the order of the commits,
 // each commit whole, its last change marked as such. When all has been shown the loop
 // waits for the next commit, until ctx ends or the store is closed. An error is the last
-// item. Options.KeepChanges must be set, else the error is ErrBadOption.
+// item. Options.KeepChanges must be set, else the error is ErrBadOption. A store that is
+// open for reading needs no option: it shows what its writer has kept. Where Options.Beside
+// is set as well the loop shows the commits up to the state that is read, and waits for a
+// Refresh that finds a newer one. With ReadOnly alone it ends there, as with NoWait.
 //
 // Only what is durable is shown. So a follower never knows more than the store does
 // after a crash. At SyncDurability that is each commit that has returned. While somebody
@@ -65,15 +68,14 @@ func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(chang
 	}
 	kept := db.section.Files().Kept()
 	switch {
-	case db.opts.ReadOnly:
-		return base.Errorf(ErrBadOption, "a store that is open for reading has no change feed")
-	case kept == nil:
+	case kept == nil && !db.opts.ReadOnly:
 		return base.Errorf(ErrBadOption, "there is no change feed: Options.KeepChanges is not set, set its Bytes")
 	case o.Range.bad():
 		_, _, err := o.Range.rows(nil)
 		return err
 	}
-	in := feed.Options{NoWait: o.NoWait, Lower: o.Range.Lower, Upper: o.Range.Upper}
+	// A store that is open for reading goes on with Refresh alone.
+	in := feed.Options{NoWait: o.NoWait || db.opts.ReadOnly && !db.opts.Beside, Lower: o.Range.Lower, Upper: o.Range.Upper}
 	if o.Keyspace != nil {
 		if o.Keyspace.unmade() || o.Keyspace.db != db {
 			return errForeign
@@ -89,7 +91,7 @@ func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(chang
 		return base.Errorf(ErrBadOption, "position %v is ahead of this store, which is at %v", o.After, db.Position())
 	}
 	source := &feed.Source{
-		Dir: db.dir, Log: db.section.Log(), Kept: kept, Quit: db.life.Quit(), At: history.at, Keyspace: db.keyspaceName,
+		Dir: db.storeDir(), Logs: db.feedLogs(), Quit: db.life.Quit(), At: history.at, Keyspace: db.keyspaceName,
 		Failed: func(err error) error {
 			if closed := db.life.ClosedErr(); closed != nil {
 				return closed
@@ -99,6 +101,14 @@ func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(chang
 	}
 	source.Read(ctx, in, yield)
 	return nil
+}
+
+// feedLogs returns the logs that readers of changes go through.
+func (db *DB) feedLogs() feed.Logs {
+	if db.past != nil {
+		return db.past
+	}
+	return feed.Live{Log: db.section.Log(), Kept: db.section.Files().Kept()}
 }
 
 // keyspaceName returns the name of the keyspace with a number.

@@ -9,6 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/engine/background"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
+	"github.com/siltstonedb/siltstone/internal/engine/feed"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
 	"github.com/siltstonedb/siltstone/internal/engine/reaper"
 	"github.com/siltstonedb/siltstone/internal/engine/rows"
@@ -38,6 +39,7 @@ type DB struct {
 	txns    *txn.Engine
 	reaper  *reaper.Reaper
 	spaces  keyspace.Registry
+	past    *feed.Past // what readers of changes go through; nil: the section's logs
 
 	report  report  // events and their counts
 	handles handles // open iterators, snapshots and transactions

@@ -52,7 +52,7 @@ var importTable = map[string]struct{ ours, others []string }{
 	}},
 	"changes": {ours: []string{"internal/base", "typed"}, others: []string{"github.com/cespare/xxhash/v2"}},
 	"internal/engine/feed": {ours: []string{
-		"changes", "internal/base", "internal/engine/commitlog", "internal/keyenc", "internal/keyspace", "internal/record",
+		"changes", "internal/base", "internal/engine/commitlog", "internal/invariants", "internal/keyenc", "internal/keyspace", "internal/record",
 		"internal/storedir", "manifest", "typed", "wal",
 	}},
 	"internal/engine/beside": {ours: []string{

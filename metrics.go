@@ -26,7 +26,7 @@ func (db *DB) Metrics() metrics.Metrics {
 		return metrics.Metrics{}
 	}
 	defer db.states.Unpin(rs, n)
-	m := metrics.Metrics{Dir: db.storePath(), Uptime: time.Since(db.report.opened)}
+	m := metrics.Metrics{Dir: db.storeDir().Path, Uptime: time.Since(db.report.opened)}
 	db.report.tally.into(&m)
 	m.Troubles.Frozen = db.work.Frozen()
 	m.Compactions.Running = db.work.Running()

@@ -110,7 +110,7 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	invariants.SetRank(&db.report.mu, invariants.Report)
 	invariants.SetRank(&db.spaces.Changing, invariants.Keyspaces)
 	if db.report.onEvent = opts.OnEvent; opts.Logger != nil {
-		db.report.logger = opts.Logger.With("dir", db.storePath())
+		db.report.logger = opts.Logger.With("dir", db.storeDir().Path)
 	}
 	db.handles.track = opts.TrackOpen
 	db.life = lifecycle.New(db.poisoned)
@@ -124,6 +124,9 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	keep := opts.KeepChanges.On() && !opts.ReadOnly
 	if keep {
 		files.Keep(&commitlog.Kept{Bytes: opts.KeepChanges.Bytes, Age: opts.KeepChanges.Age}, db.clock.Now)
+	}
+	if opts.ReadOnly {
+		db.past = feed.NewPast(db.storeDir())
 	}
 	var ballast *storedir.Ballast
 	if !opts.ReadOnly {
@@ -381,6 +384,7 @@ func (db *DB) recoverReadOnly(r *recovery.Replay) error {
 	db.states.Publish(func(rs *readstate.State) {
 		rs.Version, rs.Mem, rs.Imms = v, &readstate.Mem{Table: memtable.New(leastMemtable)}, mems
 	})
+	db.past.Show(r.State, r.End)
 	return nil
 }
 

@@ -21,13 +21,16 @@ import (
 )
 
 // TestMain gives the scripts the tool and programs that help them: makestore makes a
-// store with keys of each type, holdstore keeps one open for writing, and makeforeign
-// makes stores of other engines.
+// store with keys of each type, holdstore keeps one open for writing, makechanges and
+// holdchanges do so with one that keeps its changes, and makeforeign makes stores of other
+// engines.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"siltstone":   main,
 		"makestore":   func() { exit(makeStore(os.Args[1])) },
 		"holdstore":   func() { exit(holdStore(os.Args[1])) },
+		"makechanges": func() { exit(makeChanges(os.Args[1])) },
+		"holdchanges": func() { exit(holdChanges(os.Args[1])) },
 		"makeforeign": func() { exit(makeForeign(os.Args[1])) },
 	})
 }

@@ -81,7 +81,7 @@ how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
 // commands returns the commands in the order in which the documentation has them.
 func (t *tool) commands() []*cobra.Command {
 	return []*cobra.Command{
-		t.infoCommand(), t.keyspacesCommand(), t.keysCommand(), t.getCommand(), t.scanCommand(), t.showCommand(),
+		t.infoCommand(), t.keyspacesCommand(), t.keysCommand(), t.getCommand(), t.scanCommand(), t.showCommand(), t.changesCommand(),
 		t.putCommand(), t.delCommand(), t.expireCommand(),
 		t.statsCommand(), t.explainCommand(), t.checkCommand(), t.repairCommand(), t.checkpointCommand(),
 		t.backupCommand(), t.restoreCommand(), t.verifyCommand(),

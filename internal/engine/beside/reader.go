@@ -12,6 +12,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/manifest"
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/wal"
 )
 
 // Reader is a reader beside the writer: its directory, and the state that it shows. Who
@@ -41,6 +42,14 @@ type Found struct {
 
 	info manifest.Info
 	logs []*log // that count, oldest first
+}
+
+// End returns what was read of the newest log of the state; zero if it has none.
+func (f *Found) End() wal.Found {
+	if len(f.logs) == 0 {
+		return wal.Found{}
+	}
+	return f.logs[len(f.logs)-1].found()
 }
 
 // Open makes the directory of a reader of store, after it has removed those of dead

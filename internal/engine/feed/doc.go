@@ -24,6 +24,13 @@
 // meanwhile is missed at the next opening. A reader that waits does so on a channel
 // which the log closes when it is durable further on: one for all readers.
 //
+// # A store that is open for reading
+//
+// Its logs are those of the state that it shows, and what its writer keeps before them
+// (Past). The front is the end of the state, so a feed never runs ahead of what reads
+// show. The writer removes logs without asking: one that is gone is missed at the next
+// opening, and then the logs are looked for anew.
+//
 // # Whose rows
 //
 // An operation is of a row, and the row of an element names an id in place of a key.
@@ -32,6 +39,7 @@
 // collection that is dead, and is left out.
 //
 // The package imports engine/commitlog, changes, typed, and below them wal,
-// internal/record, internal/keyenc, internal/storedir and internal/base. It starts no
-// goroutine and has no lock. A Source is safe for concurrent use.
+// internal/record, internal/keyenc, internal/storedir, internal/invariants and
+// internal/base. It starts no goroutine. Its only lock is Past.mu, held for memory alone. A
+// Source is safe for concurrent use.
 package feed

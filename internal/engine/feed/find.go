@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
@@ -17,12 +18,23 @@ import (
 // be replayed, zero if there was none. A log that cannot be read ends the chain: what
 // came before it is not kept any more.
 func Find(dir storedir.Dir, numbers []base.FileNum, state *manifest.State, end wal.Found) ([]commitlog.KeptLog, wal.Predecessor) {
+	return findFrom(dir, numbers, state, end, nil)
+}
+
+// findFrom is Find. From the first of the known logs that it meets on it goes by those.
+func findFrom(dir storedir.Dir, numbers []base.FileNum, state *manifest.State, end wal.Found, known []commitlog.KeptLog) ([]commitlog.KeptLog, wal.Predecessor) {
 	var logs []commitlog.KeptLog
 	var newest, later wal.Header // later is the one behind
 	for i := len(numbers) - 1; i >= 0; i-- {
 		n := numbers[i]
 		if later.Number != 0 && n != later.Prev.Number {
 			continue
+		}
+		if k := knownUpTo(known, later.Prev); k > 0 && later.Number != 0 {
+			for _, l := range slices.Backward(known[:k]) {
+				logs = append(logs, l)
+			}
+			break
 		}
 		h, size, err := readHeader(dir, n)
 		if errors.Is(err, wal.ErrNoHeader) {
@@ -45,10 +57,14 @@ func Find(dir storedir.Dir, numbers []base.FileNum, state *manifest.State, end w
 	if err != nil {
 		return nil, wal.Predecessor{}
 	}
-	for i, j := 0, len(logs)-1; i < j; i, j = i+1, j-1 {
-		logs[i], logs[j] = logs[j], logs[i]
-	}
+	slices.Reverse(logs)
 	return logs, wal.Predecessor{Number: newest.Number, LogID: newest.LogID, LastSeq: last}
+}
+
+// knownUpTo returns how many of the known logs there are up to prev; 0 if it is none of
+// them.
+func knownUpTo(known []commitlog.KeptLog, prev wal.Predecessor) int {
+	return 1 + slices.IndexFunc(known, func(l commitlog.KeptLog) bool { return l.Number == prev.Number && l.LogID == prev.LogID })
 }
 
 func readHeader(dir storedir.Dir, n base.FileNum) (h wal.Header, size int64, err error) {

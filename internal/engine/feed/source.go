@@ -16,8 +16,7 @@ import (
 // Source is where readers of one store find its changes.
 type Source struct {
 	Dir  storedir.Dir
-	Log  *commitlog.Log
-	Kept *commitlog.Kept
+	Logs Logs
 	Quit <-chan struct{} // closed when the store ends
 	// At returns the position behind a sequence.
 	At func(base.SeqNum) changes.Position
@@ -76,7 +75,7 @@ const pieceBytes = 1 << 20
 
 func (r *reader) run() error {
 	for {
-		front, moved, failed := r.Log.Front()
+		front, moved, failed := r.Logs.Front()
 		for more := true; more; {
 			if err := r.ctx.Err(); err != nil {
 				return context.Cause(r.ctx)
@@ -107,7 +106,10 @@ func (r *reader) run() error {
 // read reads some frames in front of the front. more is false if there are no others.
 func (r *reader) read(front commitlog.Front) (more bool, err error) {
 	r.piece, r.buf = r.piece[:0], r.buf[:0]
-	logs := r.Kept.Logs()
+	logs, end, err := r.Logs.Logs()
+	if err != nil || end != 0 && r.seq >= end {
+		return false, err
+	}
 	i := len(logs) - 1
 	for i >= 0 && (logs[i].Before > r.seq || logs[i].Number > front.Log) {
 		i--
@@ -116,10 +118,10 @@ func (r *reader) read(front commitlog.Front) (more bool, err error) {
 		return false, nil // what was the front has been read and is not kept any more
 	}
 	if i < 0 {
-		return false, r.tooOld(logs)
+		return false, r.tooOld(logs, end)
 	}
 	l := logs[i]
-	if r.log != l.Number {
+	if r.log != l.Number || r.offset == wal.HeaderSize {
 		r.log, r.offset, r.last = l.Number, wal.HeaderSize, l.First
 	}
 	inUse := l.Number == front.Log
@@ -142,16 +144,25 @@ func (r *reader) read(front commitlog.Front) (more bool, err error) {
 		return false, base.Corruptf(base.Filename(base.FileLog, l.Number), r.offset, "log ends here, and is durable up to %d", front.Offset)
 	case inUse:
 		return false, nil
-	case i+1 == len(logs) || r.last != logs[i+1].Before:
-		return false, base.Corruptf(base.Filename(base.FileLog, l.Number), r.offset, "log ends here with sequence %d, which is not where the log behind it begins", r.last)
+	case r.last != behind(logs, i, end):
+		return false, base.Corruptf(base.Filename(base.FileLog, l.Number), r.offset, "log ends here with sequence %d, which is not where what follows begins", r.last)
 	}
 	r.seq = max(r.seq, r.last)
 	return true, nil
 }
 
+// behind returns the last sequence of a log that is not in use. The log behind it says
+// so, or, where there is none, what the store says of itself.
+func behind(logs []commitlog.KeptLog, i int, end base.SeqNum) base.SeqNum {
+	if i+1 < len(logs) {
+		return logs[i+1].Before
+	}
+	return end
+}
+
 // tooOld returns the error of a reader that wants what is not kept any more.
-func (r *reader) tooOld(logs []commitlog.KeptLog) error {
-	e := &changes.TooOldError{}
+func (r *reader) tooOld(logs []commitlog.KeptLog, end base.SeqNum) error {
+	e := &changes.TooOldError{Oldest: r.At(end)} // without a log only what is still to come
 	if len(logs) > 0 {
 		e.Oldest = r.At(logs[0].Before)
 	}
@@ -163,7 +174,7 @@ func (r *reader) open(l commitlog.KeptLog, front commitlog.Front, inUse bool) (r
 	name := base.Filename(base.FileLog, l.Number)
 	f, err := r.Dir.FS.Open(r.Dir.Join(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		if r.Kept.Has(l.Number) {
+		if r.Logs.Missing(l.Number) {
 			return nil, nil, base.Corruptf(name, -1, "log is missing")
 		}
 		return nil, nil, nil

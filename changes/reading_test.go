@@ -1,0 +1,199 @@
+package changes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/changes"
+	"github.com/siltstonedb/siltstone/vfs"
+)
+
+func readOnly(o *siltstone.Options) { o.ReadOnly = true }
+
+func beside(o *siltstone.Options) { o.ReadOnly, o.Beside = true, true }
+
+// openReading opens "db" for reading.
+func openReading(t *testing.T, fsys vfs.FS, how func(*siltstone.Options)) *siltstone.DB {
+	t.Helper()
+	return openKeeping(t, fsys, "db", changes.Keep{}, how)
+}
+
+// keysOf returns the keys of changes, in their order.
+func keysOf(t *testing.T, db *siltstone.DB, after changes.Position) (keys []string) {
+	t.Helper()
+	all, err := present(db, siltstone.ChangeOptions{After: after})
+	done(t, err)
+	for _, c := range all {
+		keys = append(keys, string(c.Key))
+	}
+	return keys
+}
+
+// numbered returns the keys that puts of the numbers from a to b make.
+func numbered(a, b int) (keys []string) {
+	for i := a; i < b; i++ {
+		keys = append(keys, fmt.Sprintf("key %d", i))
+	}
+	return keys
+}
+
+func putNumbered(t *testing.T, db *siltstone.DB, a, b int) {
+	t.Helper()
+	for _, k := range numbered(a, b) {
+		done(t, db.Put([]byte(k), make([]byte, 500)))
+	}
+}
+
+func TestAFeedOfAStoreThatIsOpenForReadingHasWhatItsLogsHave(t *testing.T) {
+	fsys := vfs.NewMem()
+	for _, clean := range []bool{true, false} {
+		db := openKeeping(t, fsys, "db", plenty)
+		from := int(db.Metrics().Commits.Operations)
+		_, first := keysOf(t, db, changes.Position{}), db.Position()
+		putNumbered(t, db, from, from+400) // of some logs
+		want, end := keysOf(t, db, changes.Position{}), db.Position()
+		image := vfs.FS(fsys)
+		if clean {
+			done(t, db.Close())
+		} else {
+			image = copyOf(t, fsys)
+		}
+		r := openReading(t, image, readOnly)
+		if got := keysOf(t, r, changes.Position{}); !slices.Equal(got, want) {
+			t.Errorf("closed %v: the feed has %d changes, want %d", clean, len(got), len(want))
+		}
+		if got := keysOf(t, r, first); !slices.Equal(got, numbered(from, from+400)) {
+			t.Errorf("closed %v: after %v the feed has %d changes", clean, first, len(got))
+		}
+		if got := keysOf(t, r, end); len(got) > 0 || r.Position() != end {
+			t.Errorf("closed %v: behind the end %v it has %v, and stands at %v", clean, end, got, r.Position())
+		}
+		for range r.Changes(context.Background(), siltstone.ChangeOptions{After: end}) { // ends although it may wait
+			t.Error("a change behind the end")
+		}
+		done(t, r.Close())
+	}
+}
+
+// copyOf returns a copy of "db" as a killed process leaves it.
+func copyOf(t *testing.T, fsys vfs.FS) vfs.FS {
+	t.Helper()
+	to := vfs.NewMem()
+	done(t, to.MkdirAll("db"))
+	names, err := fsys.List("db")
+	done(t, err)
+	for _, name := range names {
+		f, err := fsys.Open("db/" + name)
+		done(t, err)
+		st, err := f.Stat()
+		done(t, err)
+		b := make([]byte, st.Size())
+		if _, err := f.ReadAt(b, 0); err != io.EOF {
+			done(t, err)
+		}
+		done(t, f.Close())
+		f, err = to.Create("db/" + name)
+		done(t, err)
+		_, err = f.Write(b)
+		done(t, errors.Join(err, f.Close()))
+	}
+	return to
+}
+
+func TestAFeedBesideTheWriterGoesOnWithRefresh(t *testing.T) {
+	fsys := vfs.NewMem()
+	db := openKeeping(t, fsys, "db", plenty)
+	putNumbered(t, db, 0, 300)
+	r := openReading(t, fsys, beside)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	seen, at := make(chan string), r.Position()
+	ended := make(chan error, 1)
+	go func() {
+		for c, err := range r.Changes(ctx, siltstone.ChangeOptions{}) {
+			if err != nil {
+				ended <- err
+				break
+			}
+			seen <- string(c.Key)
+		}
+		close(seen)
+	}()
+	for _, want := range numbered(0, 300) {
+		if got := <-seen; got != want {
+			t.Fatalf("told is %s, want %s", got, want)
+		}
+	}
+	for from := 300; from < 1500; from += 150 { // a refresh may find more than one new log
+		putNumbered(t, db, from, from+150)
+		if from%450 == 0 {
+			done(t, db.Close())
+			db = openKeeping(t, fsys, "db", plenty)
+		}
+		if got := keysOf(t, r, at); len(got) > 0 {
+			t.Fatalf("before the refresh %d changes are told behind %v", len(got), at)
+		}
+		done(t, r.Refresh(ctx))
+		at = r.Position()
+		for _, want := range numbered(from, from+150) {
+			if got := <-seen; got != want {
+				t.Fatalf("told is %s, want %s", got, want)
+			}
+		}
+	}
+	cancel()
+	for key := range seen {
+		t.Errorf("told is %s", key)
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestAFeedBesideTheWriterIsToldThatItsLogsAreGone(t *testing.T) {
+	fsys := vfs.NewMem()
+	db := openKeeping(t, fsys, "db", changes.Keep{Bytes: 200 << 10})
+	putNumbered(t, db, 0, 200)
+	r := openReading(t, fsys, beside)
+	slow := openReading(t, fsys, beside)
+	if got := keysOf(t, slow, changes.Position{}); !slices.Equal(got, numbered(0, 200)) {
+		t.Fatalf("the feed has %d changes", len(got))
+	}
+	at := slow.Position()
+	putNumbered(t, db, 200, 2000)
+	done(t, db.Flush(context.Background()))
+	done(t, db.Close()) // what is beyond the bound has gone
+	for _, db := range []*siltstone.DB{r, slow} {
+		for _, after := range []changes.Position{{}, at} {
+			for range 2 {
+				_, err := present(db, siltstone.ChangeOptions{After: after})
+				var old *changes.TooOldError
+				if after == at && db.Position() == at {
+					if err != nil {
+						t.Errorf("at the end of its state: %v", err)
+					}
+				} else if !errors.As(err, &old) || !errors.Is(err, siltstone.ErrTooOld) {
+					t.Errorf("behind %v: %v", after, err)
+				} else if all, err := present(db, siltstone.ChangeOptions{After: old.Oldest}); err != nil {
+					t.Errorf("behind the oldest, %v: %d changes, %v", old.Oldest, len(all), err)
+				}
+				done(t, db.Refresh(context.Background()))
+			}
+		}
+	}
+}
+
+func TestAFeedBesideAWriterThatKeepsNoneIsRefused(t *testing.T) {
+	fsys := vfs.NewMem()
+	db := openKeeping(t, fsys, "db", changes.Keep{})
+	putNumbered(t, db, 0, 3)
+	r := openReading(t, fsys, beside)
+	if _, err := present(r, siltstone.ChangeOptions{}); !errors.Is(err, siltstone.ErrBadOption) {
+		t.Error(err)
+	}
+}
