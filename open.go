@@ -160,6 +160,7 @@ func (db *DB) assemble(s *manifest.State) {
 		Tables: o.tables(), MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
 	}, background.Hooks{
 		Flushed: db.report.flushed, Compacted: db.report.compacted, Changed: db.workers.wakeAfterMerge, Remove: db.remove,
+		Ended: func(rows [][]byte) error { return db.reaper.TellEnded(rows) },
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,

@@ -18,9 +18,11 @@ const (
 	// KindDeleteRange: the keys from Lower to Upper, without Upper, are gone. A nil bound
 	// is open.
 	KindDeleteRange Kind = 3
-	// KindExpired: Key is gone because its time had come. The store writes that down only
-	// for a collection that had grown beyond its small form. Anything else ends at
-	// its ExpiresAt without a change.
+	// KindExpired: Key is gone because its time had come. Key ended for all who read at its
+	// ExpiresAt. This is told once, after that, when the store takes what it held out: for a
+	// collection that had grown beyond its small form mostly within seconds, else by a merge,
+	// maybe much later. It is told of no key that lives again, nor of one that was
+	// deleted or written since; on a full disk some are not told.
 	KindExpired Kind = 4
 	// KindExpire: Key lives until ExpiresAt; the zero time is for ever.
 	KindExpire Kind = 5

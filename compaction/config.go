@@ -27,6 +27,10 @@ type Config struct {
 	// at least GarbagePercent expires may lie back, whatever the estimate says; an
 	// hour. A table is rewritten at most so often for that.
 	ExpiryAge int64
+
+	// TellEnded has tables whose records have all expired read by a merge, which can tell of
+	// them, instead of dropped unread.
+	TellEnded bool
 }
 
 // WithDefaults returns c with zero fields replaced by the defaults.

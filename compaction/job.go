@@ -26,6 +26,9 @@ type Job struct {
 	TableSize int64    // bytes at which a table ends
 	Guards    [][]byte // ascending keys at which a table ends earlier; see Compaction.Guards
 	Writer    sstable.WriterOptions
+	// KeepEnded keeps records that have expired, but for those that are shadowed: a later
+	// merge, which can tell of them, takes them out.
+	KeepEnded bool
 }
 
 // Source is one input: a run's chosen tables, or a memtable.
@@ -56,6 +59,10 @@ type Env struct {
 	// to others, waits as long as a rate demands, and ends the merge by returning
 	// an error. May be nil.
 	Yield func(bytes int) error
+	// Ended is told of keys whose newest record in the merge has expired, before the Result
+	// that is without it is returned. The slices are its own; an error ends the merge. May
+	// be nil.
+	Ended func(keys [][]byte) error
 	// Writers keeps table writers from one merge to the next. May be nil.
 	Writers *Writers
 }

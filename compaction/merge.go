@@ -21,6 +21,7 @@ type merge struct {
 	ranges []rangedel.Tombstone // the newest of them over each key
 	out    output
 	ids    nominations
+	gone   ended
 	stats  Stats
 
 	key   []byte              // of the last record
@@ -86,6 +87,9 @@ func (m *merge) run() error {
 	if err := m.in.Err(); err != nil {
 		return err
 	}
+	if err := m.tellEnded(); err != nil {
+		return err
+	}
 	return m.out.close()
 }
 
@@ -132,6 +136,12 @@ func (m *merge) take(e *iterator.Entry) error {
 		s.older = m.job.Older.MayHave(e.Key)
 	}
 	f := m.h.decide(e.Trailer, s)
+	if f == buried || f == expired {
+		var err error
+		if f, err = m.end(e.Key, f, min(s.newer, s.cover) != infinity); err != nil {
+			return err
+		}
+	}
 	m.newer = e.Seq
 	m.ids.see(e, f < buried, min(s.newer, s.cover), m.all)
 	return m.pass(e, f, c > 0)

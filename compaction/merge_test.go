@@ -381,3 +381,48 @@ func TestCollectionUnderDroppedElementSpaceIsNotNominated(t *testing.T) {
 		})
 	}
 }
+
+func TestAMergeTellsOfEndedKeysBeforeItIsWithoutThem(t *testing.T) {
+	lines := []string{"now 50", "points 3@50", "run a#9=live b#9=v~40 c#9- d#2=v~40 e#9:7~40 f#9=v~60 g#9=new", "run a#5=v~40 b#5=v~30 c#5=v~40 g#5=v~40 h#4=v~40"}
+	for _, c := range []struct {
+		keep, tell bool
+		want       string // told, and the ended records that are left
+	}{
+		{false, true, "told b d e h; left "},
+		{true, true, "told ; left b d e h"},
+		{false, false, "told ; left "},
+	} {
+		s := newStore(t, Config{})
+		job, env := parseJob(t, lines), s.env()
+		var told, left []string
+		if job.KeepEnded = c.keep; c.tell {
+			env.Ended = func(keys [][]byte) error {
+				for _, k := range keys {
+					told = append(told, unrow(k))
+				}
+				return nil
+			}
+		}
+		r, err := Merge(job, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range r.Tables {
+			it := s.reader(table.Num).NewIter(sstable.IterOptions{})
+			for e := it.First(); e != nil; e = it.Next() {
+				if e.Expiry != 0 && e.Expiry <= job.Now && !slices.Contains(left, unrow(e.Key)) {
+					left = append(left, unrow(e.Key))
+				}
+			}
+		}
+		if got := "told " + strings.Join(told, " ") + "; left " + strings.Join(left, " "); got != c.want {
+			t.Errorf("keep %v, tell %v: %s, want %s", c.keep, c.tell, got, c.want)
+		}
+	}
+	failed := errors.New("on purpose")
+	env := newStore(t, Config{}).env()
+	env.Ended = func([][]byte) error { return failed }
+	if _, err := Merge(parseJob(t, lines), env); !errors.Is(err, failed) {
+		t.Errorf("told nobody: %v", err)
+	}
+}

@@ -52,9 +52,9 @@ func (c *Compaction) take(in RunInput) {
 // allExpired reports whether t holds nothing but records that have expired for
 // every read point. To be dropped it must also be known to everybody and hide
 // nothing. Tables with metadata rows are read, so that their collections are
-// nominated.
+// nominated, and with TellEnded all are.
 func (p *picker) allExpired(t *manifest.Table) bool {
-	return t.AllExpire() && t.MetaRows == 0 && t.MaxExpiry <= min(p.in.Now, p.in.OldestReadClock)
+	return !p.cfg.TellEnded && t.AllExpire() && t.MetaRows == 0 && t.MaxExpiry <= min(p.in.Now, p.in.OldestReadClock)
 }
 
 // covering is a table's span and range tombstones.

@@ -130,6 +130,7 @@ func FlushJob(c TableConfig, points *readstate.Points, mem *readstate.Mem, v *ma
 		Inputs: []compaction.Source{{Iter: mem.NewIter(false), RangeDeletes: mem.RangeDeletes(), Records: int64(mem.Len())}},
 		Older:  compaction.NewOlder(v, at), Level: at.Level, Age: at.Age,
 		TableSize: merging.SizeAt(at.Level), Guards: at.Guards(v, merging, mem.Bytes()), Writer: c.Writer(at.Level),
+		KeepEnded: c.TellEnded, // who tells commits, and a commit may wait for a flush
 	}
 	job.ReadPoints, job.Now = points.Capture()
 	return job

@@ -61,7 +61,11 @@ func (w *Work) merge(ctx context.Context, c *compaction.Compaction, rs *readstat
 		return &compaction.Result{}, err
 	}
 	job.ReadPoints, job.Now = w.cfg.States.Points.Capture()
-	return compaction.Merge(job, w.Env(ctx))
+	env := w.Env(ctx)
+	if w.cfg.Tables.TellEnded {
+		env.Ended = w.hooks.Ended
+	}
+	return compaction.Merge(job, env)
 }
 
 // mergeInputs opens the inputs of c. Merge closes them.

@@ -72,6 +72,9 @@ type TableConfig struct {
 	TableBytes            int64 // target size; 0: the default
 	RunLimit              int   // runs of a level before they are merged; 0: the default
 	Compression           sstable.Compression
+	// TellEnded has each key that ends told of before a merge takes it out, by the hook
+	// Ended.
+	TellEnded bool
 }
 
 // Hooks report to the packages above. They are called with no lock of the package
@@ -80,6 +83,7 @@ type Hooks struct {
 	Flushed   func(FlushResult)
 	Compacted func(CompactionResult)
 	Changed   func()                                // tables or merges have changed: there may be work
+	Ended     func(rows [][]byte) error             // told of key rows that have ended, by a merge; with TellEnded
 	Remove    func(t base.FileType, n base.FileNum) // removes a file that nothing refers to
 }
 
@@ -94,7 +98,7 @@ func New(c Config, h Hooks) *Work {
 
 // Merging returns the limits that decide when and how far tables are merged.
 func (c TableConfig) Merging() compaction.Config {
-	return compaction.Config{FlushRuns: c.RunLimit, TierRuns: c.RunLimit, TableSize: c.TableBytes, LastTableSize: c.TableBytes}
+	return compaction.Config{FlushRuns: c.RunLimit, TierRuns: c.RunLimit, TableSize: c.TableBytes, LastTableSize: c.TableBytes, TellEnded: c.TellEnded}
 }
 
 // Writer returns the options for tables of a level: values are compressed in the

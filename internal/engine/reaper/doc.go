@@ -14,6 +14,8 @@
 // and the timer moves to the next deadline. manifest.Nominations draws the way of a
 // nomination.
 //
+// TellEnded is for merges while changes are kept: it writes down which keys have ended.
+//
 // One goroutine at a time calls Step. The package holds no lock; it imports txn,
 // rows and readstate, and below them internal/collection and manifest.
 package reaper
