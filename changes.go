@@ -57,38 +57,46 @@ func (db *DB) Changes(ctx context.Context, o ChangeOptions) iter.Seq2[changes.Ch
 
 // readChanges calls the reader. Its error is one of before that.
 func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(changes.Change, error) bool) error {
-	switch {
-	case ctx == nil:
-		return errNilContext
-	case db.unopened():
-		return ErrClosed
-	}
-	if err := db.life.ClosedErr(); err != nil {
-		return err
-	}
-	kept := db.section.Files().Kept()
-	switch {
-	case kept == nil && !db.opts.ReadOnly:
-		return base.Errorf(ErrBadOption, "there is no change feed: Options.KeepChanges is not set, set its Bytes")
-	case o.Range.bad():
+	if o.Range.bad() {
 		_, _, err := o.Range.rows(nil)
 		return err
 	}
-	// A store that is open for reading goes on with Refresh alone.
-	in := feed.Options{NoWait: o.NoWait || db.opts.ReadOnly && !db.opts.Beside, Lower: o.Range.Lower, Upper: o.Range.Upper}
+	source, after, err := db.feedAfter(ctx, o.After)
+	if err != nil {
+		return err
+	}
+	in := feed.Options{After: after, NoWait: o.NoWait || db.still(), Lower: o.Range.Lower, Upper: o.Range.Upper}
 	if o.Keyspace != nil {
 		if o.Keyspace.unmade() || o.Keyspace.db != db {
 			return errForeign
 		}
 		in.InKeyspace, in.Keyspace = true, o.Keyspace.space.Name
 	}
-	history := historyOf(db.set.State())
-	var err error
-	if in.After, err = history.after(o.After); err != nil {
-		return err
+	source.Read(ctx, in, yield)
+	return nil
+}
+
+// feedAfter returns where readers find the changes after a position, and its sequence.
+func (db *DB) feedAfter(ctx context.Context, after changes.Position) (*feed.Source, base.SeqNum, error) {
+	switch {
+	case ctx == nil:
+		return nil, 0, errNilContext
+	case db.unopened():
+		return nil, 0, ErrClosed
 	}
-	if in.After > db.section.Visible() {
-		return base.Errorf(ErrBadOption, "position %v is ahead of this store, which is at %v", o.After, db.Position())
+	if err := db.life.ClosedErr(); err != nil {
+		return nil, 0, err
+	}
+	if db.section.Files().Kept() == nil && !db.opts.ReadOnly {
+		return nil, 0, base.Errorf(ErrBadOption, "there is no change feed: Options.KeepChanges is not set, set its Bytes")
+	}
+	history := historyOf(db.set.State())
+	seq, err := history.after(after)
+	if err != nil {
+		return nil, 0, err
+	}
+	if seq > db.section.Visible() {
+		return nil, 0, base.Errorf(ErrBadOption, "position %v is ahead of this store, which is at %v", after, db.Position())
 	}
 	source := &feed.Source{
 		Dir: db.storeDir(), Logs: db.feedLogs(), Quit: db.life.Quit(), At: history.at, Keyspace: db.keyspaceName,
@@ -99,9 +107,12 @@ func (db *DB) readChanges(ctx context.Context, o ChangeOptions, yield func(chang
 			return db.life.Poison(err)
 		},
 	}
-	source.Read(ctx, in, yield)
-	return nil
+	return source, seq, nil
 }
+
+// still reports whether nothing will be committed that the store shows: it is open for
+// reading, and not beside a writer.
+func (db *DB) still() bool { return db.opts.ReadOnly && !db.opts.Beside }
 
 // feedLogs returns the logs that readers of changes go through.
 func (db *DB) feedLogs() feed.Logs {
@@ -146,7 +157,7 @@ func (db *DB) Origin() changes.Position {
 		return changes.Position{}
 	}
 	h := historyOf(db.set.State())
-	return h.at(h.branch)
+	return h.at(min(h.branch, db.section.Visible()))
 }
 
 // Position returns the position of the snapshot's state: a feed after it shows what has
@@ -168,7 +179,7 @@ func (tx *Tx) Position() changes.Position {
 }
 
 // history tells which sequences of a store are of its own history. Those up to the branch
-// are of the store that it is a checkpoint of.
+// are of the store that it is a checkpoint or replica of.
 type history struct {
 	store, parent uint64
 	branch        base.SeqNum
@@ -197,9 +208,10 @@ func (h history) after(p changes.Position) (base.SeqNum, error) {
 	if p.IsZero() {
 		return 0, nil
 	}
-	seq := base.SeqNum(binary.LittleEndian.Uint64(p[8:]))
-	if h.at(seq) != p {
-		return 0, base.Errorf(ErrBadOption, "position %v is of another store", p)
+	store, n := p.Parts()
+	// A backup of this store names its state by this store, whoever had it before.
+	if seq := base.SeqNum(n); h.at(seq) == p || store == h.store {
+		return seq, nil
 	}
-	return seq, nil
+	return 0, base.Errorf(ErrBadOption, "position %v is of another store", p)
 }

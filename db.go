@@ -241,6 +241,27 @@ func (db *DB) commit(c *commit.Change, d Durability) error {
 	return db.section.Commit(c, db.level(d))
 }
 
+// refusesWrites reports whether calls that write are ErrReadOnly.
+func (db *DB) refusesWrites() bool { return db.opts.ReadOnly || db.section.Replica() }
+
+// takeRole makes the store a replica if it is opened as one, and no replica if not. last is
+// the largest sequence that recovery has met.
+func (db *DB) takeRole(last base.SeqNum) error {
+	s := db.set.State()
+	switch replica := db.section.Replica(); {
+	case replica == (s.Branch == base.SeqMax):
+	case !replica:
+		db.set.SetBranch(last)
+	case s.Parent == 0:
+		return base.Errorf(ErrBadOption, "the store was not restored from another one, so it is no replica")
+	case last > s.Branch:
+		return base.Errorf(ErrBadOption, "the store has commits of its own since it was restored, so it is no replica; restore another one")
+	default:
+		db.set.SetBranch(base.SeqMax)
+	}
+	return nil
+}
+
 // level returns the log's level for a durability.
 func (db *DB) level(d Durability) commitlog.Level {
 	if d == DefaultDurability {

@@ -201,7 +201,7 @@ func (db *DB) keyspace(name string, create bool) (*Keyspace, error) {
 	space, err := db.findKeyspace(name)
 	switch {
 	case !errors.Is(err, ErrNotFound):
-	case create && !db.opts.ReadOnly:
+	case create && !db.refusesWrites():
 		space, err = db.makeKeyspace(name)
 	case create:
 		err = base.ErrReadOnlyStore

@@ -244,8 +244,11 @@ func (db *DB) reapLoop() {
 }
 
 func (db *DB) reapStep() (did bool, err error) {
-	if db.opts.ReadOnly {
+	switch {
+	case db.opts.ReadOnly:
 		return false, nil
+	case db.section.Replica():
+		return db.reaper.Settle()
 	}
 	return db.reaper.Step()
 }

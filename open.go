@@ -47,7 +47,10 @@ import (
 //
 // Opening a store that was closed costs a few syncs. After a crash Open also replays
 // the logs of the memtables that had not been flushed.
-func Open(dir string, o *Options) (*DB, error) {
+func Open(dir string, o *Options) (*DB, error) { return open(dir, o, false) }
+
+// open opens a store, or a replica of another one.
+func open(dir string, o *Options, replica bool) (*DB, error) {
 	begin := time.Now()
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -61,7 +64,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, needsSpace(err, dir)
 	}
-	db := newDB(own, opts, lock)
+	db := newDB(own, opts, lock, replica)
 	db.report.opened = begin
 	if err := db.recover(); err != nil {
 		db.abandon()
@@ -101,7 +104,7 @@ func (db *DB) abandon() {
 }
 
 // newDB returns a store without files: the parts that are made before files are read.
-func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
+func newDB(dir storedir.Dir, opts Options, lock io.Closer, replica bool) *DB {
 	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
 	if opts.LogicalClock {
 		db.clock = clock.NewLogical(opts.Clock)
@@ -134,7 +137,7 @@ func newDB(dir storedir.Dir, opts Options, lock io.Closer) *DB {
 	}
 	db.section = commit.New(commit.Config{
 		Ballast: ballast, States: db.states, Clock: db.clock, Life: db.life, Dir: dir, Files: files,
-		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Notes: keep, Manual: opts.manualWork,
+		MemtableBytes: opts.MemtableBytes, MaxDiskBytes: opts.MaxDiskBytes, Notes: keep, Manual: opts.manualWork, Replica: replica,
 	}, commit.Hooks{
 		Rotated: db.workers.wakeFlush,
 		Wanted:  func() { wake(db.workers.page) },
@@ -164,7 +167,7 @@ func (db *DB) assemble(s *manifest.State) {
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
-		Level: db.level(DefaultDurability), ReadOnly: o.ReadOnly, Notes: db.section.Files().Kept() != nil, MaxTxBytes: o.MaxTxBytes,
+		Level: db.level(DefaultDurability), ReadOnly: db.refusesWrites(), Notes: db.section.Files().Kept() != nil, MaxTxBytes: o.MaxTxBytes,
 	})
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,
@@ -237,6 +240,9 @@ func (db *DB) recover() error {
 	if db.opts.ReadOnly {
 		return db.recoverReadOnly(r)
 	}
+	if err := db.takeRole(r.LastSeq); err != nil {
+		return err
+	}
 	if err := db.withRoom(db.oldManifests(files, info), func() error { return db.openManifest(files, info) }); err != nil {
 		return err
 	}
@@ -249,7 +255,7 @@ func (db *DB) recover() error {
 	if err != nil {
 		return err
 	}
-	if edit.LastSeq = r.LastSeq; !r.Empty() {
+	if edit.LastSeq = r.LastSeq; !r.Empty() && !db.section.Replica() {
 		// The numbers of a lost tail are not met again. It may be lost without a
 		// trace in the log.
 		edit.LastSeq = r.LastSeq.AfterGap()

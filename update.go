@@ -134,7 +134,7 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode != ReadOnlyMode && mode != ReadWriteMode {
 		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
 	}
-	if mode == ReadWriteMode && db.opts.ReadOnly {
+	if mode == ReadWriteMode && db.refusesWrites() {
 		return nil, base.ErrReadOnlyStore
 	}
 	state := &txState{db: db, attempt: 1, sampler: latency.NewSampler()}

@@ -100,3 +100,10 @@ func (p *Position) UnmarshalBinary(b []byte) error {
 func (p Position) sum() uint32 {
 	return uint32(xxhash.Sum64(p[:]))
 }
+
+// Parts returns the id of the store in whose history the position is, and the last
+// sequence before it: of two positions in the history of one store the later one has the
+// larger sequence.
+func (p Position) Parts() (store, sequence uint64) {
+	return binary.LittleEndian.Uint64(p[:8]), binary.LittleEndian.Uint64(p[8:])
+}

@@ -86,6 +86,17 @@ func (n *Nominations) Decided(mem base.FileNum) {
 	n.deciding = nil
 }
 
+// DecidedSome says that the verdict about some of the collections that were taken is in the
+// memtable whose log is mem. The rest waits behind all others.
+func (n *Nominations) DecidedSome(mem base.FileNum, some, rest []IDRange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(some) > 0 {
+		n.verdicts = append(n.verdicts, verdict{mem, some})
+	}
+	n.pending, n.deciding = append(n.pending, rest...), nil
+}
+
 // settles returns the collections that the verdicts in the memtable whose log is mem,
 // which is being flushed, settle. Collections that were nominated since, by that flush
 // or before it, are not settled: the verdict about them comes later or is in a later

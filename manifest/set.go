@@ -27,6 +27,7 @@ type Set struct {
 	log   *Log         // nil in a store that is open for reading
 	ended bool         // the log has been closed
 	other bool         // the manifest is another process's: see Follow
+	moved bool         // the branch has changed, and only a new manifest says so
 	next  base.FileNum // next file number to hand out; below state.FileLimit
 
 	rollFrom  int64        // size from which the log is replaced, if an attempt has failed
@@ -83,7 +84,7 @@ func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
 	// there is none, and a start that is cut short is not to be asked for one.
 	reserve := &Edit{FileLimit: m.next + fileBlock, Clock: m.clk.Now(), Clean: m.state.Clean}
 	var err error
-	if info != nil && clean {
+	if info != nil && clean && !m.moved {
 		if m.log, err = Continue(m.fs, m.dir, *info); err != nil {
 			return err
 		}
@@ -102,6 +103,15 @@ func (m *Set) Writable(info *Info, clean bool, least base.FileNum) error {
 	}
 	m.log, err = Create(m.fs, m.dir, number, m.state)
 	return err
+}
+
+// SetBranch makes all sequences up to last ones of the parent's history. It is called
+// before Writable, which makes it durable.
+func (m *Set) SetBranch(last base.SeqNum) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := *m.state
+	next.Branch, m.state, m.moved = last, &next, true
 }
 
 // State returns the present state. It is immutable.
@@ -307,6 +317,22 @@ func (m *Set) NewKeyspaceNumber() (uint32, error) {
 	}
 	b.next++
 	return b.next - 1, nil
+}
+
+// Raise makes ids and keyspace numbers count as handed out, up to those that are given.
+// It is for a store that takes them from another one, and hands out none itself.
+func (m *Set) Raise(id uint64, keyspace uint32) error {
+	s, e := m.State(), &Edit{}
+	if id >= s.IDLimit && id < math.MaxUint64-idBlockFirst {
+		e.IDLimit = id + idBlockFirst
+	}
+	if keyspace >= s.KeyspaceLimit && keyspace <= math.MaxUint32-keyspaceBlock {
+		e.KeyspaceLimit = keyspace + keyspaceBlock
+	}
+	if e.IDLimit == 0 && e.KeyspaceLimit == 0 {
+		return nil
+	}
+	return m.Apply(e, nil)
 }
 
 // Check reads the manifest again and compares it with the state in memory. A

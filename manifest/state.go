@@ -15,7 +15,7 @@ type State struct {
 	FormatVersion uint32 // of the files; see FormatVersion
 	DBID          uint64
 	Parent        uint64      // store this one is a checkpoint of; 0: none
-	Branch        base.SeqNum // all sequences up to it are of the parent's history; 0 if there is none
+	Branch        base.SeqNum // all sequences up to it are of the parent's history; 0 if there is none; SeqMax of a replica
 
 	Version *Version
 	// These never fall, see Edit.

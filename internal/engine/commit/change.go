@@ -64,8 +64,9 @@ type Change struct {
 
 // commitNote is what stands in front of the commit in the log, where notes are taken.
 type commitNote struct {
-	Items []byte // what the transaction adds: see record.AppendNote
-	head  []byte // the whole note
+	Items    []byte // what the transaction adds: see record.AppendNote
+	head     []byte // the whole note
+	replayed bool   // it comes with the note of another store
 }
 
 // op is one operation of a Change: where its key and its value stand in the

@@ -66,6 +66,7 @@ type Config struct {
 	MaxDiskBytes  int64 // 0: no limit
 	Notes         bool  // a note stands in front of each commit, for readers of changes
 	Manual        bool  // there are no workers: a caller that waits for a flush makes it
+	Replica       bool  // only changes of another store are taken: see Replay
 }
 
 // Hooks report to the packages above. They must not commit: Stalled,
@@ -330,6 +331,9 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validatio
 	}
 	if err := c.refusal(); err != nil {
 		return none, err
+	}
+	if s.cfg.Replica && !c.replayed {
+		return none, base.ErrReadOnlyStore
 	}
 	if s.Turns.holdsBack(c) {
 		return turnTaken, nil

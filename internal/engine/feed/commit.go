@@ -16,6 +16,7 @@ import (
 type commit struct {
 	items []byte // of its note
 	ops   []byte
+	whole []byte // note and operations
 	last  base.SeqNum
 	clock int64
 }
@@ -27,6 +28,7 @@ func badFrame(err error) error { return errors.Join(base.ErrCorruption, err) }
 func eachCommit(f wal.Frame, payload []byte, each func(*commit) error) error {
 	c := commit{clock: f.Clock}
 	next := f.First
+	whole := payload
 	for rest := payload; len(rest) > 0; {
 		items, ops, err := record.CutNote(rest)
 		if err != nil {
@@ -41,6 +43,7 @@ func eachCommit(f wal.Frame, payload []byte, each func(*commit) error) error {
 			rest = rest[n:]
 		}
 		c.ops, c.last = ops[:len(ops)-len(rest)], next-1
+		c.whole, whole = whole[:len(whole)-len(rest)], rest
 		if next > f.Last()+1 {
 			break
 		}
@@ -58,6 +61,10 @@ func eachCommit(f wal.Frame, payload []byte, each func(*commit) error) error {
 func (r *reader) showFrame(f wal.Frame, payload []byte) error {
 	return eachCommit(f, payload, func(c *commit) error {
 		if c.last <= r.show.After || r.show.stopped {
+			return nil
+		}
+		if r.raw != nil {
+			r.show.stopped = !r.raw(changes.Commit{Position: r.At(c.last), Time: time.UnixMilli(c.clock), Body: c.whole}, nil)
 			return nil
 		}
 		r.show.position, r.show.time = r.At(c.last), time.UnixMilli(c.clock)

@@ -47,11 +47,21 @@ func (s *Source) Read(ctx context.Context, o Options, yield func(changes.Change,
 	}
 }
 
+// ReadCommits shows commits as the log holds them, as Read shows changes. Of the options
+// After and NoWait count.
+func (s *Source) ReadCommits(ctx context.Context, o Options, yield func(changes.Commit, error) bool) {
+	r := &reader{Source: s, ctx: ctx, seq: o.After, show: shower{Options: o}, raw: yield}
+	if err := r.run(); err != nil && !r.show.stopped {
+		yield(changes.Commit{}, err)
+	}
+}
+
 // reader is one Read.
 type reader struct {
 	*Source
 	ctx  context.Context
 	show shower
+	raw  func(changes.Commit, error) bool // if set, is shown commits, and show nothing
 	decoder
 
 	seq    base.SeqNum // of the last operation that was read

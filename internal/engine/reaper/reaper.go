@@ -67,6 +67,53 @@ func (r *Reaper) Step() (did bool, err error) {
 	return true, r.purge(due)
 }
 
+// Settle decides about some collections in a replica: it strikes those out that live, or
+// are dead and freed. The others wait until the store that it follows has freed them. It
+// writes nothing. did tells whether there were any.
+func (r *Reaper) Settle() (did bool, err error) {
+	if r.Life.Poisoned() {
+		return false, nil
+	}
+	ids := r.Nominations.Take(Batch)
+	if len(ids) == 0 {
+		return false, nil
+	}
+	settled, rest, err := r.settled(ids)
+	if err != nil {
+		r.Nominations.GiveBack(ids)
+		return false, err
+	}
+	r.Nominations.DecidedSome(r.Section.Mem().Log, settled, rest)
+	return len(settled) > 0, nil
+}
+
+// settled tells collections that live, or have no rows, from others.
+func (r *Reaper) settled(ids []manifest.IDRange) (settled, rest []manifest.IDRange, err error) {
+	t, err := r.begin(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer t.End()
+	for _, of := range ids {
+		for id := of.First; ; id++ {
+			v, err := inspect(t, of.Keyspace, id)
+			if err != nil {
+				return nil, nil, err
+			}
+			one := manifest.IDRange{Keyspace: of.Keyspace, First: id, Last: id}
+			if v.row == nil || v.alive {
+				settled = append(settled, one)
+			} else {
+				rest = append(rest, one)
+			}
+			if id == of.Last {
+				break
+			}
+		}
+	}
+	return joinNeighbours(settled), joinNeighbours(rest), nil
+}
+
 // begin begins a transaction. The caller ends it with End.
 func (r *Reaper) begin(write bool) (*txn.Txn, error) {
 	if err := r.Life.ClosedErr(); err != nil {
