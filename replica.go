@@ -21,6 +21,15 @@ import (
 // of its parent's history. So where it stands is where its log ends, and data and position
 // cannot part. Nothing else commits, neither callers nor the reaper.
 
+// ID returns the number by which backups and positions name the store; 0 for one that was
+// never opened. A checkpoint, and a store that was restored, has another one than its parent.
+func (db *DB) ID() uint64 {
+	if db.unopened() || db.set == nil {
+		return 0
+	}
+	return db.set.State().DBID
+}
+
 // Commits loops over what was committed after a position, as Changes does, and yields each
 // commit as the log holds it, for Replay. Options.KeepChanges must be set. Of the options
 // After and NoWait count, and others are ErrBadOption: a commit is shown whole. A replica

@@ -12,6 +12,7 @@ import (
 const (
 	tablePrefix   = "tables/"
 	backupPrefix  = "backups/"
+	changesPrefix = "changes/"
 	garbagePrefix = "garbage/"
 )
 

@@ -22,7 +22,7 @@ type Keep struct {
 // Pruned is what Prune has removed.
 type Pruned struct {
 	Backups int
-	Objects int   // of tables, and what was left of uploads
+	Objects int   // of tables and changes, and what was left of uploads
 	Bytes   int64 // of these; those of torn ones are not counted
 }
 
@@ -67,7 +67,39 @@ func (r *Repository) Prune(ctx context.Context, k Keep) (p Pruned, err error) {
 			}
 		}
 	}
-	return p, r.collect(ctx, all, now, &p)
+	old, err := r.uselessSegments(ctx, s.whole, goes)
+	if err != nil {
+		return p, err
+	}
+	return p, r.collect(ctx, append(all, old...), now, &p)
+}
+
+// uselessSegments returns the segments of changes that no backup which stays leads to, and
+// what is left of uploads of them.
+func (r *Repository) uselessSegments(ctx context.Context, whole []Backup, goes map[string]bool) (all []useless, err error) {
+	oldest := map[uint64]uint64{} // sequence of the oldest backup of each store
+	for _, b := range whole {
+		if goes[b.Name] {
+			continue
+		}
+		_, at := b.Position.Parts()
+		if first, is := oldest[b.Store]; !is || at < first {
+			oldest[b.Store] = at
+		}
+	}
+	segments, torn, err := r.segments(ctx, changesPrefix)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range torn {
+		all = append(all, useless{name, 0})
+	}
+	for _, s := range segments {
+		if first, is := oldest[s.store]; !is || s.last <= first {
+			all = append(all, useless{s.name(), s.size})
+		}
+	}
+	return all, nil
 }
 
 // decide returns the names of the backups that go. all are the oldest first.

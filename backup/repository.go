@@ -13,6 +13,8 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/archive"
+	"github.com/siltstonedb/siltstone/changes"
+	"github.com/siltstonedb/siltstone/manifest"
 )
 
 // Options are the settings of a repository. The zero value, and nil, are the defaults.
@@ -63,6 +65,8 @@ type Backup struct {
 	Store  uint64    // id of the store
 	Tables int       // of its state
 	Bytes  int64     // of these tables
+	// Position is behind the last commit that it has: changes are shipped from there on.
+	Position changes.Position
 
 	mark  archive.Mark
 	state []byte
@@ -80,6 +84,15 @@ func (r *Repository) List(ctx context.Context) ([]Backup, error) {
 		return nil, err
 	}
 	return all.whole, nil
+}
+
+// positionOf returns where the history of a store ends in a backup's state.
+func positionOf(store uint64, state []byte) (changes.Position, error) {
+	e, err := manifest.DecodeEdit(state)
+	if err != nil {
+		return changes.Position{}, err
+	}
+	return changes.NewPosition(store, uint64(e.LastSeq)), nil
 }
 
 // survey is what a repository holds at one time.
@@ -188,5 +201,8 @@ func (r *Repository) read(ctx context.Context, name string) (Backup, error) {
 	sum := a.Summary()
 	b.Time, b.Store, b.Tables, b.Bytes = sum.Time, sum.Mark.Store, len(sum.Mark.Tables), sum.Mark.Bytes()
 	b.mark, b.state = sum.Mark, a.State()
+	if b.Position, err = positionOf(b.Store, b.state); err != nil {
+		return b, fmt.Errorf("backup: %s: %w", name, err)
+	}
 	return b, nil
 }

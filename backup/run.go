@@ -109,6 +109,10 @@ func (u *run) receive(ctx context.Context, stream io.Reader) (b Backup, err erro
 	}
 	var object bytes.Buffer
 	h := a.Header()
+	at, err := positionOf(h.Store, a.State())
+	if err != nil {
+		return b, err
+	}
 	w, err := archive.NewWriter(&object, h)
 	if err == nil {
 		_, err = w.Finish(a.State())
@@ -128,7 +132,7 @@ func (u *run) receive(ctx context.Context, stream io.Reader) (b Backup, err erro
 	sum := a.Summary()
 	return Backup{
 		Name: backupName(h), Time: sum.Time, Store: sum.Mark.Store, Tables: len(sum.Mark.Tables), Bytes: sum.Mark.Bytes(),
-		mark: sum.Mark, state: a.State(),
+		Position: at, mark: sum.Mark, state: a.State(),
 	}, nil
 }
 

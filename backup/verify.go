@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -12,14 +13,16 @@ import (
 
 // Verified is what Verify has read.
 type Verified struct {
-	Backups int   // that are whole
-	Tables  int   // of all backups, each once
-	Bytes   int64 // of these
+	Backups int // that are whole
+	Tables  int // of all backups, each once
+	// Segments of changes, and their commits. Some may be there twice.
+	Segments, Commits int
+	Bytes             int64 // of these and of the tables
 }
 
-// Verify reads every backup, and every object of every table that one of them has, once,
-// and returns all faults joined: backups that cannot be read or lack tables, tables that
-// are damaged. What is of no use is not read. After a fault in a table a run does not
+// Verify reads every backup, every object of every table that one of them has, once, and
+// every segment of changes, and returns all faults joined: backups that cannot be read or
+// lack tables, tables and segments that are damaged. What is left of uploads is not read. After a fault in a table a run does not
 // upload it again as long as its object is there: delete that first.
 func (r *Repository) Verify(ctx context.Context) (Verified, error) {
 	s, err := r.survey(ctx)
@@ -51,6 +54,25 @@ func (r *Repository) Verify(ctx context.Context) (Verified, error) {
 				v.Bytes += int64(t.Size)
 			}
 		}
+	}
+	segments, _, err := r.segments(ctx, changesPrefix)
+	if err != nil {
+		return v, err
+	}
+	for _, s := range segments {
+		commits, err := r.readSegment(ctx, s)
+		if ctx.Err() != nil {
+			return v, ctx.Err()
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+			continue
+		case err != nil:
+			faults = append(faults, err)
+		}
+		v.Segments++
+		v.Commits += len(commits)
+		v.Bytes += s.size
 	}
 	return v, errors.Join(faults...)
 }

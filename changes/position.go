@@ -101,6 +101,15 @@ func (p Position) sum() uint32 {
 	return uint32(xxhash.Sum64(p[:]))
 }
 
+// NewPosition returns the position behind a sequence of a store's history, given its id.
+func NewPosition(store, sequence uint64) (p Position) {
+	if sequence != 0 {
+		binary.LittleEndian.PutUint64(p[:8], store)
+		binary.LittleEndian.PutUint64(p[8:], sequence)
+	}
+	return p
+}
+
 // Parts returns the id of the store in whose history the position is, and the last
 // sequence before it: of two positions in the history of one store the later one has the
 // larger sequence.

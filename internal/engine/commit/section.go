@@ -229,6 +229,7 @@ func (s *Section) enter(c *Change) (pos commitlog.Position, err error) {
 	}
 	if s.cfg.Notes {
 		c.takeNote()
+		s.clock.Now() // readers are told when it was, and the log has the last reading
 	}
 	s.fetch(c)
 	sealed := s.sealedOf(c)

@@ -138,14 +138,20 @@ type Front struct {
 }
 
 // Front returns how far the log is durable, and a channel that is closed when it is
-// further, or has failed. err is that failure.
+// further, or has failed. err is that failure. What was appended before anybody waited for
+// it, and not synced, is synced a moment later.
 func (l *Log) Front() (f Front, moved <-chan struct{}, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	behind := l.moved == nil && l.durable < l.appended
 	if l.moved == nil {
 		l.moved = make(chan struct{})
 	}
-	return l.front, l.moved, l.err
+	f, moved, err = l.front, l.moved, l.err
+	l.mu.Unlock()
+	if behind && l.gathering != nil {
+		l.gathering()
+	}
+	return f, moved, err
 }
 
 // Followed reports whether somebody may wait for the log to be durable further on.
