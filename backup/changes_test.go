@@ -93,7 +93,7 @@ func TestEachMomentThatWasShippedIsRestoredWhateverFails(t *testing.T) {
 		must(t, err)
 		fake.rate = 0.3
 		var pasts []past
-		failed, positions, times, late := 0, 0, 0, 0
+		failed, positions, times := 0, 0, 0
 		for range rounds {
 			for range 1 + rng.IntN(3) {
 				clock.pass(time.Duration(1+rng.IntN(400)) * time.Minute)
@@ -129,12 +129,7 @@ func TestEachMomentThatWasShippedIsRestoredWhateverFails(t *testing.T) {
 			must(t, err)
 			p := pasts[rng.IntN(len(pasts))]
 			_, at := p.at.Parts()
-			if _, oldest := all[0].Position.Parts(); at < oldest {
-				if _, err := r.RestoreAt(bg, "again", RestoreOptions{At: p.at, Options: &siltstone.Options{FS: vfs.NewMem()}}); !errors.Is(err, ErrNotFound) {
-					t.Errorf("a position before the first backup: %v", err)
-				}
-				late++
-			} else {
+			if _, oldest := all[0].Position.Parts(); at >= oldest {
 				isRestoredTo(t, r, RestoreOptions{At: p.at}, p)
 				positions++
 			}
@@ -149,8 +144,8 @@ func TestEachMomentThatWasShippedIsRestoredWhateverFails(t *testing.T) {
 		if v, err := r.Verify(bg); err != nil && !onlyBroken(r, err) || v.Segments == 0 || v.Commits == 0 {
 			t.Errorf("%+v, %v", v, err)
 		}
-		if failed == 0 || positions == 0 || times == 0 || late == 0 {
-			t.Errorf("seed %d: %d failed, %d positions and %d times restored, %d too old: nothing was shown", seed, failed, positions, times, late)
+		if failed == 0 || positions == 0 || times == 0 {
+			t.Errorf("seed %d: %d failed, %d positions and %d times restored: nothing was shown", seed, failed, positions, times)
 		}
 		for range 3 { // what no backup needs goes
 			_, err := r.Run(bg, db, nil)
@@ -158,6 +153,9 @@ func TestEachMomentThatWasShippedIsRestoredWhateverFails(t *testing.T) {
 			_, err = r.Prune(bg, Keep{Last: 1})
 			must(t, err)
 			clock.pass(11 * time.Hour)
+		}
+		if _, err := r.RestoreAt(bg, "again", RestoreOptions{At: pasts[0].at, Options: &siltstone.Options{FS: vfs.NewMem()}}); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a position before the first backup: %v", err)
 		}
 		for name := range fake.objects {
 			if strings.HasPrefix(name, changesPrefix) {

@@ -133,6 +133,17 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
+// CatchUp replays what has been shipped and returns when there is no more. It is not called
+// while Run goes on.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	for {
+		f.idle = 0
+		if did, err := f.step(ctx); err != nil || !did {
+			return err
+		}
+	}
+}
+
 // lookAround is how often nothing may follow before all segments are looked at: two that
 // shipped at the same time have divided the commits otherwise, or some are gone.
 const lookAround = 8
