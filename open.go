@@ -158,9 +158,11 @@ func (db *DB) assemble(s *manifest.State) {
 	db.set = manifest.OpenSet(db.dir.FS, db.dir.Path, s, db.clock, db.life)
 	db.set.Nominations.Added = func() { wake(db.workers.reap) }
 	o := &db.opts
+	tables := o.tables()
+	tables.TellEnded = o.KeepChanges.On() && !db.refusesWrites()
 	db.work = background.New(background.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Ballast: db.section.Ballast(), Life: db.life,
-		Tables: o.tables(), MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
+		Tables: tables, MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
 	}, background.Hooks{
 		Flushed: db.report.flushed, Compacted: db.report.compacted, Changed: db.workers.wakeAfterMerge, Remove: db.remove,
 		Ended: func(rows [][]byte) error { return db.reaper.TellEnded(rows) },

@@ -195,7 +195,6 @@ func (c Compression) table() sstable.Compression {
 func (o *Options) tables() background.TableConfig {
 	return background.TableConfig{
 		BlockSize: o.blockSize, FilterBits: o.tableFilters, TableBytes: o.tableBytes, RunLimit: o.runLimit, Compression: o.Compression.table(),
-		TellEnded: o.KeepChanges.On() && !o.ReadOnly,
 	}
 }
 

@@ -282,3 +282,23 @@ func TestAReplicaTakesNothingButCommitsOfItsStore(t *testing.T) {
 		t.Errorf("a store that was never restored: %v", err)
 	}
 }
+
+// A replica takes what has ended out like any store, and has nobody to tell: it commits
+// nothing itself.
+func TestAReplicaThatKeepsChangesMergesWhatHasEnded(t *testing.T) {
+	o := newOrigin(t, 1)
+	done(t, o.PutTTL([]byte("ends"), []byte("v"), time.Minute))
+	done(t, o.Put([]byte("stays"), []byte("v")))
+	r := newReplica(t, 2, o.backup(), o) // the seed: it keeps changes
+	r.clock.to(o.clock.Now().Add(time.Hour))
+	done(t, r.Compact(context.Background(), siltstone.Range{}))
+	if has, err := r.Has([]byte("ends")); has || err != nil {
+		t.Errorf("the key that has ended: %v, %v", has, err)
+	}
+	if has, err := r.Has([]byte("stays")); !has || err != nil {
+		t.Errorf("the key that stays: %v, %v", has, err)
+	}
+	if n := r.Metrics().Compactions.Failed; n != 0 {
+		t.Errorf("%d merges failed", n)
+	}
+}
