@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -60,23 +61,66 @@ var registerModel = porcupine.Model{
 	},
 }
 
+// client is a replica as the clients of a workload call it.
+type client interface {
+	do(ctx context.Context, c registerCall) (registerAnswer, error)
+	tag(ctx context.Context, id [16]byte, tag string) error
+	tags(ctx context.Context) ([]string, error) // all that there are
+}
+
+// callTimeout is how long a client waits.
+const callTimeout = 2 * time.Second
+
+// direct is a replica in this process.
+type direct struct{ s *Store }
+
+func (d direct) do(ctx context.Context, c registerCall) (a registerAnswer, err error) {
+	switch c.kind {
+	case "set":
+		_, err = setCommand.Do(ctx, d.s, setArg{c.key, c.new})
+	case "cas":
+		a.swapped, err = casCommand.Do(ctx, d.s, casArg{c.key, c.old, c.new})
+	default:
+		a.value, err = readRegister(ctx, d.s, c.key)
+	}
+	return a, err
+}
+
+func (d direct) tag(ctx context.Context, id [16]byte, tag string) error {
+	_, err := tagCommand.DoOnce(ctx, d.s, id, tagArg{"tags", tag})
+	return err
+}
+
+func (d direct) tags(ctx context.Context) (all []string, err error) {
+	err = d.s.View(ctx, LinearizableRead, func(tx *siltstone.Tx) error {
+		for tag, err := range tx.List("tags").Range(0, -1) {
+			if err != nil {
+				return err
+			}
+			all = append(all, string(tag))
+		}
+		return nil
+	})
+	return all, err
+}
+
 // workload is clients that call replicas and note what they are told.
 type workload struct {
-	c      *cluster
 	seed   uint64
+	pick   func(rng *rand.Rand) client // nil: it is down
 	stop   chan struct{}
 	work   sync.WaitGroup
 	events atomic.Int64 // a clock that orders calls and returns
 
 	mu      sync.Mutex
 	history []porcupine.Operation
-	tags    map[string]bool // by tag: it was acknowledged
+	added   map[string]bool // tags: whether it was acknowledged
 	calls   int
 }
 
 // start runs clients until the workload is told to stop.
 func (w *workload) start(clients int) {
-	w.stop, w.tags = make(chan struct{}), map[string]bool{}
+	w.stop, w.added = make(chan struct{}), map[string]bool{}
 	for id := range clients {
 		rng := rand.New(rand.NewPCG(w.seed, uint64(id)))
 		w.work.Go(func() {
@@ -86,40 +130,48 @@ func (w *workload) start(clients int) {
 					return
 				default:
 				}
-				if s := w.c.nodes[rng.IntN(len(w.c.nodes))].store(); s != nil {
-					w.call(s, rng, id, n)
+				if rng.IntN(5) == 0 {
+					w.tag(rng, fmt.Sprintf("%d.%d", id, n))
+				} else if c := w.pick(rng); c != nil {
+					w.call(c, rng, id, n)
 				}
 			}
 		})
 	}
 }
 
-// call makes one call that is drawn, and notes it.
-func (w *workload) call(s *Store, rng *rand.Rand, id, n int) {
-	ctx, cancel := context.WithTimeout(bg, 3*time.Second)
-	defer cancel()
-	c := registerCall{key: fmt.Sprint("r", rng.IntN(4)), new: fmt.Sprintf("%d.%d", id, n)}
-	o := porcupine.Operation{ClientId: id, Call: w.events.Add(1)}
-	var a registerAnswer
-	var err error
-	switch rng.IntN(5) {
-	case 0:
-		tag := fmt.Sprintf("%d.%d", id, n)
-		_, err := tagCommand.Do(ctx, s, tagArg{"tags", tag})
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.tags[tag] = err == nil
-		return
-	case 1:
-		c.kind = "set"
-		_, err = setCommand.Do(ctx, s, setArg{c.key, c.new})
-	case 2:
-		c.kind, c.old = "cas", w.latest(c.key)
-		a.swapped, err = casCommand.Do(ctx, s, casArg{c.key, c.old, c.new})
-	default:
-		c.kind = "get"
-		a.value, err = readRegister(ctx, s, c.key)
+// tag adds a tag. A client that does not know what became of it asks another replica for
+// the same, some times.
+func (w *workload) tag(rng *rand.Rand, tag string) {
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:], rng.Uint64())
+	binary.BigEndian.PutUint64(id[8:], rng.Uint64())
+	acknowledged := false
+	for try := 0; try < 3 && !acknowledged; try++ {
+		if c := w.pick(rng); c != nil {
+			ctx, cancel := context.WithTimeout(bg, callTimeout)
+			acknowledged = c.tag(ctx, id, tag) == nil
+			cancel()
+		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.added[tag] = acknowledged
+}
+
+// call makes one call of a register that is drawn, and notes it.
+func (w *workload) call(to client, rng *rand.Rand, id, n int) {
+	ctx, cancel := context.WithTimeout(bg, callTimeout)
+	defer cancel()
+	c := registerCall{key: fmt.Sprint("r", rng.IntN(4)), kind: "get"}
+	switch rng.IntN(4) {
+	case 0:
+		c.kind, c.new = "set", fmt.Sprintf("%d.%d", id, n)
+	case 1:
+		c.kind, c.old, c.new = "cas", w.latest(c.key), fmt.Sprintf("%d.%d", id, n)
+	}
+	o := porcupine.Operation{ClientId: id, Call: w.events.Add(1), Input: c}
+	a, err := to.do(ctx, c)
 	o.Return = w.events.Add(1)
 	switch {
 	case errors.Is(err, ErrNoLeader):
@@ -129,11 +181,13 @@ func (w *workload) call(s *Store, rng *rand.Rand, id, n int) {
 	case err != nil:
 		a.unknown, o.Return = true, 1<<62 // it may happen at any time
 	}
-	o.Input, o.Output = c, a
+	o.Output = a
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, o)
-	w.calls++
+	if err == nil {
+		w.calls++
+	}
 }
 
 // latest returns a value that a register has had, so that some swaps come about.
@@ -163,30 +217,33 @@ func readRegister(ctx context.Context, s *Store, key string) (value string, err 
 	return value, err
 }
 
+// end stops the clients.
+func (w *workload) end() {
+	if w.stop != nil {
+		close(w.stop)
+		w.work.Wait()
+		w.stop = nil
+	}
+}
+
 // check says what of the history no single store could have answered, and which tags
-// were lost or are there twice.
-func (w *workload) check(t *testing.T) {
+// were lost or are there twice by what the leader has.
+func (w *workload) check(t *testing.T, leader client) {
 	t.Helper()
-	close(w.stop)
-	w.work.Wait()
+	w.end()
 	if r := porcupine.CheckOperationsTimeout(registerModel, w.history, time.Minute); r != porcupine.Ok {
 		t.Errorf("the history of %d operations is %v", len(w.history), r)
 	}
-	found := map[string]int{}
-	err := w.c.leader().store().View(bg, LinearizableRead, func(tx *siltstone.Tx) error {
-		for tag, err := range tx.List("tags").Range(0, -1) {
-			if err != nil {
-				return err
-			}
-			found[string(tag)]++
-		}
-		return nil
-	})
+	all, err := leader.tags(bg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	found := map[string]int{}
+	for _, tag := range all {
+		found[tag]++
+	}
 	acknowledged := 0
-	for tag, ok := range w.tags {
+	for tag, ok := range w.added {
 		if ok {
 			acknowledged++
 		}
@@ -198,7 +255,7 @@ func (w *workload) check(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("nobody has added %v", found)
 	}
-	t.Logf("%d operations on registers, %d tags of which %d were acknowledged", len(w.history), len(w.tags), acknowledged)
+	t.Logf("%d operations on registers, %d of them answered; %d tags, %d of them acknowledged", len(w.history), w.calls, len(w.added), acknowledged)
 	if len(w.history) == 0 || acknowledged == 0 {
 		t.Error("nothing was done")
 	}
@@ -230,9 +287,15 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		t.Run(fmt.Sprint(size, " replicas"), func(t *testing.T) {
 			c := newCluster(t, size, often)
 			n := seed.New(t)
-			w := &workload{c: c, seed: n}
+			w := &workload{seed: n, pick: func(rng *rand.Rand) client {
+				if s := c.nodes[rng.IntN(size)].store(); s != nil {
+					return direct{s}
+				}
+				return nil
+			}}
 			c.leader()
 			w.start(5)
+			defer w.end()
 			rng := rand.New(rand.NewPCG(n, 1000))
 			rounds := 3
 			if *long {
@@ -259,7 +322,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 				}
 			}
 			w.until(t, 30)
-			w.check(t)
+			w.check(t, direct{c.leader().store()})
 			c.equal()
 		})
 	}

@@ -152,6 +152,8 @@ func TestAPowerCutLosesNoEntry(t *testing.T) {
 	}
 }
 
+func init() { programs[childLogDir] = runLogChild }
+
 // childLogDir is set in a child that stores entries until it is killed: the log's
 // directory. It says on its standard output which entry it stored last.
 const childLogDir = "RAFTSTORE_CHILD_LOG"

@@ -38,6 +38,7 @@ type point struct {
 // calls Apply, ApplyBatch, Snapshot and Restore from one goroutine.
 type machine struct {
 	cfg      *Options
+	on       files
 	commands *Commands
 	closing  chan struct{}
 

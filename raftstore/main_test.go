@@ -10,11 +10,17 @@ import (
 
 var long = flag.Bool("long", false, "also run processes, kill and pause them, and cut their network")
 
+// programs are what this executable is instead of tests, by the variable of the
+// environment that holds the program's argument.
+var programs = map[string]func(arg string){}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if dir := os.Getenv(childLogDir); dir != "" {
-		runLogChild(dir)
-		return
+	for name, run := range programs {
+		if arg := os.Getenv(name); arg != "" {
+			run(arg)
+			return
+		}
 	}
 	leaktest.Main(m)
 }

@@ -38,7 +38,8 @@ type Options struct {
 	TLS *tls.Config
 	// Store are the options of the store. Its Clock, LogicalClock, Durability and MaxTxBytes
 	// are not used: the log is synced, and the store follows it; what a command changes is
-	// in memory until it ends, and has no bound. FS, ReadOnly and Beside are refused.
+	// in memory until it ends, and has no bound. ReadOnly and Beside are refused. FS holds
+	// the log and the snapshots, too.
 	Store *siltstone.Options
 	// Tick is how often the leader tells the time when no command does. What expires does
 	// so when the log reaches that time. Zero is a second; negative: only commands tell it.
@@ -88,8 +89,8 @@ func (o *Options) check() error {
 	if err := o.Commands.mistake(); err != nil {
 		return err
 	}
-	if s := o.Store; s != nil && (s.FS != nil || s.ReadOnly || s.Beside) {
-		return errors.New("raftstore: option Store: FS, ReadOnly and Beside make no replica")
+	if s := o.Store; s != nil && (s.ReadOnly || s.Beside) {
+		return errors.New("raftstore: option Store: ReadOnly and Beside make no replica")
 	}
 	for _, name := range o.Keyspaces {
 		if name == metaKeyspace {

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -21,6 +21,7 @@ import (
 // their space with the running store until that has replaced them. Bytes are read only
 // when a snapshot is sent, or restored.
 type snapshots struct {
+	on     files
 	dir    string
 	number atomic.Uint64 // of temporary directories
 }
@@ -28,6 +29,11 @@ type snapshots struct {
 // keepSnapshots is how many are kept: one may be on its way to a node while the next is
 // taken.
 const keepSnapshots = 2
+
+const (
+	partial = ".partial" // ends the name of what is being made
+	maxMeta = 16 << 20   // of a file "meta"; it lists the members of the cluster
+)
 
 // snapshotMeta is what the file "meta" holds, as JSON.
 type snapshotMeta struct {
@@ -40,44 +46,47 @@ var _ raft.SnapshotStore = (*snapshots)(nil)
 
 // openSnapshots makes the directory if it is missing, and removes what a killed process
 // has left unfinished.
-func openSnapshots(dir string) (*snapshots, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func openSnapshots(on files, dir string) (*snapshots, error) {
+	if err := on.makeDir(dir); err != nil {
 		return nil, err
 	}
-	partial, err := filepath.Glob(filepath.Join(dir, "*.partial"))
+	names, err := on.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range partial {
-		if err := os.RemoveAll(p); err != nil {
-			return nil, err
+	for _, name := range names {
+		if strings.HasSuffix(name, partial) {
+			if err := on.removeAll(path.Join(dir, name)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return &snapshots{dir: dir}, nil
+	return &snapshots{on: on, dir: dir}, nil
 }
 
 // temporary returns the name of a new directory.
 func (s *snapshots) temporary() string {
-	return filepath.Join(s.dir, fmt.Sprintf("%d.partial", s.number.Add(1)))
+	return path.Join(s.dir, fmt.Sprint(s.number.Add(1), partial))
 }
 
 // list returns what there is, the newest first.
 func (s *snapshots) list() (all []snapshotMeta, err error) {
-	entries, err := os.ReadDir(s.dir)
+	names, err := s.on.List(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".partial") {
+	for _, name := range names {
+		if strings.HasSuffix(name, partial) {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(s.dir, e.Name(), "meta"))
+		file := path.Join(s.dir, name, "meta")
+		b, err := s.on.read(file, maxMeta)
 		if err != nil {
 			return nil, err
 		}
 		var m snapshotMeta
 		if err := json.Unmarshal(b, &m); err != nil {
-			return nil, fmt.Errorf("raftstore: %s: %w", filepath.Join(s.dir, e.Name(), "meta"), err)
+			return nil, fmt.Errorf("raftstore: %s: %w", file, err)
 		}
 		all = append(all, m)
 	}
@@ -109,7 +118,7 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	m := all[i]
 	r, w := io.Pipe()
 	go func() {
-		w.CloseWithError(sendState(w, filepath.Join(s.dir, id, "state"), point{m.Index, m.Milliseconds}))
+		w.CloseWithError(sendState(w, s.on, path.Join(s.dir, id, "state"), point{m.Index, m.Milliseconds}))
 	}()
 	return &m.Raft, r, nil
 }
@@ -118,9 +127,9 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
 	k := &sink{of: s, dir: s.temporary()}
 	k.meta.Raft = raft.SnapshotMeta{
-		Version: version, ID: fmt.Sprintf("%020d-%020d", term, index), Index: index, Term: term, Configuration: c, ConfigurationIndex: cIndex,
+		Version: version, ID: fmt.Sprintf("%020d-%020d-%013d", term, index, time.Now().UnixMilli()), Index: index, Term: term, Configuration: c, ConfigurationIndex: cIndex,
 	}
-	return k, os.MkdirAll(k.dir, 0o755)
+	return k, s.on.MkdirAll(k.dir)
 }
 
 // sink is a snapshot that is being made: of a checkpoint, by adopt, or of a stream that
@@ -139,11 +148,11 @@ type sink struct {
 // ID implements raft.SnapshotSink.
 func (k *sink) ID() string { return k.meta.Raft.ID }
 
-func (k *sink) state() string { return filepath.Join(k.dir, "state") }
+func (k *sink) state() string { return path.Join(k.dir, "state") }
 
 // adopt makes the checkpoint in dir the state.
 func (k *sink) adopt(dir string, at point) error {
-	if err := os.Rename(dir, k.state()); err != nil {
+	if err := k.of.on.Rename(dir, k.state()); err != nil {
 		return err
 	}
 	k.meta.Index, k.meta.Milliseconds, k.have = at.index, at.time, true
@@ -157,7 +166,7 @@ func (k *sink) Write(p []byte) (int, error) {
 		r, k.stream = io.Pipe()
 		k.read = make(chan error, 1)
 		go func() {
-			at, err := receiveState(r, k.state())
+			at, err := receiveState(r, k.of.on, k.state())
 			k.meta.Index, k.meta.Milliseconds = at.index, at.time
 			if err == nil {
 				if n, _ := io.Copy(io.Discard, r); n > 0 {
@@ -197,7 +206,8 @@ func (k *sink) finish() error {
 	if !k.have {
 		return fmt.Errorf("%w: it is empty", errBadStream)
 	}
-	_, length, err := stateFiles(k.state())
+	on := k.of.on
+	_, length, err := stateFiles(on, k.state())
 	if err != nil {
 		return err
 	}
@@ -206,19 +216,14 @@ func (k *sink) finish() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(k.dir, "meta"))
-	if err != nil {
+	err = on.write(path.Join(k.dir, "meta"), func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+	if err := errors.Join(err, on.SyncDir(k.dir)); err != nil {
 		return err
 	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(k.dir)); err != nil {
-		return err
-	}
-	final := filepath.Join(k.of.dir, k.ID())
-	if err := os.RemoveAll(final); err != nil { // the same state, sent again
-		return err
-	}
-	return errors.Join(os.Rename(k.dir, final), syncDir(k.of.dir))
+	return errors.Join(on.Rename(k.dir, path.Join(k.of.dir, k.ID())), on.SyncDir(k.of.dir))
 }
 
 // Cancel implements raft.SnapshotSink.
@@ -231,7 +236,7 @@ func (k *sink) Cancel() error {
 		k.stream.CloseWithError(errors.New("raftstore: the snapshot was given up"))
 		<-k.read
 	}
-	return os.RemoveAll(k.dir)
+	return k.of.on.removeAll(k.dir)
 }
 
 // prune removes what is older than the newest snapshots.
@@ -241,7 +246,7 @@ func (s *snapshots) prune() error {
 		return err
 	}
 	for _, m := range all[min(len(all), keepSnapshots):] {
-		if err := os.RemoveAll(filepath.Join(s.dir, m.Raft.ID)); err != nil {
+		if err := s.on.discard(path.Join(s.dir, m.Raft.ID), s.temporary()); err != nil {
 			return err
 		}
 	}
@@ -260,11 +265,12 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if err := errors.Join(m.db.Sync(), m.db.Checkpoint(context.Background(), dir)); err != nil {
 		return nil, err
 	}
-	return &taken{dir: dir, at: at}, nil
+	return &taken{on: m.on, dir: dir, at: at}, nil
 }
 
 // taken is a snapshot that raft has not stored yet.
 type taken struct {
+	on  files
 	dir string
 	at  point
 }
@@ -282,27 +288,27 @@ func (t *taken) Persist(to raft.SnapshotSink) error {
 }
 
 // Release implements raft.FSMSnapshot.
-func (t *taken) Release() { _ = os.RemoveAll(t.dir) } // what stays is removed by the next Open
+func (t *taken) Release() { _ = t.on.removeAll(t.dir) } // what stays is removed by the next Open
 
 // Restore implements raft.FSM. The new store takes the place of the old one in one step,
 // the renaming of its directory.
 func (m *machine) Restore(r io.ReadCloser) error {
 	defer r.Close()
 	next := m.number + 1
-	part := filepath.Join(m.cfg.Dir, "restore.partial")
-	if err := os.RemoveAll(part); err != nil {
+	part := path.Join(m.cfg.Dir, restoring)
+	if err := m.on.removeAll(part); err != nil {
 		return err
 	}
-	if _, err := receiveState(r, part); err != nil {
-		return errors.Join(err, os.RemoveAll(part))
+	if _, err := receiveState(r, m.on, part); err != nil {
+		return errors.Join(err, m.on.removeAll(part))
 	}
 	dir := stateDir(m.cfg.Dir, next)
-	if err := errors.Join(os.Rename(part, dir), syncDir(m.cfg.Dir)); err != nil {
+	if err := errors.Join(m.on.Rename(part, dir), m.on.SyncDir(m.cfg.Dir)); err != nil {
 		return err
 	}
 	db, spaces, at, err := m.open(dir)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, m.on.discard(dir, part))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -311,34 +317,38 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	if old == nil {
 		return nil
 	}
-	return errors.Join(old.Close(), os.RemoveAll(stateDir(m.cfg.Dir, number)))
+	return errors.Join(old.Close(), m.on.removeAll(stateDir(m.cfg.Dir, number)))
 }
 
-const statePrefix = "state-"
+const (
+	statePrefix = "state-"
+	restoring   = "restore" + partial
+)
 
 // stateDir returns the directory of a store; the one with the largest number counts.
 func stateDir(dir string, number uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%s%08d", statePrefix, number))
+	return path.Join(dir, fmt.Sprintf("%s%08d", statePrefix, number))
 }
 
 // findState returns the number of the store in dir that counts, and removes the others.
-func findState(dir string) (number uint64, err error) {
-	if err := os.RemoveAll(filepath.Join(dir, "restore.partial")); err != nil {
+func findState(on files, dir string) (number uint64, err error) {
+	if err := on.removeAll(path.Join(dir, restoring)); err != nil {
 		return 0, err
 	}
-	found, err := filepath.Glob(filepath.Join(dir, statePrefix+"*"))
+	names, err := on.List(dir)
 	if err != nil {
 		return 0, err
 	}
-	for _, f := range found {
+	var found []string
+	for _, name := range names {
 		var n uint64
-		if _, err := fmt.Sscanf(filepath.Base(f), statePrefix+"%d", &n); err == nil {
-			number = max(number, n)
+		if _, err := fmt.Sscanf(name, statePrefix+"%d", &n); err == nil {
+			number, found = max(number, n), append(found, path.Join(dir, name))
 		}
 	}
 	for _, f := range found {
 		if f != stateDir(dir, number) {
-			if err := os.RemoveAll(f); err != nil {
+			if err := on.removeAll(f); err != nil {
 				return 0, err
 			}
 		}

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +45,8 @@ func Open(o Options) (_ *Store, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+	on := filesOf(&o)
+	if err := on.makeDir(o.Dir); err != nil {
 		return nil, err
 	}
 	s := &Store{opts: o, started: make(chan struct{}), closing: make(chan struct{})}
@@ -55,14 +55,14 @@ func Open(o Options) (_ *Store, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.log, err = OpenLogStore(filepath.Join(o.Dir, "log"), &siltstone.Options{MemoryLimit: logMemory}); err != nil {
+	if s.log, err = OpenLogStore(path.Join(o.Dir, "log"), &siltstone.Options{MemoryLimit: logMemory, FS: on.FS}); err != nil {
 		return nil, err
 	}
-	taken, err := openSnapshots(filepath.Join(o.Dir, "snapshots"))
+	taken, err := openSnapshots(on, path.Join(o.Dir, "snapshots"))
 	if err != nil {
 		return nil, err
 	}
-	s.machine = &machine{cfg: &s.opts, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped, full: s.standAside}
+	s.machine = &machine{cfg: &s.opts, on: on, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped, full: s.standAside}
 	if err := s.machine.start(); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func Open(o Options) (_ *Store, err error) {
 // start opens the store that counts. If raft has a newer snapshot, since the process
 // ended between the two, that is restored first.
 func (m *machine) start() error {
-	number, err := findState(m.cfg.Dir)
+	number, err := findState(m.on, m.cfg.Dir)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 )
 
 // A snapshot as it is sent: the files of a checkpoint.
@@ -35,24 +35,25 @@ type stateFile struct {
 }
 
 // stateFiles returns the files in dir, and the length of the stream of them.
-func stateFiles(dir string) (files []stateFile, length int64, err error) {
-	list, err := os.ReadDir(dir)
+func stateFiles(on files, dir string) (all []stateFile, length int64, err error) {
+	names, err := on.List(dir)
 	if err != nil {
 		return nil, 0, err
 	}
+	slices.Sort(names)
 	length = int64(streamHead + streamEnd)
-	for _, e := range list {
-		info, err := e.Info()
+	for _, name := range names {
+		info, err := on.Stat(path.Join(dir, name))
 		if err != nil {
 			return nil, 0, err
 		}
-		if !info.Mode().IsRegular() || !goodName(e.Name()) {
-			return nil, 0, fmt.Errorf("raftstore: %s is no file of a checkpoint", filepath.Join(dir, e.Name()))
+		if !info.Mode().IsRegular() || !goodName(name) {
+			return nil, 0, fmt.Errorf("raftstore: %s is no file of a checkpoint", path.Join(dir, name))
 		}
-		files = append(files, stateFile{e.Name(), info.Size()})
-		length += int64(1+1+len(e.Name())+8+4) + info.Size()
+		all = append(all, stateFile{name, info.Size()})
+		length += int64(1+1+len(name)+8+4) + info.Size()
 	}
-	return files, length, nil
+	return all, length, nil
 }
 
 // goodName reports whether a file may be made under the name in a directory.
@@ -66,8 +67,8 @@ func goodName(name string) bool {
 }
 
 // sendState writes the stream of the checkpoint in dir.
-func sendState(w io.Writer, dir string, at point) error {
-	files, _, err := stateFiles(dir)
+func sendState(w io.Writer, on files, dir string, at point) error {
+	all, _, err := stateFiles(on, dir)
 	if err != nil {
 		return err
 	}
@@ -77,22 +78,22 @@ func sendState(w io.Writer, dir string, at point) error {
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
-	end := binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(files)))
-	all := crc32.Checksum(end, castagnoli)
-	for _, f := range files {
-		sum, err := sendFile(w, dir, f)
+	end := binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(all)))
+	sums := crc32.Checksum(end, castagnoli)
+	for _, f := range all {
+		sum, err := sendFile(w, on, dir, f)
 		if err != nil {
 			return err
 		}
-		all = crc32.Update(all, castagnoli, sum)
+		sums = crc32.Update(sums, castagnoli, sum)
 	}
-	_, err = w.Write(binary.BigEndian.AppendUint32(end, all))
+	_, err = w.Write(binary.BigEndian.AppendUint32(end, sums))
 	return err
 }
 
 // sendFile writes a file, and returns its checksum as it was written.
-func sendFile(w io.Writer, dir string, f stateFile) (sum []byte, err error) {
-	in, err := os.Open(filepath.Join(dir, f.name))
+func sendFile(w io.Writer, on files, dir string, f stateFile) (sum []byte, err error) {
+	in, err := on.Open(path.Join(dir, f.name))
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +105,8 @@ func sendFile(w io.Writer, dir string, f stateFile) (sum []byte, err error) {
 	if _, err := both.Write(head); err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyN(both, in, f.size); err != nil {
-		return nil, fmt.Errorf("raftstore: %s: %w", in.Name(), err)
+	if _, err := io.CopyN(both, io.NewSectionReader(in, 0, f.size), f.size); err != nil {
+		return nil, fmt.Errorf("raftstore: %s: %w", path.Join(dir, f.name), err)
 	}
 	sum = h.Sum(nil)
 	_, err = w.Write(sum)
@@ -113,8 +114,8 @@ func sendFile(w io.Writer, dir string, f stateFile) (sum []byte, err error) {
 }
 
 // receiveState reads a stream and makes its files in dir, which is new, durably.
-func receiveState(r io.Reader, dir string) (at point, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func receiveState(r io.Reader, on files, dir string) (at point, err error) {
+	if err := on.MkdirAll(dir); err != nil {
 		return at, err
 	}
 	head := make([]byte, streamHead)
@@ -134,7 +135,7 @@ func receiveState(r io.Reader, dir string) (at point, err error) {
 		}
 		switch {
 		case kind[0] == 'F' && n < maxFiles:
-			if sums, err = receiveFile(r, dir, sums); err != nil {
+			if sums, err = receiveFile(r, on, dir, sums); err != nil {
 				return at, err
 			}
 			continue
@@ -150,12 +151,12 @@ func receiveState(r io.Reader, dir string) (at point, err error) {
 		if binary.BigEndian.Uint32(end[1:]) != n || binary.BigEndian.Uint32(end[5:]) != all {
 			return at, fmt.Errorf("%w: its end is that of another", errBadStream)
 		}
-		return at, syncDir(dir)
+		return at, on.SyncDir(dir)
 	}
 }
 
 // receiveFile makes one file, and appends its checksum to sums.
-func receiveFile(r io.Reader, dir string, sums []byte) ([]byte, error) {
+func receiveFile(r io.Reader, on files, dir string, sums []byte) ([]byte, error) {
 	h := crc32.New(castagnoli)
 	h.Write([]byte{'F'})
 	both := io.TeeReader(r, h)
@@ -171,22 +172,20 @@ func receiveFile(r io.Reader, dir string, sums []byte) ([]byte, error) {
 	if !goodName(name) || size > 1<<62 {
 		return nil, fmt.Errorf("%w: a file %q of %d bytes", errBadStream, name, size)
 	}
-	out, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	if _, err := io.CopyN(out, both, int64(size)); err != nil {
-		return nil, cut(err)
-	}
 	var sum [4]byte
-	if _, err := io.ReadFull(r, sum[:]); err != nil {
-		return nil, cut(err)
-	}
-	if binary.BigEndian.Uint32(sum[:]) != h.Sum32() {
-		return nil, fmt.Errorf("%w: the checksum of %s", errBadStream, name)
-	}
-	return append(sums, sum[:]...), errors.Join(out.Sync(), out.Close())
+	err := on.write(path.Join(dir, name), func(w io.Writer) error {
+		if _, err := io.CopyN(w, both, int64(size)); err != nil {
+			return cut(err)
+		}
+		if _, err := io.ReadFull(r, sum[:]); err != nil {
+			return cut(err)
+		}
+		if binary.BigEndian.Uint32(sum[:]) != h.Sum32() {
+			return fmt.Errorf("%w: the checksum of %s", errBadStream, name)
+		}
+		return nil
+	})
+	return append(sums, sum[:]...), err
 }
 
 // cut says of the end of a stream that it came too early.
@@ -195,13 +194,4 @@ func cut(err error) error {
 		return fmt.Errorf("%w: it is cut", errBadStream)
 	}
 	return err
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
 )
+
+var onDisk = files{vfs.OS}
 
 // streamOf returns the stream of a small checkpoint.
 func streamOf(t testing.TB) []byte {
@@ -26,10 +29,10 @@ func streamOf(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := sendState(&b, dir, point{7, 8}); err != nil {
+	if err := sendState(&b, onDisk, dir, point{7, 8}); err != nil {
 		t.Fatal(err)
 	}
-	if _, length, err := stateFiles(dir); err != nil || length != int64(b.Len()) {
+	if _, length, err := stateFiles(onDisk, dir); err != nil || length != int64(b.Len()) {
 		t.Fatalf("the stream has %d bytes, said are %d: %v", b.Len(), length, err)
 	}
 	return b.Bytes()
@@ -37,7 +40,7 @@ func streamOf(t testing.TB) []byte {
 
 func TestAStreamMakesTheSameStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "to")
-	at, err := receiveState(bytes.NewReader(streamOf(t)), dir)
+	at, err := receiveState(bytes.NewReader(streamOf(t)), onDisk, dir)
 	if err != nil || at != (point{7, 8}) {
 		t.Fatalf("%v, %v", at, err)
 	}
@@ -55,7 +58,7 @@ func TestAStreamThatIsCutOrDamagedIsRefused(t *testing.T) {
 	good := streamOf(t)
 	receive := func(b []byte) error {
 		dir := filepath.Join(t.TempDir(), "to")
-		_, err := receiveState(bytes.NewReader(b), dir)
+		_, err := receiveState(bytes.NewReader(b), onDisk, dir)
 		os.RemoveAll(dir)
 		return err
 	}
@@ -77,7 +80,7 @@ func TestAStreamThatIsCutOrDamagedIsRefused(t *testing.T) {
 
 func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "snapshots")
-	s, err := openSnapshots(dir)
+	s, err := openSnapshots(onDisk, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +121,7 @@ func TestASnapshotIsThereWholeOrNotAtAll(t *testing.T) {
 	if err != nil || left == nil {
 		t.Fatal(err)
 	}
-	if s, err = openSnapshots(dir); err != nil {
+	if s, err = openSnapshots(onDisk, dir); err != nil {
 		t.Fatal(err)
 	}
 	all, err := s.List()
@@ -143,10 +146,10 @@ func FuzzStream(f *testing.F) {
 	f.Add(streamOf(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := filepath.Join(t.TempDir(), "to")
-		if _, err := receiveState(bytes.NewReader(b), dir); err == nil {
+		if _, err := receiveState(bytes.NewReader(b), onDisk, dir); err == nil {
 			var again bytes.Buffer
-			at, _ := receiveState(bytes.NewReader(b), filepath.Join(t.TempDir(), "to"))
-			if err := sendState(&again, dir, at); err != nil {
+			at, _ := receiveState(bytes.NewReader(b), onDisk, filepath.Join(t.TempDir(), "to"))
+			if err := sendState(&again, onDisk, dir, at); err != nil {
 				t.Fatal(err)
 			}
 		}
