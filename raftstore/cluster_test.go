@@ -197,6 +197,15 @@ func often(c *raft.Config) {
 	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = 250*time.Millisecond, 50, 10
 }
 
+func listener(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func newCluster(t testing.TB, n int, tune func(*raft.Config)) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), tune: tune, links: links{cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{}}}
@@ -204,10 +213,7 @@ func newCluster(t testing.TB, n int, tune func(*raft.Config)) *cluster {
 	var members []Member
 	var listeners []net.Listener
 	for i := range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := listener(t)
 		listeners = append(listeners, l)
 		members = append(members, Member{ID: fmt.Sprintf("n%d", i), Addr: l.Addr().String()})
 	}
@@ -227,6 +233,17 @@ func (c *cluster) add(m Member, bootstrap []Member, l net.Listener) *node {
 	}}
 	c.nodes = append(c.nodes, n)
 	c.start(n, l)
+	return n
+}
+
+// join opens an empty replica and adds it.
+func (c *cluster) join(id string) *node {
+	c.t.Helper()
+	l := listener(c.t)
+	n := c.add(Member{ID: id, Addr: l.Addr().String()}, nil, l)
+	if err := c.leader().store().AddVoter(id, l.Addr().String()); err != nil {
+		c.t.Fatal(err)
+	}
 	return n
 }
 
@@ -401,8 +418,8 @@ func TestACommandThatComesAgainIsRunOnce(t *testing.T) {
 			t.Errorf("%d, %v", length, err)
 		}
 	}
-	if st := s.Stats(); st.Repeated != 2 || st.Commands != 1 {
-		t.Errorf("%+v", st)
+	if m := s.Metrics(); m.Commands.Repeated != 2 || m.Commands.Applied != 1 {
+		t.Errorf("%v", m)
 	}
 }
 
@@ -462,14 +479,7 @@ func TestAReplicaComesBackAndAnEmptyOneJoinsByASnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.start(away, nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.add(Member{ID: "n3", Addr: l.Addr().String()}, nil, l)
-	if err := c.leader().store().AddVoter("n3", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
+	c.join("n3")
 	c.equal()
 	for _, n := range c.nodes { // and all of them once more, from their disks
 		c.stop(n)
@@ -481,7 +491,7 @@ func TestAReplicaComesBackAndAnEmptyOneJoinsByASnapshot(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 	c.equal()
-	if st := c.nodes[0].store().Stats(); len(st.Members) != 4 || st.Err != nil || st.Leader == "" {
+	if st := c.nodes[0].store().Metrics(); len(st.Members) != 4 || st.Stopped != "" || st.Leader == "" {
 		t.Errorf("%+v", st)
 	}
 }
@@ -505,7 +515,7 @@ func TestLeadershipGoesWhereItIsSentAndAMemberLeaves(t *testing.T) {
 	if err := c.leader().store().Remove(gone.opts.ID); err != nil {
 		t.Fatal(err)
 	}
-	if st := c.leader().store().Stats(); len(st.Members) != 2 {
+	if st := c.leader().store().Metrics(); len(st.Members) != 2 {
 		t.Errorf("%+v", st.Members)
 	}
 }

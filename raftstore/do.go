@@ -17,6 +17,7 @@ const (
 	askCommand      = 'C' // a proposal follows; the answer is the outcome of the command
 	askLinearizable = 'L' // the answer is the index that a read waits for, 8 bytes
 	askLeased       = 'l'
+	askTables       = 'T' // a mark follows; the answer is one of the tables in it that this replica has. Any replica answers it
 )
 
 // An answer begins with what became of the question.
@@ -61,6 +62,8 @@ func (s *Store) DoOnce(ctx context.Context, id [16]byte, name string, arg []byte
 	case len(arg) > maxProposal:
 		return nil, fmt.Errorf("%w: command %s: %d bytes, at most %d", ErrTooLarge, name, len(arg), maxProposal)
 	}
+	s.calls.Add(1)
+	defer s.calls.Add(-1)
 	p := proposal{kind: kindCommand, id: id, name: name, arg: arg}
 	ctx, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
@@ -223,6 +226,10 @@ func (s *Store) answer(question []byte) []byte {
 		b, err = s.leaderIndex(LinearizableRead)
 	case askLeased:
 		b, err = s.leaderIndex(LeasedRead)
+	case askTables:
+		if b, err = s.answerTables(question[1:]); err != nil {
+			return append([]byte{badQuestion}, err.Error()...)
+		}
 	default:
 		return []byte{badQuestion}
 	}

@@ -3,6 +3,7 @@
 package raftstore
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -66,10 +67,12 @@ var faultKinds = map[string]func(c *processes, p *process, f fault) (mend func()
 	},
 	"full disk": func(c *processes, p *process, f fault) func() {
 		c.space(p, f.space)
+		c.fill()
 		return func() { c.space(p, -1) }
 	},
 	"full disk and kill": func(c *processes, p *process, f fault) func() {
 		c.space(p, f.space)
+		c.fill()
 		return func() {
 			p.kill()
 			p.start(-1)
@@ -91,6 +94,17 @@ func (c *processes) space(p *process, bytes int64) {
 	var n int64
 	if err := c.ask(bg, p, "POST", fmt.Sprint("/space?bytes=", bytes), nil, &n); err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// fill has the replicas write some MiB, which a full disk has no room for. The logs of a
+// store are made ahead, and take small commands for long.
+func (c *processes) fill() {
+	for i := range 40 {
+		ctx, cancel := context.WithTimeout(bg, callTimeout)
+		// An error is as good: it may be the leader's disk that is full.
+		_, _ = remote{c.members()[i%len(c.all)]}.do(ctx, registerCall{kind: "set", key: fmt.Sprint("fill ", i%4), new: strings.Repeat("x", 128<<10)})
+		cancel()
 	}
 }
 
@@ -169,10 +183,11 @@ func suffer(t *testing.T, n uint64, size int, all []fault) {
 	w.check(t, remote{c.leader()})
 	c.equal()
 	for _, p := range c.members() {
-		st, err := c.stats(p)
-		if err != nil || st.Failed != "" {
-			t.Errorf("%s: %v, %s", p.id, err, st.Failed)
+		m, err := c.metrics(p)
+		if err != nil || m.Stopped != "" {
+			t.Errorf("%s: %v, %s", p.id, err, m.Stopped)
 		}
+		t.Logf("%s: snapshots %+v, refused for want of space %d", p.id, m.Snapshots, m.NoSpace)
 	}
 }
 

@@ -60,6 +60,9 @@ type machine struct {
 	}
 	stop func(error) // is called once when it does
 	full func()      // is called, again and again, while there is no space to apply a command
+	tell func(Event)
+
+	members chan struct{} // has one when the members may have changed
 
 	snapshots *snapshots
 
@@ -179,6 +182,10 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	for i, l := range logs {
 		if l.Type != raft.LogCommand {
+			select { // only a change of the members comes here, too
+			case m.members <- struct{}{}:
+			default: // one waits
+			}
 			continue
 		}
 		outcome, err := m.apply(l)
@@ -207,12 +214,14 @@ func (m *machine) apply(l *raft.Log) ([]byte, error) {
 		if outcome, err = m.run(&p, at); !errors.Is(err, siltstone.ErrNoSpace) {
 			if stalled {
 				m.stall(false)
+				m.tell(NoSpace{Ended: true})
 			}
 			break
 		}
 		if !stalled {
 			stalled = true
 			m.stall(true)
+			m.tell(NoSpace{})
 		}
 		m.full()
 		select { // nothing was changed, and the others go on without this replica meanwhile

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -29,6 +30,8 @@ type network struct {
 	closed chan struct{}
 	end    sync.Once
 	work   sync.WaitGroup
+
+	sent, received atomic.Int64 // bytes
 
 	mu    sync.Mutex
 	conns map[*tracked]struct{} // accepted ones
@@ -83,7 +86,7 @@ func (n *network) listen() {
 				continue
 			}
 		}
-		n.work.Go(func() { n.greet(c) })
+		n.work.Go(func() { n.greet(&counted{c, n}) })
 	}
 }
 
@@ -131,6 +134,24 @@ func (n *network) answerAll(c net.Conn) {
 			return
 		}
 	}
+}
+
+// counted is a connection whose bytes count.
+type counted struct {
+	net.Conn
+	of *network
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.of.received.Add(int64(n))
+	return n, err
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.of.sent.Add(int64(n))
+	return n, err
 }
 
 // tracked is an accepted connection, which Close of the network ends.
@@ -189,6 +210,7 @@ func (n *network) connect(ctx context.Context, addr string, purpose byte) (net.C
 	if err != nil {
 		return nil, err
 	}
+	c = &counted{c, n}
 	if n.tls != nil {
 		cfg := n.tls.Clone()
 		if cfg.ServerName == "" {
@@ -220,6 +242,22 @@ func (n *network) ask(ctx context.Context, addr string, question []byte) (answer
 			return nil, false, err
 		}
 	}
+	answer, err = n.exchange(ctx, addr, c, question)
+	return answer, true, err
+}
+
+// askAnew is ask on a new connection: one that was idle may have ended with the process at
+// its other end.
+func (n *network) askAnew(ctx context.Context, addr string, question []byte) ([]byte, error) {
+	c, err := n.connect(ctx, addr, forQuestions)
+	if err != nil {
+		return nil, err
+	}
+	return n.exchange(ctx, addr, c, question)
+}
+
+// exchange sends a question on c and returns the answer.
+func (n *network) exchange(ctx context.Context, addr string, c net.Conn, question []byte) (answer []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	err = writeMessage(c, question)
 	if err == nil {
@@ -230,10 +268,10 @@ func (n *network) ask(ctx context.Context, addr string, question []byte) (answer
 		if ctx.Err() != nil && err != nil {
 			err = ctx.Err()
 		}
-		return answer, true, err
+		return answer, err
 	}
 	n.putIdle(addr, c)
-	return answer, true, nil
+	return answer, nil
 }
 
 func (n *network) takeIdle(addr string) net.Conn {

@@ -114,14 +114,13 @@ func TestAReplicaThatCannotApplyStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 1000 {
-		if victim.store().Stats().Err != nil {
+		if victim.store().Err() != nil {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	st := victim.store().Stats()
-	if !errors.Is(st.Err, ErrStopped) || !errors.Is(st.Err, errUnknownCommand) {
-		t.Errorf("%v", st.Err)
+	if err := victim.store().Err(); !errors.Is(err, ErrStopped) || !errors.Is(err, errUnknownCommand) {
+		t.Errorf("%v", err)
 	}
 	if _, err := victim.store().Do(bg, "set", nil); err == nil {
 		t.Error("it goes on")
@@ -151,7 +150,7 @@ func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
 	if leads, _ := lead.machine.place(); at.index >= leads.index {
 		t.Fatalf("it has applied %d of %d", at.index, leads.index)
 	}
-	if err := victim.store().Stats().Err; err != nil {
+	if err := victim.store().Err(); err != nil {
 		t.Fatal(err)
 	}
 	c.stop(victim)

@@ -129,14 +129,8 @@ func nodeHandler(s *Store, disk *space) http.Handler {
 		}
 		reply(w, a, nil)
 	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
-		st := s.Stats()
-		failed := ""
-		if st.Err != nil {
-			failed = st.Err.Error()
-		}
-		st.Err = nil
-		reply(w, nodeStats{st, failed}, nil)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, nodeMetrics{s.Metrics(), disk.refusals()}, nil)
 	})
 	mux.HandleFunc("GET /checksum", func(w http.ResponseWriter, r *http.Request) {
 		sum, err := s.Checksum(r.Context())
@@ -158,10 +152,10 @@ func nodeHandler(s *Store, disk *space) http.Handler {
 	return mux
 }
 
-// nodeStats are Stats whose error survives JSON.
-type nodeStats struct {
-	Stats
-	Failed string
+// nodeMetrics are the figures of a replica and of its disk.
+type nodeMetrics struct {
+	Metrics
+	NoSpace int // writes for which there was none
 }
 
 func runCall(ctx context.Context, s *Store, c nodeCall) (a nodeAnswer, err error) {

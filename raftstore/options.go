@@ -49,6 +49,10 @@ type Options struct {
 	Listener net.Listener
 	// Dial connects to another replica. Nil is TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// OnEvent receives the replica's events, one at a time. It is called by the goroutine
+	// in which the event happened, which may be raft's. So it must not block, and of the
+	// Store it may call Metrics and Leader alone. Nil is none.
+	OnEvent func(Event)
 	// Raft changes raft's own settings: timeouts, how often snapshots are taken, its
 	// Logger. Nil changes none.
 	Raft func(*raft.Config)

@@ -269,11 +269,11 @@ func (c *processes) ask(ctx context.Context, p *process, method, path string, qu
 	return json.Unmarshal(b, answer)
 }
 
-func (c *processes) stats(p *process) (st nodeStats, err error) {
+func (c *processes) metrics(p *process) (m nodeMetrics, err error) {
 	ctx, cancel := context.WithTimeout(bg, time.Second)
 	defer cancel()
-	err = c.ask(ctx, p, "GET", "/stats", nil, &st)
-	return st, err
+	err = c.ask(ctx, p, "GET", "/metrics", nil, &m)
+	return m, err
 }
 
 // leader waits for one, of the highest term.
@@ -282,8 +282,8 @@ func (c *processes) leader() (lead *process) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		term := uint64(0)
 		for _, p := range c.members() {
-			if st, err := c.stats(p); err == nil && st.State == "Leader" && st.Term > term {
-				lead, term = p, st.Term
+			if m, err := c.metrics(p); err == nil && m.State == "Leader" && m.Term > term {
+				lead, term = p, m.Term
 			}
 		}
 		if lead != nil {

@@ -2,7 +2,6 @@ package raftstore
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,10 +9,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/siltstonedb/siltstone/archive"
 )
 
 // snapshots keeps raft's snapshots as checkpoints: a directory for each, with a file
@@ -24,6 +26,14 @@ type snapshots struct {
 	on     files
 	dir    string
 	number atomic.Uint64 // of temporary directories
+
+	// log says what it lacks for a snapshot of that index to be of use: nil, nothing.
+	log interface{ misses(index uint64) error }
+	// installed is the last snapshot that came as a stream.
+	installed atomic.Pointer[raft.SnapshotMeta]
+
+	mu    sync.Mutex     // held by what removes snapshots, or keeps them
+	inUse map[string]int // how often each is open
 }
 
 // keepSnapshots is how many are kept: one may be on its way to a node while the next is
@@ -61,7 +71,7 @@ func openSnapshots(on files, dir string) (*snapshots, error) {
 			}
 		}
 	}
-	return &snapshots{on: on, dir: dir}, nil
+	return &snapshots{on: on, dir: dir, inUse: map[string]int{}}, nil
 }
 
 // temporary returns the name of a new directory.
@@ -105,8 +115,14 @@ func (s *snapshots) List() (metas []*raft.SnapshotMeta, err error) {
 	return metas, err
 }
 
-// Open implements raft.SnapshotStore: it returns the stream of a snapshot.
+// state returns the directory of a snapshot's checkpoint.
+func (s *snapshots) state(id string) string { return path.Join(s.dir, id, "state") }
+
+// Open implements raft.SnapshotStore: it returns the stream of a snapshot, which is an
+// *opened. The snapshot stays until that is closed.
 func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	all, err := s.list()
 	if err != nil {
 		return nil, nil, err
@@ -116,11 +132,8 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 		return nil, nil, fmt.Errorf("raftstore: there is no snapshot %q", id)
 	}
 	m := all[i]
-	r, w := io.Pipe()
-	go func() {
-		w.CloseWithError(sendState(w, s.on, path.Join(s.dir, id, "state"), point{m.Index, m.Milliseconds}))
-	}()
-	return &m.Raft, r, nil
+	s.inUse[id]++
+	return &m.Raft, &opened{of: s, id: id, at: point{m.Index, m.Milliseconds}}, nil
 }
 
 // Create implements raft.SnapshotStore.
@@ -140,9 +153,10 @@ type sink struct {
 	meta snapshotMeta
 	have bool // the state
 
-	stream *io.PipeWriter // nil: nothing was written
-	read   chan error     // what became of the stream
-	done   bool
+	stream  *io.PipeWriter // nil: nothing was written
+	read    chan error     // what became of the stream
+	refused error          // why the stream is not read
+	done    bool
 }
 
 // ID implements raft.SnapshotSink.
@@ -161,12 +175,20 @@ func (k *sink) adopt(dir string, at point) error {
 
 // Write implements raft.SnapshotSink, for the stream that a leader sends.
 func (k *sink) Write(p []byte) (int, error) {
+	if k.refused != nil {
+		return len(p), nil // the leader reads the answer once it has sent everything
+	}
 	if k.stream == nil {
+		if k.of.log != nil {
+			if k.refused = k.of.log.misses(k.meta.Raft.Index); k.refused != nil {
+				return len(p), nil
+			}
+		}
 		var r *io.PipeReader
 		r, k.stream = io.Pipe()
 		k.read = make(chan error, 1)
 		go func() {
-			at, err := receiveState(r, k.of.on, k.state())
+			at, err := receiveState(r, k.of.on, k.state(), k.of.tables)
 			k.meta.Index, k.meta.Milliseconds = at.index, at.time
 			if err == nil {
 				if n, _ := io.Copy(io.Discard, r); n > 0 {
@@ -194,6 +216,9 @@ func (k *sink) Close() error {
 }
 
 func (k *sink) finish() error {
+	if k.refused != nil {
+		return k.refused
+	}
 	if k.stream != nil {
 		k.stream.Close()
 		err := <-k.read
@@ -202,12 +227,13 @@ func (k *sink) finish() error {
 			return err
 		}
 		k.have = true
+		k.of.installed.Store(&k.meta.Raft)
 	}
 	if !k.have {
 		return fmt.Errorf("%w: it is empty", errBadStream)
 	}
 	on := k.of.on
-	_, length, err := stateFiles(on, k.state())
+	_, length, err := stateParts(on, k.state(), archive.Mark{})
 	if err != nil {
 		return err
 	}
@@ -239,119 +265,21 @@ func (k *sink) Cancel() error {
 	return k.of.on.removeAll(k.dir)
 }
 
-// prune removes what is older than the newest snapshots.
+// prune removes what is older than the newest snapshots, and not open.
 func (s *snapshots) prune() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	all, err := s.list()
 	if err != nil {
 		return err
 	}
 	for _, m := range all[min(len(all), keepSnapshots):] {
+		if s.inUse[m.Raft.ID] > 0 {
+			continue
+		}
 		if err := s.on.discard(path.Join(s.dir, m.Raft.ID), s.temporary()); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Snapshot implements raft.FSM. It makes a checkpoint, which costs a flush of what is in
-// memory and some links. The state is durable from here on, so that raft may forget the
-// log up to here.
-func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
-	at, err := m.place()
-	if err != nil {
-		return nil, err
-	}
-	dir := m.snapshots.temporary()
-	if err := errors.Join(m.db.Sync(), m.db.Checkpoint(context.Background(), dir)); err != nil {
-		return nil, err
-	}
-	return &taken{on: m.on, dir: dir, at: at}, nil
-}
-
-// taken is a snapshot that raft has not stored yet.
-type taken struct {
-	on  files
-	dir string
-	at  point
-}
-
-// Persist implements raft.FSMSnapshot.
-func (t *taken) Persist(to raft.SnapshotSink) error {
-	k, ours := to.(*sink)
-	if !ours {
-		return errors.Join(errors.New("raftstore: the snapshot is for another store"), to.Cancel())
-	}
-	if err := k.adopt(t.dir, t.at); err != nil {
-		return errors.Join(err, k.Cancel())
-	}
-	return k.Close()
-}
-
-// Release implements raft.FSMSnapshot.
-func (t *taken) Release() { _ = t.on.removeAll(t.dir) } // what stays is removed by the next Open
-
-// Restore implements raft.FSM. The new store takes the place of the old one in one step,
-// the renaming of its directory.
-func (m *machine) Restore(r io.ReadCloser) error {
-	defer r.Close()
-	next := m.number + 1
-	part := path.Join(m.cfg.Dir, restoring)
-	if err := m.on.removeAll(part); err != nil {
-		return err
-	}
-	if _, err := receiveState(r, m.on, part); err != nil {
-		return errors.Join(err, m.on.removeAll(part))
-	}
-	dir := stateDir(m.cfg.Dir, next)
-	if err := errors.Join(m.on.Rename(part, dir), m.on.SyncDir(m.cfg.Dir)); err != nil {
-		return err
-	}
-	db, spaces, at, err := m.open(dir)
-	if err != nil {
-		return errors.Join(err, m.on.discard(dir, part))
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	old, number := m.db, m.number
-	m.use(db, next, spaces, at)
-	if old == nil {
-		return nil
-	}
-	return errors.Join(old.Close(), m.on.removeAll(stateDir(m.cfg.Dir, number)))
-}
-
-const (
-	statePrefix = "state-"
-	restoring   = "restore" + partial
-)
-
-// stateDir returns the directory of a store; the one with the largest number counts.
-func stateDir(dir string, number uint64) string {
-	return path.Join(dir, fmt.Sprintf("%s%08d", statePrefix, number))
-}
-
-// findState returns the number of the store in dir that counts, and removes the others.
-func findState(on files, dir string) (number uint64, err error) {
-	if err := on.removeAll(path.Join(dir, restoring)); err != nil {
-		return 0, err
-	}
-	names, err := on.List(dir)
-	if err != nil {
-		return 0, err
-	}
-	var found []string
-	for _, name := range names {
-		var n uint64
-		if _, err := fmt.Sscanf(name, statePrefix+"%d", &n); err == nil {
-			number, found = max(number, n), append(found, path.Join(dir, name))
-		}
-	}
-	for _, f := range found {
-		if f != stateDir(dir, number) {
-			if err := on.removeAll(f); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return max(number, 1), nil
 }

@@ -17,6 +17,8 @@ type space struct {
 
 	mu   sync.Mutex
 	left int64 // negative: no bound
+
+	refused int // writes for which there was no space
 }
 
 func newSpace(left int64) *space { return &space{FS: vfs.OS, left: left} }
@@ -35,9 +37,19 @@ func (s *space) take(n int64) int64 {
 	if s.left < 0 {
 		return n
 	}
-	n = min(n, s.left)
+	if n > s.left {
+		n = s.left
+		s.refused++
+	}
 	s.left -= n
 	return n
+}
+
+// refusals returns how many writes there was no space for.
+func (s *space) refusals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
 }
 
 func (s *space) give(n int64) {

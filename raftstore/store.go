@@ -30,6 +30,9 @@ type Store struct {
 	endErr  error
 	work    sync.WaitGroup
 	ready   atomic.Uint64 // the term in which this node leads and has all that was committed before
+	calls   atomic.Int64  // of Do that have not returned
+	counts  counts
+	teller  teller
 
 	mu      sync.Mutex
 	waiting int  // calls that wait for raft
@@ -49,7 +52,7 @@ func Open(o Options) (_ *Store, err error) {
 	if err := on.makeDir(o.Dir); err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, started: make(chan struct{}), closing: make(chan struct{})}
+	s := &Store{opts: o, teller: teller{fn: o.OnEvent}, started: make(chan struct{}), closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -62,7 +65,7 @@ func Open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.machine = &machine{cfg: &s.opts, on: on, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped, full: s.standAside}
+	s.machine = &machine{cfg: &s.opts, on: on, commands: o.Commands, closing: s.closing, snapshots: taken, stop: s.stopped, full: s.standAside, tell: s.note, members: make(chan struct{}, 1)}
 	if err := s.machine.start(); err != nil {
 		return nil, err
 	}
@@ -77,6 +80,7 @@ func Open(o Options) (_ *Store, err error) {
 	s.mu.Unlock()
 	close(s.started)
 	s.work.Go(s.keep)
+	s.work.Go(s.watch)
 	return s, nil
 }
 
@@ -114,10 +118,13 @@ func (s *Store) startRaft(taken *snapshots) error {
 	if s.opts.Raft != nil {
 		s.opts.Raft(c)
 	}
-	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	transport := &transport{ask: s.askTables, sent: func(e SnapshotSent) { s.note(e) }, renew: s.renew, refused: map[raft.ServerID]bool{}}
+	transport.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s.net, MaxPool: 3, Timeout: 10 * time.Second, Logger: hclog.NewNullLogger(),
 	})
-	logs, err := raft.NewLogCache(512, s.log)
+	log := &raftLog{s.log, taken}
+	taken.log = log
+	logs, err := raft.NewLogCache(512, log)
 	if err != nil {
 		return errors.Join(err, transport.Close())
 	}
@@ -141,9 +148,16 @@ func (s *Store) startRaft(taken *snapshots) error {
 }
 
 // stopped ends raft on a replica that must not go on. It is called by raft's goroutine.
-func (s *Store) stopped(error) {
+func (s *Store) stopped(err error) {
 	<-s.started
+	s.note(Stopped{err})
 	s.raft.Shutdown()
+}
+
+// renew takes a snapshot, and does not wait for it. It is called by raft's goroutine.
+func (s *Store) renew() {
+	<-s.started
+	s.raft.Snapshot() // if it fails, the one there is will be refused again
 }
 
 // standAside has another replica lead, if this one does and cannot apply what it commits.
@@ -224,6 +238,13 @@ func (s *Store) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting--
+}
+
+// callsWaiting returns how many calls wait for raft.
+func (s *Store) callsWaiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
 }
 
 // letGo waits until no call waits for raft. A leader without the others gives up its calls

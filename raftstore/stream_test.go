@@ -11,28 +11,37 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/archive"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
 var onDisk = files{vfs.OS}
 
-// streamOf returns the stream of a small checkpoint.
-func streamOf(t testing.TB) []byte {
+// checkpointOf returns a small checkpoint, in memory.
+func checkpointOf(t testing.TB) (on files, dir string) {
 	t.Helper()
-	db, err := siltstone.Open(filepath.Join(t.TempDir(), "db"), nil)
+	on = files{vfs.NewMem()}
+	db, err := siltstone.Open("db", &siltstone.Options{FS: on.FS})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	dir := filepath.Join(t.TempDir(), "checkpoint")
-	if err := errors.Join(db.Put([]byte("k"), []byte("v")), db.Checkpoint(bg, dir)); err != nil {
+	if err := errors.Join(db.Put([]byte("k"), []byte("v")), db.Checkpoint(bg, "checkpoint")); err != nil {
 		t.Fatal(err)
 	}
+	return on, "checkpoint"
+}
+
+// streamOf returns the stream of a small checkpoint.
+func streamOf(t testing.TB) []byte {
+	t.Helper()
+	on, dir := checkpointOf(t)
 	var b bytes.Buffer
-	if err := sendState(&b, onDisk, dir, point{7, 8}); err != nil {
+	parts, length, err := stateParts(on, dir, archive.Mark{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, length, err := stateFiles(onDisk, dir); err != nil || length != int64(b.Len()) {
+	if err := sendState(&b, on, dir, parts, point{7, 8}); err != nil || length != int64(b.Len()) {
 		t.Fatalf("the stream has %d bytes, said are %d: %v", b.Len(), length, err)
 	}
 	return b.Bytes()
@@ -40,7 +49,7 @@ func streamOf(t testing.TB) []byte {
 
 func TestAStreamMakesTheSameStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "to")
-	at, err := receiveState(bytes.NewReader(streamOf(t)), onDisk, dir)
+	at, err := receiveState(bytes.NewReader(streamOf(t)), onDisk, dir, nil)
 	if err != nil || at != (point{7, 8}) {
 		t.Fatalf("%v, %v", at, err)
 	}
@@ -57,9 +66,7 @@ func TestAStreamMakesTheSameStore(t *testing.T) {
 func TestAStreamThatIsCutOrDamagedIsRefused(t *testing.T) {
 	good := streamOf(t)
 	receive := func(b []byte) error {
-		dir := filepath.Join(t.TempDir(), "to")
-		_, err := receiveState(bytes.NewReader(b), onDisk, dir)
-		os.RemoveAll(dir)
+		_, err := receiveState(bytes.NewReader(b), files{vfs.NewMem()}, "to", nil)
 		return err
 	}
 	step := 401
@@ -146,10 +153,14 @@ func FuzzStream(f *testing.F) {
 	f.Add(streamOf(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := filepath.Join(t.TempDir(), "to")
-		if _, err := receiveState(bytes.NewReader(b), onDisk, dir); err == nil {
+		if _, err := receiveState(bytes.NewReader(b), onDisk, dir, nil); err == nil {
 			var again bytes.Buffer
-			at, _ := receiveState(bytes.NewReader(b), onDisk, filepath.Join(t.TempDir(), "to"))
-			if err := sendState(&again, onDisk, dir, at); err != nil {
+			at, _ := receiveState(bytes.NewReader(b), onDisk, filepath.Join(t.TempDir(), "to"), nil)
+			parts, _, err := stateParts(onDisk, dir, archive.Mark{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sendState(&again, onDisk, dir, parts, at); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -115,7 +115,7 @@ func handler(s *raftstore.Store) http.Handler {
 		}
 		return items, nil
 	}))
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) { answer(w, s.Stats(), nil) })
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) { answer(w, s.Metrics(), nil) })
 	mux.HandleFunc("GET /checksum", func(w http.ResponseWriter, r *http.Request) {
 		sum, err := s.Checksum(r.Context())
 		answer(w, sum.String(), err)

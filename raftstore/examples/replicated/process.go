@@ -85,8 +85,8 @@ func (c *processes) stop() {
 func (c *processes) leader(atMost time.Duration) (int, error) {
 	for end := time.Now().Add(atMost); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for i, p := range c.running {
-			var st raftstore.Stats
-			if p != nil && get(c.http(i), "/stats", &st) == nil && st.State == "Leader" {
+			var st raftstore.Metrics
+			if p != nil && get(c.http(i), "/metrics", &st) == nil && st.State == "Leader" {
 				return i, nil
 			}
 		}
