@@ -5,7 +5,9 @@ package raftstore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,9 +117,12 @@ func (c *processes) spare() string {
 	return id
 }
 
-// drawFaults draws so many faults, of each kind as often as of the others.
-func drawFaults(rng *rand.Rand, size, rounds int) (all []fault) {
-	kinds := []string{"kill", "pause", "partition", "silence", "deafness", "slow links", "full disk", "full disk and kill", "empty"}
+// allKinds are the names of faultKinds, in an order.
+var allKinds = slices.Sorted(maps.Keys(faultKinds))
+
+// drawFaults draws so many faults, of each of the kinds as often as of the others.
+func drawFaults(rng *rand.Rand, size, rounds int, kinds []string) (all []fault) {
+	kinds = slices.Clone(kinds)
 	for len(all) < rounds {
 		rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 		for _, kind := range kinds {
@@ -138,14 +143,21 @@ func TestProcessesUnderFaultsAreOneStore(t *testing.T) {
 	n := seed.New(t)
 	for _, test := range []struct {
 		size, rounds int
+		kinds        []string
 		long         bool
-	}{{3, 9, false}, {3, 90, true}, {5, 90, true}} {
+	}{
+		{3, 5, allKinds, false},
+		{3, 90, allKinds, true},
+		{5, 90, allKinds, true},
+		{3, 30, []string{"full disk", "full disk and kill"}, true},
+		{5, 30, []string{"full disk", "full disk and kill"}, true},
+	} {
 		if test.long && !*long {
 			continue
 		}
-		t.Run(fmt.Sprintf("%d processes, %d faults", test.size, test.rounds), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d processes, %d faults of %d kinds", test.size, test.rounds, len(test.kinds)), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(n, uint64(test.size)))
-			suffer(t, n, test.size, drawFaults(rng, test.size, test.rounds))
+			suffer(t, n, test.size, drawFaults(rng, test.size, test.rounds, test.kinds))
 		})
 	}
 }
@@ -193,7 +205,7 @@ func suffer(t *testing.T, n uint64, size int, all []fault) {
 
 func TestFaultsAreThoseOfTheSeed(t *testing.T) {
 	draw := func(n uint64) string {
-		return strings.Join(strings.Fields(fmt.Sprint(drawFaults(rand.New(rand.NewPCG(n, 3)), 3, 20))), " ")
+		return strings.Join(strings.Fields(fmt.Sprint(drawFaults(rand.New(rand.NewPCG(n, 3)), 3, 20, allKinds))), " ")
 	}
 	if a, b := draw(7), draw(7); a != b {
 		t.Errorf("%s\n%s", a, b)
@@ -201,9 +213,11 @@ func TestFaultsAreThoseOfTheSeed(t *testing.T) {
 	if draw(7) == draw(8) {
 		t.Error("two seeds draw the same")
 	}
-	for _, f := range drawFaults(rand.New(rand.NewPCG(1, 3)), 3, len(faultKinds)) {
-		if faultKinds[f.kind] == nil {
-			t.Errorf("there is no fault %q", f.kind)
-		}
+	drawn := map[string]bool{}
+	for _, f := range drawFaults(rand.New(rand.NewPCG(1, 3)), 3, len(allKinds), allKinds) {
+		drawn[f.kind] = true
+	}
+	if len(drawn) != len(allKinds) {
+		t.Errorf("only %v are drawn", drawn)
 	}
 }

@@ -141,7 +141,11 @@ func (s *Store) startRaft(taken *snapshots) error {
 			return errors.Join(err, transport.Close())
 		}
 	}
-	if s.raft, err = raft.NewRaft(c, s.machine, logs, s.log, taken, transport); err != nil {
+	notes := &stable{s.log, s.closing, func() {
+		<-s.started
+		s.raft.Shutdown()
+	}}
+	if s.raft, err = raft.NewRaft(c, s.machine, logs, notes, taken, transport); err != nil {
 		return errors.Join(err, transport.Close())
 	}
 	return nil
