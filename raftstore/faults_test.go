@@ -35,7 +35,7 @@ func (f fault) String() string {
 	switch f.kind {
 	case "slow links":
 		who += fmt.Sprint(", ", f.delay)
-	case "full disk":
+	case "full disk", "full disk and kill":
 		who += fmt.Sprintf(", %d bytes", f.space)
 	}
 	return fmt.Sprintf("%s: %s, %d calls", f.kind, who, f.calls)
@@ -149,8 +149,8 @@ func TestProcessesUnderFaultsAreOneStore(t *testing.T) {
 		{3, 5, allKinds, false},
 		{3, 90, allKinds, true},
 		{5, 90, allKinds, true},
-		{3, 30, []string{"full disk", "full disk and kill"}, true},
-		{5, 30, []string{"full disk", "full disk and kill"}, true},
+		{3, 18, []string{"full disk", "full disk and kill"}, true},
+		{5, 18, []string{"full disk", "full disk and kill"}, true},
 	} {
 		if test.long && !*long {
 			continue
