@@ -91,12 +91,18 @@ func (c *cluster) add(m Member, bootstrap []Member, l net.Listener) *node {
 	return n
 }
 
-// join opens an empty replica and adds it.
+// join opens an empty replica and adds it as a voter.
 func (c *cluster) join(id string) *node {
+	c.t.Helper()
+	return c.joinBy(id, (*Store).AddVoter)
+}
+
+// joinBy opens an empty replica and adds it by a call of the leader.
+func (c *cluster) joinBy(id string, add func(s *Store, id, addr string) error) *node {
 	c.t.Helper()
 	l := listener(c.t)
 	n := c.add(Member{ID: id, Addr: l.Addr().String()}, nil, l)
-	if err := c.leader().store().AddVoter(id, l.Addr().String()); err != nil {
+	if err := add(c.leader().store(), id, l.Addr().String()); err != nil {
 		c.t.Fatal(err)
 	}
 	return n
