@@ -31,7 +31,17 @@
 // come. While no command comes the leader tells the time once in Options.Tick. A leader
 // whose clock is ahead takes the time of the log with it, and it never goes back.
 //
-// A snapshot is a checkpoint: links of files. It is read when it is sent.
+// A snapshot is a checkpoint: links of files. So it costs the same whatever the size of
+// the store, when it is taken and when it becomes the store of a replica. It is read when
+// it is sent, and then without the tables that the receiver says it has, from a snapshot
+// that it was given before. A stream that is refused is followed by a whole one.
+//
+// A replica whose disk is full applies nothing until there is space, gives up leading, and
+// notes no term or vote; the others go on. What cannot be applied for another reason stops
+// the replica before it differs.
+//
+// Store.Metrics has the figures of a replica, Options.OnEvent receives what happens: other
+// leaders and members, snapshots, a full disk, the end.
 //
 // # A log for raft
 //

@@ -127,7 +127,7 @@ func drawFaults(rng *rand.Rand, size, rounds int, kinds []string) (all []fault) 
 		rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 		for _, kind := range kinds {
 			all = append(all, fault{
-				kind: kind, leader: rng.IntN(2) == 0, place: rng.IntN(size), calls: 10 + rng.IntN(30),
+				kind: kind, leader: rng.IntN(2) == 0, place: rng.IntN(size), calls: 10 + rng.IntN(20),
 				delay: time.Duration(1+rng.IntN(40)) * time.Millisecond, space: rng.Int64N(64 << 10),
 			})
 		}
@@ -146,11 +146,11 @@ func TestProcessesUnderFaultsAreOneStore(t *testing.T) {
 		kinds        []string
 		long         bool
 	}{
-		{3, 5, allKinds, false},
+		{3, 4, allKinds, false},
 		{3, 90, allKinds, true},
 		{5, 90, allKinds, true},
-		{3, 18, []string{"full disk", "full disk and kill"}, true},
-		{5, 18, []string{"full disk", "full disk and kill"}, true},
+		{3, 12, []string{"full disk", "full disk and kill"}, true},
+		{5, 12, []string{"full disk", "full disk and kill"}, true},
 	} {
 		if test.long && !*long {
 			continue
