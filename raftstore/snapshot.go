@@ -227,7 +227,8 @@ func (k *sink) finish() error {
 			return err
 		}
 		k.have = true
-		k.of.installed.Store(&k.meta.Raft)
+		came := k.meta.Raft
+		k.of.installed.Store(&came)
 	}
 	if !k.have {
 		return fmt.Errorf("%w: it is empty", errBadStream)

@@ -154,7 +154,9 @@ func (s *Store) startRaft(taken *snapshots) error {
 // stopped ends raft on a replica that must not go on. It is called by raft's goroutine.
 func (s *Store) stopped(err error) {
 	<-s.started
-	s.note(Stopped{err})
+	if !errors.Is(err, ErrClosed) {
+		s.note(Stopped{err})
+	}
 	s.raft.Shutdown()
 }
 
