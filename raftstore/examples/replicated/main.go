@@ -10,7 +10,7 @@
 //	curl 'localhost:8102/get?key=k'
 //	curl -X POST 'localhost:8103/append?list=l&item=x'
 //	curl 'localhost:8101/list?name=l'
-//	curl 'localhost:8101/stats'
+//	curl 'localhost:8101/metrics'
 package main
 
 import (
