@@ -31,6 +31,7 @@ const (
 	blocks                     // may wait for a key
 	zsetWait                   // of a sorted set
 	danger                     // is for the user of the server, not of its data
+	joinable                   // with the same command behind it in a pipeline: see joined
 	numKeys                    // its keys are counted by an argument
 )
 
@@ -108,6 +109,8 @@ func (c *conn) run(args [][]byte) {
 		return
 	case c.multi.open && call.cmd.flags&control == 0:
 		err = c.queue(call)
+	case c.joins(call.cmd, args):
+		err = c.performJoined(call)
 	default:
 		err = call.perform()
 	}

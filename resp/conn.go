@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -21,8 +22,9 @@ type conn struct {
 	id      int64
 	started time.Time
 
-	in   reader
-	call call // the command being run, with its output
+	in    reader
+	ahead ahead
+	call  call // the command being run, with its output
 
 	user    login
 	known   bool        // has logged in, or need not
@@ -87,7 +89,7 @@ var (
 func (c *conn) serve() {
 	defer c.end()
 	for !c.closing {
-		args, err := c.in.next()
+		args, err := c.next()
 		switch {
 		case err != nil:
 			c.call.out.error("ERR " + err.Error())
@@ -139,6 +141,9 @@ func (c *conn) flush() error {
 	out := &c.call.out
 	if c.wrote {
 		c.wrote = false
+		// First those whose commands have arrived run them, so that one write to the log
+		// carries what all of them wrote, and nobody waits for it in a queue.
+		runtime.Gosched()
 		if err := c.s.harden(); err != nil {
 			out.buf = out.buf[:0]
 			out.error(errorText(err))

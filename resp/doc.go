@@ -18,7 +18,8 @@
 // # Pipelines and durability
 //
 // Commands that have arrived together are answered together: replies are written when no
-// whole command is left in the buffer. Before that the server waits, once for all of them,
+// whole command is left in the buffer. SETs that follow each other, and pushes to one list,
+// are one commit. Before the replies the server waits, once for all of them,
 // until what they wrote has reached Options.Durability. For that the store is opened with
 // BufferedDurability, as siltstone serve does.
 //

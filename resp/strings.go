@@ -11,7 +11,7 @@ import (
 // The commands that read and write whole strings.
 var stringCommands = []command{
 	{"get", 2, reads, 1, 1, 1, get},
-	{"set", -3, writes, 1, 1, 1, set},
+	{"set", -3, writes | joinable, 1, 1, 1, set},
 	{"setnx", 3, writes, 1, 1, 1, setNX},
 	{"setex", 4, writes, 1, 1, 1, func(c *call) error { return setEX(c, 1000) }},
 	{"psetex", 4, writes, 1, 1, 1, func(c *call) error { return setEX(c, 1) }},
