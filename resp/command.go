@@ -190,6 +190,7 @@ func (c *call) attempt(cmd *command) error {
 func (c *conn) block(w *waiter) {
 	c.call.keep()
 	c.s.interest.enlist(w)
+	defer c.s.follow(w, c.call.keyspace)()
 	c.s.retry(w) // what was written meanwhile nobody has announced
 	if err := c.wait(w); err != nil {
 		c.closing = true

@@ -310,7 +310,7 @@ func (c *conn) wait(w *waiter) error {
 		return err
 	}
 	for {
-		again := w.wakeAt(!c.s.opts.SoleWriter)
+		again := w.wakeAt()
 		room, pushed, ended, err := c.beforeListening(w, again)
 		if err != nil || ended {
 			return err

@@ -30,7 +30,7 @@
 // first come first served, by the goroutine of the command that wrote; subscribers of
 // keyspace events get a message. EXEC of a client that watches keys holds Server.writes alone.
 // What others write to the store no command announces: EXEC compares what the watched keys
-// hold with what they held, and who waits looks every 100 ms.
+// hold with what they held, and for who waits the store tells what was written (DB.Wait).
 //
 // # Bounds
 //

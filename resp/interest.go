@@ -1,11 +1,13 @@
 package resp
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -49,19 +51,12 @@ type waiter struct {
 	ended bool
 }
 
-// recheck is how often a waiter looks by itself for what others than the server wrote.
-const recheck = 100 * time.Millisecond
-
-// wakeAt is when the waiter is to look again by itself.
-func (w *waiter) wakeAt(often bool) time.Time {
-	far := time.Now().Add(time.Hour)
-	if often {
-		far = time.Now().Add(recheck)
+// wakeAt is when the waiter is to look at the time.
+func (w *waiter) wakeAt() time.Time {
+	if w.until.IsZero() {
+		return time.Now().Add(time.Hour)
 	}
-	if !w.until.IsZero() && w.until.Before(far) {
-		return w.until
-	}
-	return far
+	return w.until
 }
 
 func (i *interest) watch(c *conn, k keyName) {
@@ -220,9 +215,8 @@ func (i *interest) try(w *waiter, k keyName, changes []change) ([]change, bool) 
 	return changes, true
 }
 
-// retry is for what others than the server write, and for what was written while a client
-// began to wait: the waiter looks by itself. If its time is over it ends with nothing.
-// A wait of the store itself has its place here.
+// retry is for what was written while a client began to wait: the waiter looks by itself.
+// If its time is over it ends with nothing.
 func (s *Server) retry(w *waiter) {
 	s.writes.RLock()
 	defer s.writes.RUnlock()
@@ -238,6 +232,50 @@ func (s *Server) retry(w *waiter) {
 			s.interest.strike(w)
 		}
 	}
+	s.interest.mu.Unlock()
+	if len(changes) > 0 {
+		s.announce(changes)
+	}
+}
+
+// follow is for what others than the server write: the store tells which keys of the waiter
+// have changed, and those who wait for them are served in turn, as after a command. It ends
+// when stop is called, or when the store does not tell any more: then the waiter gets the
+// error. The keys of a command are of one keyspace.
+func (s *Server) follow(w *waiter, ks *siltstone.Keyspace) (stop func()) {
+	if s.opts.SoleWriter {
+		return func() {}
+	}
+	keys := make([][]byte, len(w.keys))
+	for i, k := range w.keys {
+		keys[i] = []byte(k.key)
+	}
+	wait := s.db.Wait
+	if ks != nil {
+		wait = ks.Wait
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for key, err := range wait(ctx, keys...) {
+			switch {
+			case err == nil:
+				s.written(keyName{w.keys[0].space, string(key)})
+			case ctx.Err() == nil:
+				s.interest.release(w.c, func(w *waiter) { w.c.call.out.error(errorText(err)) })
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// written serves those who wait for a key that somebody may have written.
+func (s *Server) written(k keyName) {
+	s.writes.RLock()
+	defer s.writes.RUnlock()
+	s.interest.mu.Lock()
+	changes := s.interest.serve(k, nil)
 	s.interest.mu.Unlock()
 	if len(changes) > 0 {
 		s.announce(changes)
