@@ -37,7 +37,7 @@ const (
 
 // The tables of the families, each in its file.
 var families = [][]command{
-	stringCommands, stringPartCommands, bitCommands, keyCommands, expireCommands, scanCommands, dumpCommands,
+	stringCommands, stringPartCommands, bitCommands, bitfieldCommands, keyCommands, sortCommands, expireCommands, scanCommands, dumpCommands,
 	hashCommands, hashTTLCommands, setCommands, zsetCommands, zsetRangeCommands, zsetAlgebraCommands,
 	listCommands, listBlockCommands, multiCommands, pubsubCommands, clientCommands, serverCommands, commandCommands, debugCommands,
 }

@@ -94,7 +94,7 @@ func TestJoinedCommandsAreAnnounced(t *testing.T) {
 	watcher.want("+QUEUED", "GET", "b")
 	watcher.want("(nil)", "EXEC")
 	waiter.send("BLPOP", "l", "0")
-	until(t, "the client waits", func() bool { return s.interest.waiting(s.clients()[2]) })
+	until(t, "the client waits", func() bool { return s.interest.count.Load() == 1 })
 	if got := fmt.Sprint(c.pipeline("RPUSH l 1", "RPUSH l 2", "RPUSH l 3", "LLEN l")); got != "[1 1 2 2]" {
 		t.Error(got)
 	}
