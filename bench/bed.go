@@ -15,13 +15,17 @@ type bed struct {
 	keys   keyShape
 	values *values
 	limit  time.Duration // of a row
-	tick   time.Duration // of settle
+	hasty  bool          // does not wait until the engine rests: for tests
 	n      uint64        // keys to be stored
 	stored uint64        // keys 0..stored-1 are
 
-	user    int64 // bytes of keys and values written since the mark
-	marked  int64 // bytes written by the process up to the mark
-	missing error // set by a step that makes the rest of the scenario meaningless
+	user   int64 // bytes of keys and values written since the mark
+	marked int64 // bytes written by the process up to the mark
+	peak   int64 // the largest resident size of the rows so far
+
+	capacity float64  // puts a second, as fast as they go
+	gets     *paced   // beside the sustained fill
+	whole    *measure // the sustained fill until the engine rested
 }
 
 // open opens the store in the bed's directory, which it makes if need be.
@@ -83,28 +87,6 @@ func (b *bed) load() error {
 		b.stored = end
 	}
 	return nil
-}
-
-const (
-	settleTick  = 100 * time.Millisecond
-	settleQuiet = 5    // ticks in a row with less than a twentieth of a core used
-	settleTicks = 1200 // at most: two minutes
-)
-
-// settle waits until the engine's background work has come to rest, seen from
-// outside: the process uses no processor time.
-func (b *bed) settle() {
-	quiet, last := 0, cpuTime()
-	for ticks := 0; quiet < settleQuiet && ticks < settleTicks; ticks++ {
-		time.Sleep(b.tick)
-		now := cpuTime()
-		if now-last < b.tick/20 {
-			quiet++
-		} else {
-			quiet = 0
-		}
-		last = now
-	}
 }
 
 // get reads key i and complains if it is not there, or there and unwanted.

@@ -25,8 +25,10 @@ type comparison struct {
 	out     string
 	dir     string
 	profile bool
-	group   string // in which groups may be made; "": there is none
+	group   string // in which groups may be made; "": that of this process
 	memory  int64  // of a row in one
+	cache   int64  // of the rows to which it is given
+	grow    uint64 // how many times n the store of the rows about growth becomes at most
 }
 
 const (
@@ -57,6 +59,9 @@ func (c *comparison) wanted() []scenario {
 		if c.quick && !s.quick {
 			continue
 		}
+		if s.grows {
+			s = growthScenario(c.grow)
+		}
 		for _, st := range s.steps {
 			if st.row != "" && c.rows.MatchString(st.row) {
 				chosen = append(chosen, s)
@@ -86,7 +91,7 @@ func (c *comparison) execute() error {
 	for run := 1; run <= c.runs; run++ {
 		for _, s := range c.wanted() {
 			for _, k := range shuffledEngines(c.kinds, run) {
-				if k.without[s.name] != "" {
+				if !k.takesPart(s) {
 					continue
 				}
 				began := time.Now()
@@ -104,9 +109,9 @@ func (c *comparison) execute() error {
 	return writeDocuments(c.out)
 }
 
-// childLimit ends a child that hangs. The longest scenario, the sustained fill,
-// is far below it.
-const childLimit = 30 * time.Minute
+// childLimit ends a child that hangs. The longest scenarios, a store that grows to 16 GB
+// and a fill far beyond memory, are below it.
+const childLimit = 3 * time.Hour
 
 // child runs one scenario of one engine in a process of its own and copies its
 // results. A child that crashes is a failed result, not the end.
@@ -120,7 +125,14 @@ func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer)
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var in []string
+	ctx, cancel := context.WithTimeout(context.Background(), childLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, exe, "run", "-engine", k.name, "-scenario", s.name, "-dir", dir, "-rows", c.rows.String(),
+		"-run", strconv.Itoa(run), "-n", strconv.FormatUint(c.n, 10), "-limit", c.limit.String(),
+		"-cache", strconv.FormatInt(c.cache, 10), "-grow", strconv.FormatUint(c.grow, 10))
+	if c.profile {
+		cmd.Args = append(cmd.Args, "-profiles", filepath.Join(c.out, "profiles"))
+	}
 	if s.times > 0 {
 		g, err := newGroup(c.group, c.memory)
 		if err != nil {
@@ -132,19 +144,7 @@ func (c *comparison) child(k engineKind, s scenario, run int, results io.Writer)
 				fmt.Fprintln(os.Stderr, "bench:", err)
 			}
 		}()
-		in = []string{"-group", g.dir, "-memory", strconv.FormatInt(c.memory, 10)}
-	}
-	limit := c.limit
-	if s.name == "sustained" {
-		limit = 0
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), childLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, exe, "run", "-engine", k.name, "-scenario", s.name, "-dir", dir, "-rows", c.rows.String(),
-		"-run", strconv.Itoa(run), "-n", strconv.FormatUint(c.n, 10), "-limit", limit.String())
-	cmd.Args = append(cmd.Args, in...)
-	if c.profile {
-		cmd.Args = append(cmd.Args, "-profiles", filepath.Join(c.out, "profiles"))
+		cmd.Args = append(cmd.Args, "-group", g.dir, "-memory", strconv.FormatInt(c.memory, 10))
 	}
 	var lines bytes.Buffer
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(results, &lines), os.Stderr

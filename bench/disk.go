@@ -47,6 +47,14 @@ func peakMemory() (int64, error) {
 	return kib << 10, err
 }
 
+// resident returns the largest resident size since it was called last, and begins anew.
+func (b *bed) resident() (int64, error) {
+	peak, err := peakMemory()
+	b.peak = max(b.peak, peak)
+	resetPeakMemory()
+	return peak, err
+}
+
 // resetPeakMemory forgets the peak so far. Where the kernel does not allow it,
 // the peak is that of the whole process.
 func resetPeakMemory() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }

@@ -41,6 +41,12 @@ type measure struct {
 	written    int64         // bytes
 	timing     histogram
 	stall      time.Duration // an operation took at least this long at worst
+
+	// Of operations at fixed times, and of those beside a writer:
+	value  float64 // the row's figure, where it is neither a rate nor the time that passed
+	rate   float64 // operations a second that were asked for
+	missed int64   // due, never begun
+	beside *paced  // the writer
 }
 
 // run calls op for the numbers 0..ops-1, each worker a contiguous share of them,

@@ -66,6 +66,11 @@ type engineKind struct {
 	without map[string]string
 }
 
+// takesPart reports whether the engine is measured in a scenario.
+func (k engineKind) takesPart(s scenario) bool {
+	return k.without[s.name] == "" && (s.only == "" || s.only == k.name)
+}
+
 // engineKinds returns every engine of this build; siltstone is the first.
 func engineKinds() []engineKind {
 	kinds := []engineKind{
@@ -77,15 +82,19 @@ func engineKinds() []engineKind {
 		engineKind{name: "badger", open: openBadger},
 		engineKind{name: "goleveldb", open: openGoleveldb},
 		engineKind{name: "bbolt", open: openBbolt, without: map[string]string{
-			"beyond-8":  "a random page write per key: hours",
-			"sustained": "a random page write per key: hours",
+			"beyond-8":    "a random page write per key: hours",
+			"sustained":   "a random page write per key: hours",
+			"sustained-8": "a random page write per key: hours",
+			"growth":      "a random page write per key: hours",
 		}},
 		engineKind{name: "buntdb", open: openBuntdb, without: map[string]string{
-			"sustained": "keeps everything in memory",
-			"cache":     "keeps everything in memory",
-			"edge":      "keeps everything in memory",
-			"beyond-8":  "keeps everything in memory",
-			"beyond-2":  "keeps everything in memory",
+			"sustained":   "keeps everything in memory",
+			"cache":       "keeps everything in memory",
+			"edge":        "keeps everything in memory",
+			"beyond-8":    "keeps everything in memory",
+			"beyond-2":    "keeps everything in memory",
+			"sustained-8": "keeps everything in memory",
+			"growth":      "keeps everything in memory",
 		}},
 	)
 }

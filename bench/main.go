@@ -50,12 +50,14 @@ func compareCommand(args []string) error {
 	rows := fs.String("rows", "", "regular expression that a row must match (see list)")
 	fs.Uint64Var(&c.n, "n", 0, "keys (default 1,000,000; 200,000 with -quick)")
 	fs.IntVar(&c.runs, "runs", 0, "runs of each engine (default 3; 1 with -quick)")
-	fs.DurationVar(&c.limit, "limit", 0, "longest time for a row (default 10s; 1s with -quick; the sustained fill has none)")
+	fs.DurationVar(&c.limit, "limit", 0, "longest time for a row (default 10s; 1s with -quick; the sustained fills have none)")
 	fs.BoolVar(&c.quick, "quick", false, "the most telling rows, within three minutes; read its ratios only")
 	fs.StringVar(&c.out, "out", "out", "folder for the results")
 	fs.StringVar(&c.dir, "dir", "", "folder for the stores, on the disk to be measured; a temporary one in -out by default")
-	fs.StringVar(&c.group, "group", "", "folder of a control group in which others may be made, for rows that bound the memory; without one they are left out")
+	fs.StringVar(&c.group, "group", "", "folder of a control group in which others may be made, for rows that bound the memory; below that of this process by default; where it cannot be they are left out")
 	fs.Int64Var(&c.memory, "memory", usualMemory, "memory of such a row, page cache included, in bytes")
+	fs.Int64Var(&c.cache, "cache", kvbenchCache, "memory for blocks and memtables in the rows of kvbench, in bytes")
+	fs.Uint64Var(&c.grow, "grow", 0, "the rows about growth fill a store of 1, 2, 4, 8 and 16 times -n keys of 1 KiB, up to so many times; 0 leaves them out")
 	fs.BoolVar(&c.profile, "profile", false, "a CPU profile per row, engine and run in out/profiles; slows all a little")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -107,6 +109,8 @@ func runCommand(args []string) error {
 	fs.StringVar(&t.dir, "dir", "", "folder for the store")
 	fs.StringVar(&t.group, "group", "", "control group to enter")
 	fs.Int64Var(&t.memory, "memory", usualMemory, "memory of the group")
+	fs.Int64Var(&t.cache, "cache", kvbenchCache, "memory for blocks and memtables where it is given")
+	grow := fs.Uint64("grow", 0, "how many times -n a growing store becomes")
 	fs.StringVar(&t.profiles, "profiles", "", "folder for CPU profiles")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -121,6 +125,9 @@ func runCommand(args []string) error {
 	}
 	for _, s := range scenarios() {
 		if s.name == *name {
+			if s.grows {
+				s = growthScenario(*grow)
+			}
 			t.scenario = s
 			return t.execute(os.Stdout)
 		}

@@ -27,10 +27,27 @@ type result struct {
 	P999    time.Duration `json:",omitempty"`
 	Stall   time.Duration `json:",omitempty"` // the longest
 
+	Resident int64       `json:",omitempty"` // bytes, the most while it ran
+	Stored   int64       `json:",omitempty"` // bytes of keys and values, in rows about growth
+	Held     *held       `json:",omitempty"` // by the control group, after it
+	Rate     float64     `json:",omitempty"` // operations a second asked for, in rows at fixed rates
+	Missed   int64       `json:",omitempty"` // of those, due and never begun
+	Beside   *besideLine `json:",omitempty"` // the writer beside it
+
 	Allocs     float64 `json:",omitempty"` // allocations per unit
 	AllocBytes float64 `json:",omitempty"`
 
 	Err string `json:",omitempty"` // the row, or the whole scenario if Row is empty, failed
+}
+
+// besideLine is how the writer beside a row fared. Times of puts count from when they
+// were due.
+type besideLine struct {
+	Rate                    float64 // puts a second asked for
+	Ops                     int64
+	Missed                  int64         // puts that were due and never begun
+	P50, P99, P999, Longest time.Duration // until a put was done
+	Late                    time.Duration // until one was begun, at worst
 }
 
 // fill takes over what was measured.
@@ -39,6 +56,8 @@ func (r *result) fill(m *measure) {
 	switch r.Unit {
 	case millis:
 		r.Value = seconds * 1e3
+	case micros:
+		r.Value = m.value
 	default:
 		r.Value = float64(m.units) / seconds / 1e3
 	}
@@ -47,6 +66,13 @@ func (r *result) fill(m *measure) {
 	if m.timing.total > 1 {
 		r.P50, r.P99, r.P999 = m.timing.quantile(0.5), m.timing.quantile(0.99), m.timing.quantile(0.999)
 		r.Stall = m.stall
+	}
+	r.Rate, r.Missed = m.rate, m.missed
+	if w := m.beside; w != nil {
+		r.Beside = &besideLine{
+			Rate: w.rate, Ops: w.ops, Missed: w.missed, Longest: w.timing.max, Late: w.late.max,
+			P50: w.timing.quantile(0.5), P99: w.timing.quantile(0.99), P999: w.timing.quantile(0.999),
+		}
 	}
 }
 

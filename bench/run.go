@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,9 +22,10 @@ type task struct {
 	rows     *regexp.Regexp // rows asked for; nil: all
 	dir      string         // empty, for the store
 	profiles string         // folder for a CPU profile per row; "": none
-	tick     time.Duration  // between looks at whether the engine rests; 0: settleTick
+	hasty    bool           // does not wait until the engine rests: for tests
 	group    string         // control group to enter; "": none
 	memory   int64          // bytes that it has
+	cache    int64          // bytes for blocks and memtables where they are given
 }
 
 // bed returns an unopened bed for the task.
@@ -39,12 +39,18 @@ func (t *task) bed() *bed {
 		keys:   t.scenario.keys,
 		values: newValues(t.scenario.value),
 		limit:  t.limit,
-		tick:   cmp.Or(t.tick, settleTick),
+		hasty:  t.hasty,
 		n:      t.scenario.count(t.n),
 	}
 	if t.scenario.times > 0 {
 		b.n = uint64(int64(t.scenario.times) * t.memory / b.pairLen())
 		b.config.Cache, b.config.Memtable = t.memory/memoryCache, t.memory/memoryMemtable
+	}
+	if t.scenario.given {
+		b.config.Cache, b.config.Memtable = givenCache(t.cache)
+	}
+	if t.scenario.unlimited && !t.hasty {
+		b.limit = 0
 	}
 	return b
 }
@@ -58,8 +64,9 @@ func (t *task) execute(out io.Writer) error {
 			Engine: t.kind.name, Scenario: t.scenario.name, Row: row, Run: t.run, Err: err.Error(),
 		})
 	}
+	in := &group{dir: t.group}
 	if t.group != "" {
-		if err := (&group{dir: t.group}).enter(); err != nil {
+		if err := in.enter(); err != nil {
 			return fail("", err)
 		}
 	}
@@ -75,6 +82,9 @@ func (t *task) execute(out io.Writer) error {
 	}
 	for _, s := range t.scenario.steps {
 		r, err := t.step(b, s)
+		if err == nil && r != nil && t.group != "" {
+			r.Held, err = in.holds()
+		}
 		if err != nil {
 			return errors.Join(fail(s.row, err), b.close())
 		}
@@ -105,10 +115,15 @@ func (t *task) step(b *bed, s step) (*result, error) {
 		}
 		m, err := s.time(b)
 		stop()
-		if err != nil || !asked {
+		if err != nil {
 			return nil, err
 		}
-		r.fill(m)
+		if r.Resident, err = b.resident(); err != nil || !asked {
+			return nil, err
+		}
+		if r.fill(m); s.sized {
+			r.Stored = int64(b.stored) * b.pairLen()
+		}
 		return r, nil
 	}
 	return nil, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // scenario is a sequence of steps on one store. Every engine goes through it in
@@ -15,7 +16,12 @@ type scenario struct {
 	sync  bool                  // commits are durable
 	quick bool                  // part of -quick
 	times int                   // the data over the memory of the process, in a control group; 0: neither is bounded
+	given bool                  // blocks and memtables together have what -cache says
+	grows bool                  // -grow says how far, and without it the scenario is left out
+	only  string                // the engine that takes part; "": all
 	steps []step
+
+	unlimited bool // -limit ends no row of it
 }
 
 // step does one thing to the bed. Exactly one of its funcs is set.
@@ -24,6 +30,7 @@ type step struct {
 	title   string
 	unit    unit
 	needed  bool                        // later steps build on it: done even if its row is not asked for
+	sized   bool                        // its result tells how much data is stored
 	time    stepFunc                    // operations, put to the engine
 	figure  func(*bed) (float64, error) // a number, in the step's unit
 	prepare func(*bed) error
@@ -38,7 +45,8 @@ type unit string
 const (
 	perSecond unit = "k/s" // thousands a second
 	millis    unit = "ms"
-	perByte   unit = "×" // bytes per byte
+	micros    unit = "µs" // of the latency that one operation in a thousand exceeds
+	perByte   unit = "×"  // bytes per byte
 	megabytes unit = "MB"
 )
 
@@ -61,6 +69,11 @@ func loading(row, title string, f stepFunc) step {
 	return s
 }
 
+// tail is a timed step whose figure is a latency.
+func tail(row, title string, f stepFunc) step {
+	return step{row: row, title: title, unit: micros, time: f}
+}
+
 func opening(row, title string, f stepFunc) step {
 	return step{row: row, title: title, unit: millis, time: f, needed: true}
 }
@@ -76,7 +89,9 @@ func scenarios() []scenario {
 	all := []scenario{
 		risingScenario(), randomScenario(), batchScenario(), syncScenario(),
 		ycsbScenario(), cacheScenario(), edgeScenario(), prefixScenario(), killScenario(), sustainedScenario(),
-		beyondScenario(8), beyondScenario(2),
+		beyondScenario(8), beyondScenario(2), sustainedBeyondScenario(),
+		liveScenario(), goroutinesScenario(), typedScenario(), kvbenchScenario(),
+		growthScenario(slices.Max(growthTimes())),
 	}
 	for _, size := range []int{16, 128, 1 << 10, 16 << 10, 1 << 20} {
 		all = append(all, valueScenario(size))
@@ -191,23 +206,6 @@ func killScenario() scenario {
 	}
 }
 
-const sustainedTimes = 10 // times -n: 10 M keys
-
-func sustainedScenario() scenario {
-	return scenario{
-		name: "sustained", keys: keyShape{random: true}, value: usualValue,
-		count: func(n uint64) uint64 { return n * sustainedTimes },
-		steps: []step{
-			prepare(mark),
-			loading("fill-sustained", "fill, random keys, ten times as many", fill),
-			prepare(settle),
-			figure("sustained-written", "bytes written per user byte, ten times as many", perByte, writtenPerByte),
-			figure("sustained-disk", "bytes on disk per live byte, ten times as many", perByte, diskPerByte),
-			figure("sustained-memory", "peak memory, ten times as many", megabytes, memory),
-		},
-	}
-}
-
 const valueData = 256 // bytes of values in a value scenario, per key of -n: 256 MB
 
 func valueScenario(size int) scenario {
@@ -264,9 +262,10 @@ func diskPerByte(b *bed) (float64, error) {
 	return float64(use) / float64(int64(b.stored)*b.pairLen()), err
 }
 
-func memory(*bed) (float64, error) {
+// memory returns the largest resident size since the bed was opened.
+func memory(b *bed) (float64, error) {
 	peak, err := peakMemory()
-	return float64(peak) / 1e6, err
+	return float64(max(b.peak, peak)) / 1e6, err
 }
 
 const leastCache = 1 << 20

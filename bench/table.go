@@ -93,7 +93,7 @@ func (r *report) latencies(w io.Writer) {
 				fmt.Fprint(w, " – |")
 				continue
 			}
-			fmt.Fprintf(w, " %s / %s / %s / %s |", micros(c.p50), micros(c.p99), micros(c.p999), micros(c.stall))
+			fmt.Fprintf(w, " %s / %s / %s / %s |", microsText(c.p50), microsText(c.p99), microsText(c.p999), microsText(c.stall))
 		}
 		fmt.Fprintln(w)
 	}
@@ -134,4 +134,4 @@ func (r reportRow) hasLatency() bool {
 	return false
 }
 
-func micros(d time.Duration) string { return short(float64(d) / 1e3) }
+func microsText(d time.Duration) string { return short(float64(d) / 1e3) }

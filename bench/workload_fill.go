@@ -1,15 +1,16 @@
 package main
 
-// fill puts every key, one commit each, from one goroutine. What a time limit
-// cuts off is loaded untimed, so that the steps behind find all keys.
+// fill puts every key that is missing, one commit each, from one goroutine. What a time
+// limit cuts off is loaded untimed, so that the steps behind find all keys.
 func fill(b *bed) (*measure, error) {
 	b.writers(1)
-	d := drive{workers: 1, ops: int64(b.n), limit: b.limit}
-	m, err := d.run(func(w *worker, i int64) (int, error) { return 1, b.put(w, uint64(i), 0) })
+	base := b.stored
+	d := drive{workers: 1, ops: int64(b.n - base), limit: b.limit}
+	m, err := d.run(func(w *worker, i int64) (int, error) { return 1, b.put(w, base+uint64(i), 0) })
 	if err != nil {
 		return nil, err
 	}
-	b.stored = uint64(m.ops)
+	b.stored = base + uint64(m.ops)
 	b.user += m.ops * b.pairLen()
 	return m, b.load()
 }

@@ -22,16 +22,16 @@ func warm(b *bed) error {
 }
 
 // readPresent reads keys that exist, picked uniformly.
-func readPresent(b *bed) (*measure, error) { return readBy(b, uniform{b.stored}) }
+func readPresent(b *bed) (*measure, error) { return readBy(b, uniform{b.stored}, readers) }
 
 // readZipf reads keys that exist, a few of them very often.
-func readZipf(b *bed) (*measure, error) { return readBy(b, newZipf(b.stored, true)) }
+func readZipf(b *bed) (*measure, error) { return readBy(b, newZipf(b.stored, true), readers) }
 
 // reads returns how many point reads a row makes.
 func (b *bed) reads() int64 { return max(2*int64(b.stored), 100_000) }
 
-func readBy(b *bed, keys choice) (*measure, error) {
-	d := drive{workers: readers, ops: b.reads(), limit: b.limit, every: readSampled}
+func readBy(b *bed, keys choice, workers int) (*measure, error) {
+	d := drive{workers: workers, ops: b.reads(), limit: b.limit, every: readSampled}
 	return d.run(func(w *worker, _ int64) (int, error) {
 		return 1, b.get(w, keys.pick(&w.rng), true)
 	})
@@ -51,11 +51,14 @@ func readMissing(b *bed) (*measure, error) {
 
 // mixed reads and overwrites keys picked uniformly; percent of the operations
 // are reads.
-func mixed(percent uint64) stepFunc {
+func mixed(percent uint64) stepFunc { return mixedBy(readers, percent) }
+
+// mixedBy is mixed, shared out among so many goroutines.
+func mixedBy(workers int, percent uint64) stepFunc {
 	return func(b *bed) (*measure, error) {
-		b.writers(readers)
+		b.writers(workers)
 		keys := uniform{b.stored}
-		d := drive{workers: readers, ops: int64(b.stored), limit: b.limit, every: readSampled}
+		d := drive{workers: workers, ops: int64(b.stored), limit: b.limit, every: readSampled}
 		return d.run(func(w *worker, i int64) (int, error) {
 			key := keys.pick(&w.rng)
 			if w.rng.below(100) < percent {

@@ -24,9 +24,12 @@ const ycsbScan = 100 // longest scan, in keys; lengths are uniform
 
 // ycsb runs a mix from two goroutines over keys picked by a Zipf distribution.
 // Inserted keys are new, so that the store grows.
-func ycsb(mix ycsbMix) stepFunc {
+func ycsb(mix ycsbMix) stepFunc { return ycsbBy(readers, mix) }
+
+// ycsbBy is ycsb, shared out among so many goroutines.
+func ycsbBy(workers int, mix ycsbMix) stepFunc {
 	return func(b *bed) (*measure, error) {
-		b.writers(readers)
+		b.writers(workers)
 		var stored atomic.Uint64 // keys below it are readable
 		stored.Store(b.stored)
 		in := inserter{b: b, next: b.stored, stored: &stored}
@@ -34,7 +37,7 @@ func ycsb(mix ycsbMix) stepFunc {
 		if mix.latest {
 			keys = latest{newZipf(b.stored, false), stored.Load}
 		}
-		d := drive{workers: readers, ops: int64(b.n), limit: b.limit, every: readSampled}
+		d := drive{workers: workers, ops: int64(b.n), limit: b.limit, every: readSampled}
 		m, err := d.run(func(w *worker, i int64) (int, error) {
 			key := keys.pick(&w.rng)
 			switch dice := w.rng.below(100); {
