@@ -26,6 +26,8 @@ func benchFigures(r result) string {
 	case perSecond:
 		return fmt.Sprintf("%d %.1f ns/op %d p50-ns %d p99-ns %d p99.9-ns %d stall-ns %.1f cpu-ns/op",
 			ops, 1e6/r.Value, r.P50, r.P99, r.P999, r.Stall, r.CPU)
+	case micros:
+		return fmt.Sprintf("%d %.0f p99.9-ns %d p50-ns %d p99-ns %d stall-ns", ops, r.Value*1e3, r.P50, r.P99, r.Stall)
 	case millis:
 		return fmt.Sprintf("%d %.0f ns/op", ops, r.Value*1e6)
 	case megabytes:

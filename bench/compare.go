@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,7 +203,9 @@ func writeDocuments(out string) error {
 		os.WriteFile(filepath.Join(out, "benchmarks.md"), page.Bytes(), 0o644),
 		os.WriteFile(filepath.Join(out, "bench.txt"), lines.Bytes(), 0o644),
 	}
-	for name, svg := range r.charts() {
+	pictures := r.charts()
+	maps.Copy(pictures, r.curves())
+	for name, svg := range pictures {
 		errs = append(errs, os.WriteFile(filepath.Join(out, name), svg, 0o644))
 	}
 	os.Stdout.Write(page.Bytes())

@@ -27,6 +27,7 @@ const (
 func (r *report) charts() map[string][]byte {
 	kinds := []struct{ file, title string }{
 		{"write", "Writes"}, {"read", "Point reads"}, {"iterate", "Iterators"}, {"mix", "Mixes"}, {"cost", "Disk, memory, opening"},
+		{"live", "Beside a writer, and under a fill"}, {"goroutines", "By goroutines"},
 	}
 	out := map[string][]byte{}
 	for _, k := range kinds {
@@ -43,7 +44,7 @@ func (r *report) charts() map[string][]byte {
 	return out
 }
 
-// chartOf returns which picture a row is in.
+// chartOf returns which picture a row is in; "" for none.
 func chartOf(row reportRow) string {
 	has := func(parts ...string) bool {
 		for _, p := range parts {
@@ -54,6 +55,12 @@ func chartOf(row reportRow) string {
 		return false
 	}
 	switch {
+	case strings.HasPrefix(row.row, "growth-"):
+		return "" // drawn as curves
+	case has("live-") || row.unit == micros:
+		return "live"
+	case has("-by-"):
+		return "goroutines"
 	case row.unit != perSecond:
 		return "cost"
 	case has("mixed", "ycsb"):

@@ -16,7 +16,10 @@ func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "%d rows, %d of them lost to a peer.\n\n", len(r.rows), len(lost))
 	r.figures(w)
 	r.latencies(w)
+	r.beside(w)
 	r.processor(w)
+	r.resident(w)
+	r.held(w)
 	if len(r.failed) > 0 {
 		fmt.Fprint(w, "\nFailed:\n\n")
 		for _, f := range r.failed {
@@ -78,7 +81,8 @@ func short(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// latencies writes p50 / p99 / p99.9 and the longest stall, in microseconds.
+// latencies writes p50 / p99 / p99.9 and the longest stall, in microseconds. In rows at
+// fixed rates they count from when an operation was due.
 func (r *report) latencies(w io.Writer) {
 	fmt.Fprintf(w, "\nLatency in µs, p50 / p99 / p99.9 / longest stall:\n\n| row | %s |\n", strings.Join(r.engines, " | "))
 	fmt.Fprintf(w, "|---|%s\n", strings.Repeat("---:|", len(r.engines)))
@@ -110,7 +114,7 @@ func (r *report) processor(w io.Writer) {
 		}
 		fmt.Fprintf(w, "| %s |", row.title)
 		for _, e := range r.engines {
-			if c := row.cells[e]; c.runs > 0 {
+			if c := row.cells[e]; c.runs > 0 && c.cpu > 0 {
 				fmt.Fprintf(w, " %s |", short(c.cpu))
 			} else {
 				fmt.Fprint(w, " – |")
