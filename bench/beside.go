@@ -10,6 +10,7 @@ import (
 // How that writer fared is in the measure too.
 func (b *bed) beside(puts float64, read stepFunc) (*measure, error) {
 	b.writers(1)
+	defer room(1)()
 	var (
 		stop   atomic.Bool
 		writer *paced
@@ -44,6 +45,7 @@ func (b *bed) paced(rate float64, workers int, op operation) (*measure, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer room(workers)()
 	var (
 		all   = make([]*paced, workers)
 		errs  = make([]error, workers)

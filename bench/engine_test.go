@@ -93,8 +93,68 @@ func TestEveryScenarioRunsOnEveryEngine(t *testing.T) {
 	}
 }
 
-// runScenario runs a tiny scenario and wants a good line for each of its rows.
-func runScenario(t *testing.T, kind engineKind, s scenario) {
+func TestRowsTellWhatTheyAreAbout(t *testing.T) {
+	kind := engineKinds()[0]
+	for _, r := range runScenario(t, kind, liveScenario()) {
+		if (r.Beside == nil) != (r.Row == "live-capacity") || r.Resident == 0 {
+			t.Errorf("%s: beside it %v, %d bytes resident", r.Row, r.Beside, r.Resident)
+		}
+		if r.Beside != nil && (r.Beside.Rate <= 0 || r.Beside.Ops+r.Beside.Missed == 0) {
+			t.Errorf("%s: %+v", r.Row, r.Beside)
+		}
+		if (r.Unit == micros) != (r.Rate > 0) {
+			t.Errorf("%s: in %s at %v a second", r.Row, r.Unit, r.Rate)
+		}
+	}
+	pair := int64(keyDigits + wideValue)
+	sizes := map[string]int64{"growth-fill-1": 200 * pair, "growth-read-2": 400 * pair, "growth-put-16": 3200 * pair}
+	for _, r := range runScenario(t, kind, growthScenario(16)) {
+		if want, ok := sizes[r.Row]; r.Stored == 0 || ok && r.Stored != want {
+			t.Errorf("%s: %d bytes stored, want %d", r.Row, r.Stored, want)
+		}
+	}
+	whole := map[string]float64{}
+	for _, r := range runScenario(t, kind, sustainedScenario()) {
+		whole[r.Row] = r.Value
+	}
+	if whole["sustained-stall"] <= 0 || whole["sustained-get"] <= 0 || whole["sustained-whole"] <= 0 {
+		t.Errorf("the sustained fill: %v", whole)
+	}
+}
+
+func TestAStoreGrowsAsFarAsItIsAsked(t *testing.T) {
+	for most, want := range map[uint64]int{0: 0, 1: 1, 3: 2, 16: 5} {
+		sizes := 0
+		for _, st := range growthScenario(most).steps {
+			if strings.HasPrefix(st.row, "growth-fill-") {
+				sizes++
+			}
+		}
+		if sizes != want {
+			t.Errorf("up to %d times: %d sizes, want %d", most, sizes, want)
+		}
+	}
+}
+
+func TestAnEngineIsGivenNoMoreThanItsMemory(t *testing.T) {
+	for _, bytes := range []int64{1 << 20, kvbenchCache, 4 << 30} {
+		b := (&task{scenario: kvbenchScenario(), n: 1000, cache: bytes}).bed()
+		if got := b.config.Cache + 2*b.config.Memtable; got != bytes || b.config.Memtable > memtableBytes {
+			t.Errorf("of %d: %d, memtables of %d", bytes, got, b.config.Memtable)
+		}
+	}
+}
+
+func TestTypedRowsAreOfTheEngineThatHasThem(t *testing.T) {
+	for _, k := range engineKinds() {
+		if k.takesPart(typedScenario()) != (k.name == ours) || !k.takesPart(liveScenario()) {
+			t.Errorf("%s: typed %v, live %v", k.name, k.takesPart(typedScenario()), k.takesPart(liveScenario()))
+		}
+	}
+}
+
+// runScenario runs a tiny scenario, wants a good line for each of its rows, and returns them.
+func runScenario(t *testing.T, kind engineKind, s scenario) []result {
 	t.Helper()
 	s.times = 0 // no control group, and as few keys as the others
 	task := task{kind: kind, scenario: s, run: 1, n: 200, limit: time.Nanosecond, hasty: true, cache: kvbenchCache, dir: t.TempDir()}
@@ -118,4 +178,5 @@ func runScenario(t *testing.T, kind engineKind, s scenario) {
 			t.Errorf("%s: %s: no line for %s", kind.name, s.name, st.row)
 		}
 	}
+	return rs
 }

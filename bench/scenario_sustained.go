@@ -45,6 +45,7 @@ func sustainedSteps(name, before, behind string) []step {
 // are there, at a fixed rate. Then it waits until the engine rests.
 func sustainedFill(b *bed) (*measure, error) {
 	b.writers(1)
+	defer room(1)()
 	var (
 		stored atomic.Uint64
 		stop   atomic.Bool
