@@ -302,3 +302,27 @@ func TestAReplicaThatKeepsChangesMergesWhatHasEnded(t *testing.T) {
 		t.Errorf("%d merges failed", n)
 	}
 }
+
+// TestTheBytesOfACommitAreTheseForEver: they are kept in repositories.
+func TestTheBytesOfACommitAreTheseForEver(t *testing.T) {
+	const want = "01" + "0800000000000000" + "0900000000000000" + "00c02ccba3010000" + "0700000000000000" + "06000901010176" + "5afd5718b3eeac77"
+	c := changes.Commit{Position: changes.NewPosition(8, 9), Time: time.UnixMilli(1_803_000_004_608), Body: []byte("\x06\x00\x09\x01\x01\x01v")}
+	b, err := c.MarshalBinary()
+	done(t, err)
+	if got := fmt.Sprintf("%x", b); got != want || len(b) != c.Size() {
+		t.Errorf("the commit is written as\n%s, want\n%s", got, want)
+	}
+	for i := range b {
+		wrong := bytes.Clone(b)
+		wrong[i] ^= 4
+		for _, wrong := range [][]byte{wrong, b[:i]} {
+			if _, _, err := changes.ReadCommit(wrong); !errors.Is(err, siltstone.ErrCorruption) {
+				t.Fatalf("damaged or cut at %d: %v", i, err)
+			}
+		}
+	}
+	c.Time = time.UnixMilli(-1)
+	if _, err := c.MarshalBinary(); err == nil {
+		t.Error("a time that no store shows is written")
+	}
+}

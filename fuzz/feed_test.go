@@ -1,14 +1,19 @@
 package fuzz
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/changes"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/feed"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/record"
+	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/siltstonedb/siltstone/wal"
 )
 
@@ -87,6 +92,80 @@ func FuzzPosition(f *testing.F) {
 		}
 		if again, err := changes.ParsePosition(p.String()); err != nil || again != p {
 			t.Errorf("%v is read as %v: %v", p, again, err)
+		}
+	})
+}
+
+// replicaOf returns a replica in memory of a store that has some keys, and that store's id.
+func replicaOf(f *testing.F) (*siltstone.DB, uint64) {
+	ctx, mem := context.Background(), vfs.NewMem()
+	db, err := siltstone.Open("db", &siltstone.Options{FS: mem})
+	if err != nil {
+		f.Fatal(err)
+	}
+	id := db.ID()
+	var b bytes.Buffer
+	_, err = db.Hash("h").Set("f", []byte("v"))
+	_, err1 := db.Backup(ctx, &b, nil)
+	_, err2 := siltstone.Restore(ctx, "copy", &siltstone.Options{FS: mem}, &b)
+	if err := errors.Join(err, err1, err2, db.Close()); err != nil {
+		f.Fatal(err)
+	}
+	db, err = siltstone.OpenReplica("copy", &siltstone.Options{FS: mem, Durability: siltstone.BufferedDurability})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = db.Close() })
+	return db, id
+}
+
+// FuzzReplay has a replica replay any bytes as a commit: it refuses them as damage, or it
+// has the commit. The byte form is read as it was written.
+func FuzzReplay(f *testing.F) {
+	for _, payload := range feedFrames() {
+		f.Add(payload, uint16(3))
+	}
+	db, id := replicaOf(f)
+	f.Fuzz(func(t *testing.T, body []byte, ahead uint16) {
+		_, at := db.Position().Parts()
+		c := changes.Commit{Position: changes.NewPosition(id, at+uint64(ahead)+1), Time: time.UnixMilli(1), Body: body}
+		b, err := c.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, rest, err := changes.ReadCommit(b)
+		if err != nil || len(rest) > 0 || read.Position != c.Position || !bytes.Equal(read.Body, body) {
+			t.Fatalf("%+v, %v", read, err)
+		}
+		switch err := db.Replay(read); {
+		case err == nil && db.Position() != c.Position:
+			t.Fatalf("replayed %v, and is at %v", c.Position, db.Position())
+		case err != nil && !errors.Is(err, base.ErrCorruption) && !errors.Is(err, siltstone.ErrBadOption):
+			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzCommit reads any bytes as a commit: they are one, and are written so, or damage.
+func FuzzCommit(f *testing.F) {
+	c := changes.Commit{Position: changes.NewPosition(7, 9), Time: time.UnixMilli(1_800_000_000_000), Body: []byte("\x06\x00body")}
+	b, err := c.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(append(b, b...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, rest, err := changes.ReadCommit(b)
+		if err != nil {
+			if !errors.Is(err, base.ErrCorruption) {
+				t.Fatalf("%v is no damage", err)
+			}
+			return
+		}
+		again, err := c.MarshalBinary()
+		if err != nil || !bytes.Equal(append(again, rest...), b) {
+			t.Fatalf("%x is written as %x, %v", b, again, err)
 		}
 	})
 }

@@ -178,8 +178,9 @@ func (t *tool) summary(name string, s archive.Summary, begin time.Time) error {
 }
 
 func (t *tool) restoreCommand() *cobra.Command {
+	at := ""
 	cmd := &cobra.Command{
-		Use:     "restore DIR FILE...",
+		Use:     "restore DIR FILE... | restore DIR REPOSITORY",
 		GroupID: groupCare,
 		Short:   "Make a new store of a backup and of those that add to it",
 		Long: `Make DIR a store of a whole backup and, in order, of those that were made since
@@ -188,13 +189,27 @@ may be - for standard input, once. DIR must not exist; it gets its name when
 all of it is verified and durable.
 
 With --keyspace the store has that keyspace and nothing else. It takes the time
-and the space of the whole backup all the same.`,
+and the space of the whole backup all the same.
+
+REPOSITORY is a directory with backups and changes, from package backup. The
+store is that of the last change that was shipped, or with --at as it was at a
+position of the change feed, or at a time: with all commits that are not later.`,
 		Example: `  siltstone restore /var/lib/app/store monday.backup tuesday.backup
+  siltstone restore store.new /backup/app --at 2030-01-31T12:00:00Z
   ssh host 'cat b' | siltstone restore /var/lib/app/store -`,
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error { return t.restore(cmd.Context(), args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isRepository(args[1:]) {
+				return t.restoreMoment(cmd.Context(), args[0], args[1], at)
+			}
+			if at != "" {
+				return usagef("--at is for a repository of backups and changes, which is a directory")
+			}
+			return t.restore(cmd.Context(), args[0], args[1:])
+		},
 	}
 	t.keyspaceFlag(cmd)
+	cmd.Flags().StringVar(&at, "at", "", "the position or the time that is restored, of a REPOSITORY")
 	return cmd
 }
 

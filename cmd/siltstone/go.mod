@@ -7,6 +7,7 @@ require (
 	github.com/dustin/go-humanize v1.0.1
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/siltstonedb/siltstone v0.0.0
+	github.com/siltstonedb/siltstone/backup v0.0.0
 	github.com/siltstonedb/siltstone/resp v0.0.0
 	github.com/spf13/cobra v1.10.2
 	github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
@@ -38,5 +39,6 @@ require (
 
 replace (
 	github.com/siltstonedb/siltstone => ../..
+	github.com/siltstonedb/siltstone/backup => ../../backup
 	github.com/siltstonedb/siltstone/resp => ../../resp
 )

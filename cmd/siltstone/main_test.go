@@ -15,6 +15,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/backup"
+	"github.com/siltstonedb/siltstone/changes"
 	"github.com/siltstonedb/siltstone/debughttp"
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/spf13/cobra"
@@ -22,7 +24,8 @@ import (
 
 // TestMain gives the scripts the tool and programs that help them: makestore makes a
 // store with keys of each type, holdstore keeps one open for writing, makechanges and
-// holdchanges do so with one that keeps its changes, and makeforeign makes stores of other
+// holdchanges do so with one that keeps its changes, shipstore writes to one and ships that
+// to a repository, and makeforeign makes stores of other
 // engines.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -31,6 +34,7 @@ func TestMain(m *testing.M) {
 		"holdstore":   func() { exit(holdStore(os.Args[1])) },
 		"makechanges": func() { exit(makeChanges(os.Args[1])) },
 		"holdchanges": func() { exit(holdChanges(os.Args[1])) },
+		"shipstore":   func() { exit(shipStore(os.Args[1], os.Args[2])) },
 		"makeforeign": func() { exit(makeForeign(os.Args[1])) },
 	})
 }
@@ -40,6 +44,43 @@ func exit(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// shipStore writes a value to a store that keeps changes, ships what is not shipped yet to a
+// repository, behind a backup if there is none, and writes the position.
+func shipStore(dir, repository string) (err error) {
+	db, err := siltstone.Open(dir, &siltstone.Options{KeepChanges: changes.Keep{Bytes: 1 << 20}})
+	if err != nil {
+		return err
+	}
+	defer closing(db, &err)
+	r, err := backup.Open(backup.Dir(repository), nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	all, err := r.List(ctx)
+	if err == nil && len(all) == 0 {
+		_, err = r.Run(ctx, db, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := db.String("shipped").Incr(1); err != nil {
+		return err
+	}
+	want := db.Position()
+	err = r.Ship(ctx, db, &backup.ShipOptions{Every: time.Millisecond, Shipped: func(s backup.Shipped) {
+		if s.Position == want {
+			cancel()
+		}
+	}})
+	if ctx.Err() == nil {
+		return err
+	}
+	fmt.Print(want)
+	return nil
 }
 
 // TestScripts runs the tool end to end: testdata/script has what is done and what must come

@@ -84,7 +84,7 @@ func (t *tool) commands() []*cobra.Command {
 		t.infoCommand(), t.keyspacesCommand(), t.keysCommand(), t.getCommand(), t.scanCommand(), t.showCommand(), t.changesCommand(),
 		t.putCommand(), t.delCommand(), t.expireCommand(),
 		t.statsCommand(), t.explainCommand(), t.checkCommand(), t.repairCommand(), t.checkpointCommand(),
-		t.backupCommand(), t.restoreCommand(), t.verifyCommand(),
+		t.backupCommand(), t.restoreCommand(), t.verifyCommand(), t.followCommand(),
 		t.doctorCommand(),
 		t.dumpCommand(), t.loadCommand(), t.exportCommand(), t.importCommand(),
 		t.debugCommand(),
