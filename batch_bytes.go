@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // A batch leaves the process as docs/format/batch.md draws it: a magic with the
@@ -101,6 +103,51 @@ func (db *DB) ReadBatch(data []byte) (*Batch, error) {
 	}
 	r := batchReader{db: db, data: body, at: len(batchMagic)}
 	return r.batch()
+}
+
+// WriteSet returns what the transaction has written so far as a batch, which belongs to
+// the caller: to be encoded with MarshalBinary and applied elsewhere, once the
+// transaction has committed. It has the operations in their order, without what the
+// transaction has read: to apply it checks nothing, and sets the keys to what they were
+// set to here. As in any batch a time to live counts from Apply, so a key may live longer
+// there; what was left of it is counted from the transaction's clock.
+//
+// It has strings and deletes of keys of any type. The other types refer to a collection by
+// a number of this store: if the transaction has changed one, the error is
+// errors.ErrUnsupported and names the type or key. DB.Changes shows such changes by name.
+func (tx *Tx) WriteSet() (*Batch, error) {
+	if tx.unbegun() || tx.done {
+		return nil, ErrTxDone
+	}
+	if err := tx.first.alive(); err != nil {
+		return nil, err
+	}
+	b := &Batch{}
+	for o := range tx.t.Written {
+		prefix, rest, ok := keyenc.KeyspaceOf(o.Key)
+		if !ok || rest[0] != keyenc.SpaceKeys {
+			return nil, base.Errorf(errors.ErrUnsupported, "write set: the transaction has changed elements of a collection")
+		}
+		to := b
+		if n := keyspace.Number(prefix); n != 0 {
+			i := slices.IndexFunc(tx.named, func(in *Tx) bool { return in.ks().Number == n })
+			to = b.In(tx.named[i].ks().Handle.(*Keyspace))
+		}
+		key := rest[1:]
+		switch typ := record.Type(o.Attr.Type()); {
+		case o.Attr.Kind() == base.KindDelete:
+			to.Delete(key)
+		case o.Attr.Kind() == base.KindRangeDelete:
+			to.DeleteRange(userRange(prefix, o.Key, o.Value))
+		case typ != record.TypeString:
+			return nil, base.Errorf(errors.ErrUnsupported, "write set: key %s holds a %v", base.Quote(string(key)), typ)
+		case o.Attr.HasExpiry():
+			to.put(key, o.Value, o.Expiry-tx.t.Now())
+		default:
+			to.Put(key, o.Value)
+		}
+	}
+	return b, b.Err()
 }
 
 // batchDamage is an error at an offset of a batch as bytes.

@@ -15,6 +15,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/internal/record"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -136,6 +137,19 @@ func (t *Txn) Err() error {
 
 // Address notes that the transaction addresses a named keyspace.
 func (t *Txn) Address(ks *keyspace.Space) { t.spaces = append(t.spaces, ks) }
+
+// Written loops over the own writes, in order. What is yielded is valid until the next
+// write.
+func (t *Txn) Written(yield func(record.Op) bool) {
+	if t.change == nil {
+		return
+	}
+	for i := range t.change.Len() {
+		if !yield(t.change.Op(i)) {
+			return
+		}
+	}
+}
 
 // Changed reports whether the transaction holds writes.
 func (t *Txn) Changed() bool { return t.change != nil && t.change.Len() > 0 }
