@@ -278,7 +278,7 @@ func TestAPowerCutInCloseLeavesNoLogMissing(t *testing.T) {
 		putAt(t, db, SyncDurability, "b", "2")
 		disk.OnOp(func(op vfstest.Op) {
 			for _, p := range vfstest.Profiles() {
-				for image := range disk.Images(p, tier(2, 10, 30), rng) {
+				for image := range disk.Images(p, tier(1, 10, 30), rng) {
 					cuts++
 					again := mustOpen(t, image, newHandClock())
 					if keys := fmt.Sprint(keysOf(t, again)); keys != "[a b]" {

@@ -129,7 +129,7 @@ func TestFiftyCheckpointsUnderTwoWritersEachHoldTheStateAfterOneCommit(t *testin
 			}
 		})
 	}
-	linked, copies := 0, tier(10, 50, 50)
+	linked, copies := 0, tier(4, 50, 50)
 	for i := range copies {
 		target := fmt.Sprintf("%s/copy%02d", dir, i)
 		lo := done.Load()

@@ -67,6 +67,14 @@ func total(t *testing.T, from siltstone.Reader, back bool) int {
 	return sum
 }
 
+// few returns how much a test does, which is less with -short.
+func few[T any](short, usual T) T {
+	if testing.Short() {
+		return short
+	}
+	return usual
+}
+
 // transfer moves money between two accounts, by way of deleting and putting them
 // anew now and then.
 func transfer(tx *siltstone.Tx, rng *rand.Rand) error {
@@ -136,7 +144,7 @@ func TestSumIsConstantInEverySnapshotScanAndTransaction(t *testing.T) {
 		s.clock.advance(time.Millisecond)
 	})
 	g.until(func() { ok(t, s.Compact(bg, siltstone.Range{})) })
-	await(t, "enough transfers", func() bool { return transfers.Load() > 3000 || t.Failed() })
+	await(t, "enough transfers", func() bool { return transfers.Load() > few[int64](800, 3000) || t.Failed() })
 	g.stop()
 	check(s.DB, false)
 	s.check()
@@ -278,7 +286,7 @@ func TestCollectionsStayWholeWhileTheyComeAndGo(t *testing.T) {
 			}
 		})
 	}
-	await(t, "enough hashes", func() bool { return made.Load() > 300 || t.Failed() })
+	await(t, "enough hashes", func() bool { return made.Load() > few[int64](100, 300) || t.Failed() })
 	g.stop()
 	s.check()
 	ok(t, s.DeleteRange(siltstone.Range{}))
@@ -292,7 +300,7 @@ func TestCollectionsStayWholeWhileTheyComeAndGo(t *testing.T) {
 func TestCloseUnderFire(t *testing.T) {
 	t.Parallel()
 	before := runtime.NumGoroutine()
-	for range 8 {
+	for range few(2, 8) {
 		mem := vfs.NewMem()
 		o := siltstone.Options{FS: mem, Durability: siltstone.BufferedDurability}
 		workers(&o)

@@ -562,8 +562,8 @@ func TestReadsAreNeitherStaleNorDamagedNorMissing(t *testing.T) {
 			}
 			l.overwrite(rng)
 		})
-		run(15000, l.get)
-		run(15000, l.get)
+		run(few(5000, 15000), l.get)
+		run(few(5000, 15000), l.get)
 		run(30, l.walk)
 		run(60, l.dwell)
 		all.Wait()

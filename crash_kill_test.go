@@ -314,7 +314,7 @@ func TestAPowerCutInACheckpointLeavesAWholeCopyOrNone(t *testing.T) {
 		rng, cuts, whole := seeded(3), 0, 0
 		judge := func(op vfstest.Op) {
 			for _, p := range vfstest.Profiles() {
-				for image := range disk.Images(p, 2, rng) {
+				for image := range disk.Images(p, tier(1, 2, 2), rng) {
 					cuts++
 					names, err := image.List(".")
 					if err != nil {
@@ -366,7 +366,7 @@ func TestACheckpointThatFailsOrIsCancelledLeavesNothing(t *testing.T) {
 	}
 	ops := counting.Ops() - begin
 	mustClose(t, db)
-	for k := int64(1); k <= ops; k++ {
+	for k := int64(1); k <= ops; k += tier[int64](3, 1, 1) {
 		for _, cancelled := range []bool{true, false} {
 			disk := vfstest.NewDisk(4)
 			faults := vfstest.NewFaults(disk)

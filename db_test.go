@@ -21,7 +21,7 @@ import (
 
 func TestCloseAmidCallsOfEveryKindGivesRightAnswersOrErrClosed(t *testing.T) {
 	t.Parallel()
-	rounds := 8
+	rounds := few(3, 8)
 	if *long {
 		rounds = 200
 	}

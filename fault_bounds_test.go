@@ -213,7 +213,7 @@ func openStill(t *testing.T, fs vfs.FS, o siltstone.Options) *siltstone.DB {
 // keys alone. A short separator parts some of the keys, and none others.
 func TestAValueNextDoorIsNotRead(t *testing.T) {
 	t.Parallel()
-	const large = 8 << 20
+	const large = 4 << 20
 	o := siltstone.Options{MemoryLimit: 8 << 20}
 	fs, read := readCount()
 	db := openStill(t, fs, o)

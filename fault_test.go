@@ -99,10 +99,10 @@ func TestEveryFailingCallIsHonest(t *testing.T) {
 	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites, len(faultVariants), runs)
 }
 
-// sampleCalls picks which of n calls fail, one run each: all, or about three, or
-// about three of every twentieth kind.
+// sampleCalls picks which of n calls fail, one run each: all, or about three, or one of
+// every twentieth kind.
 func sampleCalls(n int64, rng *rand.Rand) (picked []int64) {
-	step := tier(max(1, n/3), max(1, n/3), 1)
+	step := tier(max(1, n), max(1, n/3), 1)
 	if testing.Short() && rng.IntN(20) > 0 {
 		return nil
 	}

@@ -389,7 +389,7 @@ func TestCloseInsideALoopEndsIt(t *testing.T) {
 		"Keys.All":   func(from Typed, body func()) (int, error) { return steps(from.Keys().All(typed.KeyOptions{}), body) },
 		"Scan":       func(from Typed, body func()) (int, error) { return steps(from.(Reader).Scan(Range{}), body) },
 	} {
-		for _, elements := range []int{20, 2000} { // in one row, and in rows of their own
+		for _, elements := range []int{20, 200} { // in one row, and in rows of their own
 			for _, keyspace := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s of %d, in a keyspace %v", name, elements, keyspace), func(t *testing.T) {
 					db, err := Open("db", &Options{FS: vfs.NewMem(), Durability: BufferedDurability})

@@ -326,6 +326,9 @@ func checkBudgets(t *testing.T, f gosource.File, library bool) {
 // read and moved together.
 func TestFilesOfTheRootAreNotKnotted(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the whole package is type-checked")
+	}
 	uses, err := gosource.Uses(".")
 	if err != nil {
 		t.Fatal(err)

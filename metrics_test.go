@@ -444,9 +444,11 @@ func TestAFileThatCannotBeRemovedIsNoCorruption(t *testing.T) {
 
 // Each kind of operation is measured, of which a part, and counts for all.
 func TestLatenciesCountAllOperationsOfTheirKind(t *testing.T) {
-	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.Durability = OSDurability })
+	t.Parallel()
+	db := mustOpen(t, vfs.NewMem(), newHandClock(), func(o *Options) { o.Durability, o.MemtableBytes = OSDurability, 4<<20 })
 	defer mustClose(t, db)
 	const n = 10_000
+	key := []byte("k0")
 	before := db.Metrics()
 	about := func(what string, l metrics.Latency, want int64) {
 		t.Helper()
@@ -458,8 +460,9 @@ func TestLatenciesCountAllOperationsOfTheirKind(t *testing.T) {
 			t.Errorf("%d of %s: %+v", want, what, l)
 		}
 	}
-	for range n {
-		if err := db.Put([]byte("k"), []byte("v")); err != nil {
+	for i := range n {
+		key[1] = byte(i) // few versions of each, which a seek steps over
+		if err := db.Put(key, []byte("v")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -477,7 +480,7 @@ func TestLatenciesCountAllOperationsOfTheirKind(t *testing.T) {
 	for _, get := range []func([]byte) ([]byte, error){db.Get, snap.Get, tx.Get} {
 		before = db.Metrics()
 		for range n {
-			if _, err := get([]byte("k")); err != nil {
+			if _, err := get(key); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -70,10 +70,7 @@ var largeCommits = map[string]func(db *DB, writes int) error{
 
 func TestLargeTransactionSurvivesACrashInTheMiddleWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	writes, stride, most := tier(3000, 10_000, 5_000_000), int64(3), 30
-	if longRun() {
-		stride, most = 1, 4
-	}
+	writes, stride, most := tier(3000, 10_000, 5_000_000), tier[int64](3, 3, 1), tier(12, 30, 4)
 	for name, commit := range largeCommits {
 		t.Run(name, func(t *testing.T) {
 			disk, rng := vfstest.NewDisk(1), seeded(1)
