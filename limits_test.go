@@ -354,22 +354,6 @@ func (b *bigValue) held() int64 {
 	return int64(m.HeapAlloc) - int64(len(b.value))
 }
 
-func TestAFlushedMemtableIsGivenBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the full tier")
-	}
-	b := &bigValue{t: t, value: incompressible(64 << 20)}
-	before := b.held()
-	db := bigStore(t, t.TempDir())
-	ok(t, db.Put([]byte("k"), b.value))
-	if b.held()-before < int64(len(b.value)) {
-		t.Error("the memtable is not in memory: nothing is shown")
-	}
-	ok(t, db.Flush(bg))
-	await(t, "the memtable is given back", func() bool { return b.held()-before < int64(len(b.value))/4 })
-	ok(t, db.Close())
-}
-
 // live goes through all that happens to a value: the bounds are what Options and
 // docs promise.
 func (b *bigValue) live() {

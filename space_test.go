@@ -1,10 +1,12 @@
 package siltstone
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -450,6 +452,48 @@ func TestAMergeThatDoesNotFitGivesWayToOneThatDoes(t *testing.T) {
 	}
 	if m := db.Metrics(); m.Disk.Tables > n*100 || m.Compactions.Failed == 0 {
 		t.Errorf("%d bytes of tables, %d merges failed", m.Disk.Tables, m.Compactions.Failed)
+	}
+	mustClose(t, db)
+}
+
+// A state of many tables with long keys is larger than a manifest usually gets.
+func TestManifestOfALargeStateIsNotWrittenAnewWithEachEdit(t *testing.T) {
+	t.Parallel()
+	f := vfstest.NewFaults(vfs.NewMem())
+	var made int
+	f.OnOp(func(op vfstest.Op) {
+		if op.Kind == vfstest.Create && strings.Contains(op.Name, "MANIFEST-") {
+			made++
+		}
+	})
+	clock := newHandClock()
+	o := denseOptions(f, clock)
+	o.MemtableBytes, o.blockSize = 1<<20, 1<<10
+	db, err := Open("db", &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("k", 60<<10)
+	for i := range 60 {
+		putAt(t, db, BufferedDurability, fmt.Sprintf("%04d", i)+long, "v")
+	}
+	ctx := context.Background()
+	if err := db.Compact(ctx, Range{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(db.states.Version().AllTables()); n*120<<10 < 4<<20 {
+		t.Fatalf("%d tables are no large state", n)
+	}
+	made = 0
+	const edits = 30
+	for i := range edits {
+		putAt(t, db, BufferedDurability, fmt.Sprint("zz", i), "v")
+		if err := db.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made > edits/10 {
+		t.Errorf("%d manifests for %d flushes", made, edits)
 	}
 	mustClose(t, db)
 }

@@ -60,8 +60,7 @@ const (
 	IDBlockLast = 1 << 20
 )
 
-// OpenSet returns a set of the given state, for reading. Continue or Replace make
-// it writable.
+// OpenSet returns a set of the given state, for reading. Writable makes it writable.
 func OpenSet(fsys vfs.FS, dir string, s *State, c *clock.Clock, life *lifecycle.State) *Set {
 	m := &Set{fs: fsys, dir: dir, state: s, clk: c, life: life}
 	invariants.SetRank(&m.mu, invariants.Manifest)

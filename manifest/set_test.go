@@ -56,3 +56,37 @@ func TestAManifestThatCannotBeReplacedGoesOn(t *testing.T) {
 		})
 	}
 }
+
+func TestIDsAreReservedInGrowingBlocksAndNeverReused(t *testing.T) {
+	const n = 5 * idBlockFirst // a block, one of twice as many, and some of the next
+	f := vfstest.NewFaults(vfs.NewMem())
+	newDir(t, f)
+	syncs := 0
+	f.OnOp(func(op vfstest.Op) {
+		if vfstest.OnName("MANIFEST", vfstest.Sync)(op) {
+			syncs++
+		}
+	})
+	state, info, last := NewState(1), (*Info)(nil), uint64(0)
+	for opened := range 3 {
+		m := OpenSet(f, dir, state, clock.New(nil), lifecycle.New(func(error) {}))
+		must(t, m.Writable(info, true, 1))
+		syncs = 0
+		for range n {
+			id, err := m.NewID()
+			if err != nil || id <= last {
+				t.Fatalf("open %d: id %d after %d, %v", opened, id, last, err)
+			}
+			last = id
+		}
+		if syncs != 3 {
+			t.Errorf("open %d: %d syncs of the manifest for %d ids, want 3", opened, syncs, n)
+		}
+		must(t, m.Close())
+		read, found, err := Load(f, dir)
+		must(t, err)
+		if state, info = read, &found; state.IDLimit <= last {
+			t.Errorf("open %d: id %d is not below the limit %d", opened, last, state.IDLimit)
+		}
+	}
+}

@@ -6,15 +6,15 @@ var commitMutants = []mutant{
 	{
 		name: "commit-flushed-not-validated", file: "internal/engine/commit/validate.go",
 		old: `case rs.TableSeq > checked:`, new: `case false:`,
-		why: "a change that a flush took to a table between two validations is no conflict", tests: []string{"internal/engine/commit", ". Serializable|Conflict"},
+		why: "a change that a flush took to a table between two validations is no conflict", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Serializable|Conflict"},
 	}, {
 		name: "commit-table-by-its-oldest", file: "internal/engine/commit/validate.go",
 		old: `if t.MaxSeq > since {`, new: `if t.MinSeq > since {`,
-		why: "changes in a table that also has older records are no conflict", tests: []string{"internal/engine/commit", ". Serializable|Conflict|Scripts"},
+		why: "changes in a table that also has older records are no conflict", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Serializable|Conflict|Scripts"},
 	}, {
 		name: "commit-sealed-not-validated", file: "internal/engine/commit/validate.go",
 		old: `for _, m := range rs.Imms {`, new: `for _, m := range rs.Imms[:0] {`,
-		why: "changes in memtables that wait to be flushed are no conflict", tests: []string{"internal/engine/commit", ". Serializable|Conflict|ManyReads"},
+		why: "changes in memtables that wait to be flushed are no conflict", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Serializable|Conflict"},
 	}, {
 		name: "commit-point-under-range-delete", file: "internal/engine/commit/validate.go",
 		old: `m.Newer(p.Hash, p.Row, since) || m.CoverSeq(p.Row, base.SeqMax) > since {`, new: `m.Newer(p.Hash, p.Row, since) {`,
@@ -26,15 +26,15 @@ var commitMutants = []mutant{
 	}, {
 		name: "commit-table-point-under-range-delete", file: "internal/engine/commit/validate.go",
 		old: `if t.RangeDeletes > 0 && r.RangeDeletes().Cover(p.Row, base.SeqMax) > since {`, new: `if false {`,
-		why: "… nor if the range delete was flushed meanwhile", tests: []string{"internal/engine/commit", ". Conflict|ManyReads|Scripts"},
+		why: "… nor if the range delete was flushed meanwhile", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Conflict|Scripts"},
 	}, {
 		name: "commit-table-interval-under-range-delete", file: "internal/engine/commit/validate.go",
 		old: `if t.RangeDeletes > 0 && r.RangeDeletes().Overlaps(i.Lo, hi, since) {`, new: `if false {`,
-		why: "… nor a scan, if the range delete was flushed meanwhile", tests: []string{"internal/engine/commit", ". Conflict|ManyReads|Scripts"},
+		why: "… nor a scan, if the range delete was flushed meanwhile", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Conflict|Scripts"},
 	}, {
 		name: "commit-next-change-missed", file: "internal/engine/commit/validate.go",
 		old: `if ok && tr.Seq > since {`, new: `if ok && tr.Seq > since+1 {`,
-		why: "the first change after a read is no conflict", tests: []string{"internal/engine/commit", ". Conflict|ManyReads|Scripts"},
+		why: "the first change after a read is no conflict", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads", ". Conflict|Scripts"},
 	}, {
 		name: "commit-expired-at-the-moment", file: "internal/engine/commit/validate.go",
 		old: `expiry != 0 && expiry <= s.clock.Now() {`, new: `expiry != 0 && expiry < s.clock.Now() {`,
@@ -42,11 +42,11 @@ var commitMutants = []mutant{
 	}, {
 		name: "commit-watch-sees-nothing", file: "internal/engine/commit/section.go",
 		old: `for _, w := range s.watches {`, new: `for _, w := range s.watches[:0] {`,
-		why: "what enters while many reads are validated is no conflict", tests: []string{"internal/engine/commit", ". ManyReads"},
+		why: "what enters while many reads are validated is no conflict", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads"},
 	}, {
 		name: "commit-watch-skips-large-changes", file: "internal/engine/commit/watch.go",
 		old: `for i := range e.bulk {`, new: `for i := range e.bulk[:0] {`,
-		why: "… if it is large", tests: []string{"internal/engine/commit", ". ManyReads"},
+		why: "… if it is large", tests: []string{"internal/engine/commit", "internal/engine/txn ManyReads"},
 	}, {
 		name: "commit-visible-too-far", file: "internal/engine/commit/section.go",
 		old: `s.visible.Store(uint64(s.lastSeq))`, new: `s.visible.Store(uint64(s.lastSeq + 1))`,
@@ -114,7 +114,7 @@ var commitMutants = []mutant{
 	}, {
 		name: "txn-open-walk-not-noted", file: "internal/engine/txn/txn.go",
 		old: `it.Note() // what open walks have passed was read`, new: `_ = it`,
-		why: "what a loop read whose body commits is not validated", tests: []string{"internal/engine/txn", ". OpenWalk"},
+		why: "what a loop read whose body commits is not validated", tests: []string{"internal/engine/txn"},
 	}, {
 		name: "txn-reads-not-durable", file: "internal/engine/txn/txn.go",
 		old: `return t.engine.section.Wait(t.pos, level)`, new: `return nil`,

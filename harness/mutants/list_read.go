@@ -54,7 +54,7 @@ var readMutants = []mutant{
 	}, {
 		name: "rows-last-row-not-noted", file: "internal/engine/rows/iter.go",
 		old: `it.Reads.AddInterval(it.from, it.key, true)`, new: `it.Reads.AddInterval(it.from, it.key, false)`,
-		why: "a scan does not rest on the row at which it stopped", tests: []string{"internal/engine/rows", ". Serializable", ". Scripts"},
+		why: "a scan does not rest on the row at which it stopped", tests: []string{"internal/engine/rows", "internal/engine/txn Serializable", ". Serializable", ". Scripts"},
 	}, {
 		name: "rows-expiry-not-noted", file: "internal/engine/rows/settle.go",
 		old: "\t\tit.Reads.AddExpiry(it.key, t.Expiry)\n", new: "",

@@ -26,7 +26,7 @@ var tableMutants = []mutant{
 	}, {
 		name: "table-cache-key-shared", file: "sstable/reader.go",
 		old: `r.number = r.o.Cache.NewTable()`, new: `r.number = min(r.o.Cache.NewTable(), 1)`,
-		why: "a row of one table is shown for another's", tests: []string{"sstable", ". ReadsAreNeither"},
+		why: "a row of one table is shown for another's", tests: []string{"sstable", "internal/engine/readstate ReadsAreNeither"},
 	}, {
 		name: "table-memory-stays-counted", file: "sstable/reader.go",
 		old: "\tr.o.Cache.Release(r.memory)\n", new: "",
@@ -34,7 +34,7 @@ var tableMutants = []mutant{
 	}, {
 		name: "table-row-newer-than-the-read", file: "sstable/loan.go",
 		old: `if !ok || base.SeqNum(w.Seq) > seq {`, new: `if !ok {`,
-		why: "a snapshot sees what was written after it", tests: []string{"sstable", ". StoreAnswers|ReadsAreNeither"},
+		why: "a snapshot sees what was written after it", tests: []string{"sstable", "internal/engine/readstate ReadsAreNeither", ". StoreAnswers"},
 	}, {
 		name: "table-old-row-kept", file: "sstable/reader.go",
 		old: "\t\t\tnewest = false\n", new: "",
@@ -58,7 +58,7 @@ var tableMutants = []mutant{
 	}, {
 		name: "table-leased-value-lasts", file: "sstable/iter.go",
 		old: `it.entry.Value, it.entry.Lasting = nil, b != &it.own && !it.leased`, new: `it.entry.Value, it.entry.Lasting = nil, b != &it.own`,
-		why: "a walk backwards shows bytes of a block that has moved in since", tests: []string{"sstable", ". Backward|LongWalks|ReadsAreNeither"},
+		why: "a walk backwards shows bytes of a block that has moved in since", tests: []string{"sstable", "internal/engine/readstate ReadsAreNeither", ". Backward|LongWalks"},
 	}, {
 		name: "table-lent-not-given-back", file: "sstable/iter_load.go",
 		old: "\t\tit.r.o.Cache.Takeback(int64(it.lent))\n", new: "",

@@ -482,23 +482,3 @@ func TestAnotherStoreInTheDirectoryIsNoticed(t *testing.T) {
 	must(t, r.Close())
 	must(t, w.Close())
 }
-
-func TestAReaderMeasuresTheFilesOfTheWriter(t *testing.T) {
-	mem := vfs.NewMem()
-	w := open(t, mem)
-	defer w.Close()
-	for n := range 50 {
-		must(t, commit(w, n))
-	}
-	must(t, w.Flush(bg))
-	must(t, commit(w, 50))
-	r := reader(t, mem)
-	defer r.Close()
-	got, want := r.Metrics().Disk, w.Metrics().Disk
-	if want.Logs == 0 || want.Manifest == 0 || want.Tables == 0 {
-		t.Fatalf("the writer's files are %+v", want)
-	}
-	if got.Logs != want.Logs || got.Manifest != want.Manifest || got.Ballast != want.Ballast || got.Tables != want.Tables {
-		t.Errorf("the reader says %+v, the writer %+v", got, want)
-	}
-}

@@ -42,6 +42,13 @@ func ok(t testing.TB, err error) {
 	}
 }
 
+func wantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
 // drawn makes a set and a hash of so many elements, in a run and in memory, and as many
 // keys beside them.
 func drawn(t *testing.T, s *siltstone.DB, elements int) (names []string) {

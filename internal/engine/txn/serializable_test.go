@@ -1,4 +1,4 @@
-package siltstone_test
+package txn_test
 
 import (
 	"errors"
@@ -12,16 +12,6 @@ import (
 	"github.com/siltstonedb/siltstone/typed"
 	"github.com/siltstonedb/siltstone/vfs"
 )
-
-func bufferedStore(t *testing.T) *siltstone.DB {
-	t.Helper()
-	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ok(t, db.Close()) })
-	return db
-}
 
 // roster holds the names of those on call: as keys, fields, and members with a
 // score. Others fill the collections, so that they are not in one row each.
@@ -125,7 +115,7 @@ var readings = map[string]func(tx *siltstone.Tx, last func() error) error{
 func TestWhatAnOpenWalkHasReadCountsAtCommit(t *testing.T) {
 	for how, read := range readings {
 		t.Run(how, func(t *testing.T) {
-			db := bufferedStore(t)
+			db := newStore(t)
 			fillRoster(t, db)
 			a, err1 := db.Begin(bg, siltstone.ReadWriteMode)
 			b, err2 := db.Begin(bg, siltstone.ReadWriteMode)
@@ -137,7 +127,7 @@ func TestWhatAnOpenWalkHasReadCountsAtCommit(t *testing.T) {
 }
 
 func TestCommitAndRollbackInsideUpdateAndViewAreRefusedAndItGoesOn(t *testing.T) {
-	db := bufferedStore(t)
+	db := newStore(t)
 	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	ran := 0
@@ -182,7 +172,7 @@ func TestCommitAndRollbackInsideUpdateAndViewAreRefusedAndItGoesOn(t *testing.T)
 }
 
 func TestARawLoopAndIteratorSayThatTheirTransactionEnded(t *testing.T) {
-	db := bufferedStore(t)
+	db := newStore(t)
 	ks, err := db.CreateKeyspace("ks")
 	ok(t, err)
 	for i := range 500 {
@@ -264,7 +254,7 @@ func TestCommitAfterCloseIsErrClosedWhateverTheTransactionDid(t *testing.T) {
 func TestTransactionsWithManyReadsAreSerializable(t *testing.T) {
 	t.Parallel()
 	const keys = 5000
-	db := bufferedStore(t)
+	db := newStore(t)
 	key := func(i int) []byte { return fmt.Appendf(nil, "number/%05d", i) }
 	for i := range keys {
 		ok(t, db.Put(key(i), []byte("0")))
@@ -359,7 +349,7 @@ func TestWhateverChangesOneOfManyReadsIsAConflict(t *testing.T) {
 		{"put of another", false, func(db *siltstone.DB) error { return db.Put([]byte("other"), nil) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			db := bufferedStore(t)
+			db := newStore(t)
 			for i := range keys {
 				ok(t, db.Put(key(i), []byte("v")))
 			}
