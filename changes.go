@@ -45,8 +45,8 @@ type ChangeOptions struct {
 // also happen in the middle of the loop, to a reader that is slower than the bound of
 // KeepChanges. A position of another store, or one that this store has not reached, is
 // ErrBadOption. To find the position, the log that has it is read from its beginning: of the
-// size of a memtable, or so. A reader holds up nobody, and no file; it takes the memory of about 1 MiB
-// of the log, or of one commit group if that is larger.
+// size of a memtable, or so. A reader holds up nobody, and no file; it takes the memory
+// of about 1 MiB of the log, or of one commit group if that is larger.
 func (db *DB) Changes(ctx context.Context, o ChangeOptions) iter.Seq2[changes.Change, error] {
 	return func(yield func(changes.Change, error) bool) {
 		if err := db.readChanges(ctx, o, yield); err != nil {

@@ -155,7 +155,8 @@ type OpenHandle struct {
 	Since time.Time
 	// PinnedBytes estimates the bytes that closing it would free: the tables and
 	// memtables that no other state in use has. Handles that share a state count it
-	// each. A snapshot holds no files, but keeps merges from dropping old versions.
+	// each. A snapshot holds no files, but keeps merges from dropping old versions; with
+	// Options.Beside it holds those of its state.
 	PinnedBytes int64
 	Stack       string // of the goroutine that opened it, at that moment
 }

@@ -20,9 +20,9 @@ import (
 // Keyspace is a named part of the store with keys of its own. No other keyspace
 // sees them, and DropKeyspace drops them together at a cost that does not depend
 // on their number. A Keyspace has the calls that DB has for the default keyspace,
-// which has no name. DB.CreateKeyspace makes one and DB.Keyspace finds
-// it; both are safe for concurrent use. Tx.In, Snapshot.In and Batch.In address it in a transaction, snapshot or
-// batch.
+// which has no name. DB.CreateKeyspace makes one and DB.Keyspace finds it. Tx.In,
+// Snapshot.In and Batch.In address it in a transaction, snapshot or batch. It is safe
+// for concurrent use.
 //
 // Keys may be as long as in the default keyspace. All keyspaces share durability,
 // memory, disk space and commits.

@@ -11,10 +11,10 @@ import (
 )
 
 // The store's goroutines, the only ones it has: one flusher, two compactors, a
-// reaper of dead collections, one that counts garbage, one that writes what Buffered
-// commits leave, and a keeper for everything that takes no time. Each calls step
-// functions of the rooms below and is joined in Close. A test without goroutines
-// calls step.
+// reaper of dead collections, one that counts garbage, one that makes memory for the
+// memtable ahead, one that writes what Buffered commits leave, and a keeper of files
+// that syncs the log behind, too. Each calls step functions of the rooms below and is
+// joined in Close. A test without goroutines calls step.
 
 const (
 	idleTick   = time.Second // how often compactors and the reaper look for work without a wake-up
@@ -159,7 +159,8 @@ func (db *DB) trimKept() {
 }
 
 // logLoop writes out what Buffered commits left in memory: a moment later, or when it
-// has become much. While a reader of changes waits, what is written is synced, too. On a machine with a processor to spare commits do not wait for it.
+// has become much. While a reader of changes waits, what is written is synced, too. On a
+// machine with a processor to spare commits do not wait for it.
 func (db *DB) logLoop() {
 	gather, later := db.workers.logGather, time.NewTimer(gatherInterval)
 	later.Stop()

@@ -34,8 +34,9 @@ type Options struct {
 	// effect. Zero: no limit.
 	MaxDiskBytes int64
 	// KeepChanges keeps the past of the store for DB.Changes: how many bytes of log files,
-	// and for how long. They count in MaxDiskBytes, below which Bytes must be. Each commit then also writes down whose
-	// the elements are that it changes: some bytes, and a look-up for each collection.
+	// and for how long. They count in MaxDiskBytes, below which Bytes must be. Each commit
+	// then also writes down whose the elements are that it changes: some bytes, and a
+	// look-up for each collection.
 	// The zero value keeps nothing and costs nothing; then there is no feed. What was
 	// kept goes with the next Open without it.
 	KeepChanges changes.Keep

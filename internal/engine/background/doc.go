@@ -12,9 +12,10 @@
 // removed once no state lists them. A decision is a value (compaction.Compaction)
 // that Pick returns; this package carries it out.
 //
-// Lock: Work.mu guards which merges run. It is held for a few instructions: no I/O
-// and no Pick under it. Nothing else is taken under it.
+// Locks: Work.mu guards which merges run. It is held for a few instructions: no I/O
+// and no Pick under it, and nothing else is taken under it. waste.mu guards when garbage
+// was counted last; the cache's is taken under it.
 //
-// The package imports commit, rows and readstate, and below them compaction and
-// manifest. The root is told of results through Hooks.
+// The package imports commit, rows, readstate and commitlog, and below them compaction
+// and manifest. The root is told of results through Hooks.
 package background

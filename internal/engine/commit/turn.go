@@ -122,9 +122,9 @@ func (g *Turns) holdsBack(c *Change) bool {
 // mostTurns is for how many turns, one after the other, a change waits.
 const mostTurns = 8
 
-// wait waits until the turn is over, or the change's context ends. A commit from the goroutine of the attempt
-// itself is not made to wait for itself: it goes on with the turn, alone. t is nil
-// if the turn ended meanwhile.
+// wait waits until the turn is over, or the change's context ends. A commit from the
+// goroutine of the attempt itself is not made to wait for itself: it goes on with the
+// turn, alone. t is nil if the turn ended meanwhile.
 func (t *Turn) wait(c *Change, quit <-chan struct{}) error {
 	if t == nil {
 		return nil

@@ -14,6 +14,7 @@
 //	Log.syncing      held while a file is synced, ended or begun
 //	Log.alloc        held while a file is extended or closed
 //	Log.mu           held for a few instructions
+//	Kept.mu          held for a few instructions, under Log.syncing or alone
 //	Prepared.making  held while files are made, across NewFileNum of the manifest's set
 //	Prepared.mu      held for a few instructions
 package commitlog

@@ -15,8 +15,8 @@
 //
 // Locks, in the order in which they are taken: States.mu, then Tables.mu;
 // State.olderMu, then Table.opening, which is held while a file is opened, then
-// Tables.mu; Points.mu, then the clock's; Gaps.mu, with nothing under it. Get takes none of them once its tables are
-// open.
+// Tables.mu; Points.mu, then the clock's; Gaps.mu, with nothing under it. Get takes
+// none of them once its tables are open.
 //
 // The package imports engine/commitlog for positions in the log, and manifest,
 // memtable, sstable, internal/clock and internal/storedir.

@@ -16,6 +16,6 @@
 //
 // TellEnded is for merges while changes are kept: it writes down which keys have ended.
 //
-// One goroutine at a time calls Step. The package holds no lock; it imports txn,
-// rows and readstate, and below them internal/collection and manifest.
+// One goroutine at a time calls Step. The package has no lock. It imports txn, commit,
+// rows, readstate and commitlog, and below them internal/collection and manifest.
 package reaper

@@ -16,6 +16,7 @@
 // changes and writes back one key, from its beginning until its change is visible;
 // commit.Section's are taken under it.
 //
-// The package imports commit, rows and readstate, and below them
-// internal/collection, whose Txn it implements.
+// The package imports commit, rows, readstate, commitlog for levels of durability, and
+// waiters for calls that wait; and below them internal/collection, whose Txn it
+// implements.
 package txn
