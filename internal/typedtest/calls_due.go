@@ -205,10 +205,7 @@ func callHashRandom(r *run, a API) error {
 	e, wantErr := r.model.open(k, typed.TypeHash)
 	want := 0
 	if wantErr == nil {
-		want = min(n, len(e.hash))
-		if n < 0 {
-			want = min(-n, -n*len(e.hash))
-		}
+		want = drawn(n, len(e.hash))
 	}
 	fields, err := a.Hash(k).Random(n)
 	call := fmt.Sprintf("Hash(%q).Random(%d)", k, n)

@@ -60,6 +60,15 @@ func callSetAll(r *run, a API) error {
 	return check(r, fmt.Sprintf("Set(%q).Len", k), n, err, int64(len(want)), wantErr)
 }
 
+// drawn returns how many elements Random(n) returns of a collection of a size: n at
+// most, each once, or with a negative n as many as that says, with repetitions.
+func drawn(n, size int) int {
+	if n < 0 {
+		return min(-n, -n*size)
+	}
+	return min(n, size)
+}
+
 // sampled checks what Random or Pop returned, which the model cannot foretell:
 // so many members of the set, all different if distinct.
 func sampled(call string, got []string, err error, e *entry, wantErr error, n int, distinct bool) error {
@@ -84,10 +93,7 @@ func callSetRandom(r *run, a API) error {
 	e, wantErr := r.model.open(k, typed.TypeSet)
 	want := 0
 	if wantErr == nil {
-		want = min(n, len(e.hash))
-		if n < 0 {
-			want = min(-n, -n*len(e.hash))
-		}
+		want = drawn(n, len(e.hash))
 	}
 	got, err := a.Set(k).Random(n)
 	call := fmt.Sprintf("Set(%q).Random(%d)", k, n)

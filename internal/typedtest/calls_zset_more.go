@@ -136,10 +136,7 @@ func callZRandom(r *run, a API) error {
 		for name := range e.zset {
 			set.hash[name] = nil
 		}
-		want = min(n, len(e.zset))
-		if n < 0 {
-			want = min(-n, -n*len(e.zset))
-		}
+		want = drawn(n, len(e.zset))
 	}
 	members, err := a.ZSet(k).Random(n)
 	call := fmt.Sprintf("ZSet(%q).Random(%d)", k, n)
