@@ -95,7 +95,8 @@ func (db *DB) feedAfter(ctx context.Context, after changes.Position) (*feed.Sour
 	if err != nil {
 		return nil, 0, err
 	}
-	if seq > db.section.Visible() {
+	// A log may be durable, and replaced by the next one, before its commits are visible.
+	if seq > db.section.Visible() && seq > db.section.LastSeq() {
 		return nil, 0, base.Errorf(ErrBadOption, "position %v is ahead of this store, which is at %v", after, db.Position())
 	}
 	source := &feed.Source{

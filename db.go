@@ -25,9 +25,8 @@ import (
 // DB is an ordered, persistent key-value store. All methods are safe for
 // concurrent use. Open makes one; Close ends it.
 type DB struct {
-	opts  Options
-	dir   storedir.Dir
-	lock  io.Closer // of the directory; a *beside.Reader with Options.Beside
+	opts Options
+	home
 	life  *lifecycle.State
 	clock *clock.Clock
 
@@ -39,11 +38,18 @@ type DB struct {
 	txns    *txn.Engine
 	reaper  *reaper.Reaper
 	spaces  keyspace.Registry
-	past    *feed.Past // what readers of changes go through; nil: the section's logs
 
 	report  report  // events and their counts
 	handles handles // open iterators, snapshots and transactions
 	workers workers // the goroutines
+}
+
+// home is where the files of a store are. The zero home is that of a DB which Open did not
+// return.
+type home struct {
+	dir  storedir.Dir
+	lock io.Closer  // of the directory; a *beside.Reader with Options.Beside
+	past *feed.Past // the logs that readers of changes go through; nil: those of the section
 }
 
 // unopened reports whether db is one that Open did not return: every call of it is

@@ -105,7 +105,7 @@ func (db *DB) abandon() {
 
 // newDB returns a store without files: the parts that are made before files are read.
 func newDB(dir storedir.Dir, opts Options, lock io.Closer, replica bool) *DB {
-	db := &DB{dir: dir, opts: opts, lock: lock, clock: clock.New(opts.Clock)}
+	db := &DB{home: home{dir: dir, lock: lock}, opts: opts, clock: clock.New(opts.Clock)}
 	if opts.LogicalClock {
 		db.clock = clock.NewLogical(opts.Clock)
 	}

@@ -2,6 +2,7 @@ package changes_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -123,4 +124,39 @@ func TestNobodyIsToldOfTheEndOfAKeyThatLives(t *testing.T) {
 		alive[string(c.Key)] = c
 	}
 	t.Logf("%d of %d were told of, the others were put again before", told, rounds*50)
+}
+
+// TestAMergeOnAFullDiskWaitsForNobodyToTellOfEnds has all keys of a full store end: merges
+// bring the space back, told of or not.
+func TestAMergeOnAFullDiskWaitsForNobodyToTellOfEnds(t *testing.T) {
+	fsys, clock := vfs.NewMem(), newHandClock()
+	fsys.SetCapacity(6 << 20)
+	db := openKeeping(t, fsys, "db", changes.Keep{Bytes: 256 << 10}, func(o *siltstone.Options) {
+		o.Clock, o.Durability, o.Compression = clock.Now, siltstone.BufferedDurability, siltstone.NoCompression
+	})
+	value := make([]byte, 1000)
+	var err error
+	for i := 0; err == nil; i++ {
+		err = db.PutTTL(fmt.Appendf(nil, "key %05d", i), value, time.Second)
+	}
+	if !errors.Is(err, siltstone.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	rest, err := fsys.Create("other") // the last bytes
+	done(t, err)
+	for n := 1 << 20; n > 0; {
+		if _, err := rest.Write(make([]byte, n)); err != nil {
+			n /= 2
+		}
+	}
+	clock.to(clock.Now().Add(time.Minute))
+	// Either may be refused while the disk is full, and neither may hang.
+	if err := db.Compact(context.Background(), siltstone.Range{}); err != nil && !errors.Is(err, siltstone.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	done(t, rest.Close())
+	done(t, fsys.Remove("other"))
+	done(t, db.DeleteRange(siltstone.Range{}))
+	done(t, db.Compact(context.Background(), siltstone.Range{}))
+	done(t, db.Put([]byte("again"), value))
 }

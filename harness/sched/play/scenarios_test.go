@@ -28,6 +28,9 @@ var scenarios = map[string]func(w *world){
 	"lostsync":   lostsync,
 	"keyspace":   keyspace,
 	"checkpoint": checkpoint,
+	"waiting":    waiting,
+	"served":     served,
+	"following":  following,
 }
 
 // writer puts numbered pairs of keys until it is told ErrClosed, and knows what it was

@@ -64,9 +64,13 @@ type Change struct {
 
 // commitNote is what stands in front of the commit in the log, where notes are taken.
 type commitNote struct {
-	Items    []byte // what the transaction adds: see record.AppendNote
-	head     []byte // the whole note
-	replayed bool   // it comes with the note of another store
+	Items []byte // what the transaction adds: see record.AppendNote
+	head  []byte // the whole note
+	// replayed says that the change comes with the note of another store.
+	replayed bool
+	// OfMerge says that a merge waits for the commit, which tells what the merge takes out.
+	// So it waits for no merge, as others do on a full disk.
+	OfMerge bool
 }
 
 // op is one operation of a Change: where its key and its value stand in the

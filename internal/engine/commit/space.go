@@ -145,7 +145,7 @@ const spaceWaits = 6
 // the space back when it ends, whether it succeeds or not. It waits for that, and for
 // the next attempt of a flush that met the full disk, too.
 func (s *Section) spaceMayCome(c *Change, err error, waits int) bool {
-	if s.cfg.Manual || waits > spaceWaits || !c.frees() || !errors.Is(err, base.ErrNoSpace) {
+	if s.cfg.Manual || c.OfMerge || waits > spaceWaits || !c.frees() || !errors.Is(err, base.ErrNoSpace) {
 		return false
 	}
 	defer s.Waits.Space.add(time.Now())

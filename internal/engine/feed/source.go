@@ -117,7 +117,7 @@ func (r *reader) run() error {
 func (r *reader) read(front commitlog.Front) (more bool, err error) {
 	r.piece, r.buf = r.piece[:0], r.buf[:0]
 	logs, end, err := r.Logs.Logs()
-	if err != nil || end != 0 && r.seq >= end {
+	if err != nil || r.seq >= end {
 		return false, err
 	}
 	i := len(logs) - 1

@@ -65,7 +65,7 @@ func (r *Reaper) tellEnded(rows [][]byte) error {
 	if err != nil {
 		return err
 	}
-	c.Urgent = true
+	c.Urgent, c.OfMerge = true, true
 	return t.Commit(context.Background(), r.Level, nil)
 }
 
