@@ -52,6 +52,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	if _, age := db.states.Oldest(); db.handles.any() {
 		m.Open.Oldest = max(m.Open.Oldest, age)
 	}
+	m.Waits = metrics.Waits{Callers: db.section.Waiters.Waiting(), Woken: db.section.Waiters.Wakes()}
 	m.Open.OldestSnapshot = db.states.Points.OldestSnapshot()
 	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
 	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()

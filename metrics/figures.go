@@ -153,6 +153,10 @@ var figures = []Figure{
 		values: func(m *Metrics) values { return seconds(m.Open.Oldest) }},
 	{Name: "snapshot.oldest", Help: "For how long the oldest snapshot has been open", Unit: "seconds", Kind: GaugeFigure,
 		values: func(m *Metrics) values { return seconds(m.Open.OldestSnapshot) }},
+	{Name: "wait.callers", Help: "Calls that wait for a key to be written", Kind: GaugeFigure,
+		values: func(m *Metrics) values { return one(m.Waits.Callers) }},
+	{Name: "wait.woken", Help: "Times that a call which waits for a key was woken", Kind: CounterFigure,
+		values: func(m *Metrics) values { return one(m.Waits.Woken) }},
 
 	{Name: "dead.collections", Help: "Collections that may have ended and are to be looked at", Kind: GaugeFigure,
 		values: func(m *Metrics) values { return one(m.Dead.Collections) }},

@@ -26,6 +26,7 @@ type Metrics struct {
 	Cache       Cache
 	Disk        Disk
 	Open        Handles
+	Waits       Waits
 	Dead        Dead
 	Troubles    Troubles
 }
@@ -216,6 +217,15 @@ type Handles struct {
 	// before; with Options.TrackOpen it counts from its opening.
 	Oldest         time.Duration
 	OldestSnapshot time.Duration // the same, of the oldest snapshot
+}
+
+// Waits has the figures of the calls that wait for a key to be written: DB.Wait, and
+// WaitFront, WaitBack and WaitMin of lists and sorted sets.
+type Waits struct {
+	Callers int64 // that wait now
+	// Woken counts how often one of them was woken, or looked at once because it was the
+	// first to wait for its key. It is a counter.
+	Woken int64
 }
 
 // Dead has the figures of collections that have ended and of keyspaces that were

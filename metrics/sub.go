@@ -35,6 +35,7 @@ func (m Metrics) Sub(old Metrics) Metrics {
 	sub(&m.Cache.Hits, old.Cache.Hits)
 	sub(&m.Cache.Misses, old.Cache.Misses)
 	sub(&m.Cache.Evictions, old.Cache.Evictions)
+	sub(&m.Waits.Woken, old.Waits.Woken)
 	sub(&m.Dead.Reaped, old.Dead.Reaped)
 	sub(&m.Troubles.Corruptions, old.Troubles.Corruptions)
 	sub(&m.Troubles.NoSpace, old.Troubles.NoSpace)

@@ -31,6 +31,7 @@ func (m Metrics) String() string {
 	line("cache", quantity.Count(m.Cache.Blocks, "block"), quantity.Count(m.Cache.Hits, "hit"), misses(m.Cache.Misses), quantity.Count(m.Cache.Evictions, "eviction"))
 	line("disk", quantity.Bytes(m.Disk.Total()), "tables "+quantity.Bytes(m.Disk.Tables), "logs "+quantity.Bytes(m.Disk.Logs), "manifest "+quantity.Bytes(m.Disk.Manifest), "obsolete "+quantity.Bytes(m.Disk.Obsolete), "ballast "+quantity.Bytes(m.Disk.Ballast), m.Disk.freeText())
 	line("open", quantity.Count(m.Open.Iterators, "iterator"), quantity.Count(m.Open.Snapshots, "snapshot"), quantity.Count(m.Open.Transactions, "transaction"), "oldest "+quantity.Duration(m.Open.Oldest), "oldest snapshot "+quantity.Duration(m.Open.OldestSnapshot))
+	line("waits", quantity.Count(m.Waits.Callers, "caller"), num(m.Waits.Woken, "woken"))
 	line("dead", quantity.Count(m.Dead.Collections, "collection"), quantity.Bytes(m.Dead.Bytes), num(m.Dead.Reaped, "reaped"))
 	t := m.Troubles
 	line("troubles", quantity.Count(t.Corruptions, "corruption"), num(t.NoSpace, "disk full"), quantity.Count(t.SlowSyncs, "slow sync"), quantity.Count(int64(t.Frozen), "frozen table"), cmp.Or(t.Poisoned, "writable"))

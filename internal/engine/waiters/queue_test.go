@@ -113,6 +113,29 @@ func TestCallersAreServedInTheOrderInWhichTheyCame(t *testing.T) {
 	})
 }
 
+func TestMetricsCountWhoWaitsAndWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t)
+		before := db.Metrics().Waits
+		ctx, leave := context.WithCancel(t.Context())
+		var s served
+		for i := range 3 {
+			s.caller(strconv.Itoa(i), func() ([]byte, error) { return db.List("q").WaitFront(ctx) })
+		}
+		_, err := db.List("q").PushBack([]byte("item"))
+		ok(t, err)
+		synctest.Wait()
+		if now := db.Metrics().Waits; now.Callers != before.Callers+2 || now.Woken <= before.Woken || now.Woken > before.Woken+5 {
+			t.Errorf("%+v, before %+v", now, before)
+		}
+		leave()
+		synctest.Wait()
+		if now := db.Metrics().Waits; now.Callers != before.Callers {
+			t.Errorf("%+v when all have left", now)
+		}
+	})
+}
+
 func TestWhateverWritesTheKeyWakes(t *testing.T) {
 	ctx := context.Background()
 	for name, write := range map[string]func(db *siltstone.DB) error{
