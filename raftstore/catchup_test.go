@@ -60,6 +60,7 @@ func seldom(c *raft.Config) {
 // TestAReplicaThatWasAwayIsSentOnlyTheTablesThatItHasNot counts bytes, and damages a table
 // of the replica: that one is sent again.
 func TestAReplicaThatWasAwayIsSentOnlyTheTablesThatItHasNot(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, seldom) // one voter: no other leads, whose tables are others
 	var mu sync.Mutex
 	var told []SnapshotSent

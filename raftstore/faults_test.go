@@ -140,6 +140,7 @@ func drawFaults(rng *rand.Rand, size, rounds int, kinds []string) (all []fault) 
 // empty ones. What the clients saw is the history of one store, no tag that was
 // acknowledged is lost or there twice, and in the end all replicas are equal.
 func TestProcessesUnderFaultsAreOneStore(t *testing.T) {
+	t.Parallel()
 	n := seed.New(t)
 	for _, test := range []struct {
 		size, rounds int

@@ -45,10 +45,11 @@ func (f files) removeAll(name string) error {
 	return f.Remove(name)
 }
 
-// discard removes a directory, in one step: it is renamed first, to a name under which
-// nobody looks for it, so that a process that is killed leaves no half of it.
+// discard removes a directory, in one step: it is renamed first, durably, to a name under
+// which nobody looks for it, so that neither a process that is killed nor a power cut leaves
+// a half of it.
 func (f files) discard(dir, as string) error {
-	if err := f.Rename(dir, as); err != nil {
+	if err := errors.Join(f.Rename(dir, as), f.SyncDir(path.Dir(dir))); err != nil {
 		return err
 	}
 	return f.removeAll(as)

@@ -279,6 +279,7 @@ func (w *workload) until(t *testing.T, more int) {
 // TestHistoriesAreLinearizable has clients call replicas whose leader is cut off, closed
 // and opened again, and transferred, while snapshots are taken all the time.
 func TestHistoriesAreLinearizable(t *testing.T) {
+	t.Parallel()
 	sizes := []int{3, 5}
 	if testing.Short() {
 		sizes = sizes[:1]

@@ -132,6 +132,7 @@ func TestAReplicaThatCannotApplyStops(t *testing.T) {
 }
 
 func TestAReplicaWithoutSpaceGoesOnWhenThereIsSome(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, quick)
 	victim := c.leader() // it leads again until it has no space, perhaps
 	c.stop(victim)

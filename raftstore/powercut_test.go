@@ -31,6 +31,7 @@ func openAlone(t *testing.T, fsys vfs.FS) *Store {
 // TestAPowerCutLosesNoCommand cuts the power of a replica that takes snapshots all the
 // time, and opens what is left: every command that had returned is there once, in order.
 func TestAPowerCutLosesNoCommand(t *testing.T) {
+	t.Parallel()
 	n := seed.New(t)
 	disk := vfstest.NewDisk(n)
 	type cut struct {
@@ -44,14 +45,23 @@ func TestAPowerCutLosesNoCommand(t *testing.T) {
 	if *long {
 		most = 100
 	}
-	disk.OnOp(func(vfstest.Op) {
-		if draws.IntN(60) == 0 && len(cuts) < most {
-			before := acknowledged.Load()
-			cuts = append(cuts, cut{disk.Image(vfstest.P5, draws), before})
+	ops := 0
+	disk.OnOp(func(vfstest.Op) { // keeps so many, each operation as likely as any other
+		ops++
+		at := draws.IntN(ops)
+		if at >= most {
+			return
+		}
+		before := acknowledged.Load()
+		now := cut{disk.Image(vfstest.P5, draws), before}
+		if len(cuts) < most {
+			cuts = append(cuts, now)
+		} else {
+			cuts[at] = now
 		}
 	})
 	s := openAlone(t, disk)
-	for i := range 20 * most {
+	for i := range 20 * min(most, 25) {
 		if _, err := tagCommand.Do(bg, s, tagArg{"tags", fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}

@@ -125,6 +125,7 @@ func TestTimeAndChanceAreThoseOfTheLog(t *testing.T) {
 }
 
 func TestAReplicaComesBackAndAnEmptyOneJoinsByASnapshot(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, often)
 	c.leader()
 	away := c.follower()
@@ -180,6 +181,7 @@ func TestLeadershipGoesWhereItIsSentAndAMemberLeaves(t *testing.T) {
 }
 
 func TestACommandWithoutALeaderIsNotApplied(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, quick)
 	lead := c.leader()
 	for _, n := range c.nodes {
