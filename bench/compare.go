@@ -53,21 +53,27 @@ func (c *comparison) setDefaults() {
 	}
 }
 
-// wanted returns the scenarios with a row that is asked for.
+// wanted returns the scenarios with a row that is asked for. The one that grows, if it is
+// not said how far, is left out, which is told.
 func (c *comparison) wanted() []scenario {
 	var chosen []scenario
 	for _, s := range scenarios() {
 		if c.quick && !s.quick {
 			continue
 		}
-		if s.grows {
+		if s.grows && c.grow > 0 {
 			s = growthScenario(c.grow)
 		}
 		for _, st := range s.steps {
-			if st.row != "" && c.rows.MatchString(st.row) {
-				chosen = append(chosen, s)
-				break
+			if st.row == "" || !c.rows.MatchString(st.row) {
+				continue
 			}
+			if s.grows && c.grow == 0 {
+				fmt.Fprintf(os.Stderr, "bench: %s is left out: -grow does not say how far\n", s.name)
+			} else {
+				chosen = append(chosen, s)
+			}
+			break
 		}
 	}
 	return chosen
@@ -89,8 +95,9 @@ func (c *comparison) execute() error {
 	}
 	defer file.Close()
 	start := time.Now()
+	chosen := c.wanted()
 	for run := 1; run <= c.runs; run++ {
-		for _, s := range c.wanted() {
+		for _, s := range chosen {
 			for _, k := range shuffledEngines(c.kinds, run) {
 				if !k.takesPart(s) {
 					continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,15 @@ func TestAStoreGrowsAsFarAsItIsAsked(t *testing.T) {
 		}
 		if sizes != want {
 			t.Errorf("up to %d times: %d sizes, want %d", most, sizes, want)
+		}
+	}
+}
+
+func TestGrowthIsLeftOutUnlessItIsAskedHowFar(t *testing.T) {
+	for grow, want := range map[uint64]int{0: 0, 2: 1} {
+		c := comparison{rows: regexp.MustCompile("^growth"), grow: grow}
+		if got := c.wanted(); len(got) != want {
+			t.Errorf("-grow %d: %d scenarios, want %d", grow, len(got), want)
 		}
 	}
 }
