@@ -7,6 +7,7 @@ package readset
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
@@ -37,7 +38,39 @@ type Set struct {
 	expires   []byte // its row
 	arena     []byte // rows are cut from it
 	last      []byte // the row noted last: many calls read one row twice in a row
+	home      *Set   // where the memory goes in the end; nil: nowhere
 }
+
+// ended is the memory of sets that have ended, as sets that are empty.
+var ended = sync.Pool{New: func() any { return new(Set) }}
+
+// Begin makes s an empty set for a read at seq and clock, with the memory of one that
+// has ended.
+func (s *Set) Begin(seq base.SeqNum, clock int64) {
+	from := ended.Get().(*Set)
+	*s = Set{Seq: seq, Clock: clock, points: from.points, intervals: from.intervals, arena: from.arena, home: from}
+	*from = Set{}
+}
+
+// End empties a set that Begin has begun and gives its memory to the next one. What is
+// noted all the same goes to memory of its own.
+func (s *Set) End() {
+	to := s.home
+	if to == nil {
+		return
+	}
+	s.Reset(0, 0)
+	if cap(s.points) <= keptReads && cap(s.intervals) <= keptReads {
+		to.points, to.intervals = s.points, s.intervals
+	}
+	to.arena = s.arena
+	*s = Set{}
+	ended.Put(to)
+}
+
+// keptReads is how many points and how many intervals there is room for at most in
+// memory that End gives to the next set.
+const keptReads = 1 << 10
 
 // Reset empties the set for a read at another point, keeping its memory: what it
 // handed out is overwritten by what is noted next.
@@ -45,7 +78,7 @@ func (s *Set) Reset(seq base.SeqNum, clock int64) {
 	clear(s.points)
 	clear(s.intervals)
 	invariants.Poison(s.arena)
-	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0]}
+	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0], home: s.home}
 	if cap(s.arena) > arenaMax {
 		s.arena = nil
 	}

@@ -86,3 +86,29 @@ func TestAResetSetKeepsItsMemoryUpToABound(t *testing.T) {
 		t.Errorf("%d bytes are kept", cap(s.arena))
 	}
 }
+
+func TestWhatIsNotedAfterTheEndIsNobodyElses(t *testing.T) {
+	var ended, next Set
+	ended.Begin(1, 0)
+	ended.AddPoint(1, []byte("read"))
+	ended.End()
+	if !ended.Empty() || ended.Seq != 0 {
+		t.Fatalf("a set that has ended has %v", ended.Points())
+	}
+	next.Begin(2, 0)
+	if !next.Empty() || next.Seq != 2 {
+		t.Fatalf("a new set has %v", next.Points())
+	}
+	next.AddPoint(2, []byte("next"))
+	ended.AddPoint(3, []byte("late"))
+	if got := next.Points(); len(got) != 1 || string(got[0].Row) != "next" {
+		t.Errorf("the new set has %v", got)
+	}
+	ended.End() // a second time: nothing to give
+	var other Set
+	other.Begin(3, 0)
+	other.AddPoint(4, []byte("more"))
+	if got := next.Points(); string(got[0].Row) != "next" {
+		t.Errorf("the new set has %v", got)
+	}
+}

@@ -180,12 +180,15 @@ func Span(t *memtable.Table) compaction.Span {
 		s.Lo = bytes.Clone(e.Key)
 		s.Hi = bytes.Clone(it.Last().Key)
 	}
-	for _, f := range t.RangeDeletes().Newest() {
-		if s.Lo == nil || bytes.Compare(f.Start, s.Lo) < 0 {
-			s.Lo = f.Start
-		}
-		if s.Hi == nil || bytes.Compare(f.End, s.Hi) > 0 {
-			s.Hi, s.Exclusive = f.End, true
+	for _, l := range t.AppendRangeDeletes(nil) { // not joined: the memtable may still get more
+		deleted := l.Newest()
+		if n := len(deleted); n > 0 {
+			if s.Lo == nil || bytes.Compare(deleted[0].Start, s.Lo) < 0 {
+				s.Lo = deleted[0].Start
+			}
+			if s.Hi == nil || bytes.Compare(deleted[n-1].End, s.Hi) > 0 {
+				s.Hi, s.Exclusive = deleted[n-1].End, true
+			}
 		}
 	}
 	return s

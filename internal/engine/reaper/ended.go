@@ -40,7 +40,7 @@ func (r *Reaper) tellEnded(rows [][]byte) error {
 		return err
 	}
 	gone, err := endedOf(look, rows)
-	look.End()
+	look.EndOwn()
 	if err != nil || len(gone) == 0 {
 		return err
 	}
@@ -48,7 +48,7 @@ func (r *Reaper) tellEnded(rows [][]byte) error {
 	if err != nil {
 		return err
 	}
-	defer t.End()
+	defer t.EndOwn()
 	if gone, err = endedOf(t, gone); err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (r *Reaper) settled(ids []manifest.IDRange) (settled, rest []manifest.IDRan
 	if err != nil {
 		return nil, nil, err
 	}
-	defer t.End()
+	defer t.EndOwn()
 	for _, of := range ids {
 		for id := of.First; ; id++ {
 			v, err := inspect(t, of.Keyspace, id)
@@ -114,13 +114,12 @@ func (r *Reaper) settled(ids []manifest.IDRange) (settled, rest []manifest.IDRan
 	return joinNeighbours(settled), joinNeighbours(rest), nil
 }
 
-// begin begins a transaction. The caller ends it with End.
+// begin begins a transaction. The caller ends it with EndOwn.
 func (r *Reaper) begin(write bool) (*txn.Txn, error) {
 	if err := r.Life.ClosedErr(); err != nil {
 		return nil, err
 	}
-	t := new(txn.Txn)
-	return t, r.Txns.Begin(t, write)
+	return r.Txns.BeginOwn(write)
 }
 
 // sortTimers tells the timers of collections that live and are to be purged from
@@ -134,7 +133,7 @@ func (r *Reaper) sortTimers(timers []timer) (due, rest []timer, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer t.End()
+	defer t.EndOwn()
 	for _, at := range timers {
 		v, err := inspect(t, at.keyspace, at.id)
 		switch {
@@ -157,7 +156,7 @@ func (r *Reaper) decide(ids []manifest.IDRange, timers []timer) error {
 	if err != nil {
 		return err
 	}
-	defer t.End()
+	defer t.EndOwn()
 	dead, err := judgeAll(t, ids, timers)
 	if err != nil {
 		return err
@@ -283,7 +282,7 @@ func (r *Reaper) purgeSome(d timer) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer t.End()
+	defer t.EndOwn()
 	if more, err = collection.Purge(inSpace{t, keyspace.Prefix(d.keyspace)}, d.metadata); err != nil {
 		return false, err
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/lifecycle"
-	"github.com/siltstonedb/siltstone/internal/readset"
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
@@ -74,16 +73,36 @@ func New(c Config) *Engine {
 // End.
 func (e *Engine) Begin(t *Txn, write bool) error {
 	t.engine, t.writes = e, write
-	if log := e.section.Log(); log != nil {
-		t.pos = log.Appended()
-	}
 	if t.point, t.view.State = e.states.Register(); t.view.State == nil {
 		return base.ErrClosed
 	}
+	if log := e.section.Log(); log != nil {
+		t.pos = log.Appended() // what the point can see was appended before
+	}
 	t.view.Seq, t.view.Now = t.point.Seq, t.point.Now
-	t.reads = readset.Set{Seq: t.view.Seq, Clock: t.view.Now}
+	t.reads.Begin(t.view.Seq, t.view.Now)
 	return nil
 }
+
+// BeginOwn is Begin of a transaction that nobody uses after EndOwn, whose memory the
+// next one has.
+func (e *Engine) BeginOwn(write bool) (*Txn, error) {
+	t := pool.Get().(*Txn)
+	point, rs := e.states.Register()
+	if rs == nil {
+		pool.Put(t)
+		return nil, base.ErrClosed
+	}
+	t.begin(e, nil, rs, point.Seq, point.Now, write)
+	t.ofCall, t.point = false, point
+	if log := e.section.Log(); log != nil {
+		t.pos = log.Appended()
+	}
+	return t, nil
+}
+
+// EndOwn is End of a transaction of BeginOwn.
+func (t *Txn) EndOwn() { t.end() }
 
 var pool = sync.Pool{New: func() any { return new(Txn) }}
 

@@ -273,6 +273,7 @@ func (t *Txn) End() {
 		t.turn = nil
 	}
 	t.view.State = nil
+	t.reads.End()
 }
 
 // smallBuffer is how many own writes are searched one by one; more get an index.
