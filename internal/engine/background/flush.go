@@ -207,7 +207,9 @@ func (w *Work) FlushIdle() error {
 		return nil
 	}
 	w.cfg.Section.Recycler.Drop()
-	w.cfg.States.Tables.Cache().Waste(w.Writers.Drop())
+	budget := w.cfg.States.Tables.Cache()
+	budget.Waste(w.Writers.Drop())
+	budget.DropSpare()
 	mem, tombstones := w.cfg.Section.Tombstones()
 	if tombstones == 0 {
 		return nil
