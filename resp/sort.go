@@ -39,6 +39,12 @@ type sortItem struct {
 	score float64
 }
 
+// perElement and perValue are about what the server takes for each beside its bytes.
+const (
+	perElement = 64
+	perValue   = 24
+)
+
 const errNotDouble = replyError("ERR One or more scores can't be converted into double")
 
 func sortElements(c *call, readOnly bool) error {
@@ -140,6 +146,9 @@ func (s *sorting) run(rw siltstone.ReadWriter, name string) ([][]byte, error) {
 		return nil, err
 	}
 	items = s.cut(items)
+	if len(s.get) > 0 && len(items) > left/len(s.get)/perValue {
+		return nil, errReplyTooLong
+	}
 	values := make([][]byte, 0, len(items)*max(1, len(s.get)))
 	for _, it := range items {
 		if len(s.get) == 0 {
@@ -176,7 +185,7 @@ func (s *sorting) choose(kind typed.Type) {
 // sortItems loads the elements. left is what they may take.
 func sortItems(rw siltstone.ReadWriter, name string, kind typed.Type, left *int) (items []sortItem, err error) {
 	add := func(b []byte) error {
-		if *left -= len(b) + 64; *left < 0 {
+		if *left -= len(b) + perElement; *left < 0 {
 			return errReplyTooLong
 		}
 		items = append(items, sortItem{value: b})
