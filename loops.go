@@ -223,8 +223,9 @@ func (db *DB) wasteLoop() {
 // open for long. Check and Checkpoint read as well, but are no handles.
 func (db *DB) noteOldReader() {
 	if db.handles.any() {
-		since, age := db.states.Oldest()
-		db.report.oldReader(since, age, db.opts.OldReaderAfter)
+		if since, age, ok := db.states.Oldest(); ok {
+			db.report.oldReader(since, age, db.opts.OldReaderAfter)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Disk.Kept = db.section.Files().Kept().Held()
 	m.Open = db.handles.metrics(time.Now())
-	if _, age := db.states.Oldest(); db.handles.any() {
+	if _, age, ok := db.states.Oldest(); ok && db.handles.any() {
 		m.Open.Oldest = max(m.Open.Oldest, age)
 	}
 	m.Waits = metrics.Waits{Callers: db.section.Waiters.Waiting(), Woken: db.section.Waiters.Wakes()}

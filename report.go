@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone/event"
@@ -20,7 +21,12 @@ type report struct {
 	gets  latency.Histogram // of the reads of values
 	seeks latency.Histogram // of iterators
 
-	toldReader int64 // since when the OldReader was open of which was told last; of its loop
+	flushes, merges failing // of mu
+
+	toldReader struct { // the OldReader of which was told last; of its loop
+		ok    bool
+		since int64
+	}
 
 	// constant after Open
 	onEvent func(event.Event)
@@ -37,9 +43,56 @@ func (r *report) emit(e event.Event) {
 	if r.onEvent != nil {
 		r.onEvent(e)
 	}
-	if l := r.logger; l != nil && l.Enabled(context.Background(), level(e)) {
-		l.LogAttrs(context.Background(), level(e), e.Name(), slog.Any("event", e))
+	if l := r.logger; l != nil {
+		if level := r.levelLocked(e); l.Enabled(context.Background(), level) {
+			l.LogAttrs(context.Background(), level, e.Name(), slog.Any("event", e))
+		}
 	}
+}
+
+// levelLocked is the level of an event: work that fails at each try is an error once, and
+// routine until that changes or minutes have passed.
+func (r *report) levelLocked(e event.Event) slog.Level {
+	l, again := level(e), false
+	switch e := e.(type) {
+	case event.FlushEnd:
+		again = r.flushes.again(e.Err)
+	case event.CompactionEnd:
+		again = r.merges.again(e.Err)
+	}
+	if again {
+		return slog.LevelDebug
+	}
+	return l
+}
+
+// failing is what a kind of work last failed with.
+type failing struct {
+	text string
+	told time.Time
+}
+
+// tellAgain is after how long an error that stays the same is told again.
+const tellAgain = 5 * time.Minute
+
+// again reports whether err was told a short time ago. Numbers in it do not count: each try
+// makes a file of its own. Work that succeeds begins anew.
+func (f *failing) again(err error) bool {
+	if err == nil {
+		*f = failing{}
+		return false
+	}
+	text := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, err.Error())
+	if text == f.text && time.Since(f.told) < tellAgain {
+		return true
+	}
+	*f = failing{text, time.Now()}
+	return false
 }
 
 // flushed tells of a flush.
@@ -72,10 +125,11 @@ func (r *report) corruption(err error) {
 // oldReader tells of the oldest reader, which has been open since the reading since of
 // the store's clock. One goroutine at a time calls it.
 func (r *report) oldReader(since int64, age, most time.Duration) {
-	if most < 0 || since == 0 || age < most || since == r.toldReader {
+	told := &r.toldReader
+	if most < 0 || age < most || told.ok && since == told.since {
 		return
 	}
-	r.toldReader = since
+	told.ok, told.since = true, since
 	r.emit(event.OldReader{Age: age})
 }
 

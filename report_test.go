@@ -51,6 +51,32 @@ func TestEachEventIsOneRecordAtItsLevel(t *testing.T) {
 	}
 }
 
+// A flush is tried again each second.
+func TestWorkThatKeepsFailingIsAnErrorOnce(t *testing.T) {
+	var out bytes.Buffer
+	db := &DB{report: report{logger: slog.New(slog.NewTextHandler(&out, nil))}}
+	fail := func(text string) error { return errors.New(text) }
+	for i, c := range []struct {
+		e    event.Event
+		told bool
+	}{
+		{event.FlushEnd{Err: fail("000007.sst: disk on fire")}, true}, {event.FlushEnd{Err: fail("000008.sst: disk on fire")}, false},
+		{event.CompactionEnd{Err: fail("000009.sst: disk on fire")}, true}, {event.FlushEnd{Err: fail("000010.sst: disk on fire")}, false},
+		{event.FlushEnd{Err: fail("000011.sst: disk gone")}, true}, {event.FlushEnd{Err: fail("000012.sst: disk gone")}, false},
+		{event.FlushEnd{Tables: 1}, false}, {event.FlushEnd{Err: fail("000013.sst: disk gone")}, true},
+	} {
+		out.Reset()
+		if db.report.emit(c.e); c.told != strings.Contains(out.String(), "level=ERROR") {
+			t.Errorf("%d: %v: logged %q", i, c.e, out.String())
+		}
+	}
+	db.report.flushes.told = time.Now().Add(-tellAgain)
+	out.Reset()
+	if db.report.emit(event.FlushEnd{Err: fail("000014.sst: disk gone")}); out.Len() == 0 {
+		t.Error("never told again")
+	}
+}
+
 func TestOnEventMayAskForMetrics(t *testing.T) {
 	var db *DB
 	events := 0

@@ -15,6 +15,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
+	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
 // full returns a reader of a table whose cache has no room.
@@ -46,7 +47,7 @@ func TestReadsOnLoanAreRightAndAllocateNothing(t *testing.T) {
 			var l Loan
 			r.Get(key, hash, base.SeqMax, &l)
 			l.Return()
-		}); n > 0.5 { // the pool may be emptied meanwhile
+		}); n > 0.5 && !invariants.Enabled { // the pool may be emptied; with invariants blocks are not reused
 			t.Errorf("%v: a read on loan allocates %v times", c, n)
 		}
 		var l Loan

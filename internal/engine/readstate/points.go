@@ -80,14 +80,15 @@ func (p *Points) Release(r *Point) {
 	}
 }
 
-// oldest returns the clock reading of the oldest registered point; 0 if there is none.
-func (p *Points) oldest() int64 {
+// oldest returns the clock reading of the oldest registered point; ok is false if there is
+// none.
+func (p *Points) oldest() (now int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.open) == 0 {
-		return 0
+		return 0, false
 	}
-	return p.open[0].Now
+	return p.open[0].Now, true
 }
 
 // Capture returns the registered points, by ascending sequence, and the clock.

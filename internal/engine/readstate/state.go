@@ -38,7 +38,9 @@ type State struct {
 	Holders atomic.Int64 // iterators, snapshots and transactions
 	retired atomic.Bool  // no longer the current one
 	ended   atomic.Bool  // its tables have been released
-	until   int64        // clock reading when it ceased to be the current one; of States.mu
+	// of States.mu
+	replaced bool  // it is not the current one any more
+	until    int64 // clock reading when it ceased to be
 
 	olderMu invariants.Mutex
 	older   atomic.Pointer[[]rangedel.Run] // see OlderDeletes

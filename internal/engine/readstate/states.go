@@ -163,7 +163,7 @@ func (s *States) replaceLocked(next *State) (old *State) {
 	old = s.Current.Load()
 	s.Current.Store(next)
 	if old != nil && s.Points.Clock != nil {
-		old.until = s.Points.Clock.Now()
+		old.until, old.replaced = s.Points.Clock.Now(), true
 	}
 	return old
 }
@@ -255,22 +255,22 @@ func (s *States) MemtableBytes() (sum int64) {
 }
 
 // Oldest returns since which reading of the store's clock the oldest snapshot, transaction
-// or iterator has been open, and for how long. Without any it returns zeros. For an iterator
+// or iterator has been open, and for how long. Without any ok is false. For an iterator
 // the age is a lower bound: it counts from the flush or merge that replaced the state which
 // the iterator reads, because until then it keeps nothing.
-func (s *States) Oldest() (since int64, age time.Duration) {
-	first := s.Points.oldest()
+func (s *States) Oldest() (since int64, age time.Duration, ok bool) {
+	since, ok = s.Points.oldest()
 	s.mu.Lock()
 	for rs := range s.alive {
-		if rs.until > 0 && rs.Holders.Load() > 0 && (first == 0 || rs.until < first) {
-			first = rs.until
+		if rs.replaced && rs.Holders.Load() > 0 && (!ok || rs.until < since) {
+			since, ok = rs.until, true
 		}
 	}
 	s.mu.Unlock()
-	if first == 0 {
-		return 0, 0
+	if !ok {
+		return 0, 0, false
 	}
-	return first, time.Duration(max(0, s.Points.Clock.Now()-first)) * time.Millisecond
+	return since, time.Duration(max(0, s.Points.Clock.Now()-since)) * time.Millisecond, true
 }
 
 // PinnedBy returns the bytes of the tables and memtables that only rs, of the

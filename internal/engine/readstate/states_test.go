@@ -14,7 +14,12 @@ import (
 )
 
 func TestTheOldestOfWhatIsOpenIsKnownWithoutTrackingIt(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
+	t.Run("today", func(t *testing.T) { testOldest(t, time.Unix(1_000_000, 0)) })
+	t.Run("at the beginning of time", func(t *testing.T) { testOldest(t, time.Unix(0, 0)) })
+	t.Run("before it", func(t *testing.T) { testOldest(t, time.Unix(-1_000_000, 0)) })
+}
+
+func testOldest(t *testing.T, now time.Time) {
 	dir := storedir.Dir{FS: vfs.NewMem(), Path: "db"}
 	s := NewStates(NewTables(dir, 10, cache.New(1<<20), func() {}))
 	s.Points.Clock, s.Points.Visible = clock.New(func() time.Time { return now }), func() base.SeqNum { return 0 }
@@ -24,8 +29,9 @@ func TestTheOldestOfWhatIsOpenIsKnownWithoutTrackingIt(t *testing.T) {
 	})
 	expect := func(what string, want time.Duration) {
 		t.Helper()
-		if _, got := s.Oldest(); got != want {
-			t.Errorf("%s: %v, want %v", what, got, want)
+		_, got, any := s.Oldest()
+		if got != want || any != (want > 0) {
+			t.Errorf("%s: %v, %v, want %v", what, got, any, want)
 		}
 	}
 	expect("nothing is open", 0)
