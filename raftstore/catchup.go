@@ -15,18 +15,6 @@ import (
 	"github.com/siltstonedb/siltstone/manifest"
 )
 
-// counter counts what is read.
-type counter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
 // askTables asks a replica which tables of a snapshot it has. It reads them to know, so
 // that it is given time for that; the end of this replica ends the wait.
 func (s *Store) askTables(addr string, o *opened) (has archive.Mark, err error) {

@@ -74,3 +74,15 @@ func (t *transport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress, a
 	t.sent(SnapshotSent{To: string(id), Index: args.LastLogIndex, Size: args.Size, Bytes: counted.n, Duration: time.Since(begun), Err: err})
 	return err
 }
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
