@@ -91,7 +91,7 @@ func TestEachMomentThatWasShippedIsRestoredWhateverFails(t *testing.T) {
 		db := openKeeping(t, disk, "db", clock, 1<<30)
 		_, err := r.Run(bg, db, nil)
 		must(t, err)
-		fake.rate = 0.3
+		fake.rate = 0.55
 		var pasts []past
 		failed, positions, times := 0, 0, 0
 		for range rounds {
