@@ -44,7 +44,7 @@ func (db *DB) Metrics() metrics.Metrics {
 	m.Cache = metrics.Cache{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
 	m.Memory.Limit, m.Memory.Blocks, m.Memory.Rows, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Rows, c.Lent
 	kept, used := db.work.Writers.Bytes()
-	m.Memory.Memtables, m.Memory.TableWriters, m.Memory.Recycled = db.states.MemtableBytes(), used, db.section.Recycler.Bytes()+kept+c.Spare
+	m.Memory.Memtables, m.Memory.TableWriters, m.Memory.Recycled = db.states.MemtableBytes(), used, db.section.Recycler.Bytes()+kept
 	m.Memory.Garbage = db.work.Garbage()
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Disk.Kept = db.section.Files().Kept().Held()

@@ -22,8 +22,8 @@ type Options struct {
 	Durability Durability
 	// MemoryLimit is the budget, in bytes, of what the store keeps in memory:
 	// memtables, cached blocks, filters and indexes. Memory that waits for the
-	// garbage collector counts until it has been collected, but for at most an eighth
-	// of the limit beyond the quarter that is kept free for it; so the process may
+	// garbage collector counts until it has been collected, but for at most a quarter
+	// of the limit beyond the eighth that is kept free for it; so the process may
 	// hold more for a while. Zero is 256 MiB; the least is 8 MiB.
 	MemoryLimit int64
 	// MaxDiskBytes bounds the tables and what the logs hold, in bytes: what is reserved

@@ -164,7 +164,7 @@ type Memory struct {
 	LogBuffers    int64 // commits on their way to the log
 	ReadAhead     int64 // in use by iterators
 	TableWriters  int64 // of the flushes and merges that run
-	Recycled      int64 // memory of flushed memtables, finished table writers and blocks, kept for the next ones
+	Recycled      int64 // memory of flushed memtables and finished table writers, kept for the next ones
 	Iterators     int64 // the open ones themselves, without what they have read
 	Transactions  int64 // the open ones, with their writes and without their reads
 	Garbage       int64 // let go of, and not yet taken by the garbage collector

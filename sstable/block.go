@@ -15,6 +15,8 @@ import (
 type block struct {
 	cache.Entry // must stay first: see blockOf
 	columns
+
+	mem []byte // what the block lies in, if that may be used again: see Reader.fetch
 }
 
 // columns are what is in a block. Offsets point into keys.data.
@@ -374,12 +376,11 @@ func (dst *block) moveTo(b *block, data []byte) {
 }
 
 // keysAlone returns a copy of b, whose values stand in pages, that has the pages'
-// directory and no values, in memory of c, and the bytes it takes.
-func (b *block) keysAlone(c *cache.Cache) (_ *block, bytes int64) {
+// directory and no values, and the bytes it takes.
+func (b *block) keysAlone() (_ *block, bytes int64) {
 	n := b.keysLen()
-	data := append(append(c.Buffer(n + len(b.pages.directory))[:0], b.keys.data[:n]...), b.pages.directory...)
-	alone := new(block)
-	alone.Own(data)
+	data := append(append(spareKeys.buffer(n + len(b.pages.directory))[:0], b.keys.data[:n]...), b.pages.directory...)
+	alone := &block{mem: data}
 	alone.moveTo(b, data[:n:n])
 	alone.pages.directory = data[n:]
 	return alone, blockSize + int64(cap(data))

@@ -108,8 +108,8 @@ func (r *Reader) fetchKeys(i int, l *Loan) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	alone, bytes := b.keysAlone(r.o.Cache)
-	alone.Lease()
+	alone, bytes := b.keysAlone()
+	alone.Lease(recycleKeys)
 	alone.EndLease()
 	r.o.Cache.Store(&r.slots[i], &alone.Entry, bytes, true)
 	r.nearby[i].forget()

@@ -164,17 +164,11 @@ func (r *Reader) account() {
 // Close drops the table's blocks from the cache and gives back its memory.
 // Nothing may read through the Reader any more, but values it lent stay good.
 // Closing twice is fine. The file is the caller's to close.
-func (r *Reader) Close() { r.close(false) }
-
-// CloseUnused is Close when nobody uses a value that the Reader lent any more: other
-// blocks are read into the memory of its own.
-func (r *Reader) CloseUnused() { r.close(true) }
-
-func (r *Reader) close(unused bool) {
+func (r *Reader) Close() {
 	if r.closed.Swap(true) || r.o.Cache == nil {
 		return
 	}
-	r.o.Cache.Drop(r.slots, unused)
+	r.o.Cache.Drop(r.slots)
 	r.o.Cache.Release(r.memory)
 	r.o.Cache.Waste(r.memory)
 }
@@ -374,9 +368,9 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 		defer r.giveBack(buf)
 		sealed = *buf
 	case sealed == nil:
-		sealed = r.buffer(int(length))
+		sealed = spareBlocks.buffer(int(length))
 	case !unpack:
-		sealed = append(r.buffer(int(length))[:0], sealed...)
+		sealed = append(spareBlocks.buffer(int(length))[:0], sealed...)
 	}
 	if o.sealed == nil {
 		if err := r.readAt(sealed, offset); err != nil {
@@ -390,27 +384,19 @@ func (r *Reader) fetch(i int, o fetchOptions) (*block, error) {
 	mem := sealed
 	if unpack {
 		var err error
-		if mem, err = b.unpackInto(b, r.buffer(b.unpackedLen()), &r.unpacker); err != nil {
+		if mem, err = b.unpackInto(b, spareBlocks.buffer(b.unpackedLen()), &r.unpacker); err != nil {
 			return nil, r.corrupt(offset, err)
 		}
 	}
 	if r.o.Cache != nil {
-		b.Own(mem)
 		if o.lease {
-			b.Lease()
+			b.mem = mem
+			b.Lease(recycleBlock)
 		}
 		r.o.Cache.Store(&r.slots[i], &b.Entry, blockSize+int64(cap(mem)), o.hot)
 		r.nearby[i].note(b)
 	}
 	return b, nil
-}
-
-// buffer returns n bytes for a block that is to be cached.
-func (r *Reader) buffer(n int) []byte {
-	if r.o.Cache == nil {
-		return make([]byte, n)
-	}
-	return r.o.Cache.Buffer(n)
 }
 
 // takeScratch returns a buffer of n bytes for a block on its way through.

@@ -92,10 +92,6 @@ var readMutants = []mutant{
 		old: "case dead:\n\t\t\treturn false", new: "case dead:\n\t\t\treturn true",
 		why: "a block is read whose memory another has", tests: []string{"internal/cache"},
 	}, {
-		name: "cache-epoch-ends-early", file: "internal/cache/limbo.go",
-		old: `l.ages[n].epoch < oldest`, new: `l.ages[n].epoch <= oldest`,
-		why: "a block is read whose memory another has", tests: []string{"internal/cache"},
-	}, {
 		name: "cache-waste-adds-up", file: "internal/cache/cache.go",
 		old: `c.reserved += n - c.counted`, new: `c.reserved += n`,
 		why: "garbage is counted again at each look, until the cache has no room", tests: []string{"internal/cache"},

@@ -17,7 +17,6 @@ type Cache struct {
 	hits   atomic.Int64
 	misses atomic.Int64
 	waste  atomic.Int64 // see Waste
-	lost   atomic.Int64 // see Lost
 	room   atomic.Int64 // see Room; set as mu is given back
 	tables atomic.Uint64
 	rows   atomic.Pointer[Rows]
@@ -30,8 +29,6 @@ type Cache struct {
 	counted   int64 // of them those that are waste
 	probation queue
 	main      queue
-	spare     spares
-	limbo     limbo
 	evictions int64
 	clock     uint64 // dates evictions and refusals, and ticks with each
 }
@@ -57,7 +54,7 @@ func (c *Cache) unlock() {
 }
 
 // Waste counts n bytes that were let go of, for the collector to take, and returns
-// how many that are since TakeWaste. Evicted blocks are not among them: see Lost.
+// how many that are since TakeWaste. Evicted blocks are counted by themselves.
 func (c *Cache) Waste(n int64) int64 {
 	now := c.waste.Add(n)
 	if step := max(1, c.limit/wasteSteps); c.OnWaste != nil && now/step != (now-n)/step {
@@ -69,15 +66,8 @@ func (c *Cache) Waste(n int64) int64 {
 // wasteSteps is how often OnWaste is called while as much as the limit is wasted.
 const wasteSteps = 16
 
-// Lost returns how many bytes of blocks were left to the collector since TakeWaste. They
-// are no reason to evict more blocks, which would be lost as well.
-func (c *Cache) Lost() int64 { return c.lost.Load() }
-
-// TakeWaste begins to count waste and what is lost anew, after a collection.
-func (c *Cache) TakeWaste() {
-	c.waste.Store(0)
-	c.lost.Store(0)
-}
+// TakeWaste begins to count waste anew.
+func (c *Cache) TakeWaste() int64 { return c.waste.Swap(0) }
 
 // CountWaste reserves n bytes for waste, in place of what was reserved for it before.
 func (c *Cache) CountWaste(n int64) {
@@ -85,16 +75,15 @@ func (c *Cache) CountWaste(n int64) {
 	defer c.unlock()
 	c.reserved += n - c.counted
 	c.counted = n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 }
 
 // Metrics is what a cache has seen and holds. Bytes are of blocks, Reserved of
-// what is held elsewhere, Spare of buffers for the
-// next blocks. Hits is what readers reported: they may sample.
+// what is held elsewhere. Hits is what readers reported: they may sample.
 type Metrics struct {
 	Limit, Reserved         int64
 	Lent, Rows, Waste       int64 // parts of Reserved
-	Bytes, Spare            int64
+	Bytes                   int64
 	Blocks                  int64
 	Hits, Misses, Evictions int64
 }
@@ -111,7 +100,6 @@ func (c *Cache) Metrics() Metrics {
 		Rows:      c.rowBytes,
 		Waste:     c.counted,
 		Bytes:     c.probation.bytes + c.main.bytes,
-		Spare:     c.spare.bytes + c.limbo.bytes,
 		Blocks:    c.probation.count + c.main.count,
 		Hits:      c.hits.Load(),
 		Misses:    c.misses.Load(),
@@ -169,7 +157,7 @@ func (c *Cache) reserveRows(n int64) {
 	defer c.unlock()
 	c.rowBytes += n
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 }
 
 // NewTable returns a number, not 0, that no table had before: rows are kept by it.
@@ -192,7 +180,7 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 	c.mu.Lock()
 	defer c.unlock()
 	if old := s.entry.Load(); old != nil {
-		c.remove(old)
+		c.remove(old, true)
 	}
 	room := c.limit - c.reserved
 	if bytes > room/2 {
@@ -200,7 +188,7 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 	}
 	e.slot, e.bytes = s, bytes
 	again := c.recent(s)
-	c.shrink(room - bytes)
+	c.shrink(room-bytes, true)
 	if hot && again {
 		c.main.push(e)
 		e.inMain = true
@@ -211,21 +199,15 @@ func (c *Cache) Store(s *Slot, e *Entry, bytes int64, hot bool) {
 }
 
 // Drop forgets every block of the slots, as a table does that closes. Nobody
-// may store into them any more. If nobody points at any of the blocks, whoever has
-// found them, their memory is used again.
-func (c *Cache) Drop(slots []Slot, unused bool) {
+// may store into them any more.
+func (c *Cache) Drop(slots []Slot) {
 	for len(slots) > 0 {
 		n := min(len(slots), dropBatch)
 		c.mu.Lock()
 		for i := range slots[:n] {
-			e := slots[i].entry.Load()
-			if e == nil {
-				continue
+			if e := slots[i].entry.Load(); e != nil {
+				c.remove(e, false)
 			}
-			if unused {
-				e.held.Store(idle)
-			}
-			c.remove(e)
 		}
 		c.unlock()
 		slots = slots[n:]
@@ -239,7 +221,7 @@ func (c *Cache) Reserve(n int64) {
 	c.mu.Lock()
 	defer c.unlock()
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 }
 
 // Release gives back n reserved bytes.
@@ -263,7 +245,7 @@ func (c *Cache) Lend(n int64) bool {
 	}
 	c.lent += n
 	c.reserved += n
-	c.shrink(c.limit - c.reserved)
+	c.shrink(c.limit-c.reserved, false)
 	return true
 }
 
@@ -275,15 +257,11 @@ func (c *Cache) Takeback(n int64) {
 	c.reserved -= n
 }
 
-// shrink evicts until the blocks and spare buffers take at most room bytes. Buffers go
-// first, but for some that the next blocks are read into. The caller holds mu.
-func (c *Cache) shrink(room int64) {
+// shrink evicts until the blocks take at most room bytes. replaced says that a block
+// takes the place. The caller holds mu.
+func (c *Cache) shrink(room int64, replaced bool) {
 	chances := secondChances
-	for c.probation.bytes+c.main.bytes+c.spare.bytes > max(room, 0) {
-		if c.main.count+c.probation.count == 0 || c.spare.bytes > c.limit/spareWorking {
-			c.lost.Add(c.spare.drop())
-			continue
-		}
+	for c.probation.bytes+c.main.bytes > max(room, 0) {
 		fromProbation := c.main.count == 0 ||
 			c.probation.count > 0 && c.probation.bytes*10 > c.probation.bytes+c.main.bytes
 		from := &c.main
@@ -302,13 +280,14 @@ func (c *Cache) shrink(room int64) {
 		c.evictions++
 		c.clock++
 		e.slot.gone = c.clock
-		c.remove(e)
+		c.remove(e, replaced)
 	}
 }
 
-// remove takes e out of its queue and its slot. The memory of one at which nobody points
-// is used again. The caller holds mu.
-func (c *Cache) remove(e *Entry) {
+// remove takes e out of its queue and its slot. What nobody points at is used again.
+// It is waste all the same unless a block takes its place: it stays in memory beside
+// what pushed it out. The caller holds mu.
+func (c *Cache) remove(e *Entry, replaced bool) {
 	if e.inMain {
 		c.main.unlink(e)
 	} else {
@@ -316,16 +295,11 @@ func (c *Cache) remove(e *Entry) {
 	}
 	e.slot.entry.Store(nil)
 	e.slot = nil // an entry that a reader keeps must not keep its table's slots
-	if e.held.CompareAndSwap(idle, dead) {
-		c.reuse(e)
-		return
+	recycled := e.held.CompareAndSwap(idle, dead)
+	if recycled {
+		e.recycle(e)
 	}
-	if e.memory == nil || !c.limboFits(e.memory) {
-		c.lost.Add(e.bytes)
-		return
-	}
-	e.memory = nil
-	if c.OnWaste != nil && c.stuckLocked() {
-		c.OnWaste() // who counts waste renews the epoch
+	if !recycled || !replaced {
+		c.Waste(e.bytes)
 	}
 }

@@ -43,7 +43,7 @@ func TestStoredBlockIsFoundUntilDropped(t *testing.T) {
 	if s[0].Load() != nil || s[1].Load() == nil || s[1].Peek() == nil {
 		t.Fatal("a slot must hold exactly what was stored into it")
 	}
-	c.Drop(s, false)
+	c.Drop(s)
 	if s[1].Load() != nil {
 		t.Fatal("a dropped slot still holds its block")
 	}
@@ -197,18 +197,11 @@ func TestWasteIsAnnouncedAsItGrows(t *testing.T) {
 	for i := range s {
 		store(c, s, i, 1000, true)
 	}
-	if lost := c.Lost(); lost != int64(len(s)-16)*1000 || c.Waste(0) != 0 {
-		t.Errorf("%d bytes of evicted blocks are lost and %d are waste", lost, c.Waste(0))
-	}
-	const want = 48_000
-	for range want / 1000 {
-		c.Waste(1000)
-	}
-	if c.Waste(0) != want || calls != int(want)/1000 {
+	if want := int64(len(s)-16) * 1000; c.Waste(0) != want || calls != int(want)/1000 {
 		t.Fatalf("%d bytes wasted in %d calls, want %d in %d", c.Waste(0), calls, want, want/1000)
 	}
 	c.TakeWaste()
-	if c.Waste(0) != 0 || c.Lost() != 0 {
+	if c.Waste(0) != 0 {
 		t.Fatal("waste that was taken is still there")
 	}
 }
@@ -253,7 +246,7 @@ func TestConcurrentReadersScansReservationsAndDrops(t *testing.T) {
 				case 7:
 					store(c, own, rng.IntN(32), 50, false)
 				case 11:
-					c.Drop(own, false)
+					c.Drop(own)
 				default:
 					read(c, shared, rng.IntN(64))
 				}
@@ -261,11 +254,11 @@ func TestConcurrentReadersScansReservationsAndDrops(t *testing.T) {
 					t.Errorf("%+v", m)
 				}
 			}
-			c.Drop(own, false)
+			c.Drop(own)
 		})
 	}
 	wg.Wait()
-	c.Drop(shared, false)
+	c.Drop(shared)
 	if m := c.Metrics(); m.Bytes != 0 || m.Blocks != 0 || m.Reserved != 0 {
 		t.Fatalf("at the end %+v", m)
 	}
@@ -294,47 +287,28 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 		name    string
 		do      func(c *Cache, s *Slot, e *Entry)
 		recycle bool
-		late    bool // a reader who found it before the eviction may come later
 	}{
-		{"nobody has found it", func(_ *Cache, _ *Slot, e *Entry) { e.EndLease() }, true, false},
-		{"who stored it still points at it", func(*Cache, *Slot, *Entry) {}, false, true},
-		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true, false},
-		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false, true},
-		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false, true},
-		{"borrowed while there is room", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false, true},
-		{"borrowed in a full cache", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true, false},
-		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(c, false) }, false, true},
+		{"nobody has found it", func(_ *Cache, _ *Slot, e *Entry) { e.EndLease() }, true},
+		{"who stored it still points at it", func(*Cache, *Slot, *Entry) {}, false},
+		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true},
+		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
+		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
+		{"borrowed while there is room", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false},
+		{"borrowed in a full cache", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true},
+		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(c, false) }, false},
 		{"borrowed, and found meanwhile", func(c *Cache, s *Slot, e *Entry) {
 			e.EndLease()
 			c.Reserve(960 << 10)
 			s.Borrow(c, false)
 			s.Borrow(c, false)
 			e.EndLease()
-		}, false, true},
-		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1015 << 10); c.Release(1015 << 10) }, true, false},
-		{"evicted for all memory", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, false, false},
-		{"found, and dropped", func(c *Cache, s *Slot, _ *Entry) { s.Peek(); c.Drop(unsafe.Slice(s, 1), false) }, false, true},
-		{"found, and dropped unused", func(c *Cache, s *Slot, _ *Entry) { s.Peek(); c.Drop(unsafe.Slice(s, 1), true) }, true, false},
-		{"found by readers of epochs that have ended", func(c *Cache, s *Slot, _ *Entry) {
-			c.BeginEpoch(3)
-			c.BeginEpoch(4)
-			s.Peek()
-			c.Drop(unsafe.Slice(s, 1), false)
-			c.EndEpochs(5)
-		}, true, true},
-		{"found by readers of epochs of which one goes on", func(c *Cache, s *Slot, _ *Entry) {
-			c.BeginEpoch(3)
-			c.BeginEpoch(4)
-			s.Peek()
-			c.Drop(unsafe.Slice(s, 1), false)
-			c.BeginEpoch(5)
-			c.EndEpochs(4)
-		}, false, true},
+		}, false},
+		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, true},
 	} {
 		cache, slots := New(1<<20), make([]Slot, 200)
-		e, memory := new(Entry), make([]byte, 9<<10)
-		e.Own(memory)
-		e.Lease()
+		recycled := 0
+		e := new(Entry)
+		e.Lease(func(*Entry) { recycled++ })
 		cache.Store(&slots[0], e, 10<<10, false)
 		c.do(cache, &slots[0], e)
 		for i := range slots[1:] {
@@ -343,15 +317,17 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 		if slots[0].Peek() != nil {
 			t.Fatalf("%s: it was not evicted", c.name)
 		}
-		if got := &cache.Buffer(9 << 10)[0] == &memory[0]; got != c.recycle {
-			t.Errorf("%s: its memory is used again: %v", c.name, got)
+		if got := recycled == 1; got != c.recycle || recycled > 1 {
+			t.Errorf("%s: recycled %d times", c.name, recycled)
 		}
-		if got := e.share(); got != c.late {
-			t.Errorf("%s: a reader who comes late gets it: %v", c.name, got)
+		if e.share() == c.recycle {
+			t.Errorf("%s: a reader who comes late gets it: %v", c.name, !c.recycle)
 		}
 	}
 }
 
+// Readers take blocks, and look at them for as long as they like, while others
+// make and evict them: what is recycled is in nobody's hands.
 // borrowFull borrows e, which is in s, twice from a cache that it makes full.
 func borrowFull(t *testing.T, c *Cache, s *Slot, e *Entry) {
 	t.Helper()
@@ -365,28 +341,20 @@ func borrowFull(t *testing.T, c *Cache, s *Slot, e *Entry) {
 	e.touched.Store(0) // or the eviction would spare it once
 }
 
-// Readers take blocks, and look at them for as long as they like, while others
-// make and evict them: what is recycled is in nobody's hands.
 func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 	type fake struct {
 		Entry
-		content []byte // each byte the number of the slot it was stored for
+		content atomic.Int64 // of the slot it was stored for; -1 once it is recycled
 	}
-	const size = 2 << 10
 	cache, slots := New(64<<10), make([]Slot, 64)
-	var reused atomic.Int64
-	var epochs epochs
-	epochs.begin(cache)
+	recycle := func(e *Entry) { (*fake)(unsafe.Pointer(e)).content.Store(-1) }
+	var recycled atomic.Int64
 	var all sync.WaitGroup
 	for g := range 8 {
 		all.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(g), 1))
-			for n := range 3000 {
-				if n%20 == 0 {
-					epochs.begin(cache)
-				}
+			for range 20000 {
 				i := rng.IntN(len(slots))
-				mine := epochs.join()
 				var e *Entry
 				lease := false
 				if g%2 == 0 {
@@ -397,8 +365,8 @@ func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 				if e != nil {
 					b := (*fake)(unsafe.Pointer(e))
 					for range 3 {
-						if first, last := b.content[0], b.content[size-1]; first != byte(i) || last != byte(i) {
-							t.Errorf("block %d holds %d and %d", i, first, last)
+						if got := b.content.Load(); got != int64(i) {
+							t.Errorf("block %d holds %d", i, got)
 							return
 						}
 						runtime.Gosched()
@@ -406,70 +374,22 @@ func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 					if lease {
 						e.EndLease()
 					}
-					epochs.leave(cache, mine)
 					continue
 				}
-				b := &fake{content: cache.Buffer(size)}
-				if b.content[0] != 0 || b.content[size-1] != 0 {
-					reused.Add(1)
-				}
-				for j := range b.content {
-					b.content[j] = byte(i)
-				}
-				b.Own(b.content)
-				b.Lease()
-				cache.Store(&slots[i], &b.Entry, size, rng.IntN(2) == 0)
-				if got := b.content[size-1]; got != byte(i) {
+				b := new(fake)
+				b.content.Store(int64(i))
+				b.Lease(func(e *Entry) { recycled.Add(1); recycle(e) })
+				cache.Store(&slots[i], &b.Entry, 2<<10, rng.IntN(2) == 0)
+				if got := b.content.Load(); got != int64(i) {
 					t.Errorf("block %d holds %d during its lease", i, got)
 					return
 				}
 				b.EndLease()
-				epochs.leave(cache, mine)
 			}
 		})
 	}
 	all.Wait()
-	if reused.Load() == 0 {
-		t.Error("nothing was used again")
+	if recycled.Load() == 0 {
+		t.Error("nothing was recycled")
 	}
-}
-
-// epochs are those of readers in a test.
-type epochs struct {
-	mu      sync.Mutex
-	newest  uint64
-	readers map[uint64]int
-}
-
-// begin begins an epoch.
-func (x *epochs) begin(c *Cache) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.readers == nil {
-		x.readers = map[uint64]int{}
-	}
-	x.newest++
-	c.BeginEpoch(x.newest)
-}
-
-// join returns the newest epoch, which goes on until leave.
-func (x *epochs) join() uint64 {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.readers[x.newest]++
-	return x.newest
-}
-
-// leave lets an epoch end once all its readers have left.
-func (x *epochs) leave(c *Cache, mine uint64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.readers[mine]--; x.readers[mine] == 0 {
-		delete(x.readers, mine)
-	}
-	oldest := x.newest
-	for e := range x.readers {
-		oldest = min(oldest, e)
-	}
-	c.EndEpochs(oldest)
 }

@@ -18,13 +18,7 @@
 //
 // The cache never frees a block: it drops its reference, and whoever still
 // reads the block keeps it alive. There are no reference counts and a slice
-// that points into a block never faults. The memory of a block at which nobody
-// points any more is used for the next ones: see Entry for how that is known of
-// single blocks, and limbo for those that anybody may have found.
-//
-//	evicted ──▶ nobody points at it ─────────▶ spare ──▶ Buffer ──▶ the next block
-//	   ╰─────▶ limbo: until epochs have ended ──▲ ╲
-//	                                               too many: left to the collector
+// that points into a block never faults.
 //
 // Part of the engine; no compatibility promise.
 package cache

@@ -61,9 +61,9 @@ func (s *Slot) Address() unsafe.Pointer { return unsafe.Pointer(s.entry.Load()) 
 
 // Entry is what the cache knows of one block. A block embeds it as its first
 // field; the block's memory lives as long as anybody points at it. That of a block
-// at which nobody does can be used again: whoever stores it calls Own and Lease before,
-// and EndLease once it has copied what it wanted. If nobody points at the block by the
-// time it is evicted, or has found it for good, Buffer returns its memory to others.
+// at which nobody does can be used again: whoever stores it calls Lease before, and
+// EndLease once it has copied what it wanted. If nobody has found the block in its
+// slot by the time it is evicted, it is recycled.
 //
 //	shared ◄── Peek, Load ── leased ── EndLease ──► idle ── evicted ──► dead
 //	  ▲                        ▲                     │
@@ -75,7 +75,7 @@ func (s *Slot) Address() unsafe.Pointer { return unsafe.Pointer(s.entry.Load()) 
 type Entry struct {
 	touched atomic.Uint32
 	held    atomic.Uint32
-	memory  []byte // set by Own
+	recycle func(*Entry) // set by Lease
 
 	// The rest is guarded by the cache's mu.
 	inMain     bool
@@ -91,11 +91,12 @@ const (
 	dead                 // its memory is in use elsewhere
 )
 
-// Own says in what memory the block lies, which is not stored yet.
-func (e *Entry) Own(memory []byte) { e.memory = memory }
-
 // Lease says that only the caller points at the block, which is not stored yet.
-func (e *Entry) Lease() { e.held.Store(leased) }
+// recycle is called with the cache's lock held and must not block.
+func (e *Entry) Lease(recycle func(*Entry)) {
+	e.recycle = recycle
+	e.held.Store(leased)
+}
 
 // Leased reports whether the caller, who points at the block, is the only one who
 // does.

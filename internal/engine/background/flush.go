@@ -207,9 +207,7 @@ func (w *Work) FlushIdle() error {
 		return nil
 	}
 	w.cfg.Section.Recycler.Drop()
-	budget := w.cfg.States.Tables.Cache()
-	budget.Waste(w.Writers.Drop())
-	budget.DropSpare()
+	w.cfg.States.Tables.Cache().Waste(w.Writers.Drop())
 	mem, tombstones := w.cfg.Section.Tombstones()
 	if tombstones == 0 {
 		return nil

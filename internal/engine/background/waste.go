@@ -6,19 +6,17 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// Readers that were closed and memtables that no state lists are garbage until the runtime has collected them. The runtime decides when that is:
+// Blocks that were evicted, readers that were closed and memtables that no state lists
+// are garbage until the runtime has collected them. The runtime decides when that is:
 // a library does not make its host process collect. Until then garbage is counted in
 // the budget, so that the cache gives way to it.
 
-// WasteShare is the part of MemoryLimit that is left to garbage from the start: before
-// each collection there is as much of it as the collector found alive the last time, so
-// that three quarters in use are one and a half times the limit.
-const WasteShare = 4
+// WasteShare is the part of MemoryLimit that is left to garbage from the start.
+const WasteShare = 8
 
-// maxWasteShare is the part of MemoryLimit that garbage may take from the cache beside
-// that. Blocks that were evicted are not counted for it: the cache would evict blocks for
-// blocks.
-const maxWasteShare = 8
+// maxWasteShare is the part of MemoryLimit that garbage may take from the cache.
+// Without a bound the cache would evict blocks for it, and those are garbage, too.
+const maxWasteShare = 4
 
 // waste remembers when garbage was counted.
 type waste struct {
@@ -27,9 +25,8 @@ type waste struct {
 }
 
 // CountWaste counts garbage in the budget, or no longer if a collection has taken
-// it. What is kept until a read state ends does not wait for the next flush.
+// it.
 func (w *Work) CountWaste() {
-	w.cfg.States.Renew()
 	w.waste.mu.Lock()
 	defer w.waste.mu.Unlock()
 	w.cfg.States.Tables.Cache().CountWaste(min(w.garbageLocked(), w.cfg.MemoryLimit/maxWasteShare))
@@ -39,7 +36,7 @@ func (w *Work) CountWaste() {
 func (w *Work) Garbage() int64 {
 	w.waste.mu.Lock()
 	defer w.waste.mu.Unlock()
-	return w.garbageLocked() + w.cfg.States.Tables.Cache().Lost()
+	return w.garbageLocked()
 }
 
 func (w *Work) garbageLocked() int64 {
@@ -47,6 +44,7 @@ func (w *Work) garbageLocked() int64 {
 	if cycles := collections(); cycles != w.waste.cycles {
 		w.waste.cycles = cycles
 		budget.TakeWaste()
+		return 0
 	}
 	return budget.Waste(0)
 }

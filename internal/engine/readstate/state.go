@@ -29,7 +29,6 @@ type State struct {
 	Version *manifest.Version
 	Runs    []Run
 
-	number   uint64      // states made later have larger ones
 	TableSeq base.SeqNum // largest sequence in any table
 	LastSeq  base.SeqNum // of the one commit it shows, with States.Following
 	Gaps     *Gaps       // what walks have found empty; those of States, or its own with Following

@@ -23,9 +23,8 @@ type States struct {
 	// reads at one holds its state. Constant after Open.
 	Following bool
 
-	mu     invariants.Mutex // guards publication, alive and number
-	alive  map[*State]struct{}
-	number uint64 // of the state made last
+	mu    invariants.Mutex // guards publication and alive
+	alive map[*State]struct{}
 }
 
 // Pin returns the current state, pinned for a call, and what to unpin it with; nil
@@ -77,9 +76,10 @@ func (s *States) HoldTables() *State {
 	}
 	rs := s.newState()
 	rs.Version = now.Version
-	s.acquireLocked(rs)
+	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
 	rs.retired.Store(true)
 	rs.Holders.Store(1)
+	s.alive[rs] = struct{}{}
 	return rs
 }
 
@@ -100,10 +100,6 @@ func (s *States) tryEnd(rs *State) {
 	}
 	s.mu.Lock()
 	delete(s.alive, rs)
-	oldest := s.number + 1
-	for other := range s.alive {
-		oldest = min(oldest, other.number)
-	}
 	var spent []*Mem
 	rs.EachMem(func(m *Mem) {
 		if invariants.Enabled {
@@ -118,7 +114,6 @@ func (s *States) tryEnd(rs *State) {
 		s.Spent(m)
 	}
 	s.Tables.release(rs)
-	s.Tables.blocks.EndEpochs(oldest)
 	s.Drained()
 }
 
@@ -140,21 +135,12 @@ func (s *States) Publish(edit func(rs *State)) {
 
 // addLocked makes a state, whose version and memtables are set, one that is alive.
 func (s *States) addLocked(rs *State) {
-	s.acquireLocked(rs)
+	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
+	s.alive[rs] = struct{}{}
 	rs.EachMem(func(m *Mem) { m.refs++ })
 	if invariants.Enabled {
 		s.checkLocked(rs)
 	}
-}
-
-// acquireLocked gives a state, whose version is set, its tables. Blocks that are evicted
-// from then on may be in use by its readers.
-func (s *States) acquireLocked(rs *State) {
-	s.number++
-	rs.number = s.number
-	s.Tables.blocks.BeginEpoch(rs.number)
-	rs.Runs, rs.TableSeq = s.Tables.acquire(rs.Version)
-	s.alive[rs] = struct{}{}
 }
 
 // replaceLocked makes a state the current one and returns the one before, which the
@@ -193,14 +179,6 @@ func (s *States) Trim() {
 	n := s.Tables.trim(s.alive)
 	s.mu.Unlock()
 	if n > 0 {
-		s.Publish(func(*State) {})
-	}
-}
-
-// Renew replaces the current state by one like it if many blocks wait for it to end: their
-// memory is used again then.
-func (s *States) Renew() {
-	if s.Tables.blocks.Stuck() {
 		s.Publish(func(*State) {})
 	}
 }

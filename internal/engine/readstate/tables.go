@@ -165,8 +165,6 @@ func (c *Tables) TakeObsolete() []base.FileNum {
 	c.ended, c.obsolete = nil, nil
 	c.mu.Unlock()
 	for _, o := range ended {
-		// What a state's reader is given it may keep until it lets go of the state.
-		o.Reader.CloseUnused()
 		o.close()
 	}
 	return obsolete
