@@ -69,6 +69,18 @@ func TestAWalkKeepsToMaxOpenFiles(t *testing.T) {
 	if n := open(); n > limit {
 		t.Errorf("%d tables are open afterwards", n)
 	}
+	ok(t, db.Close())
+	o.ReadOnly = true
+	o.Extreme(siltstone.Extremes{}) // with its worker: no flush or merge makes it look
+	db, err = siltstone.Open("db", &o)
+	ok(t, err)
+	for i := range keys {
+		_, err := db.Has(fmt.Appendf(nil, "%08d", i))
+		ok(t, err)
+	}
+	for open() > limit { // for ever, if nobody closes them
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // TestATransactionThatIsTooLargeIsRefused fills a transaction up to the limit, and

@@ -13,7 +13,8 @@ import (
 // The store's goroutines, the only ones it has: one flusher, two compactors, a
 // reaper of dead collections, one that counts garbage, one that makes memory for the
 // memtable ahead, one that writes what Buffered commits leave, and a keeper of files
-// that syncs the log behind, too. Each calls step functions of the rooms below and is
+// that syncs the log behind, too. A store that is open for reading has one, which closes
+// tables. Each calls step functions of the rooms below and is
 // joined in Close. A test without goroutines calls step.
 
 const (
@@ -25,16 +26,22 @@ const (
 	syncBehind = 8 << 20
 )
 
+// worker is a goroutine of the store.
+type worker struct {
+	name string
+	loop func()
+}
+
 // start starts the workers. Profiles tell them apart by their labels: siltstone is
 // what a worker does, store the last part of the directory's name.
 func (db *DB) start() {
-	loops := []struct {
-		name string
-		loop func()
-	}{
+	loops := []worker{
 		{"flush", db.flushLoop}, {"compact", func() { db.compactLoop(false) }},
 		{"compact2", func() { db.compactLoop(true) }}, {"keep", db.keepLoop}, {"reap", db.reapLoop},
 		{"waste", db.wasteLoop}, {"page", db.pageLoop}, {"log", db.logLoop},
+	}
+	if db.opts.ReadOnly {
+		loops = []worker{{"trim", db.trimLoop}}
 	}
 	for _, w := range loops {
 		db.workers.running.Add(1)
@@ -136,6 +143,31 @@ func (db *DB) keepLoop() {
 			db.keepStep()
 		}
 	}
+}
+
+// trimLoop closes tables beyond the limit in a store that is open for reading.
+func (db *DB) trimLoop() {
+	for {
+		select {
+		case <-db.life.Quit():
+			return
+		case <-db.workers.keep:
+			db.trimStep()
+		}
+	}
+}
+
+// trimStep is a step of trimLoop. A reader beside the writer removes its links to tables,
+// too, which Refresh makes: they take turns.
+func (db *DB) trimStep() {
+	if r := db.reader(); r != nil {
+		if r.Begin(db.life.Context()) != nil {
+			return // the store ends
+		}
+		defer r.End()
+	}
+	db.states.Trim()
+	db.removeObsolete()
 }
 
 // keepStep keeps the space with which a full disk is left and prepares the next log if

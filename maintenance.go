@@ -250,8 +250,8 @@ func (db *DB) copied() checkpoint.Source {
 //
 // It costs the reading of the manifest and of what was added to the logs, a link for each
 // new table, and a sync if there is a new commit in the logs. If nothing has changed it
-// changes nothing. What only older states had is given back to the disk by the next
-// Refresh or Close after the last who reads one of them has ended.
+// changes nothing. What only older states had is given back to the disk after the last who
+// reads one of them has ended.
 //
 // After an error, also when ctx ends, the store shows what it showed before. If the
 // directory holds another store by now, or an older copy of this one, the error says so.

@@ -76,7 +76,7 @@ func open(dir string, o *Options, replica bool) (*DB, error) {
 		db.set.Nominations.Add(db.set.State().Nominated)
 	}
 	db.report.openedStore(time.Since(begin), slog.Bool("read_only", opts.ReadOnly), slog.Int64("memory_limit", opts.MemoryLimit))
-	if !opts.manualWork && !opts.ReadOnly {
+	if !opts.manualWork {
 		db.start()
 	}
 	return db, nil

@@ -125,6 +125,7 @@ func (s *States) Publish(edit func(rs *State)) {
 	next := s.newState()
 	if old != nil {
 		next.Mem, next.Imms, next.Version = old.Mem, old.Imms, old.Version
+		next.LastSeq, next.Gaps = old.LastSeq, old.Gaps
 	}
 	edit(next)
 	s.addLocked(next)
