@@ -243,7 +243,7 @@ type goCommand struct {
 // goFlags are those of the go command itself; the ones that are true have a value.
 var goFlags = map[string]bool{
 	"v": false, "short": false, "race": false, "json": false, "benchmem": false, "all": false,
-	"count": true, "timeout": true, "fuzztime": true, "fuzzminimizetime": true, "tags": true, "cpuprofile": true,
+	"count": true, "timeout": true, "fuzztime": true, "fuzzminimizetime": true, "benchtime": true, "tags": true, "cpuprofile": true,
 }
 
 func parseCommand(text string) (c goCommand) {

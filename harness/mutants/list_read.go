@@ -69,7 +69,7 @@ var readMutants = []mutant{
 		why: "a walk backwards shows the value of another row", tests: []string{"internal/engine/rows", ". Backward|LongWalks", ". StoreAnswers"},
 	}, {
 		name: "iterator-ends-with-its-table", file: "internal/iterator/concat.go",
-		old: `return c.forward(i + 1)`, new: `return nil`,
+		old: `return c.forward(i+1, false)`, new: `return nil`,
 		why: "a seek behind the last record of a table finds nothing", tests: []string{"internal/iterator"},
 	}, {
 		name: "iterator-bound-exclusive", file: "internal/iterator/concat.go",
