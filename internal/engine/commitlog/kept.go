@@ -108,11 +108,13 @@ func (k *Kept) Retire(n base.FileNum, bytes int64) {
 }
 
 // Trim takes the logs out that are beyond a bound at the reading now, and returns them.
-// The caller removes their files, oldest first. Retired logs are taken alone.
+// The caller removes their files, oldest first. Retired logs are taken alone, and the
+// newest one only once the log behind it has begun: where that begins is what a reader who
+// comes too late is told.
 func (k *Kept) Trim(now int64) (gone []base.FileNum) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.retired > 0 && k.beyondLocked(now) {
+	for k.retired > 0 && len(k.logs) > 1 && k.beyondLocked(now) {
 		gone = append(gone, k.logs[0].Number)
 		k.logs = k.logs[1:]
 		k.retired--
@@ -127,7 +129,7 @@ func (k *Kept) beyondLocked(now int64) bool {
 	if k.Bytes > 0 && k.held.Load() > k.Bytes {
 		return true
 	}
-	return k.Age > 0 && len(k.logs) > 1 && k.logs[1].Clock < now-k.Age.Milliseconds()
+	return k.Age > 0 && k.logs[1].Clock < now-k.Age.Milliseconds()
 }
 
 // Front is how far the log is durable: everything in the logs before Log, and the first
