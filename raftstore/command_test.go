@@ -1,6 +1,8 @@
 package raftstore
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -27,4 +29,14 @@ func TestOpenReturnsTheFirstMistakeOfRegister(t *testing.T) {
 		}
 	}
 	Register(nil, "a", fn)
+}
+
+// A command whose first attempt may have been applied, and whose last one met no leader.
+func TestWhatMayHaveBeenAppliedIsNeverSaidToHaveMetNoLeader(t *testing.T) {
+	if err := givenUp(true, context.DeadlineExceeded); errors.Is(err, ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	if err := givenUp(false, context.DeadlineExceeded); !errors.Is(err, ErrNoLeader) {
+		t.Errorf("%v", err)
+	}
 }

@@ -17,6 +17,7 @@ const (
 	askCommand      = 'C' // a proposal follows; the answer is the outcome of the command
 	askLinearizable = 'L' // the answer is the index that a read waits for, 8 bytes
 	askLeased       = 'l'
+	askTerm         = 'E' // the answer is the latest term that this replica knows, 8 bytes. Any replica answers it
 	askTables       = 'T' // a mark follows; the answer is one of the tables in it that this replica has. Any replica answers it
 )
 
@@ -105,7 +106,6 @@ func (s *Store) retry(ctx context.Context, perhaps *bool, attempt func(leader) (
 		if _, err := s.machine.place(); err != nil {
 			return nil, err
 		}
-		last := ErrNoLeader
 		if addr, id := s.raft.LeaderWithID(); id != "" {
 			lead := leader{here: string(id) == s.opts.ID, addr: string(addr)}
 			b, err := attempt(lead)
@@ -117,18 +117,24 @@ func (s *Store) retry(ctx context.Context, perhaps *bool, attempt func(leader) (
 			case !errors.Is(err, errElsewhere):
 				return nil, err
 			}
-			last = err
 		}
 		select {
 		case <-ctx.Done():
-			if !*perhaps {
-				last = ErrNoLeader
-			}
-			return nil, fmt.Errorf("%w: %w", last, context.Cause(ctx))
+			return nil, givenUp(*perhaps, context.Cause(ctx))
 		case <-s.closing:
 		case <-time.After(wait/2 + rand.N(wait)):
 		}
 	}
+}
+
+// givenUp returns the error of a retry that has ended for a cause. ErrNoLeader says that
+// nothing has happened, so it is not said once an attempt may have been applied, whatever the
+// last one met.
+func givenUp(perhaps bool, cause error) error {
+	if perhaps {
+		return fmt.Errorf("%w: %w", errLost, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrNoLeader, cause)
 }
 
 // propose gives a proposal to raft on this node, which is to lead, with the time and seed
@@ -226,6 +232,8 @@ func (s *Store) answer(question []byte) []byte {
 		b, err = s.leaderIndex(LinearizableRead)
 	case askLeased:
 		b, err = s.leaderIndex(LeasedRead)
+	case askTerm:
+		b, err = s.answerTerm()
 	case askTables:
 		if b, err = s.answerTables(question[1:]); err != nil {
 			return append([]byte{badQuestion}, err.Error()...)
@@ -285,8 +293,10 @@ func (s *Store) leaderIndex(r Read) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r == LinearizableRead && s.raft.VerifyLeader().Error() != nil {
-		return nil, errElsewhere
+	if r == LinearizableRead {
+		if latest, err := s.latestTerm(); err != nil || latest > term {
+			return nil, errElsewhere
+		}
 	}
 	if s.raft.State() != raft.Leader || s.raft.CurrentTerm() != term {
 		return nil, errElsewhere

@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -232,7 +233,16 @@ func (w *workload) check(t *testing.T, leader client) {
 	t.Helper()
 	w.end()
 	if r := porcupine.CheckOperationsTimeout(registerModel, w.history, time.Minute); r != porcupine.Ok {
-		t.Errorf("the history of %d operations is %v", len(w.history), r)
+		t.Errorf("the history of %d operations is %v; of the registers that are wrong:", len(w.history), r)
+		for _, part := range registerModel.Partition(w.history) {
+			if porcupine.CheckOperationsTimeout(registerModel, part, time.Minute) == porcupine.Ok {
+				continue
+			}
+			slices.SortFunc(part, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+			for _, o := range part {
+				t.Logf("%d to %d: %+v: %+v", o.Call, o.Return, o.Input, o.Output)
+			}
+		}
 	}
 	all, err := leader.tags(bg)
 	if err != nil {

@@ -30,7 +30,8 @@ type Store struct {
 	endErr  error
 	work    sync.WaitGroup
 	ready   atomic.Uint64 // the term in which this node leads and has all that was committed before
-	calls   atomic.Int64  // of Do that have not returned
+	rounds  rounds
+	calls   atomic.Int64 // of Do that have not returned
 	counts  counts
 	teller  teller
 
