@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/backup"
+	"github.com/siltstonedb/siltstone/changes"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -173,4 +175,56 @@ func TestBackupsInS3AreWholeThoughRequestsFail(t *testing.T) {
 		t.Errorf("%d listed, %+v, %+v, %d requests failed", len(all), v, p, u.failed)
 	}
 	t.Logf("%d backups, %d requests failed", len(all), u.failed)
+}
+
+func TestChangesInS3AreShippedRestoredAndFollowedThoughRequestsFail(t *testing.T) {
+	b, u := openS3(t, 0.06)
+	r, err := backup.Open(Bucket(b), nil)
+	must(t, err)
+	mem := vfs.NewMem()
+	db, err := siltstone.Open("db", &siltstone.Options{FS: mem, KeepChanges: changes.Keep{Bytes: 1 << 30}})
+	must(t, err)
+	defer db.Close()
+	_, err = r.Run(bg, db, nil)
+	must(t, err)
+	ctx, stop := context.WithCancel(bg)
+	var shipping sync.WaitGroup
+	shipping.Go(func() {
+		for ctx.Err() == nil { // a call that has failed five times is made again
+			_ = r.Ship(ctx, db, &backup.ShipOptions{Every: time.Millisecond})
+		}
+	})
+	defer shipping.Wait()
+	defer stop()
+	var at []changes.Position
+	for n := range 40 {
+		must(t, db.Put([]byte("n"), fmt.Append(nil, n)))
+		at = append(at, db.Position())
+		time.Sleep(time.Millisecond) // so that there are several objects
+	}
+	f, err := r.Follow(bg, "copy", &backup.FollowOptions{Options: &siltstone.Options{FS: mem}})
+	must(t, err)
+	defer f.Close()
+	for f.DB().Position() != at[len(at)-1] {
+		must(t, f.CatchUp(bg))
+	}
+	if v, err := f.DB().Get([]byte("n")); string(v) != "39" || err != nil {
+		t.Errorf("the copy has %q, %v", v, err)
+	}
+	for n := 0; n < len(at); n += 13 {
+		dir := fmt.Sprint("at", n)
+		_, err := r.RestoreAt(bg, dir, backup.RestoreOptions{At: at[n], Options: &siltstone.Options{FS: mem}})
+		must(t, err)
+		again, err := siltstone.Open(dir, &siltstone.Options{FS: mem})
+		must(t, err)
+		if v, err := again.Get([]byte("n")); string(v) != fmt.Sprint(n) || err != nil {
+			t.Errorf("at %d: %q, %v", n, v, err)
+		}
+		must(t, errors.Join(again.Check(bg), again.Close()))
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.failed == 0 {
+		t.Error("no request has failed")
+	}
 }
