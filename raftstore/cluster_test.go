@@ -61,10 +61,17 @@ func listener(t testing.TB) net.Listener {
 	return l
 }
 
-func newCluster(t testing.TB, n int, tune func(*raft.Config)) *cluster {
+// emptyCluster returns a cluster without replicas.
+func emptyCluster(t testing.TB, tune func(*raft.Config)) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), tune: tune, links: links{cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{}}}
 	t.Cleanup(c.close)
+	return c
+}
+
+func newCluster(t testing.TB, n int, tune func(*raft.Config)) *cluster {
+	t.Helper()
+	c := emptyCluster(t, tune)
 	var members []Member
 	var listeners []net.Listener
 	for i := range n {
