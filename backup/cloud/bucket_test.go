@@ -189,9 +189,15 @@ func TestChangesInS3AreShippedRestoredAndFollowedThoughRequestsFail(t *testing.T
 	must(t, err)
 	ctx, stop := context.WithCancel(bg)
 	var shipping sync.WaitGroup
+	shipped := make(chan struct{}, 64)
 	shipping.Go(func() {
 		for ctx.Err() == nil { // a call that has failed five times is made again
-			_ = r.Ship(ctx, db, &backup.ShipOptions{Every: time.Millisecond})
+			_ = r.Ship(ctx, db, &backup.ShipOptions{Every: time.Millisecond, Shipped: func(backup.Shipped) {
+				select {
+				case shipped <- struct{}{}:
+				default:
+				}
+			}})
 		}
 	})
 	defer shipping.Wait()
@@ -200,7 +206,9 @@ func TestChangesInS3AreShippedRestoredAndFollowedThoughRequestsFail(t *testing.T
 	for n := range 40 {
 		must(t, db.Put([]byte("n"), fmt.Append(nil, n)))
 		at = append(at, db.Position())
-		time.Sleep(time.Millisecond) // so that there are several objects
+		if n%5 == 0 {
+			<-shipped // so that there are several objects
+		}
 	}
 	f, err := r.Follow(bg, "copy", &backup.FollowOptions{Options: &siltstone.Options{FS: mem}})
 	must(t, err)
