@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -52,6 +54,18 @@ func (h *header) put(b []byte) {
 	le.PutUint64(b[40:], h.frameID)
 	le.PutUint64(b[48:], uint64(h.branch))
 	le.PutUint64(b[headerSumAt:], xxhash.Sum64(b[:headerSumAt]))
+}
+
+// readHeader reads the header of a manifest, size bytes long.
+func readHeader(r io.ReaderAt, size int64, number base.FileNum) (header, error) {
+	b := make([]byte, max(0, min(size, headerSize)))
+	if n, err := r.ReadAt(b, 0); n < len(b) {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return header{}, err
+	}
+	return decodeHeader(b, number)
 }
 
 // decodeHeader decodes the header of the manifest with the given number.

@@ -38,6 +38,13 @@ type Info struct {
 // The error is fs.ErrNotExist, wrapped, if there is no CURRENT, and
 // base.ErrFormatTooNew, wrapped, if a later version has to read the store.
 func Load(fsys vfs.FS, dir string) (*State, Info, error) {
+	return Reload(fsys, dir, nil, Info{})
+}
+
+// Reload is Load for who has loaded the manifest before, as s and i. Of one that has
+// only grown since, it reads the edits that have come, and does not look again at
+// those before them.
+func Reload(fsys vfs.FS, dir string, s *State, i Info) (*State, Info, error) {
 	number, err := readCurrent(fsys, dir)
 	if err != nil {
 		return nil, Info{}, err
@@ -55,27 +62,37 @@ func Load(fsys vfs.FS, dir string) (*State, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
-	return Read(f, st.Size(), number)
+	h, err := readHeader(f, st.Size(), number)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	if s == nil || i.Number != number || i.frameID != h.frameID || st.Size() < i.End {
+		s, i = h.begin(number)
+	}
+	return readOn(f, st.Size(), s, i)
 }
 
 // Read is Load for a manifest in r, size bytes long, with the given number. Any
 // bytes are safe to read; memory is bounded by size.
 func Read(r io.ReaderAt, size int64, number base.FileNum) (*State, Info, error) {
-	name := base.Filename(base.FileManifest, number)
-	b := make([]byte, max(0, min(size, headerSize)))
-	if n, err := r.ReadAt(b, 0); n < len(b) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, Info{}, err
-	}
-	h, err := decodeHeader(b, number)
+	h, err := readHeader(r, size, number)
 	if err != nil {
 		return nil, Info{}, err
 	}
+	s, i := h.begin(number)
+	return readOn(r, size, s, i)
+}
+
+// begin returns the state before the first record.
+func (h header) begin(number base.FileNum) (*State, Info) {
 	s := &State{FormatVersion: h.formatVersion, DBID: h.dbID, Parent: h.parent, Branch: h.branch, Version: &Version{}}
-	i := Info{Number: number, frameID: h.frameID}
-	frames := wal.NewFrameReader(r, size, name, h.frameID, headerSize, 0)
+	return s, Info{Number: number, End: headerSize, frameID: h.frameID}
+}
+
+// readOn returns what s becomes by the edits behind i.End.
+func readOn(r io.ReaderAt, size int64, s *State, i Info) (*State, Info, error) {
+	name := base.Filename(base.FileManifest, i.Number)
+	frames := wal.NewFrameReader(r, size, name, i.frameID, i.End, i.ordinal)
 	for {
 		f, payload, err := frames.Next()
 		if err != nil {
@@ -121,7 +138,7 @@ func (i *Info) judge(err error, frames *wal.FrameReader, size int64, name string
 	case frames.Complete():
 		return base.Corruptf(name, frames.End()-wal.FrameHeaderSize, "a manifest has no trailer")
 	}
-	i.End, i.size = frames.End(), size
+	i.End, i.size, i.Torn = frames.End(), size, 0
 	if torn := new(wal.TornError); errors.As(err, &torn) {
 		i.Torn = torn.Bytes
 	}

@@ -15,7 +15,8 @@
 //
 // # How a state is found
 //
-//  1. CURRENT and the manifest that it names are read. An edit that is not whole yet
+//  1. CURRENT and the manifest that it names are read: what has come since the manifest
+//     was read last, for edits are only ever added to one. An edit that is not whole yet
 //     ends the manifest.
 //  2. The directory is listed, and the logs that the manifest has not retired are opened.
 //  3. Its tables are linked into the reader's directory.

@@ -21,6 +21,9 @@ const attempts = 100
 // an error what is kept is as it was. If ctx ends the error is its cause.
 func (r *Reader) Next(ctx context.Context) (*Found, error) {
 	f, err := r.find(ctx)
+	if err != nil {
+		r.state = nil
+	}
 	if err != nil || f == nil {
 		r.settle()
 	}
@@ -58,7 +61,8 @@ func (r *Reader) attempt(ctx context.Context) (*Found, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	state, info, err := manifest.Load(r.store.FS, r.store.Path)
+	state, info, err := manifest.Reload(r.store.FS, r.store.Path, r.state, r.info)
+	r.state, r.info = state, info
 	if err != nil {
 		return nil, err
 	}

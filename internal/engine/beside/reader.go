@@ -24,7 +24,9 @@ type Reader struct {
 	// of who has the turn
 	kept   *Found // shown now; nil at first
 	linked map[base.FileNum]uint64
-	fresh  []base.FileNum // linked since the last Keep
+	fresh  []base.FileNum  // linked since the last Keep
+	state  *manifest.State // read last, and where it ends; nil if the manifest is read from its start
+	info   manifest.Info
 
 	// constant
 	store  storedir.Dir
