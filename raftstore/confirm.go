@@ -38,6 +38,10 @@ type round struct {
 // knows it sooner, by raft's LeaderLeaseTimeout, unless that was set to more.
 const roundTime = 5 * time.Second
 
+// lateAnswer is how long answers that are not needed any more may still come: a question
+// that is given up takes its connection along, and the next round would have to make another.
+const lateAnswer = 100 * time.Millisecond
+
 var errNoMajority = errors.New("raftstore: no majority has answered")
 
 // latestTerm returns the latest term that a majority of the voters knows, after the call
@@ -72,7 +76,8 @@ func (s *Store) askTerms() (latest uint64, err error) {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), roundTime)
-	defer cancel()
+	late := time.Duration(0)
+	defer func() { time.AfterFunc(late, cancel) }()
 	voters := 0
 	terms := make(chan uint64, len(members.Configuration().Servers))
 	for _, m := range members.Configuration().Servers {
@@ -93,6 +98,7 @@ func (s *Store) askTerms() (latest uint64, err error) {
 			}
 			latest = max(latest, term)
 			if heard++; heard > voters/2 {
+				late = lateAnswer
 				return latest, nil
 			}
 		case <-s.closing:

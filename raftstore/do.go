@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A question to the leader begins with what it asks for.
+// A question begins with what it asks for. It is one to the leader, if nothing else is said.
 const (
 	askCommand      = 'C' // a proposal follows; the answer is the outcome of the command
 	askLinearizable = 'L' // the answer is the index that a read waits for, 8 bytes

@@ -15,7 +15,7 @@ import (
 )
 
 // network is the one port of a replica. The first byte of a connection says what it is
-// for: 'R' is raft's, 'Q' asks the leader. With TLS both are inside it.
+// for: 'R' is raft's, 'Q' asks the replica, mostly one that leads. With TLS both are inside it.
 //
 // A question is its length (4 bytes, big-endian) and its bytes, and so is the answer; one
 // follows the other.
@@ -35,7 +35,7 @@ type network struct {
 
 	mu    sync.Mutex
 	conns map[*tracked]struct{} // accepted ones
-	idle  map[string][]net.Conn // to leaders
+	idle  map[string][]net.Conn // for questions
 }
 
 const (

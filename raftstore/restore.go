@@ -55,8 +55,8 @@ func (t *taken) Persist(to raft.SnapshotSink) error {
 // Release implements raft.FSMSnapshot.
 func (t *taken) Release() { _ = t.of.on.removeAll(t.dir) } // what stays is removed by the next Open
 
-// Restore implements raft.FSM: a snapshot of this replica, which is linked. The new store takes the place of the old one in one step,
-// the renaming of its directory.
+// Restore implements raft.FSM: a snapshot of this replica, which is linked. The new store
+// takes the place of the old one in one step, the renaming of its directory.
 func (m *machine) Restore(r io.ReadCloser) error {
 	begun := time.Now()
 	err := errors.Join(m.restore(r), r.Close())
