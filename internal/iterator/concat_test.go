@@ -15,7 +15,8 @@ type tables struct {
 	bounds  [][2]string // wider than the entries if set
 	open    int
 	opened  []int
-	fail    int // table that does not open; −1: none
+	goesOn  []bool // a walk, in those opened
+	fail    int    // table that does not open; −1: none
 }
 
 func (s *tables) Len() int { return len(s.entries) }
@@ -27,12 +28,12 @@ func (s *tables) Bounds(i int) (smallest, largest []byte) {
 	return s.entries[i][0].Key, s.entries[i][len(s.entries[i])-1].Key
 }
 
-func (s *tables) Open(i int, _ bool) (Iterator, error) {
+func (s *tables) Open(i int, on bool) (Iterator, error) {
 	if i == s.fail {
 		return nil, errBroken
 	}
 	s.open++
-	s.opened = append(s.opened, i)
+	s.opened, s.goesOn = append(s.opened, i), append(s.goesOn, on)
 	return &opened{Slice: NewSlice(s.entries[i]), of: s}, nil
 }
 
@@ -64,6 +65,48 @@ func split(all []Entry, size int) *tables {
 		lo = hi
 	}
 	return s
+}
+
+// Only a walk goes on in the next table: whatever else comes there reads it anew.
+func TestConcatSaysWhereAWalkGoesOn(t *testing.T) {
+	var all []Entry
+	for i := range 9 {
+		all = append(all, Entry{Key: fmt.Appendf(nil, "k%d", i), Trailer: base.Trailer{Seq: 1}})
+	}
+	s := &tables{entries: [][]Entry{all[:3], all[3:6], all[6:]}, bounds: make([][2]string, 3), fail: -1}
+	var c Concat
+	c.Init(s)
+	defer c.Close()
+	for _, step := range []struct {
+		what string
+		move func() *Entry
+		want string // tables, with + where a walk goes on
+	}{
+		{"First", c.First, "0"},
+		{"SeekGE in the next", func() *Entry { return c.SeekGE([]byte("k4"), base.SeqMax) }, "1"},
+		{"Next within", c.Next, ""},
+		{"Next to another", c.Next, "2+"},
+		{"Prev back", c.Prev, "1+"},
+		{"SeekLT at a border", func() *Entry { return c.SeekLT([]byte("k3")) }, "0"},
+		{"Last", c.Last, "2"},
+		{"Prev", func() *Entry { c.Prev(); c.Prev(); return c.Prev() }, "1+"},
+		{"First again", c.First, "0"},
+	} {
+		s.opened, s.goesOn = nil, nil
+		if step.move() == nil {
+			t.Fatalf("%s: %v", step.what, c.Err())
+		}
+		got := ""
+		for i, n := range s.opened {
+			got += fmt.Sprint(n)
+			if s.goesOn[i] {
+				got += "+"
+			}
+		}
+		if got != step.want {
+			t.Errorf("%s opens %q, want %q", step.what, got, step.want)
+		}
+	}
 }
 
 func TestConcatWalksLikeOneSortedSlice(t *testing.T) {

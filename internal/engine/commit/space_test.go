@@ -39,3 +39,19 @@ func TestChangeThatTakesAsMuchAsItGivesFrees(t *testing.T) {
 		ch.Free()
 	}
 }
+
+// The merge for which it is made would wait for its own end.
+func TestWhatAMergeTellsOnAFullDiskWaitsForNoMerge(t *testing.T) {
+	waited := false
+	s := &Section{hooks: Hooks{Ended: func() bool { waited = true; return true }}}
+	for _, ofMerge := range []bool{false, true} {
+		c := NewChange()
+		c.AddOp(record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: []byte{2}})
+		c.OfMerge = ofMerge
+		if again := s.spaceMayCome(c, base.ErrNoSpace, 1); again == ofMerge || waited == ofMerge {
+			t.Errorf("of a merge %v: tried again %v, waited %v", ofMerge, again, waited)
+		}
+		waited = false
+		c.Free()
+	}
+}
