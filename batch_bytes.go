@@ -131,6 +131,9 @@ func (tx *Tx) WriteSet() (*Batch, error) {
 		to := b
 		if n := keyspace.Number(prefix); n != 0 {
 			i := slices.IndexFunc(tx.named, func(in *Tx) bool { return in.ks().Number == n })
+			if i < 0 {
+				return nil, errForeign
+			}
 			to = b.In(tx.named[i].ks().Handle.(*Keyspace))
 		}
 		key := rest[1:]

@@ -14,8 +14,8 @@ import (
 // reaper of dead collections, one that counts garbage, one that makes memory for the
 // memtable ahead, one that writes what Buffered commits leave, and a keeper of files
 // that syncs the log behind, too. A store that is open for reading has one, which closes
-// tables. Each calls step functions of the rooms below and is
-// joined in Close. A test without goroutines calls step.
+// tables. Each calls step functions of the rooms below and is joined in Close. A test
+// without goroutines calls step.
 
 const (
 	idleTick   = time.Second // how often compactors and the reaper look for work without a wake-up

@@ -25,8 +25,7 @@ import (
 // TestMain gives the scripts the tool and programs that help them: makestore makes a
 // store with keys of each type, holdstore keeps one open for writing, makechanges and
 // holdchanges do so with one that keeps its changes, shipstore writes to one and ships that
-// to a repository, and makeforeign makes stores of other
-// engines.
+// to a repository, and makeforeign makes stores of other engines.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"siltstone":   main,
