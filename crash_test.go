@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -96,18 +97,24 @@ func planFor() crashPlan {
 
 func TestStoreOpensAfterAPowerCutAtAnyOperation(t *testing.T) {
 	t.Parallel()
+	var mu sync.Mutex
 	var total crashTally
+	t.Cleanup(func() {
+		t.Logf("crash-enum: workloads=%d %v: each opened, to the state after one commit", len(crashWorkloads), total)
+	})
 	for i := range crashWorkloads {
 		w := &crashWorkloads[i]
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			e := newCrashEnum(t, w, seed.Or(t, 7))
 			e.run()
 			e.killAndCut()
 			t.Log(e.tally)
+			mu.Lock()
+			defer mu.Unlock()
 			total.add(e.tally)
 		})
 	}
-	t.Logf("crash-enum: workloads=%d %v: each opened, to the state after one commit", len(crashWorkloads), total)
 }
 
 func newCrashEnum(t testing.TB, w *workload, from uint64) *crashEnum {
