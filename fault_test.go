@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/siltstonedb/siltstone/event"
@@ -68,35 +69,38 @@ func (v *faultVariant) applies(k vfstest.Kind) bool {
 func TestEveryFailingCallIsHonest(t *testing.T) {
 	t.Parallel()
 	const seed = 11
-	sites, runs, zeroed := 0, 0, int64(0)
-	for i := range crashWorkloads {
-		w := &crashWorkloads[i]
-		t.Run(w.name, func(t *testing.T) {
-			counted := vfstest.NewFaults(vfstest.NewDisk(seed))
-			s := newSession(t, counted, w.path(), seed)
-			w.start(s)
-			zeroed += counted.Count(vfstest.Zero)
-			rng := seeded(seed + uint64(i))
-			for _, kind := range vfstest.Kinds() {
-				n := counted.Count(kind)
-				sites += int(n)
-				for _, v := range faultVariants {
-					if !v.applies(kind) {
-						continue
-					}
-					for _, nth := range sampleCalls(n, rng) {
-						runs++
-						r := faultRun{t: t, w: w, seed: seed, rng: rng, v: v, kind: kind, nth: nth}
-						r.run()
+	var sites, runs, zeroed atomic.Int64
+	t.Run("of", func(t *testing.T) {
+		for i := range crashWorkloads {
+			w := &crashWorkloads[i]
+			t.Run(w.name, func(t *testing.T) {
+				t.Parallel()
+				counted := vfstest.NewFaults(vfstest.NewDisk(seed))
+				s := newSession(t, counted, w.path(), seed)
+				w.start(s)
+				zeroed.Add(counted.Count(vfstest.Zero))
+				rng := seeded(seed + uint64(i))
+				for _, kind := range vfstest.Kinds() {
+					n := counted.Count(kind)
+					sites.Add(n)
+					for _, v := range faultVariants {
+						if !v.applies(kind) {
+							continue
+						}
+						for _, nth := range sampleCalls(n, rng) {
+							runs.Add(1)
+							r := faultRun{t: t, w: w, seed: seed, rng: rng, v: v, kind: kind, nth: nth}
+							r.run()
+						}
 					}
 				}
-			}
-		})
-	}
-	if zeroed == 0 {
+			})
+		}
+	})
+	if zeroed.Load() == 0 {
 		t.Error("no workload meets log space that was filled with zeros")
 	}
-	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites, len(faultVariants), runs)
+	t.Logf("nth-fault: workloads=%d sites=%d variants=%d runs=%d: none silent, none stuck", len(crashWorkloads), sites.Load(), len(faultVariants), runs.Load())
 }
 
 // sampleCalls picks which of n calls fail, one run each: all, or about three, or one of
