@@ -242,19 +242,17 @@ func serial(t *testing.T, seed uint64, crash bool) (checked int) {
 	return len(settled)
 }
 
-// budgeted repeats a test with new seeds for a while.
+// budgeted repeats a test with new seeds for a second, or until so many operations have
+// been checked as the long form asks for.
 func budgeted(t *testing.T, one func(seed uint64) int) {
 	t.Helper()
-	budget := time.Second
-	if *long {
-		budget = time.Minute
-	}
+	const most = 1_000_000
 	seed, begin := *seedFlag, time.Now()
 	if seed == 0 {
 		seed = uint64(begin.UnixNano())
 	}
 	runs, checked := 0, 0
-	for runs == 0 || time.Since(begin) < budget && *seedFlag == 0 {
+	for runs == 0 || *seedFlag == 0 && (*long && checked < most || !*long && time.Since(begin) < time.Second) {
 		checked += one(seed)
 		seed++
 		runs++
