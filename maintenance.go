@@ -236,9 +236,18 @@ func keepOnly(dir string, o *Options, names []string, then func(*DB) error) (err
 func (db *DB) copied() checkpoint.Source {
 	s := checkpoint.Source{From: db.dir, Set: db.set, States: db.states, Clock: db.clock, Life: db.life, Flush: db.Flush}
 	if db.opts.ReadOnly {
-		s.Flush, s.LastSeq, s.Job = nil, db.section.Visible, db.replayJob
+		s.Flush, s.LastSeq, s.Job = nil, db.lastShown, db.replayJob
 	}
 	return s
+}
+
+// lastShown returns the largest sequence that a state of a store that is open for reading
+// shows. Beside a writer the store may show a later state meanwhile.
+func (db *DB) lastShown(rs *readstate.State) base.SeqNum {
+	if db.reader() != nil {
+		return rs.LastSeq
+	}
+	return db.section.Visible()
 }
 
 // Refresh moves a store that was opened with Options.Beside on to a newer state: that

@@ -1,6 +1,7 @@
 package changes_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -195,5 +196,68 @@ func TestAFeedBesideAWriterThatKeepsNoneIsRefused(t *testing.T) {
 	r := openReading(t, fsys, beside)
 	if _, err := present(r, siltstone.ChangeOptions{}); !errors.Is(err, siltstone.ErrBadOption) {
 		t.Error(err)
+	}
+}
+
+// whenWritten is a writer that calls a function at its first write.
+type whenWritten struct {
+	io.Writer
+	call func()
+}
+
+func (w *whenWritten) Write(b []byte) (int, error) {
+	if w.call != nil {
+		w.call()
+		w.call = nil
+	}
+	return w.Writer.Write(b)
+}
+
+func TestABackupThatWasMadeBesideTheWriterStandsWhereItsDataEnd(t *testing.T) {
+	ctx, fsys := context.Background(), vfs.NewMem()
+	db := openKeeping(t, fsys, "db", plenty)
+	putNumbered(t, db, 0, 300)
+	r := openReading(t, fsys, beside)
+	at := r.Position()
+	var backup bytes.Buffer
+	_, err := r.Backup(ctx, &whenWritten{&backup, func() {
+		putNumbered(t, db, 300, 600)
+		done(t, r.Refresh(ctx)) // the state that is sent is one of before
+	}}, nil)
+	done(t, err)
+	if r.Position() == at {
+		t.Fatal("nothing was committed while the backup was made")
+	}
+	_, err = siltstone.Restore(ctx, "restored", &siltstone.Options{FS: fsys}, &backup)
+	done(t, err)
+	followed, err := siltstone.OpenReplica("restored", &siltstone.Options{FS: fsys})
+	done(t, err)
+	defer followed.Close()
+	if followed.Position() != at || followed.Origin() != at {
+		t.Errorf("the backup has what was committed up to %v, its store stands at %v, of %v", at, followed.Position(), followed.Origin())
+	}
+	for c, err := range db.Commits(ctx, siltstone.ChangeOptions{After: followed.Position(), NoWait: true}) {
+		done(t, err)
+		done(t, followed.Replay(c))
+	}
+	if got, want := picture(t, followed), picture(t, db); got != want {
+		t.Errorf("the replica differs\n%s", firstDifference(got, want))
+	}
+}
+
+func TestACheckpointThatWasMadeBesideTheWriterRefusesLaterPositions(t *testing.T) {
+	ctx, fsys := context.Background(), vfs.NewMem()
+	db := openKeeping(t, fsys, "db", plenty)
+	putNumbered(t, db, 0, 10)
+	r := openReading(t, fsys, beside)
+	at := r.Position()
+	done(t, r.Checkpoint(ctx, "copy"))
+	putNumbered(t, db, 10, 20)
+	c := openKeeping(t, fsys, "copy", plenty)
+	if c.Origin() != at || c.Position() != at {
+		t.Errorf("the checkpoint was made at %v, and stands at %v, of %v", at, c.Position(), c.Origin())
+	}
+	if _, err := present(c, siltstone.ChangeOptions{After: db.Position()}); !errors.Is(err, siltstone.ErrBadOption) {
+		t.Errorf("the checkpoint takes a position behind it: %v", err)
 	}
 }

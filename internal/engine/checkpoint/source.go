@@ -23,10 +23,10 @@ type Source struct {
 	Life   *lifecycle.State
 
 	// Flush writes the memtables to tables; nil in a store that is open for
-	// reading. Such a store has LastSeq, which returns the largest sequence that it
-	// replayed, and Job, which is as in recovery.Output.
+	// reading. Such a store has LastSeq, which returns the largest sequence that a
+	// state shows, and Job, which is as in recovery.Output.
 	Flush   func(context.Context) error
-	LastSeq func() base.SeqNum
+	LastSeq func(*readstate.State) base.SeqNum
 	Job     func(m *readstate.Mem, v *manifest.Version, nth int) compaction.Job
 }
 
@@ -99,10 +99,9 @@ func (p *Pinned) Memtables(ctx context.Context, newTable func(base.FileNum) (com
 		}},
 		Discard: func(*compaction.Result) {}, // all of the copy goes
 	}
-	edit := &manifest.Edit{LastSeq: p.source.LastSeq()}
-	if len(p.rs.Imms) > 0 {
-		edit.LastSeq = edit.LastSeq.AfterGap() // as after any recovery
-	}
+	// There is no gap as behind a recovery: a copy stands where its data end, or who goes on
+	// with the commits of its parent would leave some out. Above that its sequences are its own.
+	edit := &manifest.Edit{LastSeq: p.source.LastSeq(p.rs)}
 	for i, m := range slices.Backward(p.rs.Imms) {
 		if err := out.Write(m, p.State.Version, len(p.rs.Imms)-1-i, edit); err != nil {
 			return err
