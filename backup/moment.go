@@ -86,10 +86,15 @@ func (o *RestoreOptions) choose(all []Backup) (Backup, error) {
 			best = b
 		}
 	}
-	if best.Name == "" {
-		return best, fmt.Errorf("%w%s that is not later%s", ErrNotFound, ofStore(store), oldestOf(all, store))
+	switch {
+	case best.Name != "":
+		return best, nil
+	case len(all) == 0:
+		return best, fmt.Errorf("%w: the repository has none that is whole", ErrNotFound)
+	case o.At.IsZero() && o.Until.IsZero():
+		return best, fmt.Errorf("%w%s", ErrNotFound, ofStore(store))
 	}
-	return best, nil
+	return best, fmt.Errorf("%w%s that is not later%s", ErrNotFound, ofStore(store), oldestOf(all, store))
 }
 
 func ofStore(store uint64) string {

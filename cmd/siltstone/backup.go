@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -55,6 +56,11 @@ func (t *tool) backup(ctx context.Context, args []string, f backupFlags) (err er
 	toFile := len(args) > 1 && args[1] != "-"
 	if !toFile && t.out.width > 0 {
 		return usagef("a backup is no text: name a FILE, or write it to a pipe")
+	}
+	if f.mark != "" {
+		if err := free(f.mark); err != nil {
+			return err // before the backup is made, which is of no use then
+		}
 	}
 	o := siltstone.BackupOptions{BytesPerSecond: f.rate.bytes}
 	if f.since != "" {
@@ -145,12 +151,28 @@ func backupDamaged(err error, name string) error {
 	if !errors.Is(err, siltstone.ErrCorruption) {
 		return err
 	}
-	return codeError{exitDamage, advise(fmt.Errorf("%s: %w", name, err), "get another copy of it, or take an earlier backup")}
+	return codeError{exitDamage, advise(named(name, err), "get another copy of it, or take an earlier backup")}
 }
+
+// named is err with the name of what it is about, which takes the place of the library's.
+func named(name string, err error) error {
+	return namedError{err, name + ": " + strings.TrimPrefix(err.Error(), "siltstone: ")}
+}
+
+type namedError struct {
+	error
+	text string
+}
+
+func (e namedError) Error() string { return e.text }
+func (e namedError) Unwrap() error { return e.error }
 
 // summaryText is what a backup holds, as a line.
 func summaryText(s archive.Summary) string {
 	text := fmt.Sprintf("%s, %s of %s", size(s.Bytes), count(s.Tables), counted(len(s.Mark.Tables), "table"))
+	if s.Tables > len(s.Mark.Tables) { // of several backups, where the last one has replaced some
+		text = fmt.Sprintf("%s, %s, %s in the last state", size(s.Bytes), counted(s.Tables, "table"), count(len(s.Mark.Tables)))
+	}
 	if s.Since != 0 {
 		text += fmt.Sprintf(", since backup %016x", s.Since)
 	}
@@ -244,17 +266,26 @@ func (t *tool) restore(ctx context.Context, dir string, files []string) error {
 
 func (t *tool) verifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify FILE...",
+		Use:     "verify FILE... | verify REPOSITORY",
 		GroupID: groupCare,
 		Short:   "Read backups and say what they hold",
 		Long: `Read a backup to its end, or several in the order in which restore takes them,
 and verify every byte of them. Nothing is written. FILE may be - for standard
 input. A single one may be made since another: what that has is not looked for
-then.`,
+then.
+
+REPOSITORY is a directory with backups and changes, from package backup. All of
+it is verified, each table once. Each fault is a line.`,
 		Example: `  siltstone verify monday.backup tuesday.backup
+  siltstone verify /backup/app
   ssh host 'cat b' | siltstone verify - --json`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return t.verify(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isRepository(args) {
+				return t.verifyRepository(cmd.Context(), args[0])
+			}
+			return t.verify(cmd.Context(), args)
+		},
 	}
 }
 
@@ -271,7 +302,7 @@ func (t *tool) verify(ctx context.Context, files []string) error {
 	if err != nil {
 		return chainAdvice(err, files)
 	}
-	return t.summary(files[len(files)-1], sum, begin)
+	return t.summary(strings.Join(files, ", "), sum, begin)
 }
 
 // backups opens files that are read as backups. end closes them.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -65,10 +67,13 @@ func (t *tool) toFile(args []string, fn func(io.Writer) error) (err error) {
 		return fn(t.out)
 	}
 	name := args[0]
-	if _, err := os.Lstat(name); err == nil {
-		return advise(fmt.Errorf("%s exists", name), "choose a name that is free: nothing is overwritten")
+	if err := free(name); err != nil {
+		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.partial")
+	if errors.Is(err, fs.ErrNotExist) {
+		return advise(codeError{exitError, fmt.Errorf("%s cannot be made: there is no directory %s", name, filepath.Dir(name))}, "make the directory, or check the path")
+	}
 	if err != nil {
 		return codeError{exitError, err}
 	}
@@ -88,4 +93,12 @@ func (t *tool) toFile(args []string, fn func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// free returns an error if there is a file of that name already.
+func free(name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return advise(fmt.Errorf("%s exists", name), "choose a name that is free: nothing is overwritten")
+	}
+	return nil
 }

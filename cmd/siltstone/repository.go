@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -14,14 +15,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// isRepository reports whether the files that restore is given are a repository, which is a
-// directory.
+// isRepository reports whether the files that restore or verify are given are a repository,
+// which is a directory.
 func isRepository(files []string) bool {
 	if len(files) != 1 {
 		return false
 	}
 	info, err := os.Stat(files[0])
 	return err == nil && info.IsDir()
+}
+
+// openRepository opens the repository in a directory.
+func openRepository(dir string) (*backup.Repository, error) {
+	if !isRepository([]string{dir}) {
+		return nil, advise(codeError{exitNotFound, fmt.Errorf("there is no repository in %s", dir)}, "name the directory that the backups are in")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "CURRENT")); err == nil {
+		return nil, advise(codeError{exitNotFound, fmt.Errorf("%s is a store, and no repository of backups", dir)}, "checkpoint makes a copy of a store, backup a backup")
+	}
+	return backup.Open(backup.Dir(dir), nil)
 }
 
 // parseMoment returns what --at says: a position or a time.
@@ -48,7 +60,7 @@ func (t *tool) restoreMoment(ctx context.Context, dir, repository, at string) er
 	if err != nil {
 		return err
 	}
-	r, err := backup.Open(backup.Dir(repository), nil)
+	r, err := openRepository(repository)
 	if err != nil {
 		return err
 	}
@@ -77,6 +89,58 @@ func (t *tool) restoreMoment(ctx context.Context, dir, repository, at string) er
 	return t.out.write()
 }
 
+// verifyRepository reads every backup of a repository, and the changes.
+func (t *tool) verifyRepository(ctx context.Context, dir string) error {
+	begin := time.Now()
+	r, err := openRepository(dir)
+	if err != nil {
+		return err
+	}
+	v, err := r.Verify(ctx)
+	if err != nil && !errors.Is(err, siltstone.ErrCorruption) && !errors.Is(err, backup.ErrNotFound) {
+		return err // it could not be read
+	}
+	var faults []error
+	if err != nil {
+		faults = faultsOf(err)
+	}
+	if err := t.verified(dir, v, faults, begin); err != nil || len(faults) == 0 {
+		return err
+	}
+	return codeError{code: exitDamage}
+}
+
+// verified prints what was read of a repository, and what is wrong with it.
+func (t *tool) verified(dir string, v backup.Verified, faults []error, begin time.Time) error {
+	if t.json {
+		j := t.out.object()
+		j.Text("name", dir)
+		j.Int("backups", int64(v.Backups))
+		j.Int("tables", int64(v.Tables))
+		j.Int("commits", int64(v.Commits))
+		j.Int("bytes", v.Bytes)
+		j.List("faults")
+		for _, f := range faults {
+			j.Item()
+			j.Text("error", f.Error())
+			j.EndItem()
+		}
+		j.End()
+		return t.out.write()
+	}
+	for _, f := range faults {
+		t.out.printf("%s\n", safe(f.Error()))
+	}
+	t.out.printf("%s: %s of %s, %s of changes, %s in %s: ", dir, counted(v.Backups, "backup"), counted(v.Tables, "table"),
+		counted(v.Commits, "commit"), size(v.Bytes), lasting(time.Since(begin)))
+	if len(faults) == 0 {
+		t.out.printf("no fault\n")
+		return nil
+	}
+	t.out.printf("%s\n  what is damaged is lost: make a new backup, once the object that is named is deleted\n", counted(len(faults), "fault"))
+	return nil
+}
+
 func (t *tool) followCommand() *cobra.Command {
 	once := false
 	cmd := &cobra.Command{
@@ -103,10 +167,7 @@ follows no more.`,
 }
 
 func (t *tool) follow(ctx context.Context, repository, dir string, once bool) (err error) {
-	if !isRepository([]string{repository}) {
-		return advise(codeError{exitNotFound, fmt.Errorf("there is no repository in %s", repository)}, "name the directory that the backups are in")
-	}
-	r, err := backup.Open(backup.Dir(repository), nil)
+	r, err := openRepository(repository)
 	if err != nil {
 		return err
 	}
