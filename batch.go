@@ -124,10 +124,10 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) {
 	}
 	if b != nil {
 		b.put(key, value, commit.Milliseconds(ttl))
-		b.whole().relative = true
 	}
 }
 
+// put is Put of a key that lives for ttl milliseconds from Apply on; 0 is for ever.
 func (b *Batch) put(key, value []byte, ttl int64) {
 	if !b.check("put", key, len(value)) {
 		return
@@ -137,6 +137,7 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 	b.ops = commit.AppendRowOp(b.ops, a, ttl, prefix, key)
 	b.ops = record.AppendOpValue(b.ops, value)
 	b.largest = max(b.largest, len(value))
+	b.relative = b.relative || ttl != 0
 	b.count++
 }
 
@@ -240,19 +241,7 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 				return
 			}
 			rest = rest[n:]
-			op := Op{Kind: kindOf(o.Attr.Kind())}
-			prefix, key, _ := keyenc.KeyspaceOf(o.Key)
-			if i, named := keyspace.Find(b.spaces, keyspace.Number(prefix)); named {
-				op.Keyspace = b.spaces[i].Name
-			}
-			switch op.Kind {
-			case OpDeleteRange:
-				op.Range = userRange(prefix, o.Key, o.Value)
-			default:
-				op.Key, op.Value = key[1:], o.Value
-				op.TTL = time.Duration(min(o.Expiry, int64(NoTTL/time.Millisecond))) * time.Millisecond
-			}
-			if !yield(op, nil) {
+			if !yield(b.op(o), nil) {
 				return
 			}
 		}
@@ -260,6 +249,23 @@ func (b *Batch) Ops() iter.Seq2[Op, error] {
 			yield(Op{}, b.err)
 		}
 	}
+}
+
+// op returns an operation as Ops yields it. A TTL that no duration holds is the longest one.
+func (b *Batch) op(o record.Op) Op {
+	op := Op{Kind: kindOf(o.Attr.Kind())}
+	prefix, key, _ := keyenc.KeyspaceOf(o.Key)
+	if i, named := keyspace.Find(b.spaces, keyspace.Number(prefix)); named {
+		op.Keyspace = b.spaces[i].Name
+	}
+	switch op.Kind {
+	case OpDeleteRange:
+		op.Range = userRange(prefix, o.Key, o.Value)
+	default:
+		op.Key, op.Value = key[1:], o.Value
+		op.TTL = time.Duration(min(o.Expiry, int64(NoTTL/time.Millisecond))) * time.Millisecond
+	}
+	return op
 }
 
 // DeleteRange deletes every key of r at once, at a cost that does not depend on

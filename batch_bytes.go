@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -47,18 +47,20 @@ func (b *Batch) AppendBinary(dst []byte) ([]byte, error) {
 		dst = appendBytes(dst, s.Name)
 	}
 	dst = binary.AppendUvarint(dst, uint64(b.count))
-	for op, err := range b.Ops() {
+	for rest := b.ops; len(rest) > 0; {
+		o, n, err := record.DecodeOp(rest)
 		if err != nil {
 			return dst[:start], err
 		}
-		dst = b.appendOp(dst, op)
+		dst, rest = b.appendOp(dst, b.op(o), o.Expiry), rest[n:]
 	}
 	return binary.LittleEndian.AppendUint64(dst, base.Checksum(dst[start:])), nil
 }
 
 // appendOp appends one operation: its kind, its keyspace (0: the default one, else the
-// place of its name, counted from 1), and what its kind has.
-func (b *Batch) appendOp(dst []byte, op Op) []byte {
+// place of its name, counted from 1), and what its kind has. A put lives for ttl
+// milliseconds, which may be more than its TTL holds.
+func (b *Batch) appendOp(dst []byte, op Op, ttl int64) []byte {
 	space := 0
 	if op.Keyspace != "" {
 		space = 1 + slices.IndexFunc(b.spaces, func(s *keyspace.Space) bool { return s.Name == op.Keyspace })
@@ -66,7 +68,7 @@ func (b *Batch) appendOp(dst []byte, op Op) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(op.Kind)), uint64(space))
 	switch op.Kind {
 	case OpPut:
-		dst = binary.AppendUvarint(dst, uint64(op.TTL/time.Millisecond))
+		dst = binary.AppendUvarint(dst, uint64(ttl))
 		dst = appendBytes(appendBytes(dst, op.Key), op.Value)
 	case OpDelete:
 		dst = appendBytes(dst, op.Key)
@@ -233,7 +235,7 @@ func (r *batchReader) op(b *Batch) error {
 }
 
 func (r *batchReader) put(b *Batch) error {
-	ttl, err := r.number("time to live", uint64(NoTTL/time.Millisecond))
+	ttl, err := r.number("time to live", collection.MaxExpiry)
 	if err != nil {
 		return err
 	}
@@ -242,15 +244,10 @@ func (r *batchReader) put(b *Batch) error {
 		return err
 	}
 	value, err := r.bytes("value")
-	switch {
-	case err != nil:
-		return err
-	case ttl == 0:
-		b.Put(key, value)
-	default:
-		b.PutTTL(key, value, time.Duration(ttl)*time.Millisecond)
+	if err == nil {
+		b.put(key, value, int64(ttl))
 	}
-	return nil
+	return err
 }
 
 func (r *batchReader) deleteRange(b *Batch) error {

@@ -16,9 +16,13 @@ import (
 
 var bg = context.Background()
 
-func newStore(t testing.TB) *siltstone.DB {
+func newStore(t testing.TB, change ...func(*siltstone.Options)) *siltstone.DB {
 	t.Helper()
-	db, err := siltstone.Open("db", &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability})
+	o := &siltstone.Options{FS: vfs.NewMem(), Durability: siltstone.BufferedDurability}
+	for _, c := range change {
+		c(o)
+	}
+	db, err := siltstone.Open("db", o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,6 +79,34 @@ func TestAWriteSetReadFromItsBytesDoesElsewhereWhatTheTransactionDidHere(t *test
 	}
 }
 
+// A deadline may be further away than a duration can say.
+func TestAWriteSetKeepsTimesToLiveHoweverItIsApplied(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	deadlines := map[string]time.Time{"soon": now.Add(time.Hour), "in a thousand years": now.AddDate(1000, 0, 0)}
+	here := newStore(t, func(o *siltstone.Options) { o.Clock = func() time.Time { return now } })
+	var direct, read *siltstone.Batch
+	ok(t, here.Update(bg, func(tx *siltstone.Tx) (err error) {
+		for name, at := range deadlines {
+			ok(t, errors.Join(tx.Put([]byte(name), nil), tx.Key(name).ExpireAt(at)))
+		}
+		direct, err = tx.WriteSet()
+		return err
+	}))
+	data, err := direct.MarshalBinary()
+	ok(t, err)
+	read, err = here.ReadBatch(data)
+	ok(t, err)
+	for how, b := range map[string]*siltstone.Batch{"as it is": direct, "read from its bytes": read} {
+		ok(t, here.DeleteRange(siltstone.Range{}))
+		ok(t, here.Apply(b, siltstone.DefaultDurability))
+		for name, at := range deadlines {
+			if got, err := here.Key(name).Deadline(); !got.Equal(at) || err != nil {
+				t.Errorf("applied %s, %s ends at %v, %v, want %v", how, name, got, err, at)
+			}
+		}
+	}
+}
+
 func TestAWriteSetOfCollectionsIsRefused(t *testing.T) {
 	s := newStore(t)
 	large := strings.Repeat("v", 1000) // in rows of its own
