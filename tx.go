@@ -324,8 +324,9 @@ func (tx *Tx) Now() time.Time {
 // it draw from seed what Random and Pop of typed values draw. So a transaction does the
 // same wherever it meets the same keys, as a replica's must. It is the first call of a
 // transaction; after a read or a write it is ErrBadOption, and so is a t before the
-// transaction's own clock reading, since what had expired by then may be gone. The
-// store's clock is to stay behind the readings of such transactions: see Options.Clock.
+// transaction's own clock reading, since what had expired by then may be gone, and
+// one after the year 36 million. The store's clock is to stay behind the readings of such
+// transactions: see Options.Clock.
 //
 // Random and Pop then walk the collection, at the cost of its size: to draw by look-ups
 // depends on how its rows lie in files.

@@ -444,3 +444,25 @@ func powerCutAtEveryByteOfATypedTransactionKeepsAllOfItOrNothing(t *testing.T) {
 	}
 	t.Logf("cut at %d bytes", end-first)
 }
+
+func TestADeadlineFromTheFarFutureIsOneThatARecordHolds(t *testing.T) {
+	for _, at := range []int64{1 << 61, 1<<62 - 1, 1<<63 - 1} {
+		for _, logical := range []bool{false, true} {
+			o := &Options{FS: vfs.NewMem(), Clock: func() time.Time { return time.UnixMilli(at) }, LogicalClock: logical}
+			db, err := Open("db", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.Hash("hash").SetTTL("field", nil, NoTTL-1)
+			if err := errors.Join(err, db.PutTTL([]byte("key"), nil, time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			want(t, time.Hour)(db.TTL([]byte("key")))
+			want(t, NoTTL-1)(db.Hash("hash").FieldTTL("field"))
+			if err := db.Check(context.Background()); err != nil {
+				t.Errorf("the clock at %d: %v", at, err)
+			}
+			mustClose(t, db)
+		}
+	}
+}

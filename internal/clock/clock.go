@@ -23,6 +23,10 @@ type Clock struct {
 	frozen int // holders for whom time stands still
 }
 
+// Latest is the largest reading there is, in the year 36 million. A time to live from
+// then on is a deadline that a record can hold. A wall that shows more stands still there.
+const Latest = 1 << 60
+
 // New returns a clock over wall; nil is time.Now. It shows 1 at least: a wall before
 // 1970, as that of a test or of a board that has lost its time, makes it count from
 // there, so that what has a time to live expires.
@@ -45,6 +49,7 @@ func NewLogical(wall func() time.Time) *Clock {
 func (c *Clock) Advance(reading int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	reading = min(reading, Latest)
 	if reading > c.floor {
 		c.floor, c.start = reading, c.wall()
 	}
@@ -61,7 +66,7 @@ func (c *Clock) Now() int64 {
 	w := c.wall()
 	t := w.UnixMilli()
 	if c.moved {
-		c.last = max(c.last, c.floor, t)
+		c.last = min(max(c.last, c.floor, t), Latest)
 		return c.last
 	}
 	if e := w.Sub(c.start).Milliseconds(); e >= 0 {
@@ -73,7 +78,7 @@ func (c *Clock) Now() int64 {
 		t = max(c.last, 1)
 		c.floor, c.start = t, w
 	}
-	c.last = t
+	c.last = min(t, Latest)
 	return c.last
 }
 

@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -42,4 +43,19 @@ func TestClockThatIsMovedStandsStillBetweenReadings(t *testing.T) {
 	want(9000)
 	c.Advance(9500)
 	want(9500)
+}
+
+func TestAWallOfTheFarFutureStandsStill(t *testing.T) {
+	for _, wall := range []int64{clock.Latest + 1, 1 << 62, math.MaxInt64} {
+		now := func() time.Time { return time.UnixMilli(wall) }
+		ahead := clock.New(time.Now)
+		ahead.Advance(wall)
+		for kind, c := range map[string]*clock.Clock{"a clock": clock.New(now), "one that is moved": clock.NewLogical(now), "one that files advance": ahead} {
+			for range 2 {
+				if at := c.Now(); at != clock.Latest {
+					t.Errorf("%s shows %d where the wall is at %d", kind, at, wall)
+				}
+			}
+		}
+	}
 }

@@ -294,6 +294,9 @@ func TestATimeAndSeedComeFirstAndNotBeforeTheClock(t *testing.T) {
 	if err := tx.RunAt(tx.Now().Add(-time.Second), 1); !errors.Is(err, siltstone.ErrBadOption) {
 		t.Errorf("before the clock: %v", err)
 	}
+	if err := tx.RunAt(time.UnixMilli(1<<62), 1); !errors.Is(err, siltstone.ErrBadOption) {
+		t.Errorf("later than any clock: %v", err)
+	}
 	ok(t, tx.RunAt(tx.Now().Add(time.Hour), 1))
 	if err := tx.RunAt(tx.Now(), 1); !errors.Is(err, siltstone.ErrBadOption) {
 		t.Errorf("twice: %v", err)

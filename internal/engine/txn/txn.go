@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/clock"
 	"github.com/siltstonedb/siltstone/internal/collection"
 	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/engine/commitlog"
@@ -90,6 +91,8 @@ func (t *Txn) RunAt(now int64, seed uint64) error {
 		return base.Errorf(base.ErrBadOption, "RunAt after the transaction was used")
 	case now < t.view.Now:
 		return base.Errorf(base.ErrBadOption, "RunAt %d, before the transaction's clock, %d", now, t.view.Now)
+	case now > clock.Latest:
+		return base.Errorf(base.ErrBadOption, "RunAt %d, later than any clock shows", now)
 	}
 	t.view.Now, t.reads.Clock = now, now
 	t.draws = rand.NewPCG(seed, 0)
