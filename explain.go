@@ -35,6 +35,9 @@ func (db *DB) ExplainIn(name string, key []byte) (explain.Explanation, error) {
 	if err := keyspace.CheckName(name); err != nil {
 		return explain.Explanation{}, err
 	}
+	if db.unopened() {
+		return explain.Explanation{}, ErrClosed
+	}
 	db.spaces.Changing.Lock()
 	ks, err := db.findKeyspace(name)
 	db.spaces.Changing.Unlock()

@@ -193,6 +193,9 @@ func (tx *Tx) Put(key, value []byte) error { return tx.put(key, value, 0) }
 // PutTTL sets key to value for the time ttl, counted from the transaction's
 // clock; NoTTL makes it Put.
 func (tx *Tx) PutTTL(key, value []byte, ttl time.Duration) error {
+	if err := tx.alive(); err != nil {
+		return err
+	}
 	if err := base.CheckTTL(ttl); err != nil {
 		return err
 	}

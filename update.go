@@ -134,6 +134,9 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode != ReadOnlyMode && mode != ReadWriteMode {
 		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
 	}
+	if db.unopened() {
+		return nil, ErrClosed
+	}
 	if mode == ReadWriteMode && db.refusesWrites() {
 		return nil, base.ErrReadOnlyStore
 	}

@@ -47,6 +47,9 @@ type Reader struct {
 
 // NewReader reads the header.
 func NewReader(r io.Reader) (*Reader, error) {
+	if r == nil {
+		return nil, errUnmade
+	}
 	a := &Reader{r: r}
 	var b [headerSize]byte
 	if err := a.full(b[:]); err != nil {
@@ -62,13 +65,24 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return a, nil
 }
 
+// unmade reports whether a is one that NewReader did not return.
+func (a *Reader) unmade() bool { return a == nil || a.r == nil }
+
 // Header returns the stream's header.
-func (a *Reader) Header() Header { return a.head }
+func (a *Reader) Header() Header {
+	if a.unmade() {
+		return Header{}
+	}
+	return a.head
+}
 
 // Next goes to the next table and returns its id. What was not read of the one before is
 // passed over, and verified. Behind the last table it reads the rest of the stream,
 // verifies it, and returns io.EOF.
 func (a *Reader) Next() (id uint64, err error) {
+	if a.unmade() {
+		return 0, errUnmade
+	}
 	if a.err == nil && a.open {
 		_, a.err = io.Copy(io.Discard, a)
 	}
@@ -92,6 +106,9 @@ func (a *Reader) Next() (id uint64, err error) {
 
 // Read reads bytes of the table. At its end it returns io.EOF, and Table its name.
 func (a *Reader) Read(p []byte) (int, error) {
+	if a.unmade() {
+		return 0, errUnmade
+	}
 	for len(a.rest) == 0 {
 		switch {
 		case a.err != nil:
@@ -132,18 +149,28 @@ func (a *Reader) more() error {
 }
 
 // Table returns the name of the table that was read to its end last.
-func (a *Reader) Table() Table { return a.table }
+func (a *Reader) Table() Table {
+	if a.unmade() {
+		return Table{}
+	}
+	return a.table
+}
 
 // State returns the state as it was encoded; nil before Next has returned io.EOF.
 func (a *Reader) State() []byte {
-	if a.err != io.EOF {
+	if a.unmade() || a.err != io.EOF {
 		return nil
 	}
 	return a.state
 }
 
 // Summary says what the stream holds. It is zero before Next has returned io.EOF.
-func (a *Reader) Summary() Summary { return a.summary }
+func (a *Reader) Summary() Summary {
+	if a.unmade() {
+		return Summary{}
+	}
+	return a.summary
+}
 
 // finish reads state and end. It returns io.EOF if they are right.
 func (a *Reader) finish() error {

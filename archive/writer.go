@@ -32,10 +32,15 @@ type Writer struct {
 var (
 	errOrder = errors.New("siltstone: calls of a backup's writer are out of order")
 	errEmpty = errors.New("siltstone: a table of a backup has no bytes")
+
+	errUnmade = errors.New("siltstone: a backup needs a stream, and a Reader or Writer that NewReader or NewWriter made")
 )
 
 // NewWriter writes the header.
 func NewWriter(w io.Writer, h Header) (*Writer, error) {
+	if w == nil {
+		return nil, errUnmade
+	}
 	if h.Store == 0 || h.Backup == 0 || h.Since == h.Backup {
 		return nil, errors.New("siltstone: header of a backup without ids")
 	}
@@ -46,8 +51,14 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	return a, nil
 }
 
+// unmade reports whether a is one that NewWriter did not return.
+func (a *Writer) unmade() bool { return a == nil || a.w == nil }
+
 // Table begins a table.
 func (a *Writer) Table(id uint64) error {
+	if a.unmade() {
+		return errUnmade
+	}
 	if a.err == nil && (a.open || id == 0) {
 		a.err = errOrder
 	}
@@ -65,6 +76,9 @@ func (a *Writer) Table(id uint64) error {
 
 // Write adds bytes of the table that was begun.
 func (a *Writer) Write(p []byte) (int, error) {
+	if a.unmade() {
+		return 0, errUnmade
+	}
 	if a.err == nil && !a.open {
 		a.err = errOrder
 	}
@@ -84,6 +98,9 @@ func (a *Writer) Write(p []byte) (int, error) {
 
 // EndTable ends the table and returns its name, which what was written has decided.
 func (a *Writer) EndTable() (Table, error) {
+	if a.unmade() {
+		return Table{}, errUnmade
+	}
 	switch {
 	case a.err != nil:
 	case !a.open:
@@ -101,6 +118,9 @@ func (a *Writer) EndTable() (Table, error) {
 
 // Finish writes the state and the end.
 func (a *Writer) Finish(state []byte) (Summary, error) {
+	if a.unmade() {
+		return Summary{}, errUnmade
+	}
 	if a.err == nil && a.open {
 		a.err = errOrder
 	}

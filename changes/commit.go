@@ -2,6 +2,7 @@ package changes
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,10 +39,18 @@ const (
 )
 
 // Size returns the length of the byte form.
-func (c *Commit) Size() int { return commitHead + len(c.Body) + commitSum }
+func (c *Commit) Size() int {
+	if c == nil {
+		return 0
+	}
+	return commitHead + len(c.Body) + commitSum
+}
 
 // AppendBinary appends the byte form, which ReadCommit reads: 41 bytes and the body.
 func (c *Commit) AppendBinary(dst []byte) ([]byte, error) {
+	if c == nil {
+		return dst, errors.New("siltstone: nil Commit")
+	}
 	ms := c.Time.UnixMilli()
 	if ms < 0 || ms > latestTime {
 		return dst, fmt.Errorf("siltstone: commit %v has the time %v, which no store shows", c.Position, c.Time)

@@ -35,6 +35,9 @@ type TooOldError struct {
 
 // Error names the oldest position.
 func (e *TooOldError) Error() string {
+	if e == nil {
+		return base.ErrTooOld.Error()
+	}
 	return fmt.Sprintf("%v: the oldest position there is is %v", base.ErrTooOld, e.Oldest)
 }
 

@@ -48,7 +48,12 @@ func Figures() []Figure { return slices.Clone(figures) }
 
 // Values returns the figure's values in m. There is none if it is not known, as the room
 // on a file system that does not tell it. A Latency points into m.
-func (f Figure) Values(m *Metrics) []FigureValue { return f.values(m) }
+func (f Figure) Values(m *Metrics) []FigureValue {
+	if f.values == nil || m == nil {
+		return nil
+	}
+	return f.values(m)
+}
 
 // one is a figure's only value.
 func one[N int | int64](n N) []FigureValue { return []FigureValue{{Number: float64(n)}} }

@@ -20,7 +20,8 @@ import (
 // file. Files take memory for the bytes that were written, not for holes.
 // FileInfo carries no times.
 //
-// A Mem is safe for concurrent use. The tree has one lock and each file its
+// The zero Mem and a nil *Mem have no tree: each call that names a file is
+// fs.ErrInvalid. A Mem is safe for concurrent use. The tree has one lock and each file its
 // own, so that reading and writing different files do not meet. Locks are taken
 // in the order tree, file, space.
 type Mem struct {
@@ -42,9 +43,19 @@ func NewMem() *Mem {
 	return m
 }
 
+// valid returns m, and in place of nil one that refuses what the zero Mem refuses:
+// whatever names a file.
+func (m *Mem) valid() *Mem {
+	if m == nil {
+		return new(Mem)
+	}
+	return m
+}
+
 // Shuffle makes the orders in which List returns names a function of seed and
 // of the calls of List that follow.
 func (m *Mem) Shuffle(seed uint64) {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.order = rand.New(rand.NewPCG(seed, 0))
@@ -54,11 +65,12 @@ func (m *Mem) Shuffle(seed uint64) {
 // to n; 0 is no limit. Above it Write and Allocate fail with ErrNoSpace, Write
 // after the bytes that did fit. A file that is removed counts until it is
 // closed. Lowering the limit below what is used takes nothing away.
-func (m *Mem) SetCapacity(n int64) { m.space.setCapacity(n) }
+func (m *Mem) SetCapacity(n int64) { m.valid().space.setCapacity(n) }
 
 // OpenFiles returns the names, sorted, by which the files and locks that are
 // still open were opened, so that a test can show that nothing leaks.
 func (m *Mem) OpenFiles() []string {
+	m = m.valid()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	names := make([]string, 0, len(m.open))
@@ -71,6 +83,7 @@ func (m *Mem) OpenFiles() []string {
 
 // Create makes an empty file; its directory must exist.
 func (m *Mem) Create(name string) (File, error) {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dir, base, err := m.parent(name)
@@ -93,6 +106,7 @@ func (m *Mem) Open(name string) (File, error) { return m.openFile(name, false) }
 func (m *Mem) OpenWrite(name string) (File, error) { return m.openFile(name, true) }
 
 func (m *Mem) openFile(name string, writable bool) (File, error) {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := m.find(name)
@@ -120,6 +134,7 @@ func (m *Mem) handle(n *memNode, name string, writable bool) *memFile {
 // List returns the names in dir, shuffled: a caller that leans on an order
 // fails in its tests.
 func (m *Mem) List(dir string) ([]string, error) {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := m.find(dir)
@@ -140,6 +155,7 @@ func (m *Mem) List(dir string) ([]string, error) {
 
 // Stat describes a file or directory.
 func (m *Mem) Stat(name string) (fs.FileInfo, error) {
+	m = m.valid()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	n, err := m.find(name)
@@ -151,6 +167,7 @@ func (m *Mem) Stat(name string) (fs.FileInfo, error) {
 
 // SyncDir checks that dir is a directory.
 func (m *Mem) SyncDir(dir string) error {
+	m = m.valid()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	n, err := m.find(dir)
@@ -165,6 +182,7 @@ func (m *Mem) SyncDir(dir string) error {
 
 // Lock locks within this Mem.
 func (m *Mem) Lock(name string, exclusive, create bool) (io.Closer, error) {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dir, base, err := m.parent(name)
@@ -192,7 +210,7 @@ func (m *Mem) Lock(name string, exclusive, create bool) (io.Closer, error) {
 }
 
 // Free returns what is left of the capacity, -1 if there is no limit.
-func (m *Mem) Free(string) int64 { return m.space.free() }
+func (m *Mem) Free(string) int64 { return m.valid().space.free() }
 
 // memLock is one hold on a node's lock.
 type memLock struct {

@@ -108,6 +108,7 @@ func (m *Mem) parent(name string) (*memNode, string, error) {
 
 // Remove removes a file or an empty directory.
 func (m *Mem) Remove(name string) error {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dir, base, err := m.parent(name)
@@ -156,6 +157,7 @@ func (m *Mem) release(n *memNode) {
 // Rename moves a file or directory, replacing a file, or an empty directory, by
 // its like. Two names of one file stay as they are, as POSIX has it.
 func (m *Mem) Rename(from, to string) error {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.rename(from, to); err != nil {
@@ -211,6 +213,7 @@ func (n *memNode) holds(dir *memNode) bool {
 
 // Link gives a file a second name.
 func (m *Mem) Link(from, to string) error {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := m.find(from)
@@ -235,9 +238,13 @@ func (m *Mem) Link(from, to string) error {
 
 // MkdirAll makes dir and what is missing above it.
 func (m *Mem) MkdirAll(dir string) error {
+	m = m.valid()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	name, err := cleanName(dir)
+	if err == nil && m.root == nil {
+		err = fs.ErrInvalid // a zero Mem
+	}
 	if err != nil {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
 	}
