@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/changes"
 	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 func readOnly(o *siltstone.Options) { o.ReadOnly = true }
@@ -51,18 +51,18 @@ func putNumbered(t *testing.T, db *siltstone.DB, a, b int) {
 }
 
 func TestAFeedOfAStoreThatIsOpenForReadingHasWhatItsLogsHave(t *testing.T) {
-	fsys := vfs.NewMem()
+	disk := vfstest.NewDisk(1)
 	for _, clean := range []bool{true, false} {
-		db := openKeeping(t, fsys, "db", plenty)
+		db := openKeeping(t, disk, "db", plenty)
 		from := int(db.Metrics().Commits.Operations)
 		_, first := keysOf(t, db, changes.Position{}), db.Position()
 		putNumbered(t, db, from, from+400) // of some logs
 		want, end := keysOf(t, db, changes.Position{}), db.Position()
-		image := vfs.FS(fsys)
+		image := disk
 		if clean {
 			done(t, db.Close())
 		} else {
-			image = copyOf(t, fsys)
+			image = disk.Image(vfstest.P0, nil) // as a killed process leaves it
 		}
 		r := openReading(t, image, readOnly)
 		if got := keysOf(t, r, changes.Position{}); !slices.Equal(got, want) {
@@ -79,31 +79,6 @@ func TestAFeedOfAStoreThatIsOpenForReadingHasWhatItsLogsHave(t *testing.T) {
 		}
 		done(t, r.Close())
 	}
-}
-
-// copyOf returns a copy of "db" as a killed process leaves it.
-func copyOf(t *testing.T, fsys vfs.FS) vfs.FS {
-	t.Helper()
-	to := vfs.NewMem()
-	done(t, to.MkdirAll("db"))
-	names, err := fsys.List("db")
-	done(t, err)
-	for _, name := range names {
-		f, err := fsys.Open("db/" + name)
-		done(t, err)
-		st, err := f.Stat()
-		done(t, err)
-		b := make([]byte, st.Size())
-		if _, err := f.ReadAt(b, 0); err != io.EOF {
-			done(t, err)
-		}
-		done(t, f.Close())
-		f, err = to.Create("db/" + name)
-		done(t, err)
-		_, err = f.Write(b)
-		done(t, errors.Join(err, f.Close()))
-	}
-	return to
 }
 
 func TestAFeedBesideTheWriterGoesOnWithRefresh(t *testing.T) {
