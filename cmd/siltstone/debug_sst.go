@@ -51,6 +51,7 @@ type sstDrawing struct {
 	size   int64
 	name   string
 	damage int
+	noted  string // the damage that note drew last
 }
 
 // footerLen is the length of the footer, at the end of a table.
@@ -81,12 +82,16 @@ func (d *sstDrawing) draw() error {
 	return found(d.damage)
 }
 
-// note draws damage; other errors it returns.
+// note draws damage, once if it is met twice; other errors it returns.
 func (d *sstDrawing) note(err error) error {
 	if !errors.Is(err, base.ErrCorruption) {
 		return err
 	}
+	if err.Error() == d.noted {
+		return nil
+	}
 	d.damage++
+	d.noted = err.Error()
 	return d.t.damaged(err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -78,15 +79,32 @@ func (d *walDrawing) draw(size int64) error {
 	return found(d.damage)
 }
 
-// empty says of a file without header that it holds nothing.
+// walMagic is what a log begins with.
+const walMagic = "siltWAL\n"
+
+// empty says of a file that has no header and no frame why it holds nothing. A file that
+// begins with something else than a log does is none.
 func (d *walDrawing) empty(size int64) error {
+	head := make([]byte, min(size, wal.HeaderSize))
+	if _, err := d.f.ReadAt(head, 0); err != nil && err != io.EOF {
+		return err
+	}
+	begin := string(head[:min(len(head), len(walMagic))])
+	part, why := "prepared", "no header: the log was prepared and not used"
+	switch {
+	case strings.Trim(string(head), "\x00") == "":
+	case strings.HasPrefix(walMagic, begin) || strings.Trim(begin, "\x00") == "":
+		part, why = "torn header", "no whole header: the log was begun when the power was cut"
+	default:
+		return advise(codeError{exitDamage, fmt.Errorf("%s is no log: its first bytes are not those of one", d.name)}, "logs are called NNNNNN.wal")
+	}
 	if d.t.json {
 		j := d.t.out.object()
-		j.Text("part", "prepared")
+		j.Text("part", part)
 		j.Int("bytes", size)
 		return d.t.out.write()
 	}
-	d.t.out.printf("%s: no header: the log was prepared and not used, and holds nothing (%s)\n", d.name, inFull(size))
+	d.t.out.printf("%s: %s, and holds nothing (%s)\n", d.name, why, inFull(size))
 	return nil
 }
 
