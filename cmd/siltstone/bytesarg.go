@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
 )
 
 // bytes returns the bytes of a key, prefix, bound, field or keyspace that was given as an
@@ -57,6 +58,30 @@ func (s *sizeFlag) String() string { return size(s.bytes) }
 
 // Type implements pflag.Value.
 func (s *sizeFlag) Type() string { return "size" }
+
+// atLeastZero is a number that is not below zero.
+type atLeastZero struct{ n *int64 }
+
+// Set implements pflag.Value.
+func (a atLeastZero) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return fmt.Errorf("%q is no number from 0 on", text)
+	}
+	*a.n = int64(n)
+	return nil
+}
+
+func (a atLeastZero) String() string { return strconv.FormatInt(*a.n, 10) }
+
+// Type implements pflag.Value.
+func (a atLeastZero) Type() string { return "int" }
+
+// limitFlag adds --limit, which bounds what a command shows.
+func limitFlag(cmd *cobra.Command, limit *int64, normal int64, usage string) {
+	*limit = normal
+	cmd.Flags().VarP(atLeastZero{limit}, "limit", "n", usage)
+}
 
 // size returns n bytes for people.
 func size[N int | int64 | uint64](n N) string {

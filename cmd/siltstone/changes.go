@@ -56,7 +56,7 @@ makes them. It shows only what a power cut could not take back.`,
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only keys that begin with this")
 	cmd.Flags().StringVar(&o.from, "from", "", "only keys from this one on")
 	cmd.Flags().StringVar(&o.to, "to", "", "only keys below this one")
-	cmd.Flags().Int64VarP(&o.limit, "limit", "n", 0, "at most so many; 0: all")
+	limitFlag(cmd, &o.limit, 0, "at most so many; 0: all")
 	return t.keyFlags(cmd)
 }
 

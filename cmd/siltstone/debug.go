@@ -23,8 +23,9 @@ nothing else: no store is opened, and the file may stand anywhere. What does
 not verify is named with its offset, and the exit code is 4.`,
 		Example: `  siltstone debug wal /var/lib/app/store/000012.wal --changes
   siltstone debug sst /var/lib/app/store/000003.sst --blocks`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:                       onlyCommands,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(t.debugWALCommand(), t.debugManifestCommand(), t.debugSSTCommand())
 	return cmd

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/spf13/cobra"
 )
 
 // The exit codes. docs/tool.md lists them; they do not change.
@@ -61,6 +63,33 @@ func advise(err error, format string, args ...any) error {
 	return adviceError{err, fmt.Sprintf(format, args...)}
 }
 
+// withUsage adds to a mistake in the command line how the command is called, unless it is
+// said already what to do.
+func withUsage(cmd *cobra.Command, err error) error {
+	var usage usageError
+	var advice adviceError
+	if !errors.As(err, &usage) || errors.As(err, &advice) {
+		return err
+	}
+	if cmd.HasSubCommands() {
+		return advise(err, "%s --help lists the commands", cmd.CommandPath())
+	}
+	return advise(err, "usage: %s; %s --help has more", cmd.UseLine(), cmd.CommandPath())
+}
+
+// onlyCommands is for commands that have others below them and take no argument. It names
+// those that an unknown one may have been meant for.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%q is no command of %s", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return advise(err, "did you mean %s?", strings.Join(near, " or "))
+	}
+	return err
+}
+
 // report prints err with what to do about it, and returns the exit code.
 func (t *tool) report(err error) int {
 	if err == nil {
@@ -101,12 +130,9 @@ func exitCode(err error) int {
 // adviceOn says what to do about an error, or nothing.
 func adviceOn(err error) string {
 	var advice adviceError
-	var usage usageError
 	switch {
 	case errors.As(err, &advice):
 		return advice.advice
-	case errors.As(err, &usage):
-		return "siltstone --help lists the commands, siltstone COMMAND --help what one takes"
 	case errors.Is(err, siltstone.ErrLocked):
 		return inUseAdvice
 	case errors.Is(err, siltstone.ErrCorruption):
@@ -117,6 +143,8 @@ func adviceOn(err error) string {
 		return "free space on the disk, or raise MaxDiskBytes where the store is opened; nothing was lost"
 	case errors.Is(err, fs.ErrPermission):
 		return "run the tool as the user that owns the store"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is mounted for reading only: mount it for writing, or make a copy with siltstone checkpoint"
 	case errors.Is(err, context.Canceled):
 		return "interrupted; nothing was left half done"
 	}

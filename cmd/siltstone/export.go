@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/csv"
@@ -35,7 +36,7 @@ counted and left out, and the exit code is then 1. dump writes everything.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to != "csv" && to != "ndjson" {
-				return usagef("--to %q: there are csv and ndjson", to)
+				return usagef("--to %s: export writes csv and ndjson", cmp.Or(to, "is missing"))
 			}
 			return t.readStore(args[0], func(db *siltstone.DB, s reading) error {
 				ks, _ := s.(*siltstone.Keyspace) // nil is the default one

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ A store that holds something is refused, unless --merge is given.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(formatNames, from) {
-				return usagef("--from %q: there are %s", from, strings.Join(formatNames, ", "))
+				return usagef("--from %s: there are %s", cmp.Or(from, "is missing"), strings.Join(formatNames, ", "))
 			}
 			return t.imported(cmd.Context(), args[0], args[1], from, merge)
 		},

@@ -19,7 +19,7 @@ func run() int {
 	t := newTool(os.Stdin, os.Stdout, os.Stderr)
 	root := t.root()
 	root.SetArgs(os.Args[1:])
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if ferr := t.out.Flush(); err == nil && !errors.Is(ferr, syscall.EPIPE) {
 		err = ferr
 	}
@@ -29,5 +29,5 @@ func run() int {
 	if err != nil && !t.started {
 		err = usageError{err}
 	}
-	return t.report(err)
+	return t.report(withUsage(cmd, err))
 }

@@ -68,6 +68,9 @@ func openStore(dir string, o *siltstone.Options) (*siltstone.DB, error) {
 
 // noStore says of an error that comes of there being no store what is there.
 func noStore(err error, dir string) error {
+	if errors.Is(err, siltstone.ErrCorruption) {
+		return err // a file of the store that is missing
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return advise(codeError{exitNotFound, fmt.Errorf("there is no store in %s", dir)}, "%s", whatIsThere(dir))
 	}
@@ -86,6 +89,9 @@ func whatIsThere(dir string) string {
 	found, _ := filepath.Glob(filepath.Join(dir, "*", "CURRENT"))
 	if len(found) > 0 {
 		return "a directory below it looks like one: " + filepath.Dir(found[0])
+	}
+	if found, _ = filepath.Glob(filepath.Join(dir, "MANIFEST-*")); len(found) > 0 {
+		return "it was one: only the file CURRENT is missing; siltstone repair DIR NEW makes a new store of the rest"
 	}
 	return "a store's directory has a file CURRENT in it; this one has none"
 }

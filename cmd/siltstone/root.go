@@ -35,6 +35,9 @@ const (
 	groupInner = "inner"
 )
 
+// leastMemory is the least memory limit that a store takes.
+const leastMemory = 8 << 20
+
 // root returns the command tree.
 func (t *tool) root() *cobra.Command {
 	root := &cobra.Command{
@@ -43,8 +46,8 @@ func (t *tool) root() *cobra.Command {
 		Long: `Look into Siltstone stores, move data in and out, and look after them.
 
 The first argument of a command is the directory of the store. Stores are
-opened for reading; only put, del, expire, load, import and serve --write write
-to one.
+opened for reading; only put, del, expire, load, import, follow and serve
+--write write to one.
 
 A key is given as it is, or as a Go string literal in double quotes, which is
 how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
@@ -52,13 +55,18 @@ how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
   siltstone scan /var/lib/app/store --prefix user: --limit 10`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			t.started, t.out.ctx = true, cmd.Context()
+			if t.memory.bytes < leastMemory {
+				return usagef("--memory %v: a store needs at least %s", &t.memory, size(leastMemory))
+			}
+			return nil
 		},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetOut(t.out)
 	root.SetErr(t.err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"iter"
 
 	"github.com/siltstonedb/siltstone"
@@ -43,7 +44,7 @@ tabs between key, type and value.`,
 	cmd.Flags().StringVar(&o.to, "to", "", "only keys below this one")
 	cmd.Flags().BoolVar(&o.reverse, "reverse", false, "from the last key to the first")
 	cmd.Flags().BoolVar(&o.keys, "keys-only", false, "leave the values unread")
-	cmd.Flags().Int64VarP(&o.limit, "limit", "n", 0, "at most so many; 0: all")
+	limitFlag(cmd, &o.limit, 0, "at most so many; 0: all")
 	return t.keyFlags(cmd)
 }
 
@@ -64,6 +65,9 @@ func (t *tool) scanRange(o scanOptions) (r siltstone.Range, err error) {
 	}
 	if o.to != "" {
 		r.Upper, err = t.bytes(o.to)
+	}
+	if err == nil && o.from != "" && o.to != "" && bytes.Compare(r.Lower, r.Upper) > 0 {
+		err = usagef("--from %s is above --to %s: the bounds are in order, also with --reverse", t.format.showSafe(r.Lower), t.format.showSafe(r.Upper))
 	}
 	return r, err
 }

@@ -43,7 +43,7 @@ At most 100 elements are shown unless --limit says otherwise.`,
 			return t.readStore(args[0], func(_ *siltstone.DB, s reading) error { return t.show(s, string(key), o) })
 		},
 	}
-	cmd.Flags().Int64VarP(&o.limit, "limit", "n", 100, "at most so many elements; 0: all")
+	limitFlag(cmd, &o.limit, 100, "at most so many elements; 0: all")
 	cmd.Flags().StringVar(&o.after, "after", "", "go on behind this field, member (or, in a list, position)")
 	cmd.Flags().BoolVar(&o.reverse, "reverse", false, "from the last element to the first")
 	return t.keyFlags(cmd)
