@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,34 @@ func TestTheProgressOfCheckEndsAtAboutItsTotal(t *testing.T) {
 	}
 }
 
+// TestTheProgressOfRepairEndsAtAboutItsTotal does so with Repair.
+func TestTheProgressOfRepairEndsAtAboutItsTotal(t *testing.T) {
+	for name, c := range map[string]struct {
+		memory, bytes int64
+		flush         bool
+	}{
+		"larger than the cache":  {memory: 8 << 20, bytes: 24 << 20, flush: true},
+		"smaller than the cache": {memory: 64 << 20, bytes: 6 << 20, flush: true},
+		"in the log":             {memory: 64 << 20, bytes: 3 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "store")
+			if err := makeNoise(dir, c.bytes, c.flush); err != nil {
+				t.Fatal(err)
+			}
+			tl := newTool(nil, io.Discard, io.Discard)
+			tl.memory.bytes = c.memory
+			var done atomic.Int64
+			if _, err := tl.repairStore(context.Background(), dir, dir+".new", func(n int) { done.Add(int64(n)) }); err != nil {
+				t.Fatal(err)
+			}
+			if want := tl.repairBytes(dir); done.Load() < want*3/4 || done.Load() > want*5/4 {
+				t.Errorf("%d bytes read, %d were expected", done.Load(), want)
+			}
+		})
+	}
+}
+
 // makeNoise makes a store of bytes that cannot be compressed.
 func makeNoise(dir string, bytes int64, flush bool) (err error) {
 	db, err := siltstone.Open(dir, &siltstone.Options{Durability: siltstone.BufferedDurability})
@@ -62,6 +91,25 @@ func makeNoise(dir string, bytes int64, flush bool) (err error) {
 	}
 	closing(db, &err)
 	return err
+}
+
+// TestALineBesideTheProgressStandsAlone writes one while the report of a terminal is shown,
+// and hides the report where data go to the terminal.
+func TestALineBesideTheProgressStandsAlone(t *testing.T) {
+	var screen strings.Builder
+	p := &progress{what: "import", unit: "key", w: &screen, width: 80, begin: time.Now(), stop: make(chan struct{})}
+	p.show()
+	p.say("left out: a key")
+	p.show()
+	if got := screen.String(); !strings.Contains(got, "\r\x1b[Kleft out: a key\n\rimport: ") {
+		t.Errorf("%q", got)
+	}
+	screen.Reset()
+	p.besides(&output{width: 80})
+	p.show()
+	if got := screen.String(); got != "" {
+		t.Errorf("%q among the data", got)
+	}
 }
 
 func TestAProgressBeyondItsEstimateHasNoShare(t *testing.T) {

@@ -42,6 +42,7 @@ func (t *tool) dump(ctx context.Context, db *siltstone.DB, w io.Writer) error {
 	begin := time.Now()
 	p := t.progress("dump", "key", 0)
 	defer p.End()
+	p.besides(w)
 	d := dump.NewWriter(w, begin)
 	for e, err := range entry.Walk(ctx, db) {
 		if err == nil {

@@ -55,6 +55,7 @@ func (t *tool) export(ctx context.Context, db *siltstone.DB, ks *siltstone.Keysp
 	defer p.End()
 	var keys, leftOut int64
 	err := t.toFile(file, func(w io.Writer) error {
+		p.besides(w)
 		write, flush := ndjsonTo(w)
 		if to == "csv" {
 			write, flush = csvTo(w)

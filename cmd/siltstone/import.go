@@ -94,7 +94,7 @@ func (t *tool) imported(ctx context.Context, dir, src, from string, merge bool) 
 				return nil, io.EOF
 			case errors.Is(err, entry.ErrLeftOut):
 				if leftOut++; leftOut <= maxLeftOut {
-					fmt.Fprintf(t.err, "%s\n", safe(err.Error()))
+					p.say(safe(err.Error()))
 				}
 			default:
 				if p.unit == "key" {

@@ -85,7 +85,11 @@ func (t *tool) fill(ctx context.Context, dir string, merge bool, p *progress, ne
 		err = serr
 	}
 	if err != nil {
-		return fmt.Errorf("%s and %s are in %s, the rest is not: %w", counted(l.Keys, "key"), counted(l.Elements, "element"), dir, err)
+		err = fmt.Errorf("%s and %s are in %s, the rest is not: %w", counted(l.Keys, "key"), counted(l.Elements, "element"), dir, err)
+		if errors.Is(err, context.Canceled) {
+			err = advise(err, "interrupted: delete %s and start again, or start again with --merge", dir)
+		}
+		return err
 	}
 	expired := ""
 	if l.Expired > 0 {

@@ -140,7 +140,7 @@ func (t *tool) readStore(dir string, fn func(*siltstone.DB, reading) error) (err
 	return fn(db, space)
 }
 
-// countingFS counts the bytes that are read and written through it, for the progress of
+// countingFS counts the bytes that are read through it, for the progress of
 // calls that report none.
 type countingFS struct {
 	vfs.FS

@@ -29,8 +29,11 @@ type progress struct {
 	begin time.Time
 	stop  chan struct{}
 	ended sync.WaitGroup
-	shown bool
 	last  string // is said at the end; empty: nothing
+
+	mu     sync.Mutex
+	shown  bool
+	hidden bool
 }
 
 // progress begins a report. End ends it.
@@ -51,12 +54,33 @@ func (p *progress) Add(n int) { p.done.Add(int64(n)) }
 func (p *progress) End() {
 	close(p.stop)
 	p.ended.Wait()
-	if p.shown && p.width > 0 {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
+	p.clear()
 	if p.last != "" {
 		fmt.Fprintln(p.w, p.last)
 	}
+}
+
+// clear takes the line away.
+func (p *progress) clear() {
+	if p.shown && p.width > 0 {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// say writes a line of its own in place of the report, which comes back behind it.
+func (p *progress) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	fmt.Fprintln(p.w, text)
+}
+
+// besides keeps the report away from a terminal on which w writes data.
+func (p *progress) besides(w io.Writer) {
+	o, ok := w.(*output)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hidden = ok && o.width > 0
 }
 
 func (p *progress) run() {
@@ -71,13 +95,24 @@ func (p *progress) run() {
 			return
 		case <-time.After(wait):
 		}
-		wait, p.shown = every, true
-		line := progressText(p.what, p.unit, p.done.Load(), p.total.Load(), time.Since(p.begin))
-		if p.width > 0 {
-			fmt.Fprintf(p.w, "\r%s\x1b[K", cut(line, p.width-1))
-		} else {
-			fmt.Fprintln(p.w, line)
-		}
+		wait = every
+		p.show()
+	}
+}
+
+// show writes how far the command is.
+func (p *progress) show() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hidden {
+		return
+	}
+	p.shown = true
+	line := progressText(p.what, p.unit, p.done.Load(), p.total.Load(), time.Since(p.begin))
+	if p.width > 0 {
+		fmt.Fprintf(p.w, "\r%s\x1b[K", cut(line, p.width-1))
+	} else {
+		fmt.Fprintln(p.w, line)
 	}
 }
 

@@ -30,9 +30,8 @@ check all the same. Look at the report before it takes the old one's place.`,
 }
 
 func (t *tool) repair(ctx context.Context, src, dst string) error {
-	tables, logs := storeBytes(src)
-	p := t.progress("repair", "B", tables+logs)
-	report, err := siltstone.Repair(ctx, src, dst, &siltstone.Options{MemoryLimit: t.memory.bytes, FS: countingFS{vfs.OS, p.Add}})
+	p := t.progress("repair", "B", t.repairBytes(src))
+	report, err := t.repairStore(ctx, src, dst, p.Add)
 	p.End()
 	if errors.Is(err, fs.ErrExist) {
 		return advise(err, "choose a directory that does not exist yet")
@@ -50,6 +49,21 @@ func (t *tool) repair(ctx context.Context, src, dst string) error {
 		err = codeError{code: exitDamage}
 	}
 	return err
+}
+
+// repairStore makes dst of what can be read of src; read is called with the number of bytes
+// of each read.
+func (t *tool) repairStore(ctx context.Context, src, dst string, read func(n int)) (siltstone.RepairReport, error) {
+	return siltstone.Repair(ctx, src, dst, &siltstone.Options{MemoryLimit: t.memory.bytes, FS: countingFS{vfs.OS, read}})
+}
+
+// repairBytes returns about how many bytes Repair reads for the store in src. It reads what
+// there is, and then goes over the new tables as checkBytes says of Check, and makes their
+// collections whole; of the new ones the cache keeps about seven tenths of the memory limit.
+func (t *tool) repairBytes(src string) int64 {
+	tables, logs := storeBytes(src)
+	kept := min(tables, t.memory.bytes/10*7)
+	return 3*(tables+logs) + 4*(tables-kept)
 }
 
 // repairVerdict is the last line of a report.
