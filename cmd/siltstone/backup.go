@@ -46,7 +46,7 @@ FILE must not exist, and gets its name when the backup is whole.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return t.backup(cmd.Context(), args, f) },
 	}
 	cmd.Flags().StringVar(&f.since, "since", "", "an earlier backup, or its mark: leave out what it has")
-	cmd.Flags().StringVar(&f.mark, "mark", "", "write the mark of the backup to this file, which must not exist")
+	cmd.Flags().StringVar(&f.mark, "mark", "", "write the mark of the backup to this new file")
 	cmd.Flags().Var(&f.rate, "rate", "bytes per second at most")
 	cmd.Flags().SortFlags = false
 	return cmd
@@ -231,7 +231,7 @@ position of the change feed, or at a time: with all commits that are not later.`
 		},
 	}
 	t.keyspaceFlag(cmd)
-	cmd.Flags().StringVar(&at, "at", "", "the position or the time that is restored, of a REPOSITORY")
+	cmd.Flags().StringVar(&at, "at", "", "the position or time to restore, of a REPOSITORY")
 	return cmd
 }
 

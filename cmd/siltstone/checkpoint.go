@@ -34,7 +34,7 @@ open for writing.`,
 			return t.checkpoint(cmd.Context(), args[0], args[1], keyspaces)
 		},
 	}
-	cmd.Flags().StringArrayVarP(&keyspaces, "keyspace", "k", nil, "a keyspace to copy; an empty name is the default one")
+	cmd.Flags().StringArrayVarP(&keyspaces, "keyspace", "k", nil, "copy this keyspace; \"\" is the default one")
 	return cmd
 }
 

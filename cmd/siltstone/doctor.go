@@ -75,7 +75,7 @@ The exit code is 6 if something is to be done, 4 if there is damage.`,
 		},
 	}
 	cmd.Flags().BoolVar(&deep, "deep", false, "read and verify every byte of the store")
-	cmd.Flags().StringVar(&live, "live", "", "address of the debughttp page of the process that has the store open")
+	cmd.Flags().StringVar(&live, "live", "", "address of the service's debughttp page")
 	return cmd
 }
 

@@ -42,11 +42,16 @@ func (t *tool) explain(s reading, key []byte) error {
 		return err
 	}
 	if t.json {
-		t.out.object().Any("explanation", e)
+		j := t.out.object()
+		j.Bytes("key", key)
+		j.Any("explanation", e)
 		return t.out.write()
 	}
 	for line := range strings.Lines(e.String()) {
-		t.out.printf("%s\n", cut(strings.TrimSuffix(line, "\n"), t.out.width))
+		if text := strings.TrimSuffix(line, "\n"); !strings.HasPrefix(text, "=>") {
+			line = cut(text, t.out.width) + "\n"
+		}
+		t.out.printf("%s", line) // the answer whole
 	}
 	return nil
 }

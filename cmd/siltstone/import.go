@@ -60,7 +60,7 @@ A store that holds something is refused, unless --merge is given.`,
 			return t.imported(cmd.Context(), args[0], args[1], from, merge)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "format of SRC: "+strings.Join(formatNames, ", "))
+	cmd.Flags().StringVar(&from, "from", "", strings.Join(formatNames, ", "))
 	cmd.Flags().BoolVar(&merge, "merge", false, "import into a store that holds something")
 	return cmd
 }

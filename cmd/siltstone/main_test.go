@@ -206,7 +206,7 @@ func TestEveryCommandHasHelpWithTwoExamples(t *testing.T) {
 		if cmd.Long == "" || cmd.Short == "" {
 			t.Errorf("%s has no help", cmd.CommandPath())
 		}
-		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.UsageString()) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 				t.Errorf("%s: a line of %d columns: %s", cmd.CommandPath(), n, line)
 			}

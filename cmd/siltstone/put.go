@@ -12,7 +12,7 @@ import (
 
 // writeFlag adds --write, without which a command that changes a store refuses.
 func writeFlag(cmd *cobra.Command, write *bool) {
-	cmd.Flags().BoolVar(write, "write", false, "open the store for writing; without it nothing is changed")
+	cmd.Flags().BoolVar(write, "write", false, "change the store, which is not done without it")
 }
 
 // mayWrite refuses a command without --write.

@@ -25,6 +25,7 @@ func (t *tool) serveCommand() *cobra.Command {
 		Long: `Answer the commands of Redis over the store, until an interrupt. The store is
 opened for reading, beside a process that may be writing to it, unless --write
 is given: then it is made if there is none, and nobody else may have it open.
+--durability says what the reply to a write waits for.
 
 It listens on loopback. On another address it wants users, and a certificate or
 --plaintext. The file of --users has a line for each: NAME PASSWORD, and
@@ -40,13 +41,13 @@ with a password alone.`,
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:6379", "address and port")
 	f.BoolVar(&s.write, "write", false, "let clients write")
-	f.StringVar(&s.durability, "durability", "sync", "what a reply to a write waits for: sync, os, everysec or buffered")
+	f.StringVar(&s.durability, "durability", "sync", "sync, os, everysec or buffered")
 	f.StringVar(&s.users, "users", "", "file with the users that may log in")
-	f.StringVar(&s.cert, "tls-cert", "", "file with the certificate; clients have to use TLS then")
+	f.StringVar(&s.cert, "tls-cert", "", "file with the certificate: clients use TLS")
 	f.StringVar(&s.key, "tls-key", "", "file with its key")
 	f.BoolVar(&s.plaintext, "plaintext", false, "listen beyond loopback without TLS")
 	f.IntVar(&s.clients, "max-clients", 10_000, "how many connections there may be")
-	f.DurationVar(&s.idle, "idle", 10*time.Minute, "end connections that are silent for so long; negative: never")
+	f.DurationVar(&s.idle, "idle", 10*time.Minute, "end what is silent; -1s: never")
 	f.BoolVar(&s.debug, "debug", false, "admit the command DEBUG, for test suites")
 	return cmd
 }

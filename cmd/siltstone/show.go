@@ -44,7 +44,7 @@ At most 100 elements are shown unless --limit says otherwise.`,
 		},
 	}
 	limitFlag(cmd, &o.limit, 100, "at most so many elements; 0: all")
-	cmd.Flags().StringVar(&o.after, "after", "", "go on behind this field, member (or, in a list, position)")
+	cmd.Flags().StringVar(&o.after, "after", "", "go on behind this field, member or position")
 	cmd.Flags().BoolVar(&o.reverse, "reverse", false, "from the last element to the first")
 	return t.keyFlags(cmd)
 }

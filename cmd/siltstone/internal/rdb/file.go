@@ -41,6 +41,10 @@ const (
 	opExpire    = 0xfd
 	opSelect    = 0xfe
 	opEnd       = 0xff
+
+	// firstOp divides the types of values, which are counted up from 0, from the operations,
+	// which are counted down from opEnd.
+	firstOp = 0x80
 )
 
 // errStopped ends a file whose loop was left.
@@ -75,15 +79,16 @@ func Read(r io.Reader) iter.Seq2[*entry.Entry, error] {
 
 // file is a file that is being read.
 type file struct {
-	in     *bufio.Reader
-	yield  func(*entry.Entry, error) error
-	offset int64
-	sum    uint64
-	entry  entry.Entry // keyspace, key, type, deadline of the key being read
-	unfit  bool        // its key is no key of Siltstone: it is read and not yielded
-	part   int         // of it, that was yielded last
-	list   []entry.Element
-	size   int // of the elements in list
+	in      *bufio.Reader
+	yield   func(*entry.Entry, error) error
+	offset  int64
+	sum     uint64
+	version int
+	entry   entry.Entry // keyspace, key, type, deadline of the key being read
+	unfit   bool        // its key is no key of Siltstone: it is read and not yielded
+	part    int         // of it, that was yielded last
+	list    []entry.Element
+	size    int // of the elements in list
 }
 
 // jones is the polynomial of the checksum, its bits reversed.
@@ -217,7 +222,7 @@ func (d *file) read() error {
 	if err != nil {
 		return err
 	}
-	version, err := strconv.Atoi(string(head[5:]))
+	d.version, err = strconv.Atoi(string(head[5:]))
 	if string(head[:5]) != "REDIS" || err != nil {
 		return errors.New("this is no RDB file: it does not begin with REDIS and a version")
 	}
@@ -228,7 +233,7 @@ func (d *file) read() error {
 		}
 		switch op {
 		case opEnd:
-			return d.end(version)
+			return d.end()
 		case opSelect:
 			n, err := d.count()
 			if err != nil {
@@ -246,8 +251,8 @@ func (d *file) read() error {
 }
 
 // end reads the checksum; 0 is none.
-func (d *file) end(version int) error {
-	if version < 5 {
+func (d *file) end() error {
+	if d.version < 5 {
 		return nil
 	}
 	sum := d.sum
@@ -283,6 +288,9 @@ func (d *file) operation(op byte) error {
 	case opModuleAux:
 		return d.skipModule()
 	default:
+		if op >= firstOp {
+			return fmt.Errorf("an operation %d, which is none of Redis 2.2 to 8.4; the file has version %d", op, d.version)
+		}
 		return d.key(op)
 	}
 	s := skipper{d: d}

@@ -182,6 +182,18 @@ left out: key "bloom" has a type of a Redis module
 	}
 }
 
+// TestWhatALaterRedisAddsIsNamed has a type and an operation of Redis 8.6.
+func TestWhatALaterRedisAddsIsNamed(t *testing.T) {
+	for body, want := range map[string]string{
+		"\x1a" + text("orders"): `redis RDB, offset 19: key "orders": a value of type 26, which is none of Redis 2.2 to 8.4; the file has version 13`,
+		"\xf3\x01abcd":          "redis RDB, offset 12: an operation 243, which is none of Redis 2.2 to 8.4; the file has version 13",
+	} {
+		if got, err := told([]byte("REDIS0013\xfe\x00" + body)); err == nil || err.Error() != want {
+			t.Errorf("%q, %v, want %s", got, err, want)
+		}
+	}
+}
+
 // TestAZipmapIsRead has a hash of Redis 2.2 to 2.4. Redis 7.0 has loaded these bytes and told
 // the same values.
 func TestAZipmapIsRead(t *testing.T) {

@@ -87,7 +87,7 @@ func (d *file) value(kind byte) error {
 		}
 		return d.leaveOut("key %s has a type of a Redis module", quoted(d.entry.Key))
 	}
-	return fmt.Errorf("a value of type %d, which cannot be read: it is none of Redis 2.2 to 8.4", kind)
+	return fmt.Errorf("a value of type %d, which is none of Redis 2.2 to 8.4; the file has version %d", kind, d.version)
 }
 
 // timedHash reads a hash whose fields have times to live: the earliest deadline, then of each
