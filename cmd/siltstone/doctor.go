@@ -87,7 +87,7 @@ func (t *tool) examine(ctx context.Context, d *doctor, dir string, deep bool, li
 		return err
 	}
 	if err != nil {
-		d.add(gradeDamage, "manifest", "siltstone repair "+dir+" NEW makes a new store of what can be read", "%v", err)
+		d.add(gradeDamage, "manifest", "siltstone repair "+dir+" NEW makes a new store of what can be read", "%s", told(err))
 		return nil
 	}
 	d.state(i)
@@ -281,7 +281,7 @@ func (t *tool) deep(ctx context.Context, d *doctor, i *info) {
 			d.add(gradeDamage, "deep check", "", "… and %d more", len(faults)-n)
 			break
 		}
-		d.add(gradeDamage, "deep check", "siltstone repair "+i.Dir+" NEW makes a new store of what can be read", "%v", f)
+		d.add(gradeDamage, "deep check", "siltstone repair "+i.Dir+" NEW makes a new store of what can be read", "%s", told(f))
 	}
 }
 

@@ -49,15 +49,16 @@ func (d *doctor) figures(page debughttp.Report) {
 func (d *doctor) stalls(page debughttp.Report) {
 	const do = "write less at a time; a faster disk or a larger MemoryLimit; see Options.CompactionRate"
 	m := page.Metrics
+	waited := m.Stalls.Duration + m.Stalls.SlowedByFlushes + m.Stalls.SlowedByMerges + m.Stalls.Space + m.Stalls.Turns
 	switch {
 	case m.Stalls.Reason != "":
 		d.add(gradeWarn, "stalls", do, "writers wait now: %s", m.Stalls.Reason)
-	case m.Stalls.Duration > m.Uptime/100:
-		d.add(gradeWarn, "stalls", do, "writers waited %s in %s (%s)", lasting(m.Stalls.Duration), lasting(m.Uptime), counted(m.Stalls.Count, "stall"))
+	case waited > m.Uptime/100:
+		d.add(gradeWarn, "stalls", do, "writers waited %s in %s (%s)", lasting(waited), lasting(m.Uptime), counted(m.Stalls.Count, "stall"))
 	case m.Stalls.Delay > 0:
-		d.add(gradeNote, "stalls", do, "merges are behind: a writer of 1 MiB sleeps %s", lasting(m.Stalls.Delay))
+		d.add(gradeNote, "stalls", do, "%s are behind: a writer of 1 MiB sleeps %s", m.Stalls.Behind, lasting(m.Stalls.Delay))
 	default:
-		d.add(gradeOK, "stalls", "", "%s, %s in %s", counted(m.Stalls.Count, "stall"), lasting(m.Stalls.Duration), lasting(m.Uptime))
+		d.add(gradeOK, "stalls", "", "%s, writers waited %s in %s", counted(m.Stalls.Count, "stall"), lasting(waited), lasting(m.Uptime))
 	}
 }
 
@@ -88,8 +89,8 @@ func firstCaller(stack string) string {
 	return "an unknown place"
 }
 
-// diagnose writes the findings and chooses the exit code.
-func (t *tool) diagnose(d *doctor) error {
+// verdict chooses the exit code, by the worst of the findings.
+func (d *doctor) verdict() error {
 	worst := exitOK
 	for _, f := range d.findings {
 		switch {
@@ -98,6 +99,16 @@ func (t *tool) diagnose(d *doctor) error {
 		case f.grade == gradeWarn && worst == exitOK:
 			worst = exitFindings
 		}
+	}
+	if worst != exitOK {
+		return codeError{code: worst}
+	}
+	return nil
+}
+
+// diagnose writes the findings and chooses the exit code.
+func (t *tool) diagnose(d *doctor) error {
+	for _, f := range d.findings {
 		if t.json {
 			j := t.out.object()
 			j.Text("grade", string(f.grade))
@@ -111,10 +122,7 @@ func (t *tool) diagnose(d *doctor) error {
 		}
 		t.finding(f)
 	}
-	if worst != exitOK {
-		return codeError{code: worst}
-	}
-	return nil
+	return d.verdict()
 }
 
 // findingIndent is where the text of a finding begins.

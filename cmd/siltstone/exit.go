@@ -99,12 +99,15 @@ func (t *tool) report(err error) int {
 	if errors.As(err, &coded) && coded.err == nil {
 		return coded.code
 	}
-	fmt.Fprintf(t.err, "siltstone: %s\n", safe(strings.TrimPrefix(err.Error(), "siltstone: ")))
+	fmt.Fprintf(t.err, "siltstone: %s\n", safe(told(err)))
 	if advice := adviceOn(err); advice != "" {
 		fmt.Fprintf(t.err, "  %s\n", safe(advice))
 	}
 	return exitCode(err)
 }
+
+// told returns the text of an error without the name of the library in front.
+func told(err error) string { return strings.TrimPrefix(err.Error(), "siltstone: ") }
 
 // exitCode returns the code of an error.
 func exitCode(err error) int {
