@@ -235,6 +235,30 @@ func TestWhatIsBeyondTheBoundIsTooOld(t *testing.T) {
 	}
 }
 
+func TestWhatIsKeptCountsInMaxDiskBytes(t *testing.T) {
+	const limit = 4 << 20
+	db := openKeeping(t, vfs.NewMem(), "db", changes.Keep{Bytes: limit / 2}, func(o *siltstone.Options) {
+		o.MaxDiskBytes, o.Compression = limit, siltstone.NoCompression
+	})
+	value, taken := make([]byte, 1000), int64(0)
+	for i := 0; ; i++ {
+		err := db.Put(fmt.Appendf(nil, "key %d", i), value)
+		if errors.Is(err, siltstone.ErrNoSpace) {
+			break
+		}
+		done(t, err)
+		taken += int64(len(value))
+	}
+	kept := db.Metrics().Disk.Kept
+	if kept < limit/4 || kept > limit/2 {
+		t.Errorf("%d bytes are kept for readers", kept)
+	}
+	if taken > limit-limit/4 {
+		t.Errorf("%d bytes of values were taken beside the %d that are kept, of %d", taken, kept, int64(limit))
+	}
+	done(t, db.Delete([]byte("key 0"))) // that goes on
+}
+
 func TestAReaderOvertakenByTheBoundIsTold(t *testing.T) {
 	db := openKeeping(t, vfs.NewMem(), "db", changes.Keep{Bytes: 200 << 10})
 	for i := range 1000 {

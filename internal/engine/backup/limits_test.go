@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -82,7 +83,25 @@ func TestBackupAndRestoreTakeABoundedAmountOfMemory(t *testing.T) {
 	if m > 4<<20 {
 		t.Errorf("verify of %d bytes allocates %d", kept.Len(), m)
 	}
-	t.Logf("backup of %d bytes: %d allocated in all, verify %d", kept.Len(), n, m)
+	to := filepath.Join(t.TempDir(), "db")
+	r := allocated(func() {
+		_, err := siltstone.Restore(bg, to, nil, bytes.NewReader(kept.Bytes()))
+		must(t, err)
+	})
+	if r > 4<<20 {
+		t.Errorf("restore of %d bytes allocates %d", kept.Len(), r)
+	}
+	for i := range (3 << 20) / len(value) { // what is flushed first
+		must(t, db.Put(fmt.Appendf(nil, "k%06d", i), value))
+	}
+	f := allocated(func() {
+		_, err := db.Backup(bg, io.Discard, nil)
+		must(t, err)
+	})
+	if f > 16<<20 {
+		t.Errorf("backup with much in memory allocates %d", f)
+	}
+	t.Logf("backup of %d bytes: %d allocated in all, verify %d, restore %d, with much in memory %d", kept.Len(), n, m, r, f)
 	must(t, db.Close())
 }
 

@@ -25,3 +25,31 @@ func TestTheNewestRetiredLogIsKeptUntilTheNextBegins(t *testing.T) {
 		t.Fatalf("%v are kept, %d bytes are held", logs, k.Held())
 	}
 }
+
+// All who wait for the log to be durable further on wait for one channel.
+func TestAHundredFollowersCostACommitNoMoreThanOne(t *testing.T) {
+	cost := func(followers int) (allocs float64, syncs int) {
+		s := &sink{}
+		c := committer{l: newLog(t, s)}
+		waiting := make([]<-chan struct{}, followers)
+		const runs = 200
+		s.data = make([]byte, 0, 1<<20)
+		before := s.syncs
+		allocs = testing.AllocsPerRun(runs-1, func() {
+			for i := range waiting {
+				if _, waiting[i], _ = c.l.Front(); waiting[i] != waiting[0] {
+					t.Fatalf("follower %d waits for a channel of its own", i)
+				}
+			}
+			if err := c.l.Wait(c.append("x"), Durable); err != nil {
+				t.Fatal(err)
+			}
+			<-waiting[0]
+		})
+		return allocs, s.syncs - before
+	}
+	alone, syncs := cost(1)
+	if allocs, n := cost(100); allocs > alone || n > syncs {
+		t.Errorf("a commit allocates %v times with one follower and %v with a hundred; %d and %d syncs", alone, allocs, syncs, n)
+	}
+}
