@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -239,4 +240,59 @@ func TestACheckpointOfKeyspacesThatFailsLeavesNothing(t *testing.T) {
 		t.Errorf("%d calls failed", calls)
 	}
 	t.Logf("%d calls failed", calls)
+}
+
+func TestAPowerCutInACheckpointOfKeyspacesLeavesAWholeCopyOrNone(t *testing.T) {
+	t.Parallel()
+	disk := vfstest.NewDisk(5)
+	db := open(t, disk, "db")
+	for _, name := range []string{"left", "right"} {
+		ks, err := db.CreateKeyspace(name)
+		must(t, err)
+		for i := range 50 {
+			must(t, ks.Put(fmt.Appendf(nil, "key%d", i), []byte(name)))
+		}
+	}
+	want := images(t, db)["left"]
+	rng, cuts, whole := rand.New(rand.NewPCG(5, 5)), 0, 0
+	judge := func(image *vfstest.Disk, what string) (there bool) {
+		cuts++
+		names, err := image.List(".")
+		must(t, err)
+		for _, name := range names {
+			if name != "db" && name != "copy" && !strings.HasSuffix(name, ".partial") {
+				t.Fatalf("%s: left %q", what, name)
+			}
+		}
+		if !slices.Contains(names, "copy") {
+			return false
+		}
+		whole++
+		only := open(t, image, "copy")
+		must(t, only.Check(bg))
+		if got := images(t, only); len(got) != 2 || got["left"] != want {
+			t.Fatalf("%s: the copy holds %q", what, got)
+		}
+		must(t, only.Close())
+		return true
+	}
+	disk.OnOp(func(o vfstest.Op) {
+		for _, p := range vfstest.Profiles() {
+			for image := range disk.Images(p, 1, rng) {
+				judge(image, fmt.Sprintf("cut %v before %v", p, o))
+			}
+		}
+	})
+	must(t, db.CheckpointKeyspaces(bg, "copy", "left"))
+	disk.OnOp(nil)
+	if whole == cuts {
+		t.Errorf("all of %d cuts left a copy: nothing was shown", cuts)
+	}
+	for image := range disk.Images(vfstest.P1, 1, rng) {
+		if !judge(image, "cut behind the call") {
+			t.Error("the copy is not durable on return")
+		}
+	}
+	must(t, db.Close())
+	t.Logf("%d cuts, %d left a copy, each whole", cuts, whole)
 }
