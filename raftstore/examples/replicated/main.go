@@ -1,4 +1,5 @@
-// Replicated is three processes with one store among them, and an HTTP front on each.
+// Replicated is three processes with one store among them, and an HTTP front on each. In
+// the folder raftstore:
 //
 //	go run ./examples/replicated cluster     starts them on loopback, until it is interrupted
 //	go run ./examples/replicated failover    starts them, kills the leader under load, and counts
