@@ -243,12 +243,20 @@ func (db *DB) pageLoop() {
 // until a collection has taken it. It also looks for a reader that keeps garbage.
 func (db *DB) wasteLoop() {
 	db.whenever(db.workers.waste, idleTick, func() {
-		db.work.CountWaste()
+		db.countWaste()
 		db.noteOldReader()
 		if db.opts.KeepChanges.Age > 0 {
 			db.workers.wakeKeep()
 		}
 	})
+}
+
+func (db *DB) countWaste() {
+	if rs, n := db.states.Pin(); rs != nil {
+		held := db.memory(rs).Total()
+		db.states.Unpin(rs, n)
+		db.work.CountWaste(held)
+	}
 }
 
 // noteOldReader tells of the oldest snapshot, transaction or iterator if it has been

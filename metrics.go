@@ -38,14 +38,11 @@ func (db *DB) Metrics() metrics.Metrics {
 		s := log.Stats()
 		m.Commits.Count, m.Commits.Operations, m.Commits.Groups, m.Commits.Bytes = s.Commits, s.Operations, s.Groups, s.Bytes
 		m.Log = metrics.Log{Unsynced: s.Unsynced, Oldest: s.Oldest, Syncs: metrics.Latency(s.Syncs)}
-		m.Memory.LogBuffers = s.Buffered
 	}
 	c := db.states.Tables.Cache().Metrics()
 	m.Cache = metrics.Cache{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
-	m.Memory.Limit, m.Memory.Blocks, m.Memory.Rows, m.Memory.ReadAhead = db.opts.MemoryLimit, c.Bytes, c.Rows, c.Lent
-	kept, used := db.work.Writers.Bytes()
-	m.Memory.Memtables, m.Memory.TableWriters, m.Memory.Recycled = db.states.MemtableBytes(), used, db.section.Recycler.Bytes()+kept
-	m.Memory.Garbage = db.work.Garbage()
+	m.Memory = db.memory(rs)
+	m.Memory.Garbage = db.work.Garbage(m.Memory.Total())
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Disk.Kept = db.section.Files().Kept().Held()
 	m.Open = db.handles.metrics(time.Now())
@@ -54,8 +51,6 @@ func (db *DB) Metrics() metrics.Metrics {
 	}
 	m.Waits = metrics.Waits{Callers: db.section.Waiters.Waiting(), Woken: db.section.Waiters.Wakes()}
 	m.Open.OldestSnapshot = db.states.Points.OldestSnapshot()
-	m.Memory.Iterators = m.Open.Iterators * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
-	m.Memory.Transactions = m.Open.Transactions*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load()
 	var suspected []readstate.Dead
 	for _, r := range db.set.Nominations.Undecided() {
 		m.Dead.Collections += int64(r.Last - r.First + 1)
@@ -86,6 +81,30 @@ func (db *DB) Layout() metrics.Layout {
 		l.Runs[i] = run
 	}
 	return l
+}
+
+// memory returns what the store holds in memory, without garbage.
+func (db *DB) memory(rs *readstate.State) metrics.Memory {
+	m := metrics.Memory{
+		Limit: db.opts.MemoryLimit, Memtables: db.states.MemtableBytes(),
+		Iterators:    db.handles.open[holdIterator].Load() * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{})),
+		Transactions: db.handles.open[holdTransaction].Load()*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load(),
+	}
+	c := db.states.Tables.Cache().Metrics()
+	m.Blocks, m.Rows, m.ReadAhead = c.Bytes, c.Rows, c.Lent
+	kept, used := db.work.Writers.Bytes()
+	m.TableWriters, m.Recycled = used, db.section.Recycler.Bytes()+kept
+	if log := db.section.Log(); log != nil {
+		m.LogBuffers = log.Stats().Buffered
+	}
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
+			if o := t.Opened(); o != nil {
+				m.TableMetadata += o.MemoryBytes()
+			}
+		}
+	}
+	return m
 }
 
 // latencies fills in those that are sampled.
@@ -125,9 +144,8 @@ func measure(rs *readstate.State, m *metrics.Metrics) {
 		m.Tables.Bytes += run.Bytes
 		for _, t := range rs.Runs[i].Tables {
 			m.Tables.Records += int64(t.Records())
-			if o := t.Opened(); o != nil {
+			if t.Opened() != nil {
 				m.Tables.Open++
-				m.Memory.TableMetadata += o.MemoryBytes()
 			}
 		}
 	}

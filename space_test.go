@@ -227,20 +227,20 @@ func TestGarbageIsCountedInTheBudgetUntilACollection(t *testing.T) {
 	defer db.Close()
 	budget := db.states.Tables.Cache()
 	runtime.GC()
-	db.work.CountWaste() // knows of that collection
+	db.countWaste() // knows of that collection
 	before := budget.Metrics().Reserved
 	budget.Waste(1 << 20)
-	db.work.CountWaste()
+	db.countWaste()
 	if more := budget.Metrics().Reserved - before; more != 1<<20 && more != 0 { // 0: the runtime has just collected
 		t.Errorf("a MiB of garbage takes %d bytes of the budget", more)
 	}
 	budget.Waste(1 << 40)
-	db.work.CountWaste()
+	db.countWaste()
 	if more := budget.Metrics().Reserved - before; more > db.opts.MemoryLimit/4 {
 		t.Errorf("garbage takes %d bytes of the budget of %d", more, db.opts.MemoryLimit)
 	}
 	runtime.GC()
-	db.work.CountWaste()
+	db.countWaste()
 	if more := budget.Metrics().Reserved - before; more != 0 || budget.Waste(0) != 0 {
 		t.Errorf("after a collection garbage takes %d bytes, %d more are counted", more, budget.Waste(0))
 	}

@@ -154,7 +154,9 @@ type Stalls struct {
 	Behind string        // why there is a Delay: "flushes" or "merges", or empty
 }
 
-// Memory has the parts of the memory that the store holds, in bytes.
+// Memory has the parts of the memory that the store takes of the Go heap, in bytes. Their
+// sum compares with the heap in use, HeapInuse of runtime.MemStats: in a process that does
+// little else they are less than 15 % apart.
 type Memory struct {
 	Limit         int64 // Options.MemoryLimit
 	Memtables     int64 // including flushed ones that something open still reads
@@ -167,7 +169,12 @@ type Memory struct {
 	Recycled      int64 // memory of flushed memtables and finished table writers, kept for the next ones
 	Iterators     int64 // the open ones themselves, without what they have read
 	Transactions  int64 // the open ones, with their writes and without their reads
-	Garbage       int64 // let go of, and not yet taken by the garbage collector
+
+	// Garbage is what of the heap in use holds nothing alive and is there for the store:
+	// what it has let go of and the collector has not taken yet, and the room between
+	// objects. It is an estimate: the runtime tells how much there is in the process, and
+	// the store's part of that is taken to be as large as its part of what is live.
+	Garbage int64
 }
 
 // Total returns the sum of the parts. Limit is none of them.

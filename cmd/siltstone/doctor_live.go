@@ -33,10 +33,10 @@ func (d *doctor) figures(page debughttp.Report) {
 		d.add(gradeOK, "syncs", "", "p99 %v, longest %s", m.Log.Syncs.Quantile(0.99), lasting(m.Log.Syncs.Max))
 	}
 	d.readers(page)
-	if m.Memory.Total() > m.Memory.Limit+m.Memory.Limit/4 {
-		d.add(gradeWarn, "memory", "close iterators that are not used; raise Options.MemoryLimit", "%s held, the limit is %s", size(m.Memory.Total()), size(m.Memory.Limit))
+	if held := m.Memory.Total() - m.Memory.Garbage; held > m.Memory.Limit+m.Memory.Limit/4 {
+		d.add(gradeWarn, "memory", "close iterators that are not used; raise Options.MemoryLimit", "%s held, the limit is %s", size(held), size(m.Memory.Limit))
 	} else {
-		d.add(gradeOK, "memory", "", "%s of %s", size(m.Memory.Total()), size(m.Memory.Limit))
+		d.add(gradeOK, "memory", "", "%s of %s", size(held), size(m.Memory.Limit))
 	}
 	if asked := m.Cache.Hits + m.Cache.Misses; asked > 100_000 && m.Cache.HitRatio() < 0.5 {
 		d.add(gradeNote, "cache", "a larger Options.MemoryLimit, if there is memory", "%.0f%% of the block reads are answered from memory", 100*m.Cache.HitRatio())

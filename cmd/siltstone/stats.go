@@ -99,7 +99,7 @@ func writeStats(o *output, m metrics.Metrics) {
 	b.add("disk", fmt.Sprintf("%s: tables %s, logs %s, manifest %s", size(m.Disk.Total()), size(m.Disk.Tables), size(m.Disk.Logs), size(m.Disk.Manifest)))
 	b.add("", fmt.Sprintf("obsolete %s, ballast %s, free %s", size(m.Disk.Obsolete), size(m.Disk.Ballast), size(m.Disk.Free)))
 	b.add("garbage", fmt.Sprintf("%s in %s that ended", size(m.Dead.Bytes), counted(m.Dead.Collections, "collection")))
-	b.add("memory", fmt.Sprintf("%s of %s: memtables %s, blocks %s", size(m.Memory.Total()), size(m.Memory.Limit), size(m.Memory.Memtables), size(m.Memory.Blocks)))
+	b.add("memory", fmt.Sprintf("%s of %s: memtables %s, blocks %s", size(m.Memory.Total()-m.Memory.Garbage), size(m.Memory.Limit), size(m.Memory.Memtables), size(m.Memory.Blocks)))
 	b.add("", fmt.Sprintf("filters and indexes %s, %s open", size(m.Memory.TableMetadata), counted(m.Tables.Open, "table")))
 	trouble := "none"
 	if n := m.Troubles; n.Corruptions+int64(n.Frozen) > 0 || n.Poisoned != "" {

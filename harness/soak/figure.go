@@ -43,7 +43,7 @@ func noLimit(*settings) float64 { return 0 }
 var figures = []figure{
 	{"heap in use", "MiB", 16, func(m moment) float64 { return float64(m.heap) / mib }, func(s *settings) float64 { return float64(s.memory) * 3 / 2 / mib }},
 	{"resident memory", "MiB", 32, func(m moment) float64 { return float64(m.resident) / mib }, noLimit},
-	{"Metrics().Memory", "MiB", 16, func(m moment) float64 { return float64(m.store.Memory.Total()) / mib }, func(s *settings) float64 { return float64(s.memory) / mib }},
+	{"Metrics().Memory", "MiB", 16, func(m moment) float64 { return float64(m.store.Memory.Total()) / mib }, func(s *settings) float64 { return float64(s.memory) * 3 / 2 / mib }},
 	{"disk, size of the directory", "MiB", 64, func(m moment) float64 { return float64(m.directory) / mib }, noLimit},
 	{"disk, Metrics().Disk", "MiB", 64, func(m moment) float64 { return float64(m.store.Disk.Total()) / mib }, func(s *settings) float64 { return float64(s.disk) / mib }},
 	{"open descriptors", "files", 16, func(m moment) float64 { return float64(m.files) }, noLimit},
