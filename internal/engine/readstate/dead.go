@@ -6,7 +6,6 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
-	"github.com/siltstonedb/siltstone/internal/rangedel"
 )
 
 // Dead is a stretch of rows of which all that is older than Seq is dead.
@@ -51,19 +50,27 @@ func deadIn(t *Table, dead []Dead) (sum int64) {
 }
 
 // covered returns the stretches of elements, and of dropped keyspaces, that range
-// tombstones cover.
+// tombstones cover. Stretches of two sources may overlap: to join the lists would cost
+// more than to look at a block twice.
 func (rs *State) covered() (dead []Dead) {
 	older, err := rs.OlderDeletes()
 	if err != nil {
 		return nil // the next read of the damaged table tells
 	}
-	lists := []*rangedel.List{rs.Mem.RangeDeletes()}
+	lists := rs.Mem.AppendRangeDeletes(nil)
 	for _, run := range older {
 		lists = append(lists, run...)
 	}
-	for _, d := range rangedel.Merge(lists...).Newest() {
-		if from, ok := deadPart(d.Start, d.End); ok {
-			dead = append(dead, Dead{from, d.End, d.Seq})
+	n := 0
+	for _, l := range lists {
+		n += len(l.Newest())
+	}
+	dead = make([]Dead, 0, n)
+	for _, l := range lists {
+		for _, d := range l.Newest() {
+			if from, ok := deadPart(d.Start, d.End); ok {
+				dead = append(dead, Dead{from, d.End, d.Seq})
+			}
 		}
 	}
 	return dead
