@@ -18,6 +18,7 @@ type Cache struct {
 	misses atomic.Int64
 	waste  atomic.Int64 // see Waste
 	room   atomic.Int64 // see Room; set as mu is given back
+	full   atomic.Bool  // it has evicted a block
 	tables atomic.Uint64
 	rows   atomic.Pointer[Rows]
 
@@ -277,7 +278,9 @@ func (c *Cache) shrink(room int64, replaced bool) {
 			e.inMain = true
 			continue
 		}
-		c.evictions++
+		if c.evictions++; c.evictions == 1 {
+			c.full.Store(true)
+		}
 		c.clock++
 		e.slot.gone = c.clock
 		c.remove(e, replaced)
