@@ -217,7 +217,7 @@ func apiTTL(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	putAll(t, a, "b", "2", "stays", "3")
 	ok(t, a.Expire([]byte("b"), time.Minute))
 	ok(t, a.Expire([]byte("stays"), time.Minute))
-	ok(t, a.Persist([]byte("stays")))
+	persist(t, a, "stays", true)
 	ttl := func(key string) string {
 		d, err := a.TTL([]byte(key))
 		if d == siltstone.NoTTL {
@@ -227,13 +227,25 @@ func apiTTL(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 	}
 	wantText(t, ttl("short")+" "+ttl("b")+" "+ttl("stays"), "1s, <nil> 1m0s, <nil> none")
 	wantErr(t, a.Expire([]byte("zz"), time.Second), siltstone.ErrNotFound)
-	wantErr(t, a.Persist([]byte("zz")), siltstone.ErrNotFound)
+	persist(t, a, "stays", false)
+	persist(t, a, "zz", false)
 	if s.tx == nil {
 		s.clock.advance(time.Minute)
 		wantText(t, list(a, siltstone.Range{}), "stays=3")
 	}
 	ok(t, a.Expire([]byte("stays"), 0))
 	wantText(t, get(a, "stays"), "[none]")
+}
+
+// persist makes the raw call and the typed one, which answer alike.
+func persist(t *testing.T, a siltstone.ReadWriter, key string, want bool) {
+	t.Helper()
+	if had, err := a.Persist([]byte(key)); had != want || err != nil {
+		t.Errorf("Persist(%q) is %v, %v", key, had, err)
+	}
+	if had, err := a.Key(key).Persist(); had || err != nil {
+		t.Errorf("Key(%q).Persist() is %v, %v", key, had, err)
+	}
 }
 
 func apiDeleteRange(t *testing.T, s *testStore, a siltstone.ReadWriter) {
@@ -394,7 +406,7 @@ func callsOfEveryKind(t *testing.T, db *siltstone.DB) []func() error {
 		func() error { return db.Delete([]byte("k")) },
 		func() error { return db.DeleteRange(siltstone.Range{Lower: []byte("x"), Upper: []byte("y")}) },
 		func() error { return db.Expire(fixed, 1000*time.Hour) },
-		func() error { return db.Persist(fixed) },
+		func() error { _, err := db.Persist(fixed); return err },
 		func() error { return db.Sync() },
 		func() error { return db.Flush(bg) },
 		func() error { return db.Compact(bg, siltstone.Range{}) },

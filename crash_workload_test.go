@@ -228,7 +228,7 @@ func timesToLive(s *session) {
 			ttl := time.Duration(1+s.rng.IntN(60)) * time.Second
 			s.commit(SyncDurability, func(m *oracle) { m.expire(key, ttl) }, func() error { return s.db.Expire([]byte(key), ttl) })
 		case n == 5 && s.model.live(key) != nil:
-			s.commit(SyncDurability, func(m *oracle) { m.expire(key, 0) }, func() error { return s.db.Persist([]byte(key)) })
+			s.commit(SyncDurability, func(m *oracle) { m.expire(key, 0) }, func() error { return s.db.Key(key).ExpireAt(time.Time{}) })
 		case n == 6:
 			s.clock.advance(time.Duration(s.rng.IntN(20)) * time.Second)
 			s.compare()

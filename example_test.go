@@ -321,10 +321,13 @@ func ExampleDB_Persist() {
 	defer db.Close()
 
 	check(db.PutTTL([]byte("key"), nil, time.Hour))
-	check(db.Persist([]byte("key")))
+	had, err := db.Persist([]byte("key"))
+	fmt.Println(had, err)
 	ttl, err := db.TTL([]byte("key"))
 	fmt.Println(ttl == siltstone.NoTTL, err)
-	// Output: true <nil>
+	// Output:
+	// true <nil>
+	// true <nil>
 }
 
 func ExampleDB_Sync() {

@@ -106,8 +106,9 @@ func everyCall(s *testStore, tx *siltstone.Tx, snap *siltstone.Snapshot, it *sil
 		note(name+".Delete", w.Delete(k))
 		note(name+".DeleteRange", w.DeleteRange(siltstone.Range{}))
 		note(name+".Expire", w.Expire(k, time.Second))
-		note(name+".Persist", w.Persist(k))
-		_, err := w.(siltstone.Typed).Hash("h").Set("f", nil)
+		_, err := w.Persist(k)
+		note(name+".Persist", err)
+		_, err = w.(siltstone.Typed).Hash("h").Set("f", nil)
 		note(name+".Hash.Set", err)
 	}
 	reader("DB", s.DB)

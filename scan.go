@@ -57,8 +57,9 @@ type Writer interface {
 	DeleteRange(r Range) error
 	// Expire sets the time to live of key; ErrNotFound if it does not exist.
 	Expire(key []byte, ttl time.Duration) error
-	// Persist takes the time to live from key; ErrNotFound if it does not exist.
-	Persist(key []byte) error
+	// Persist takes the time to live from key and reports whether there was one; false,
+	// too, if there is no such key.
+	Persist(key []byte) (had bool, err error)
 }
 
 // Scan loops over the keys of r in ascending order, over the state at the

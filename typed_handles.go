@@ -129,11 +129,9 @@ func (db *DB) Expire(key []byte, ttl time.Duration) error {
 	return db.Key(string(key)).Expire(ttl)
 }
 
-// Persist takes the time to live from key, of any type; ErrNotFound if it does
-// not exist. The value is written again.
-func (db *DB) Persist(key []byte) error {
-	return db.Key(string(key)).ExpireAt(time.Time{})
-}
+// Persist takes the time to live from key, of any type, and reports whether there was
+// one; false, too, if there is no such key. If there was, the value is written again.
+func (db *DB) Persist(key []byte) (had bool, err error) { return db.Key(string(key)).Persist() }
 
 // Expire sets the time to live of key, of any type; ErrNotFound if it does not
 // exist. A ttl that is not positive deletes the key. The value is written
@@ -142,20 +140,19 @@ func (ks *Keyspace) Expire(key []byte, ttl time.Duration) error {
 	return ks.Key(string(key)).Expire(ttl)
 }
 
-// Persist takes the time to live from key, of any type; ErrNotFound if it does
-// not exist. The value is written again.
-func (ks *Keyspace) Persist(key []byte) error {
-	return ks.Key(string(key)).ExpireAt(time.Time{})
+// Persist takes the time to live from key, of any type, and reports whether there was
+// one; false, too, if there is no such key. If there was, the value is written again.
+func (ks *Keyspace) Persist(key []byte) (had bool, err error) {
+	return ks.Key(string(key)).Persist()
 }
 
 // Expire sets the time to live of key, of any type; ErrNotFound if it does not
 // exist. A ttl that is not positive deletes the key.
 func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string(key)).Expire(ttl) }
 
-// Persist takes the time to live from key; ErrNotFound if it does not exist.
-func (tx *Tx) Persist(key []byte) error {
-	return tx.Key(string(key)).ExpireAt(time.Time{})
-}
+// Persist takes the time to live from key, of any type, and reports whether there was
+// one; false, too, if there is no such key.
+func (tx *Tx) Persist(key []byte) (had bool, err error) { return tx.Key(string(key)).Persist() }
 
 // txSource is a transaction as the source of its handles.
 type txSource Tx

@@ -41,7 +41,7 @@ live away. If there is no such key the exit code is 3.`,
 // parseExpiry returns the call that the last argument of expire asks for.
 func parseExpiry(text string) (func(siltstone.ReadWriter, []byte) error, error) {
 	if text == "never" {
-		return func(s siltstone.ReadWriter, key []byte) error { return s.Persist(key) }, nil
+		return func(s siltstone.ReadWriter, key []byte) error { return s.Key(string(key)).ExpireAt(time.Time{}) }, nil
 	}
 	if ttl, err := time.ParseDuration(text); err == nil {
 		if ttl <= 0 {

@@ -112,29 +112,36 @@ func (r *run) writeKey(d draw, w writer, v View) []change {
 	}
 }
 
-// expire changes a time to live.
+// expire changes a time to live, or takes it away.
 func (r *run) expire(d draw, w writer, v View, k string) []change {
 	old, exists := v.Get(k)
-	var err error
-	row, gone := old, false
+	row := old
 	if d.one(3) {
 		r.say("persist %.24q", k)
-		err = w.Persist([]byte(k))
-		row.Expiry = 0
-	} else {
-		ttl := d.ttl()
-		if gone = d.one(8); gone {
-			ttl = -ttl
+		had, err := w.Persist([]byte(k))
+		r.expect(err, nil, "Persist")
+		if had != (exists && old.Expiry != 0) {
+			r.fail("Persist reports %v", had)
 		}
-		r.say("expire %.24q in %v", k, ttl)
-		err = w.Expire([]byte(k), ttl)
-		row.Expiry = expiry(v.Now, ttl)
+		if !had {
+			return nil // nothing was written
+		}
+		row.Expiry = 0
+		return []change{{bounds: one(k), put: true, row: row}}
 	}
+	ttl := d.ttl()
+	gone := d.one(8)
+	if gone {
+		ttl = -ttl
+	}
+	r.say("expire %.24q in %v", k, ttl)
+	err := w.Expire([]byte(k), ttl)
+	row.Expiry = expiry(v.Now, ttl)
 	if !exists {
-		r.expect(err, siltstone.ErrNotFound, "Expire or Persist of nothing")
+		r.expect(err, siltstone.ErrNotFound, "Expire of nothing")
 		return nil
 	}
-	r.expect(err, nil, "Expire or Persist")
+	r.expect(err, nil, "Expire")
 	switch {
 	case gone:
 		return []change{{bounds: one(k)}}

@@ -21,7 +21,7 @@ func (b batch) PutTTL(key, value []byte, ttl time.Duration) error {
 func (b batch) Delete(key []byte) error             { b.Batch.Delete(key); return nil }
 func (b batch) DeleteRange(r siltstone.Range) error { b.Batch.DeleteRange(r); return nil }
 func (batch) Expire([]byte, time.Duration) error    { mistake("a batch has no expire"); return nil }
-func (batch) Persist([]byte) error                  { mistake("a batch has no persist"); return nil }
+func (batch) Persist([]byte) (bool, error)          { mistake("a batch has no persist"); return false, nil }
 
 // batchCommands fill and apply batches; put, del and the like take one as target.
 var batchCommands = map[string]command{

@@ -19,7 +19,7 @@ var keyCommands = map[string]command{
 	"del":       {"KEY", func(c *call) (string, error) { return silent(c.writer().Delete(c.bytes(0))) }},
 	"del-range": {"[LOWER] [UPPER]", func(c *call) (string, error) { return silent(c.writer().DeleteRange(rangeOf(c.words))) }},
 	"expire":    {"KEY TTL", func(c *call) (string, error) { return silent(c.writer().Expire(c.bytes(0), duration(c.words[1]))) }},
-	"persist":   {"KEY", func(c *call) (string, error) { return silent(c.writer().Persist(c.bytes(0))) }},
+	"persist":   {"KEY", func(c *call) (string, error) { return answered(c.writer().Persist(c.bytes(0))) }},
 	"get":       {"KEY", get},
 	"has":       {"KEY", func(c *call) (string, error) { return answered(c.reader().Has(c.bytes(0))) }},
 	"ttl":       {"KEY", ttl},
