@@ -9,7 +9,7 @@ import (
 	"github.com/siltstonedb/siltstone/codec"
 )
 
-func benchKey[T any](b *testing.B, name string, k codec.Key[T], v T) {
+func benchKey[T any](b *testing.B, name string, k codec.KeyCodec[T], v T) {
 	encoded := k.AppendKey(nil, v)
 	b.Run(name+"/append", func(b *testing.B) {
 		b.ReportAllocs()
@@ -47,7 +47,7 @@ func BenchmarkKey(b *testing.B) {
 	benchKey(b, "Tuple4", codec.Tuple4(codec.String, codec.String, codec.Time, codec.Uint64), codec.NewQuad("door", "open", now, uint64(7)))
 }
 
-func benchValue[T any](b *testing.B, name string, c codec.Value[T], v T) {
+func benchValue[T any](b *testing.B, name string, c codec.ValueCodec[T], v T) {
 	encoded, err := c.AppendValue(nil, v)
 	if err != nil {
 		b.Fatal(err)

@@ -18,7 +18,7 @@ import (
 // bytes alone. A tuple of sized components is sized; another one, inside a tuple
 // and not last in it, is escaped once more as a whole.
 type component[T any] struct {
-	key  Key[T]
+	key  KeyCodec[T]
 	size int // of every encoding, bytes; 0 if they differ
 }
 
@@ -27,7 +27,7 @@ const (
 	terminal = 0x01 // after 00: the end
 )
 
-func componentOf[T any](k Key[T]) component[T] { return component[T]{k, keyLen(k)} }
+func componentOf[T any](k KeyCodec[T]) component[T] { return component[T]{k, keyLen(k)} }
 
 // composed is a codec made of others.
 type composed interface {

@@ -6,15 +6,14 @@
 //
 //	   Map[uint64, User]            codecs                    typed.Hash
 //	┌────────────────────┐    ┌─────────────────┐    ┌──────────────────────────────┐
-//	│ 7 → User{"Ada"}    │ ─▶ │ Key    Uint64   │ ─▶ │ field 00 00 00 00 00 00 00 07│
-//	│                    │ ◀─ │ Value  JSON     │ ◀─ │ value {"Name":"Ada"}         │
+//	│ 7 → User{"Ada"}    │ ─▶ │ KeyCodec Uint64 │ ─▶ │ field 00 00 00 00 00 00 00 07│
+//	│                    │ ◀─ │ ValueCodec JSON │ ◀─ │ value {"Name":"Ada"}         │
 //	└────────────────────┘    └─────────────────┘    └──────────────────────────────┘
 //
-// A Key codec keeps order: the bytes of two keys compare as the keys do, so that a
+// A KeyCodec keeps order: the bytes of two keys compare as the keys do, so that a
 // Map and a Set are walked in the order of their Go type, all or a Range, forward and
-// backward. A Value codec need not,
-// and its methods have other names, so that one is never taken for the other.
-// Both are interfaces to implement for types of your own.
+// backward. A ValueCodec need not keep order. Its methods have other names, so that one
+// is never taken for the other. Both are interfaces to implement for types of your own.
 //
 // What holds for package typed holds here: absence, refusals, loops, and which
 // call sees what. Beyond that:

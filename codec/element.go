@@ -33,11 +33,11 @@ func (e *DecodeError) Unwrap() error {
 
 // elements are the fields or members of a key as values of T. What is made
 // without a codec refuses every call.
-type elements[T any] struct{ codec Key[T] }
+type elements[T any] struct{ codec KeyCodec[T] }
 
 // elementsOf returns elements with this codec, or without one if a part of it is
 // missing.
-func elementsOf[T any](k Key[T]) elements[T] {
+func elementsOf[T any](k KeyCodec[T]) elements[T] {
 	if !coded(k) {
 		k = nil
 	}

@@ -11,7 +11,7 @@ import (
 
 // JSON is the value codec of what encoding/json turns T into. Fields may come and
 // go between versions of a program, by the rules of that package.
-func JSON[T any]() Value[T] { return jsonValue[T]{} }
+func JSON[T any]() ValueCodec[T] { return jsonValue[T]{} }
 
 type jsonValue[T any] struct{}
 
@@ -33,7 +33,7 @@ func (jsonValue[T]) DecodeValue(b []byte) (v T, err error) {
 // about five times as long as JSON to encode and fifteen times to decode. It is for
 // what JSON cannot express. Interfaces in T need gob.Register. A nil pointer is
 // refused.
-func Gob[T any]() Value[T] { return gobValue[T]{} }
+func Gob[T any]() ValueCodec[T] { return gobValue[T]{} }
 
 type gobValue[T any] struct{}
 
@@ -65,7 +65,7 @@ func (gobValue[T]) DecodeValue(b []byte) (v T, err error) {
 // Binary is the value codec of a type with the methods of encoding.BinaryMarshaler
 // and encoding.BinaryUnmarshaler, such as netip.Addr or url.URL; P is found by the
 // compiler: Binary[netip.Addr](). A type that has AppendBinary is encoded with it.
-func Binary[T any, P BinaryPointer[T]]() Value[T] { return binaryValue[T, P]{} }
+func Binary[T any, P BinaryPointer[T]]() ValueCodec[T] { return binaryValue[T, P]{} }
 
 // BinaryPointer is a pointer to T that has the methods Binary needs, which T
 // itself may have in part.

@@ -123,12 +123,12 @@ func ExampleZSetOf() {
 	defer db.Close()
 
 	board := codec.ZSetOf(db.ZSet("board"), codec.Uint32)
-	fmt.Println(board.AddMany(0, codec.Scored[uint32]{Member: 7, Score: 20}, codec.Scored[uint32]{Member: 300, Score: 50}))
+	fmt.Println(board.AddMany(0, codec.Member[uint32]{Name: 7, Score: 20}, codec.Member[uint32]{Name: 300, Score: 50}))
 	fmt.Println(board.Incr(7, 40))
 	fmt.Println(board.RevRank(7))
 	for player, err := range board.Range(typed.ByRank(0, 9).Reverse()) {
 		check(err)
-		fmt.Println(player.Member, player.Score)
+		fmt.Println(player.Name, player.Score)
 	}
 	// Output:
 	// 2 <nil>
@@ -150,7 +150,7 @@ func ExampleZSet_ByLex() {
 	}
 	for m, err := range seen.Range(seen.ByLex(250, 400)) {
 		check(err)
-		fmt.Println(m.Member)
+		fmt.Println(m.Name)
 	}
 	fmt.Println(seen.RemoveRange(seen.ByLexFrom(100)))
 	// Output:

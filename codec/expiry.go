@@ -133,7 +133,7 @@ func (s Set[T]) PersistMembers(members ...T) (int, error) {
 
 // AddTTL gives the members their scores and, also those that were there, a time to
 // live of ttl from now; it returns how many are new, as typed.ZSet.AddTTL does.
-func (z ZSet[T]) AddTTL(ttl time.Duration, members ...Scored[T]) (added int, err error) {
+func (z ZSet[T]) AddTTL(ttl time.Duration, members ...Member[T]) (added int, err error) {
 	named, err := z.named(members)
 	if err != nil {
 		return 0, err

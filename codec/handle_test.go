@@ -174,7 +174,7 @@ func TestSetAnswersAsItsSet(t *testing.T) {
 	want(t, false)(s.Exists())
 }
 
-type scored = codec.Scored[int]
+type scored = codec.Member[int]
 
 func TestZSetAnswersAsItsSortedSet(t *testing.T) {
 	db := openTest(t)
@@ -222,7 +222,7 @@ func TestByPrefixChoosesTheMembersThatStartSo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, m.Member)
+			got = append(got, m.Name)
 		}
 		if !slices.Equal(got, starting) {
 			t.Errorf("prefix %q: got %q, want %q", p, got, starting)
@@ -316,7 +316,7 @@ func TestPopReturnsWhatItCanAndNamesTheRest(t *testing.T) {
 	undecodable(t, err, "s", "odd")
 	want(t, 3)(db.ZSet("z").AddMany(0, typed.Member{Name: "odd"}, typed.Member{Name: "ok", Score: 1}, typed.Member{Name: "queer", Score: 2}))
 	popped, err := codec.ZSetOf(db.ZSet("z"), codec.Uint16).PopMin(3)
-	want(t, []codec.Scored[uint16]{{Member: 'o'<<8 | 'k', Score: 1}})(popped, nil)
+	want(t, []codec.Member[uint16]{{Name: 'o'<<8 | 'k', Score: 1}})(popped, nil)
 	undecodable(t, err, "z", "odd", "queer")
 	want(t, true)(db.ZSet("z").Add("odd", 1))
 	_, err = codec.ZSetOf(db.ZSet("z"), codec.Uint16).WaitMin(context.Background(), nil)

@@ -4,10 +4,10 @@ import (
 	"errors"
 )
 
-// Key turns values of T into bytes whose order is the order of the values. Equal
+// KeyCodec turns values of T into bytes whose order is the order of the values. Equal
 // values have the same bytes, and different ones have different bytes. Methods are
 // called from many goroutines at once.
-type Key[T any] interface {
+type KeyCodec[T any] interface {
 	// AppendKey appends the bytes of v to dst. It changes nothing in dst and keeps
 	// neither it nor, if v is a slice, v.
 	AppendKey(dst []byte, v T) []byte
@@ -17,7 +17,7 @@ type Key[T any] interface {
 	DecodeKey(b []byte) (T, error)
 }
 
-// Sized is what a Key codec has beside its two methods if all of its encodings
+// Sized is what a KeyCodec has beside its two methods if all of its encodings
 // have the same length. A tuple then stores it as it is, without escapes.
 type Sized interface {
 	// KeyLen returns that length in bytes, and 0 if encodings differ in length.
@@ -25,7 +25,7 @@ type Sized interface {
 }
 
 // keyLen returns the length of every encoding of k, 0 if they differ.
-func keyLen[T any](k Key[T]) int {
+func keyLen[T any](k KeyCodec[T]) int {
 	if s, ok := k.(Sized); ok {
 		return s.KeyLen()
 	}
@@ -37,7 +37,7 @@ func keyLen[T any](k Key[T]) int {
 var String = StringOf[string]()
 
 // StringOf is String for a type that is a string beneath.
-func StringOf[T ~string]() Key[T] { return stringKey[T]{} }
+func StringOf[T ~string]() KeyCodec[T] { return stringKey[T]{} }
 
 type stringKey[T ~string] struct{}
 
@@ -47,7 +47,7 @@ func (stringKey[T]) DecodeKey(b []byte) (T, error) { return T(b), nil }
 
 // Bytes is the key codec of byte slices, in the order of bytes.Compare; nil is the
 // empty one, and decoding gives one that is not nil.
-var Bytes Key[[]byte] = bytesKey{}
+var Bytes KeyCodec[[]byte] = bytesKey{}
 
 type bytesKey struct{}
 
@@ -59,7 +59,7 @@ func (bytesKey) DecodeKey(b []byte) ([]byte, error) { return append([]byte{}, b.
 //
 //	false  00
 //	true   01
-var Bool Key[bool] = boolKey{}
+var Bool KeyCodec[bool] = boolKey{}
 
 type boolKey struct{}
 

@@ -20,7 +20,7 @@ type ladder struct {
 
 // rising says that the values are in strictly rising order for the codec, that
 // their bytes are, and that they come back; same compares two values.
-func rising[T any](name string, k codec.Key[T], same func(a, b T) bool, values ...T) ladder {
+func rising[T any](name string, k codec.KeyCodec[T], same func(a, b T) bool, values ...T) ladder {
 	return ladder{name, func(t *testing.T) {
 		head := []byte("head")
 		for i, a := range values {
@@ -156,7 +156,7 @@ func TestSameInstantIsTheSameKey(t *testing.T) {
 	}
 }
 
-func pictured[T any](b *strings.Builder, name string, k codec.Key[T], values ...T) {
+func pictured[T any](b *strings.Builder, name string, k codec.KeyCodec[T], values ...T) {
 	for _, v := range values {
 		fmt.Fprintf(b, "%s %v: % X\n", name, v, k.AppendKey(nil, v))
 	}
@@ -206,7 +206,7 @@ nested: 61 00 FF 01 62 00 01 01
 	}
 }
 
-func refusal[T any](k codec.Key[T], encoded string) string {
+func refusal[T any](k codec.KeyCodec[T], encoded string) string {
 	v, err := k.DecodeKey([]byte(encoded))
 	if err == nil {
 		return fmt.Sprintf("%v", v)

@@ -17,12 +17,12 @@ import (
 type Map[K, V any] struct {
 	typed.Key
 	keys   elements[K]
-	values Value[V]
+	values ValueCodec[V]
 }
 
 // MapOf returns the hash h as a Map. All that use the hash need the same codecs;
 // nothing in it tells which they are.
-func MapOf[K, V any](h typed.Hash, k Key[K], v Value[V]) Map[K, V] {
+func MapOf[K, V any](h typed.Hash, k KeyCodec[K], v ValueCodec[V]) Map[K, V] {
 	if !coded(v) {
 		k = nil // every call looks at this one
 	}

@@ -38,7 +38,7 @@ type Integer interface {
 //	int16    0     80 00
 //	uint16   258   01 02
 //	int      1     80 00 00 00 00 00 00 01
-func IntegerOf[T Integer]() Key[T] {
+func IntegerOf[T Integer]() KeyCodec[T] {
 	k := integerKey[T]{size: 8, shift: 0}
 	switch reflect.TypeFor[T]().Kind() {
 	case reflect.Int8, reflect.Uint8:
@@ -109,8 +109,8 @@ func (k integerKey[T]) DecodeKey(b []byte) (T, error) {
 //
 // Scores of a sorted set are no keys: NaN is refused there.
 var (
-	Float64 Key[float64] = float64Key{}
-	Float32 Key[float32] = float32Key{}
+	Float64 KeyCodec[float64] = float64Key{}
+	Float32 KeyCodec[float32] = float32Key{}
 )
 
 type float64Key struct{}

@@ -46,7 +46,7 @@ func partsOf[K any](compare func(a, b K) int, at []K) (all []part[K]) {
 }
 
 // checkParts walks each part of a Map and a Set of the keys at, in both directions.
-func checkParts[K any](t *testing.T, db *siltstone.DB, k codec.Key[K], at []K, parts []part[K]) {
+func checkParts[K any](t *testing.T, db *siltstone.DB, k codec.KeyCodec[K], at []K, parts []part[K]) {
 	t.Helper()
 	m, s := codec.MapOf(db.Hash("h"), k, codec.AsValue(k)), codec.SetOf(db.Set("s"), k)
 	for _, key := range at {
@@ -139,7 +139,7 @@ func TestRangeWhoseBoundsAreSwappedIsRefused(t *testing.T) {
 
 func TestZSetContinuesAfterAMember(t *testing.T) {
 	z := codec.ZSetOf(openTest(t).ZSet("z"), codec.Int)
-	all := []codec.Scored[int]{{-5, 1}, {3, 1}, {300, 1}, {-7, 2}, {4, 2.5}}
+	all := []codec.Member[int]{{-5, 1}, {3, 1}, {300, 1}, {-7, 2}, {4, 2.5}}
 	want(t, len(all))(z.AddMany(0, all...))
 	for i, m := range all {
 		got, err := collect(z.After(m))
@@ -169,7 +169,7 @@ func TestTimesToLiveOfSingleKeysAndMembers(t *testing.T) {
 	want(t, true)(m.Set(8, "eight"))
 	want(t, 1)(s.AddTTL(time.Minute, 7))
 	want(t, 1)(s.Add(8))
-	want(t, 1)(z.AddTTL(time.Minute, codec.Scored[int]{Member: 7, Score: 1}))
+	want(t, 1)(z.AddTTL(time.Minute, codec.Member[int]{Name: 7, Score: 1}))
 	want(t, true)(z.Add(8, 1))
 	want(t, time.Minute)(m.KeyTTL(7))
 	want(t, time.Minute)(s.MemberTTL(7))

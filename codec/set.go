@@ -16,7 +16,7 @@ type Set[T any] struct {
 
 // SetOf returns the set s as a Set of T. All that use the set need the same codec;
 // nothing in it tells which it is.
-func SetOf[T any](s typed.Set, k Key[T]) Set[T] { return Set[T]{s.Key, elementsOf(k)} }
+func SetOf[T any](s typed.Set, k KeyCodec[T]) Set[T] { return Set[T]{s.Key, elementsOf(k)} }
 
 // Handle returns the set itself.
 func (s Set[T]) Handle() typed.Set { return typed.Set{Key: s.Key} }

@@ -14,7 +14,7 @@ import (
 //
 //	time.Time{}            80 00 00 00 00 00 00 00 00 00 00 00
 //	1970-01-01T00:00:01Z   80 00 00 0E 77 91 F7 01 00 00 00 00
-var Time Key[time.Time] = timeKey{}
+var Time KeyCodec[time.Time] = timeKey{}
 
 // unixToYear1 is the seconds from the zero time to 1970. The package time counts
 // from the zero time too, so its order is kept where Unix wraps around.

@@ -20,7 +20,7 @@ type PairKey[A, B any] struct {
 }
 
 // Tuple2 is the key codec of a Pair of components with these codecs.
-func Tuple2[A, B any](a Key[A], b Key[B]) PairKey[A, B] {
+func Tuple2[A, B any](a KeyCodec[A], b KeyCodec[B]) PairKey[A, B] {
 	return PairKey[A, B]{componentOf(a), componentOf(b)}
 }
 
@@ -75,7 +75,7 @@ type TripleKey[A, B, C any] struct {
 }
 
 // Tuple3 is the key codec of a Triple of components with these codecs.
-func Tuple3[A, B, C any](a Key[A], b Key[B], c Key[C]) TripleKey[A, B, C] {
+func Tuple3[A, B, C any](a KeyCodec[A], b KeyCodec[B], c KeyCodec[C]) TripleKey[A, B, C] {
 	return TripleKey[A, B, C]{componentOf(a), componentOf(b), componentOf(c)}
 }
 
@@ -143,7 +143,7 @@ type QuadKey[A, B, C, D any] struct {
 }
 
 // Tuple4 is the key codec of a Quad of components with these codecs.
-func Tuple4[A, B, C, D any](a Key[A], b Key[B], c Key[C], d Key[D]) QuadKey[A, B, C, D] {
+func Tuple4[A, B, C, D any](a KeyCodec[A], b KeyCodec[B], c KeyCodec[C], d KeyCodec[D]) QuadKey[A, B, C, D] {
 	return QuadKey[A, B, C, D]{componentOf(a), componentOf(b), componentOf(c), componentOf(d)}
 }
 

@@ -1,8 +1,8 @@
 package codec
 
-// Value turns values of T into bytes and back; the bytes have no order. Methods
+// ValueCodec turns values of T into bytes and back; the bytes have no order. Methods
 // are called from many goroutines at once.
-type Value[T any] interface {
+type ValueCodec[T any] interface {
 	// AppendValue appends the bytes of v to dst, or returns an error, with which the
 	// call that writes is refused. It changes nothing in dst and keeps neither it nor
 	// a part of v.
@@ -14,7 +14,7 @@ type Value[T any] interface {
 
 // Raw is the value codec of byte slices as they are. Decoding copies, and gives
 // one that is not nil.
-var Raw Value[[]byte] = rawValue{}
+var Raw ValueCodec[[]byte] = rawValue{}
 
 type rawValue struct{}
 
@@ -27,9 +27,9 @@ var Text = AsValue(String)
 
 // AsValue makes a key codec a value codec, with the same bytes: integers, floats,
 // times and tuples are shorter so than in any of the general encodings.
-func AsValue[T any](k Key[T]) Value[T] { return keyValue[T]{k} }
+func AsValue[T any](k KeyCodec[T]) ValueCodec[T] { return keyValue[T]{k} }
 
-type keyValue[T any] struct{ key Key[T] }
+type keyValue[T any] struct{ key KeyCodec[T] }
 
 func (c keyValue[T]) coded() bool { return coded(c.key) }
 

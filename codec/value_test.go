@@ -19,7 +19,7 @@ type user struct {
 }
 
 // roundTrip fails the test if v does not come back from its bytes, behind others.
-func roundTrip[T any](t *testing.T, c codec.Value[T], v T) {
+func roundTrip[T any](t *testing.T, c codec.ValueCodec[T], v T) {
 	t.Helper()
 	head := []byte("head")
 	b, err := c.AppendValue(head[:4:4], v)

@@ -21,12 +21,12 @@ type ZSet[T any] struct {
 
 // ZSetOf returns the sorted set z as a ZSet of T. All that use it need the same
 // codec; nothing in it tells which it is.
-func ZSetOf[T any](z typed.ZSet, k Key[T]) ZSet[T] { return ZSet[T]{z.Key, elementsOf(k)} }
+func ZSetOf[T any](z typed.ZSet, k KeyCodec[T]) ZSet[T] { return ZSet[T]{z.Key, elementsOf(k)} }
 
-// Scored is a member of a ZSet with its score.
-type Scored[T any] struct {
-	Member T
-	Score  float64
+// Member is a member of a ZSet with its score.
+type Member[T any] struct {
+	Name  T
+	Score float64
 }
 
 // Handle returns the sorted set itself.
@@ -45,7 +45,7 @@ func (z ZSet[T]) Add(member T, score float64) (added bool, err error) {
 // AddMany gives each member its score as far as the conditions allow, which are
 // those of typed.ZSet.AddMany, and returns how many members are new, with typed.CondCH
 // how many are new or changed.
-func (z ZSet[T]) AddMany(c typed.Cond, members ...Scored[T]) (n int, err error) {
+func (z ZSet[T]) AddMany(c typed.Cond, members ...Member[T]) (n int, err error) {
 	named, err := z.named(members)
 	if err != nil {
 		return 0, err
@@ -54,10 +54,10 @@ func (z ZSet[T]) AddMany(c typed.Cond, members ...Scored[T]) (n int, err error) 
 }
 
 // named returns the members with their names.
-func (z ZSet[T]) named(members []Scored[T]) ([]typed.Member, error) {
+func (z ZSet[T]) named(members []Member[T]) ([]typed.Member, error) {
 	sc := getScratch()
 	defer sc.put()
-	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i].Member })
+	names, err := z.members.encodeAll(sc, len(members), func(i int) T { return members[i].Name })
 	if err != nil {
 		return nil, err
 	}
@@ -128,13 +128,13 @@ func (z ZSet[T]) ByLexTo(max T) typed.ZRange { return typed.ByLexTo(z.bound(max)
 
 // ByScoreAfter chooses the scores from min to max, both included, of what a walk meets
 // after last, which need not exist: one that ended there continues, in reverse too.
-func (z ZSet[T]) ByScoreAfter(min, max float64, last Scored[T]) typed.ZRange {
-	return typed.ByScore(min, max).After(typed.Member{Name: z.bound(last.Member), Score: last.Score})
+func (z ZSet[T]) ByScoreAfter(min, max float64, last Member[T]) typed.ZRange {
+	return typed.ByScore(min, max).After(typed.Member{Name: z.bound(last.Name), Score: last.Score})
 }
 
 // After yields the members above last in the order of their scores, as
 // typed.ZSet.After does.
-func (z ZSet[T]) After(last Scored[T]) iter.Seq2[Scored[T], error] {
+func (z ZSet[T]) After(last Member[T]) iter.Seq2[Member[T], error] {
 	return z.Range(z.ByScoreAfter(math.Inf(-1), math.Inf(1), last))
 }
 
@@ -162,13 +162,13 @@ func (z ZSet[T]) ByPrefix(p Prefix[T]) typed.ZRange {
 
 // Range yields the members that r chooses, in the order it says: typed.ByRank and
 // typed.ByScore, or ByLex, ByLexFrom and ByPrefix of this set.
-func (z ZSet[T]) Range(r typed.ZRange) iter.Seq2[Scored[T], error] {
-	return walk(z.Handle().Range(r), func(sc *scratch, m typed.Member) (Scored[T], error) {
+func (z ZSet[T]) Range(r typed.ZRange) iter.Seq2[Member[T], error] {
+	return walk(z.Handle().Range(r), func(sc *scratch, m typed.Member) (Member[T], error) {
 		v, err := z.members.decode(sc, z.Name(), m.Name)
 		if err != nil {
-			return Scored[T]{}, err
+			return Member[T]{}, err
 		}
-		return Scored[T]{v, m.Score}, nil
+		return Member[T]{v, m.Score}, nil
 	})
 }
 
@@ -205,7 +205,7 @@ func (z ZSet[T]) RemoveRange(r typed.ZRange) (removed int, err error) {
 // first. A member that cannot be decoded is removed too: the others are returned
 // with an error that joins a *DecodeError for each such one. A negative n is
 // ErrBadOption.
-func (z ZSet[T]) PopMin(n int) ([]Scored[T], error) {
+func (z ZSet[T]) PopMin(n int) ([]Member[T], error) {
 	if z.members.codec == nil {
 		return nil, errNoCodec
 	}
@@ -216,24 +216,24 @@ func (z ZSet[T]) PopMin(n int) ([]Scored[T], error) {
 // WaitMin removes the member with the lowest score and returns it, as soon as the store's
 // clock has reached until of that score, as typed.ZSet.WaitMin does. A member that cannot
 // be decoded is removed too: the error is a *DecodeError.
-func (z ZSet[T]) WaitMin(ctx context.Context, until func(score float64) time.Time) (Scored[T], error) {
+func (z ZSet[T]) WaitMin(ctx context.Context, until func(score float64) time.Time) (Member[T], error) {
 	if z.members.codec == nil {
-		return Scored[T]{}, errNoCodec
+		return Member[T]{}, errNoCodec
 	}
 	m, err := z.Handle().WaitMin(ctx, until)
 	if err != nil {
-		return Scored[T]{}, err
+		return Member[T]{}, err
 	}
 	all, err := z.popped([]typed.Member{m}, nil)
 	if err != nil {
-		return Scored[T]{}, err
+		return Member[T]{}, err
 	}
 	return all[0], nil
 }
 
 // PopMax removes up to n members with the highest scores and returns them, highest
 // first, as PopMin does.
-func (z ZSet[T]) PopMax(n int) ([]Scored[T], error) {
+func (z ZSet[T]) PopMax(n int) ([]Member[T], error) {
 	if z.members.codec == nil {
 		return nil, errNoCodec
 	}
@@ -241,13 +241,13 @@ func (z ZSet[T]) PopMax(n int) ([]Scored[T], error) {
 	return z.popped(popped, err)
 }
 
-func (z ZSet[T]) popped(members []typed.Member, err error) ([]Scored[T], error) {
+func (z ZSet[T]) popped(members []typed.Member, err error) ([]Member[T], error) {
 	if err != nil || len(members) == 0 {
 		return nil, err
 	}
 	sc := getScratch()
 	defer sc.put()
-	decoded := make([]Scored[T], 0, len(members))
+	decoded := make([]Member[T], 0, len(members))
 	var failed []error
 	for _, m := range members {
 		v, err := z.members.decode(sc, z.Name(), m.Name)
@@ -255,7 +255,7 @@ func (z ZSet[T]) popped(members []typed.Member, err error) ([]Scored[T], error) 
 			failed = append(failed, err)
 			continue
 		}
-		decoded = append(decoded, Scored[T]{v, m.Score})
+		decoded = append(decoded, Member[T]{v, m.Score})
 	}
 	return decoded, errors.Join(failed...)
 }

@@ -21,7 +21,7 @@ type keyCodec struct {
 	decode func(t *testing.T, b []byte)
 }
 
-func keyCodecOf[T any](name string, k codec.Key[T], from func([]byte) T, compare func(a, b T) int) keyCodec {
+func keyCodecOf[T any](name string, k codec.KeyCodec[T], from func([]byte) T, compare func(a, b T) int) keyCodec {
 	return keyCodec{
 		name: name,
 		order: func(t *testing.T, ab, bb []byte) {
@@ -59,7 +59,7 @@ func word(b []byte) uint64 {
 
 func integer[T codec.Integer](b []byte) T { return T(word(b)) }
 
-func integerCodec[T codec.Integer](name string, k codec.Key[T]) keyCodec {
+func integerCodec[T codec.Integer](name string, k codec.KeyCodec[T]) keyCodec {
 	return keyCodecOf(name, k, integer[T], cmp.Compare[T])
 }
 
@@ -113,7 +113,7 @@ func comparePairs[A, B any](a func(x, y A) int, b func(x, y B) int) func(x, y co
 	}
 }
 
-func pairCodec[A, B any](name string, ka codec.Key[A], fa func([]byte) A, ca func(x, y A) int, kb codec.Key[B], fb func([]byte) B, cb func(x, y B) int) keyCodec {
+func pairCodec[A, B any](name string, ka codec.KeyCodec[A], fa func([]byte) A, ca func(x, y A) int, kb codec.KeyCodec[B], fb func([]byte) B, cb func(x, y B) int) keyCodec {
 	return keyCodecOf(name, codec.Tuple2(ka, kb), pairOf(fa, fb), comparePairs(ca, cb))
 }
 
@@ -210,7 +210,7 @@ type document struct {
 
 // survives decodes any bytes as a value; what they are is encoded and decoded
 // again.
-func survives[T any](t *testing.T, name string, c codec.Value[T], b []byte) {
+func survives[T any](t *testing.T, name string, c codec.ValueCodec[T], b []byte) {
 	in := bytes.Clone(b)
 	v, err := c.DecodeValue(in)
 	if !bytes.Equal(in, b) {
@@ -232,7 +232,7 @@ func survives[T any](t *testing.T, name string, c codec.Value[T], b []byte) {
 // value codec.
 func FuzzValueCodecs(f *testing.F) {
 	d := document{Name: "a", Size: -1, Tags: []string{"b", ""}, Seen: map[string]time.Time{"c": {}}, Next: &document{}}
-	for _, c := range []codec.Value[document]{codec.JSON[document](), codec.Gob[document]()} {
+	for _, c := range []codec.ValueCodec[document]{codec.JSON[document](), codec.Gob[document]()} {
 		b, err := c.AppendValue(nil, d)
 		if err != nil {
 			f.Fatal(err)
