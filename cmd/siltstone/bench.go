@@ -198,7 +198,7 @@ func (b *bench) run(ctx context.Context, l load) (result, error) {
 func (t *tool) bench(ctx context.Context, parent string, b *bench) (err error) {
 	dir, err := os.MkdirTemp(parent, "siltstone-bench-")
 	if err != nil {
-		return codeError{exitError, err}
+		return advise(codeError{exitError, err}, "DIR is a directory that is there and may be written to")
 	}
 	defer func() {
 		if rerr := os.RemoveAll(dir); err == nil {

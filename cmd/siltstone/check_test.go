@@ -104,9 +104,11 @@ func TestALineBesideTheProgressStandsAlone(t *testing.T) {
 	if got := screen.String(); !strings.Contains(got, "\r\x1b[Kleft out: a key\n\rimport: ") {
 		t.Errorf("%q", got)
 	}
-	screen.Reset()
 	p.besides(&output{width: 80})
+	screen.Reset()
 	p.show()
+	p.note("700 keys")
+	p.End()
 	if got := screen.String(); got != "" {
 		t.Errorf("%q among the data", got)
 	}

@@ -141,20 +141,11 @@ func (o *output) row(widths []int, columns ...string) error {
 	for i, c := range columns {
 		b.WriteString(c)
 		if i < len(columns)-1 {
-			b.WriteString(strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(c))+2))
+			b.WriteString(strings.Repeat(" ", max(0, widths[i]-textWidth(c))+2))
 		}
 	}
 	_, err := o.WriteString(cut(b.String(), o.width) + "\n")
 	return err
-}
-
-// cut returns text with at most width characters, with an ellipsis if some are left out.
-func cut(text string, width int) string {
-	if width <= 0 || utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	runes := []rune(text)
-	return string(runes[:max(0, width-1)]) + "…"
 }
 
 // table is rows whose columns are aligned. The columns that right names stand to the right.
@@ -175,14 +166,14 @@ func (o *output) table(t table) {
 				widths = append(widths, 0)
 			}
 			if i < len(row)-1 || len(t.right) > 0 {
-				widths[i] = max(widths[i], utf8.RuneCountInString(c))
+				widths[i] = max(widths[i], textWidth(c))
 			}
 		}
 	}
 	for _, row := range t.rows {
 		var b strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(c)))
+			pad := strings.Repeat(" ", max(0, widths[i]-textWidth(c)))
 			if i > 0 {
 				b.WriteString("  ")
 			}

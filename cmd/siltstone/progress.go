@@ -55,7 +55,7 @@ func (p *progress) End() {
 	close(p.stop)
 	p.ended.Wait()
 	p.clear()
-	if p.last != "" {
+	if p.last != "" && !p.hidden {
 		fmt.Fprintln(p.w, p.last)
 	}
 }
@@ -75,12 +75,16 @@ func (p *progress) say(text string) {
 	fmt.Fprintln(p.w, text)
 }
 
-// besides keeps the report away from a terminal on which w writes data.
+// besides keeps the report away from a terminal on which w writes data, also what is said at
+// the end.
 func (p *progress) besides(w io.Writer) {
 	o, ok := w.(*output)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hidden = ok && o.width > 0
+	if p.hidden = ok && o.width > 0; p.hidden {
+		p.clear()
+		p.shown = false
+	}
 }
 
 func (p *progress) run() {
