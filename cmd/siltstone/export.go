@@ -45,6 +45,7 @@ counted and left out, and the exit code is then 1. dump writes everything.`,
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "format: csv, ndjson")
+	choices(cmd, "to", "csv", "ndjson")
 	t.keyspaceFlag(cmd)
 	return cmd
 }

@@ -61,6 +61,7 @@ A store that holds something is refused, unless --merge is given.`,
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", strings.Join(formatNames, ", "))
+	choices(cmd, "from", formatNames...)
 	cmd.Flags().BoolVar(&merge, "merge", false, "import into a store that holds something")
 	return cmd
 }

@@ -43,6 +43,7 @@ With --long each line has the type, the time to live ("-": none) and the key.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.kind, "type", "", "only this type: string, hash, set, zset, list")
+	choices(cmd, "type", "string", "hash", "set", "zset", "list")
 	cmd.Flags().BoolVarP(&o.long, "long", "l", false, "show type and time to live")
 	cmd.Flags().BoolVar(&o.count, "count", false, "show how many there are, and no keys")
 	limitFlag(cmd, &o.limit, 0, "at most so many; 0: all")

@@ -75,6 +75,7 @@ how keys with spaces or control bytes are shown, or with --hex in hexadecimal.`,
 	flags.Var(&t.format, "format", "how keys and values are shown")
 	flags.Var(&t.memory, "memory", "memory limit of the open store")
 	flags.SortFlags = false
+	choices(root, "format", string(formatQuoted), string(formatRaw), string(formatHex))
 	root.AddGroup(
 		&cobra.Group{ID: groupLook, Title: "Look into a store:"},
 		&cobra.Group{ID: groupWrite, Title: "Change a store:"},
@@ -97,6 +98,13 @@ func (t *tool) commands() []*cobra.Command {
 		t.dumpCommand(), t.loadCommand(), t.exportCommand(), t.importCommand(),
 		t.debugCommand(),
 		t.serveCommand(), t.benchCommand(), t.completionCommand(), t.versionCommand(),
+	}
+}
+
+// choices has a shell complete the values of a flag.
+func choices(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is not there
 	}
 }
 

@@ -42,6 +42,7 @@ with a password alone.`,
 	f.StringVar(&s.listen, "listen", "127.0.0.1:6379", "address and port")
 	f.BoolVar(&s.write, "write", false, "let clients write")
 	f.StringVar(&s.durability, "durability", "sync", "sync, os, everysec or buffered")
+	choices(cmd, "durability", "sync", "os", "everysec", "buffered")
 	f.StringVar(&s.users, "users", "", "file with the users that may log in")
 	f.StringVar(&s.cert, "tls-cert", "", "file with the certificate: clients use TLS")
 	f.StringVar(&s.key, "tls-key", "", "file with its key")
