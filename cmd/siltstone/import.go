@@ -117,7 +117,7 @@ func (t *tool) imported(ctx context.Context, dir, src, from string, merge bool) 
 		e, ferr := first, err
 		first, err = nil, nil
 		return e, ferr
-	})
+	}, func() int64 { return leftOut })
 	if err == nil && leftOut > 0 {
 		err = advise(fmt.Errorf("%s left out", counted(leftOut, "key")), "everything else is in %s", dir)
 	}

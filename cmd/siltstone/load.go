@@ -49,16 +49,17 @@ replace those of the same name there, and other keys stay.`,
 }
 
 func (t *tool) load(ctx context.Context, dir string, merge bool, p *progress, r *dump.Reader) error {
-	err := t.fill(ctx, dir, merge, p, func() (*entry.Entry, error) { return r.Next() })
+	err := t.fill(ctx, dir, merge, p, func() (*entry.Entry, error) { return r.Next() }, func() int64 { return 0 })
 	if errors.Is(err, dump.ErrDamaged) {
 		err = codeError{exitDamage, advise(err, "get another copy of the dump; what was loaded is a part of it")}
 	}
 	return err
 }
 
-// fill puts the entries that next returns, until io.EOF, into the store in dir. An error
-// says how far it came.
-func (t *tool) fill(ctx context.Context, dir string, merge bool, p *progress, next func() (*entry.Entry, error)) (err error) {
+// fill puts the entries that next returns, until io.EOF, into the store in dir, and says what
+// that were; leftOut is then called for how many next has left out. An error says how far it
+// came.
+func (t *tool) fill(ctx context.Context, dir string, merge bool, p *progress, next func() (*entry.Entry, error), leftOut func() int64) (err error) {
 	begin := time.Now()
 	db, err := t.openFill(dir)
 	if err != nil {
@@ -90,6 +91,15 @@ func (t *tool) fill(ctx context.Context, dir string, merge bool, p *progress, ne
 			err = advise(err, "interrupted: delete %s and start again, or start again with --merge", dir)
 		}
 		return err
+	}
+	if t.json {
+		j := t.out.object()
+		j.Text("dir", dir)
+		j.Int("keys", l.Keys)
+		j.Int("elements", l.Elements)
+		j.Int("expired", l.Expired)
+		j.Int("left_out", leftOut())
+		return t.out.write()
 	}
 	expired := ""
 	if l.Expired > 0 {
