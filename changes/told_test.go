@@ -3,6 +3,7 @@ package changes_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -153,5 +154,50 @@ func TestTheEndOfAKeyWhoseTimeHadComeIsTold(t *testing.T) {
 	}
 	if !told["expired in space h"] || !told["purge element in space hash lives.f"] {
 		t.Errorf("told is %v", told)
+	}
+}
+
+// The time of a frame may be later than that of a commit in it: of several that it has, and
+// of one that a replica replays. By then the time of a removed element may have come.
+func TestAnElementThatACallRemovesIsNotToldAsPurged(t *testing.T) {
+	typedtest.InRows(t)
+	clock := newHandClock()
+	db := openKeeping(t, vfs.NewMem(), "db", plenty, func(o *siltstone.Options) {
+		o.Clock, o.LogicalClock, o.Durability = clock.Now, true, siltstone.BufferedDurability
+	})
+	h, z := db.Hash("h"), db.ZSet("z")
+	_, err := h.SetMany(typed.Field{Name: "live"}, typed.Field{Name: "f"}, typed.Field{Name: "kept"}, typed.Field{Name: "due"})
+	done(t, err)
+	for _, m := range []string{"live", "m", "due"} {
+		_, err := z.Add(m, 1)
+		done(t, err)
+	}
+	_, errh := h.ExpireFields(time.Hour, 0, "f", "kept", "due")
+	_, errz := z.ExpireMembers(time.Hour, 0, "m", "due")
+	done(t, errors.Join(errh, errz))
+	after := db.Position()
+	_, errh = h.Remove("f")
+	_, errz = z.Remove("m")
+	done(t, errors.Join(errh, errz, db.Update(context.Background(), func(tx *siltstone.Tx) error {
+		_, err := tx.Hash("h").PersistFields("kept")
+		_, errr := tx.Hash("h").Remove("kept")
+		return errors.Join(err, errr)
+	})))
+	clock.to(clock.Now().Add(2 * time.Hour))
+	_, errh = h.Set("new", nil)
+	_, errz = z.Add("new", 1)
+	done(t, errors.Join(errh, errz, db.Sync()))
+	told := map[string]bool{}
+	for c, err := range db.Changes(context.Background(), siltstone.ChangeOptions{After: after, NoWait: true}) {
+		done(t, err)
+		told[tell(c, clock.Now())] = true
+	}
+	for _, want := range []string{
+		"remove element hash h.f", "remove element hash h.kept", "remove element zset z.m",
+		"purge element hash h.due", "purge element zset z.due",
+	} {
+		if !told[want] {
+			t.Errorf("%s is not told, but %v", want, told)
+		}
 	}
 }

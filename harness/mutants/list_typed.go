@@ -24,8 +24,12 @@ var typedMutants = []mutant{
 		why: "two transactions commit that no order explains, over an element that became due", tests: []string{"internal/collection", "typed", ". Deadline|Due"},
 	}, {
 		name: "element-due-row-left", file: "internal/collection/element.go",
-		old: "if deadline != 0 {\n\t\tif err := c.deleteRow(", new: "if false {\n\t\tif err := c.deleteRow(",
+		old: `err != nil || deadline == 0 {`, new: `err != nil || deadline >= 0 {`,
 		why: "a removed element is counted off again when it would have been due", tests: []string{"internal/collection", "typed"},
+	}, {
+		name: "feed-removal-told-as-purge", file: "internal/engine/feed/elements.go",
+		old: `d.due = nil`, new: `_ = due`,
+		why: "a field that lost its deadline and was removed in one transaction is told as purged", tests: []string{"changes NotToldAsPurged"},
 	}, {
 		name: "zset-old-score-left", file: "internal/collection/member.go",
 		old: `if err := c.deleteRow(t, c.ranked(t, old.Score, member)); err != nil {`, new: `if err := error(nil); err != nil {`,

@@ -214,7 +214,15 @@ func (c *Collection) evict(t Txn, member string, deadline int64) error {
 	if c.typ == record.TypeZSet {
 		return c.evictMember(t, member, deadline)
 	}
-	return c.Remove(t, member, deadline)
+	return c.evictElement(t, member, deadline)
+}
+
+// evictElement is Remove of an element that is due: its due row goes first.
+func (c *Collection) evictElement(t Txn, member string, deadline int64) error {
+	if err := c.deleteRow(t, c.dueRow(t, deadline, member)); err != nil {
+		return err
+	}
+	return c.deleteRow(t, c.Element(t, member))
 }
 
 // Purge removes up to a thousand due elements of the collection whose metadata

@@ -173,15 +173,14 @@ func (c *Collection) dueBy(deadline int64) {
 	}
 }
 
-// Remove removes the rows of an element with the given deadline; the caller
-// accounts for it.
+// Remove removes the rows of an element with the given deadline, because a call asks for
+// it; the caller accounts for it. The due row goes last: by the order of the two a change
+// feed tells it from a purge.
 func (c *Collection) Remove(t Txn, member string, deadline int64) error {
-	if deadline != 0 {
-		if err := c.deleteRow(t, c.dueRow(t, deadline, member)); err != nil {
-			return err
-		}
+	if err := c.deleteRow(t, c.Element(t, member)); err != nil || deadline == 0 {
+		return err
 	}
-	return c.deleteRow(t, c.Element(t, member))
+	return c.deleteRow(t, c.dueRow(t, deadline, member))
 }
 
 // Set puts an element without a deadline and accounts for it; the caller

@@ -131,7 +131,10 @@ func (c *Collection) evictMember(t Txn, member string, deadline int64) error {
 	if err != nil {
 		return err
 	}
-	if err := c.deleteMember(t, member, MemberValue{score, deadline}); err != nil {
+	if err := c.deleteRow(t, c.ranked(t, score, member)); err != nil {
+		return err
+	}
+	if err := c.evictElement(t, member, deadline); err != nil {
 		return err
 	}
 	return c.recount(t, c.place(t, score, member), -1)

@@ -25,7 +25,7 @@ type decoder struct {
 	was     map[string]metadata // by key row: what it holds, where that is known
 	expired map[string]bool     // key rows
 	all     bool                // it is DropAll
-	due     []byte              // the element whose due row was deleted last
+	due     []byte              // the element whose due row was deleted, if no row of elements came since
 	dueID   uint64
 	dueAt   int64
 }

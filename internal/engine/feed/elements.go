@@ -144,6 +144,8 @@ func (d *decoder) element(o record.Op, rest []byte) error {
 	}
 	put := o.Attr.Kind() == base.KindPut
 	own := d.owners[id]
+	due := d.due
+	d.due = nil
 	switch {
 	case tag == keyenc.TagOwner && put:
 		return d.owner(own, o.Value)
@@ -179,7 +181,8 @@ func (d *decoder) element(o record.Op, rest []byte) error {
 	c.Kind = changes.KindRemoveElement
 	if c.Index = index; tag == keyenc.TagElement {
 		c.Element = name
-		if d.due != nil && d.dueID == id && d.dueAt <= d.clock && bytes.Equal(d.due, name) {
+		// A call that removes an element deletes its due row behind the element.
+		if due != nil && d.dueID == id && d.dueAt <= d.clock && bytes.Equal(due, name) {
 			c.Kind = changes.KindPurgeElement
 		}
 	}
