@@ -186,13 +186,19 @@ func (c *call) attempt(cmd *command) error {
 	return err
 }
 
-// block makes the client wait.
+// block makes the client wait. From when it is enlisted until it has ended, its output
+// belongs to whoever serves it: so the replies before are sent first.
 func (c *conn) block(w *waiter) {
 	c.call.keep()
+	if err := c.flush(); err != nil || c.closing {
+		c.closing = true
+		return
+	}
 	c.s.interest.enlist(w)
 	defer c.s.follow(w, c.call.keyspace)()
 	c.s.retry(w) // what was written meanwhile nobody has announced
 	if err := c.wait(w); err != nil {
+		c.s.interest.leave(c)
 		c.closing = true
 		if !errors.Is(err, errEnding) {
 			c.call.out.buf = c.call.out.buf[:0]

@@ -305,10 +305,6 @@ func (c *conn) grow(n int) bool {
 // wait sleeps until somebody has served the waiter, its time is over, or the client has
 // gone. What the client sends meanwhile stays in the buffer.
 func (c *conn) wait(w *waiter) error {
-	if err := c.flush(); err != nil {
-		c.s.interest.leave(c)
-		return err
-	}
 	for {
 		again := w.wakeAt()
 		room, pushed, ended, err := c.beforeListening(w, again)
