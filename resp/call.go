@@ -78,7 +78,7 @@ func (c *call) changed(key []byte, class byte, event string) {
 	if c.tx == nil && c.s.interest.count.Load() == 0 && c.s.config.events.Load() == 0 {
 		return
 	}
-	c.changes = append(c.changes, change{keyName{c.spaceName(), string(key)}, class, event})
+	c.changes = append(c.changes, change{c.spaceName(), key, class, event})
 }
 
 func (c *call) spaceName() string {

@@ -31,7 +31,8 @@ const (
 	blocks                     // may wait for a key
 	zsetWait                   // of a sorted set
 	danger                     // is for the user of the server, not of its data
-	joinable                   // with the same command behind it in a pipeline: see joined
+	joinable                   // with others that are behind it in a pipeline: see joined
+	merges                     // with commands of the same name behind it: see joined
 	numKeys                    // its keys are counted by an argument
 )
 
@@ -110,7 +111,7 @@ func (c *conn) run(args [][]byte) {
 	case c.multi.open && call.cmd.flags&control == 0:
 		err = c.queue(call)
 	case c.joins(call.cmd, args):
-		err = c.performJoined(call)
+		c.performJoined(call)
 	default:
 		err = call.perform()
 	}

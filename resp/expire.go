@@ -10,15 +10,15 @@ import (
 
 // The commands on times to live of keys.
 var expireCommands = []command{
-	{"expire", -3, writes, 1, 1, 1, func(c *call) error { return expire(c, 1000, false) }},
-	{"pexpire", -3, writes, 1, 1, 1, func(c *call) error { return expire(c, 1, false) }},
-	{"expireat", -3, writes, 1, 1, 1, func(c *call) error { return expire(c, 1000, true) }},
-	{"pexpireat", -3, writes, 1, 1, 1, func(c *call) error { return expire(c, 1, true) }},
+	{"expire", -3, writes | joinable, 1, 1, 1, func(c *call) error { return expire(c, 1000, false) }},
+	{"pexpire", -3, writes | joinable, 1, 1, 1, func(c *call) error { return expire(c, 1, false) }},
+	{"expireat", -3, writes | joinable, 1, 1, 1, func(c *call) error { return expire(c, 1000, true) }},
+	{"pexpireat", -3, writes | joinable, 1, 1, 1, func(c *call) error { return expire(c, 1, true) }},
 	{"ttl", 2, reads, 1, 1, 1, func(c *call) error { return ttl(c, seconds) }},
 	{"pttl", 2, reads, 1, 1, 1, func(c *call) error { return ttl(c, millis) }},
 	{"expiretime", 2, reads, 1, 1, 1, func(c *call) error { return expireTime(c, 1000) }},
 	{"pexpiretime", 2, reads, 1, 1, 1, func(c *call) error { return expireTime(c, 1) }},
-	{"persist", 2, writes, 1, 1, 1, persist},
+	{"persist", 2, writes | joinable, 1, 1, 1, persist},
 }
 
 // deadline returns the moment that argument i names, as a time to live or as a time. A

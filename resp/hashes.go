@@ -10,7 +10,7 @@ import (
 
 // The commands on hashes.
 var hashCommands = []command{
-	{"hset", -4, writes, 1, 1, 1, hset},
+	{"hset", -4, writes | merges, 1, 1, 1, hset},
 	{"hmset", -4, writes, 1, 1, 1, hset},
 	{"hsetnx", 4, writes, 1, 1, 1, hsetNX},
 	{"hget", 3, reads, 1, 1, 1, hget},

@@ -16,10 +16,13 @@ type keyName struct{ space, key string }
 
 // change is a key that a command has written, as those who are interested are told of it.
 type change struct {
-	keyName
+	space string
+	key   []byte // valid as long as the command's arguments
 	class byte   // of the event, as in notify-keyspace-events
-	event string // its name
+	event string // its name; empty: there is none
 }
+
+func (ch *change) name() keyName { return keyName{ch.space, string(ch.key)} }
 
 // interest holds which clients watch a key (WATCH) and which wait for one (BLPOP and the
 // like). A command that writes announces the keys it has written while it still holds
@@ -154,11 +157,11 @@ func (s *Server) announce(changes []change) {
 	s.interest.mu.Lock()
 	for at := 0; at < len(changes); at++ { // it grows
 		ch := changes[at]
-		for c := range s.interest.watchers[ch.keyName] {
+		for c := range s.interest.watchers[ch.name()] {
 			c.multi.touched.Store(true)
 		}
 		if len(s.interest.waiters) > 0 {
-			changes = s.interest.serve(ch.keyName, changes)
+			changes = s.interest.serve(ch.name(), changes)
 		}
 	}
 	s.interest.mu.Unlock()

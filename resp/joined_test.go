@@ -4,11 +4,21 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
-// pipeline sends commands together, and returns their replies.
-func (c *client) pipeline(commands ...string) (replies []string) {
+// pipeline is exchange for the goroutine of the test.
+func (c *client) pipeline(commands ...string) []string {
 	c.t.Helper()
+	replies, err := c.exchange(commands)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return replies
+}
+
+// exchange sends commands together, and returns their replies.
+func (c *client) exchange(commands []string) (replies []string, err error) {
 	var b []byte
 	for _, cmd := range commands {
 		if words, inline := strings.CutPrefix(cmd, "inline "); inline {
@@ -24,12 +34,17 @@ func (c *client) pipeline(commands ...string) (replies []string) {
 		b = append(b, encode(words...)...)
 	}
 	if _, err := c.conn.Write(b); err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for range commands {
-		replies = append(replies, c.receive())
+		reply, err := readReply(c.r)
+		if err != nil {
+			return nil, err
+		}
+		replies = append(replies, reply)
 	}
-	return replies
+	return replies, nil
 }
 
 // TestJoinedCommandsReplyAsIfAlone sends pipelines whose commands may be made one commit,

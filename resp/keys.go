@@ -9,8 +9,8 @@ import (
 
 // The commands on keys of any type.
 var keyCommands = []command{
-	{"del", -2, writes, 1, -1, 1, del},
-	{"unlink", -2, writes, 1, -1, 1, del},
+	{"del", -2, writes | joinable, 1, -1, 1, del},
+	{"unlink", -2, writes | joinable, 1, -1, 1, del},
 	{"exists", -2, reads, 1, -1, 1, exists},
 	{"touch", -2, reads, 1, -1, 1, exists},
 	{"type", 2, reads, 1, 1, 1, typeOf},
@@ -204,16 +204,16 @@ func (c *call) transfer(to *siltstone.Keyspace, name []byte, replace, drop bool)
 }
 
 func (c *call) transferred(to *siltstone.Keyspace, name []byte, drop bool) {
-	there := keyName{key: string(name)}
+	there := change{key: name, class: 'g', event: "move_to"}
 	if to != nil {
 		there.space = to.Name()
 	}
-	if !drop {
-		c.changes = append(c.changes, change{there, 'g', "copy_to"})
-		return
+	if drop {
+		c.changed(c.args[1], 'g', "move_from")
+	} else {
+		there.event = "copy_to"
 	}
-	c.changed(c.args[1], 'g', "move_from")
-	c.changes = append(c.changes, change{there, 'g', "move_to"})
+	c.changes = append(c.changes, there)
 }
 
 func randomKey(c *call) error {
@@ -244,7 +244,7 @@ func (c *call) watchedHere(everywhere bool) (watched []change, err error) {
 	i.mu.Lock()
 	for k := range i.watchers {
 		if everywhere || k.space == c.spaceName() {
-			watched = append(watched, change{keyName: k})
+			watched = append(watched, change{space: k.space, key: []byte(k.key)})
 		}
 	}
 	i.mu.Unlock()
@@ -254,7 +254,7 @@ func (c *call) watchedHere(everywhere bool) (watched []change, err error) {
 		if err != nil {
 			return nil, err
 		}
-		exists, err := space.Key(w.key).Exists()
+		exists, err := space.Key(string(w.key)).Exists()
 		if err != nil {
 			return nil, err
 		}

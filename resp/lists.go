@@ -10,8 +10,8 @@ import (
 
 // The commands on lists that do not wait.
 var listCommands = []command{
-	{"lpush", -3, writes | joinable, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushFront, "lpush") }},
-	{"rpush", -3, writes | joinable, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushBack, "rpush") }},
+	{"lpush", -3, writes | merges, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushFront, "lpush") }},
+	{"rpush", -3, writes | merges, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushBack, "rpush") }},
 	{"lpushx", -3, writes, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushFrontX, "lpush") }},
 	{"rpushx", -3, writes, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushBackX, "rpush") }},
 	{"lpop", -2, writes, 1, 1, 1, func(c *call) error { return pop(c, typed.List.PopFront, typed.List.PopFrontN) }},

@@ -280,9 +280,9 @@ func (s *Server) notify(bits uint32, ch change) {
 	}
 	label := spaceLabel(ch.space)
 	if bits&1 != 0 { // K
-		s.publish([]byte("__keyspace@"+label+"__:"+ch.key), []byte(ch.event))
+		s.publish([]byte("__keyspace@"+label+"__:"+string(ch.key)), []byte(ch.event))
 	}
 	if bits&2 != 0 { // E
-		s.publish([]byte("__keyevent@"+label+"__:"+ch.event), []byte(ch.key))
+		s.publish([]byte("__keyevent@"+label+"__:"+ch.event), ch.key)
 	}
 }

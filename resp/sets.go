@@ -10,7 +10,7 @@ import (
 
 // The commands on sets.
 var setCommands = []command{
-	{"sadd", -3, writes, 1, 1, 1, sadd},
+	{"sadd", -3, writes | merges, 1, 1, 1, sadd},
 	{"srem", -3, writes, 1, 1, 1, srem},
 	{"smembers", 2, reads, 1, 1, 1, func(c *call) error { return c.setOf(c.space.Set(c.key(1)).All()) }},
 	{"scard", 2, reads, 1, 1, 1, func(c *call) error { return c.number(c.space.Set(c.key(1)).Len()) }},

@@ -11,10 +11,10 @@ import (
 // The commands that read and write whole strings.
 var stringCommands = []command{
 	{"get", 2, reads, 1, 1, 1, get},
-	{"set", -3, writes | joinable, 1, 1, 1, set},
-	{"setnx", 3, writes, 1, 1, 1, setNX},
-	{"setex", 4, writes, 1, 1, 1, func(c *call) error { return setEX(c, 1000) }},
-	{"psetex", 4, writes, 1, 1, 1, func(c *call) error { return setEX(c, 1) }},
+	{"set", -3, writes | joinable | merges, 1, 1, 1, set},
+	{"setnx", 3, writes | joinable, 1, 1, 1, setNX},
+	{"setex", 4, writes | joinable, 1, 1, 1, func(c *call) error { return setEX(c, 1000) }},
+	{"psetex", 4, writes | joinable, 1, 1, 1, func(c *call) error { return setEX(c, 1) }},
 	{"getset", 3, writes, 1, 1, 1, getSet},
 	{"getdel", 2, writes, 1, 1, 1, getDel},
 	{"getex", -2, writes, 1, 1, 1, getEX},
@@ -281,11 +281,11 @@ var stringPartCommands = []command{
 	{"getrange", 4, reads, 1, 1, 1, getRange},
 	{"substr", 4, reads, 1, 1, 1, getRange},
 	{"setrange", 4, writes, 1, 1, 1, setRange},
-	{"incr", 2, writes, 1, 1, 1, func(c *call) error { return incr(c, 1) }},
-	{"decr", 2, writes, 1, 1, 1, func(c *call) error { return incr(c, -1) }},
-	{"incrby", 3, writes, 1, 1, 1, incrBy},
-	{"decrby", 3, writes, 1, 1, 1, decrBy},
-	{"incrbyfloat", 3, writes, 1, 1, 1, incrByFloat},
+	{"incr", 2, writes | joinable, 1, 1, 1, func(c *call) error { return incr(c, 1) }},
+	{"decr", 2, writes | joinable, 1, 1, 1, func(c *call) error { return incr(c, -1) }},
+	{"incrby", 3, writes | joinable, 1, 1, 1, incrBy},
+	{"decrby", 3, writes | joinable, 1, 1, 1, decrBy},
+	{"incrbyfloat", 3, writes | joinable, 1, 1, 1, incrByFloat},
 	{"lcs", -3, reads, 1, 2, 1, lcs},
 }
 
