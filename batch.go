@@ -306,7 +306,7 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)
-	if err := c.Fill(b.ops, b.count, b.relative, c.From); err != nil {
+	if err := c.Fill(b.ops, b.relative, c.From); err != nil {
 		return err
 	}
 	return db.commit(c, d)

@@ -103,7 +103,7 @@ func (db *DB) Replay(c changes.Commit) error {
 	}
 	change := commit.NewChange()
 	defer change.Free()
-	if err := change.Fill(r.ops, r.count, false, 0); err != nil {
+	if err := change.Fill(r.ops, false, 0); err != nil {
 		return base.In(errors.Join(ErrCorruption, err), "commit %v", c.Position)
 	}
 	change.Items = append(change.Items, r.items...)

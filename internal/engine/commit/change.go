@@ -3,7 +3,6 @@ package commit
 import (
 	"context"
 	"sync"
-	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/readstate"
@@ -17,14 +16,12 @@ import (
 	"github.com/siltstonedb/siltstone/memtable"
 )
 
-// Change is one commit on its way into the store: the encoded operations, and of each
-// its place and its hash, which are found before the commit section is entered. It
-// belongs to one goroutine.
+// Change is one commit on its way into the store: the encoded operations, and of the
+// first of them the places and hashes, which are found before the commit section is
+// entered. It belongs to one goroutine.
 type Change struct {
-	payload []byte // record.Ops, as the log takes them
-	ops     []op   // where they stand in payload
-	bytes   int64  // of keys and values
-	owned   bool   // payload will not change any more: log and memtable may point into it
+	operations
+	owned bool // they will not change any more: log and memtable may point into them
 
 	table      *memtable.Table // the operations in order, if the transaction has made it
 	tableFirst base.SeqNum     // the sequence of the first of them there
@@ -73,17 +70,6 @@ type commitNote struct {
 	OfMerge bool
 }
 
-// op is one operation of a Change: where its key and its value stand in the
-// payload, which may still move while it grows.
-type op struct {
-	hash     uint64
-	expiry   int64
-	key      int
-	keyLen   uint32
-	valueLen uint32
-	attr     base.Attr
-}
-
 // referenceFrom is the payload size from which a commit copies its payload once
 // and lets log and memtable reference the copy.
 const referenceFrom = 64 << 10
@@ -93,16 +79,14 @@ var changePool = sync.Pool{New: func() any { return &Change{sampler: latency.New
 // NewChange returns an empty change. Free returns it to the pool.
 func NewChange() *Change { return changePool.Get().(*Change) }
 
-// Free returns c to the pool. A payload that log or memtable may reference is let
+// Free returns c to the pool. Operations that log or memtable may reference are let
 // go.
 func (c *Change) Free() {
-	if c.owned || cap(c.payload) > referenceFrom {
-		c.payload = nil
+	if c.owned {
+		c.tail = nil
 	}
-	invariants.Poison(c.payload)
-	if cap(c.ops) > 1024 {
-		c.ops = nil
-	}
+	c.operations = c.emptied()
+	invariants.Poison(c.tail)
 	if cap(c.Spaces) > 1024 {
 		c.Spaces = nil
 	}
@@ -111,7 +95,7 @@ func (c *Change) Free() {
 	}
 	clear(c.Spaces)
 	*c = Change{
-		payload: c.payload[:0], ops: c.ops[:0], Spaces: c.Spaces[:0],
+		operations: c.operations, Spaces: c.Spaces[:0],
 		commitNote: commitNote{Items: c.Items[:0], head: c.head[:0]}, sampler: c.sampler,
 	}
 	changePool.Put(c)
@@ -134,72 +118,7 @@ func (c *Change) takeNote() {
 }
 
 // logged returns how many bytes the change takes of a log frame.
-func (c *Change) logged() int64 { return int64(len(c.head) + len(c.payload)) }
-
-// Len returns the number of operations.
-func (c *Change) Len() int { return len(c.ops) }
-
-// opSize is what an operation takes beside its bytes in the payload.
-const opSize = int64(unsafe.Sizeof(op{}))
-
-// Size returns the bytes of the operations, and Memory those that the change holds
-// for them, with room to grow.
-func (c *Change) Size() int64   { return int64(len(c.payload)) + opSize*int64(len(c.ops)) }
-func (c *Change) Memory() int64 { return int64(cap(c.payload)) + opSize*int64(cap(c.ops)) }
-
-// Room returns the bytes that the payload has room for. It changes whenever the
-// payload moves.
-func (c *Change) Room() int64 { return int64(cap(c.payload)) }
-
-// SizeOf returns about what AddOp adds to the Size of a change.
-func SizeOf(o record.Op) int64 { return int64(len(o.Key)+len(o.Value)) + opSize }
-
-// Op returns operation i. Its slices point into the payload.
-func (c *Change) Op(i int) record.Op {
-	o := &c.ops[i]
-	end := o.key + int(o.keyLen)
-	r := record.Op{Attr: o.attr, Expiry: o.expiry, Key: c.payload[o.key:end:end]}
-	if o.attr.Kind() != base.KindDelete {
-		from := end + uvarintLen(uint64(o.valueLen))
-		r.Value = c.payload[from : from+int(o.valueLen) : from+int(o.valueLen)]
-	}
-	return r
-}
-
-// Hash returns the hash of operation i's row, 0 for a range delete.
-func (c *Change) Hash(i int) uint64 { return c.ops[i].hash }
-
-// uvarintLen returns how many bytes a uvarint takes.
-func uvarintLen(v uint64) (n int) {
-	for n = 1; v >= 0x80; n++ {
-		v >>= 7
-	}
-	return n
-}
-
-// note enters the operation whose key of keyLen bytes ends at end of the payload,
-// before its value was appended.
-func (c *Change) note(a base.Attr, expiry int64, end, keyLen, valueLen int) {
-	o := op{expiry: expiry, key: end - keyLen, keyLen: uint32(keyLen), valueLen: uint32(valueLen), attr: a}
-	if a.Kind() != base.KindRangeDelete {
-		o.hash = base.HashRow(c.payload[o.key:end])
-	}
-	c.ops = append(c.ops, o)
-	c.bytes += int64(keyLen + valueLen)
-}
-
-// AddOp adds an operation, whose slices are copied. The caller has checked the
-// limits.
-func (c *Change) AddOp(o record.Op) {
-	c.payload = append(record.AppendOpHead(c.payload, o.Attr, o.Expiry, len(o.Key)), o.Key...)
-	end := len(c.payload)
-	valueLen := 0
-	if o.Attr.Kind() != base.KindDelete {
-		valueLen = len(o.Value)
-		c.payload = record.AppendOpValue(c.payload, o.Value)
-	}
-	c.note(o.Attr, o.Expiry, end, len(o.Key), valueLen)
-}
+func (c *Change) logged() int64 { return int64(len(c.head)) + c.encoded() }
 
 // AddRangeDelete adds a range tombstone over the rows [lo, hi).
 func (c *Change) AddRangeDelete(lo, hi []byte) {
@@ -218,10 +137,10 @@ func (c *Change) Put(ks *keyspace.Space, key, value []byte, a base.Attr, expiry 
 	c.touch(ks)
 	keyLen := len(ks.Prefix()) + 1 + len(key)
 	c.ownPayload(keyLen + len(value))
-	c.payload = AppendRowOp(c.payload, a, expiry, ks.Prefix(), key)
-	end := len(c.payload)
-	c.payload = record.AppendOpValue(c.payload, value)
-	c.note(a, expiry, end, keyLen, len(value))
+	c.tail = AppendRowOp(c.tail, a, expiry, ks.Prefix(), key)
+	end := len(c.tail)
+	c.tail = record.AppendOpValue(c.tail, value)
+	c.note(a, expiry, end-keyLen, end, keyLen, len(value))
 }
 
 // Delete makes c one delete of a user key.
@@ -230,8 +149,9 @@ func (c *Change) Delete(ks *keyspace.Space, key []byte) {
 	keyLen := len(ks.Prefix()) + 1 + len(key)
 	c.ownPayload(keyLen)
 	a := base.MakeAttr(base.KindDelete, 0, false)
-	c.payload = AppendRowOp(c.payload, a, 0, ks.Prefix(), key)
-	c.note(a, 0, len(c.payload), keyLen, 0)
+	c.tail = AppendRowOp(c.tail, a, 0, ks.Prefix(), key)
+	end := len(c.tail)
+	c.note(a, 0, end-keyLen, end, keyLen, 0)
 }
 
 // AppendRowOp appends an op up to its key, the row of user key in the keyspace
@@ -247,21 +167,18 @@ func AppendRowOp(dst []byte, a base.Attr, expiry int64, prefix, key []byte) []by
 // zeroing.
 func (c *Change) ownPayload(n int) {
 	if n+record.MaxOpOverhead+1 >= referenceFrom {
-		c.payload, c.owned = nil, true
+		c.tail, c.owned = nil, true
 	}
 }
 
 // Fill makes c the count operations that ops holds, encoded one after the other.
 // If they are relative, the expiry of a put is a time to live in milliseconds,
 // which counts from now.
-func (c *Change) Fill(ops []byte, count int, relative bool, now int64) error {
+func (c *Change) Fill(ops []byte, relative bool, now int64) error {
 	c.ownPayload(len(ops))
 	if !relative {
-		c.payload = append(c.payload, ops...)
+		c.tail = append(c.tail, ops...)
 		return c.index()
-	}
-	if n := len(ops) + 9*count; c.owned {
-		c.payload = make([]byte, 0, n+record.MaxOpOverhead+1)
 	}
 	for len(ops) > 0 {
 		o, n, err := record.DecodeOp(ops)
@@ -277,35 +194,17 @@ func (c *Change) Fill(ops []byte, count int, relative bool, now int64) error {
 	return nil
 }
 
-// index finds every op of a complete payload that a Batch encoded.
-func (c *Change) index() error {
-	c.ops, c.bytes = c.ops[:0], 0
-	for at := 0; at < len(c.payload); {
-		o, n, err := record.DecodeOp(c.payload[at:])
-		if err != nil {
-			return err
-		}
-		valueBytes := 0
-		if o.Attr.Kind() != base.KindDelete {
-			valueBytes = uvarintLen(uint64(len(o.Value))) + len(o.Value)
-		}
-		at += n
-		c.note(o.Attr, o.Expiry, at-valueBytes, len(o.Key), len(o.Value))
-	}
-	return nil
-}
-
-// Own says that the payload will not change any more.
-func (c *Change) Own() { c.owned = len(c.payload) >= referenceFrom }
+// Own says that the operations will not change any more.
+func (c *Change) Own() { c.owned = c.encoded() >= referenceFrom }
 
 // UseTable says that t holds the operations in order, the first at sequence first.
 func (c *Change) UseTable(t *memtable.Table, first base.SeqNum) { c.table, c.tableFirst = t, first }
 
-// Remove removes the operations whose key lies in [lo, hi), and reports whether
-// there were any. The payload is written anew.
+// Remove removes the operations whose keys are to be dropped, and reports whether there
+// were any. The others are written anew.
 func (c *Change) Remove(drop func(key []byte) bool) (removed bool) {
-	kept := Change{ops: make([]op, 0, len(c.ops))}
-	for i := range c.ops {
+	var kept operations
+	for i := range c.count {
 		if o := c.Op(i); drop(o.Key) {
 			removed = true
 		} else {
@@ -313,7 +212,7 @@ func (c *Change) Remove(drop func(key []byte) bool) (removed bool) {
 		}
 	}
 	if removed {
-		c.payload, c.ops, c.bytes = kept.payload, kept.ops, kept.bytes
+		c.operations = kept
 	}
 	return removed
 }
@@ -333,21 +232,18 @@ func (c *Change) refusal() error {
 // rows, as deletes do, or elements, which a small collection keeps in one row and
 // a removal puts again without them.
 func (c *Change) frees() bool {
-	puts := 0
-	for i := range c.ops {
-		if c.ops[i].attr.Kind() == base.KindPut {
-			puts++
-		}
-	}
-	deletes := len(c.ops) - puts
-	return uint64(puts) <= uint64(deletes)+c.Removed
+	return uint64(c.puts) <= uint64(c.tombstones())+c.Removed
 }
 
+// tombstones returns how many deletes and range deletes the change holds.
+func (c *operations) tombstones() int { return c.count - c.puts }
+
 // InsertInto adds the operations from number from on to t, the first at sequence
-// seq. An owned payload may be referenced instead of copied.
+// seq. Owned operations may be referenced instead of copied.
 func (c *Change) InsertInto(t readstate.RecordSink, from int, seq base.SeqNum, owned bool) {
-	for i := from; i < len(c.ops); i++ {
-		readstate.Insert(t, c.ops[i].hash, c.Op(i), seq+base.SeqNum(i-from), owned)
+	for i := from; i < c.count; i++ {
+		o := c.Op(i)
+		readstate.Insert(t, c.hashOf(i, o), o, seq+base.SeqNum(i-from), owned)
 	}
 }
 
@@ -357,10 +253,7 @@ func (c *Change) sealedTable() *memtable.Table {
 	if c.table != nil {
 		return c.table
 	}
-	b := memtable.NewBuilder(memtable.Footprint(len(c.ops), c.bytes), len(c.ops))
+	b := memtable.NewBuilder(memtable.Footprint(c.count, c.bytes), c.count)
 	c.InsertInto(b, 0, 0, c.owned)
 	return b.Table()
 }
-
-// IsRangeDelete reports whether operation i is one.
-func (c *Change) IsRangeDelete(i int) bool { return c.ops[i].attr.Kind() == base.KindRangeDelete }

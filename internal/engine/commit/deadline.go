@@ -34,20 +34,20 @@ func Milliseconds(ttl time.Duration) int64 {
 }
 
 // postpone makes deadlines that count from From count from now, and reports whether
-// anything has changed. The payload is written anew.
+// anything has changed. The operations are written anew.
 func (c *Change) postpone(now int64) bool {
 	if c.From == 0 || now <= c.From {
 		return false
 	}
-	moved := Change{ops: make([]op, 0, len(c.ops)), payload: make([]byte, 0, len(c.payload)+len(c.ops))}
-	for i := range c.ops {
+	var moved operations
+	for i := range c.count {
 		o := c.Op(i)
 		if o.Attr.HasExpiry() {
 			o.Expiry = ExpiryAt(o.Expiry, now-c.From)
 		}
 		moved.AddOp(o)
 	}
-	c.payload, c.ops, c.bytes = moved.payload, moved.ops, moved.bytes
+	c.operations = moved
 	c.From = now
 	return true
 }

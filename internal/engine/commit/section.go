@@ -169,7 +169,7 @@ func (s *Section) Log() *commitlog.Log { return s.log }
 // Commit makes the change visible, whole, and returns when it has reached the
 // level. A change that holds nothing waits for all that was appended.
 func (s *Section) Commit(c *Change, level commitlog.Level) error {
-	if len(c.ops) == 0 && c.Reads == nil {
+	if c.count == 0 && c.Reads == nil {
 		if err := s.life.ClosedErr(); err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ const fetchAhead = 256
 // there when the commit section needs them.
 func (s *Section) fetch(c *Change) {
 	rs := s.states.Current.Load()
-	if rs == nil || len(c.ops) > fetchAhead {
+	if rs == nil || c.count > fetchAhead {
 		return
 	}
 	for i := range c.ops {
@@ -300,7 +300,7 @@ func (s *Section) fetch(c *Change) {
 
 // sealedOf returns a table of the change's own if it needs one.
 func (s *Section) sealedOf(c *Change) *memtable.Table {
-	if memtable.Footprint(len(c.ops), c.bytes) > s.cfg.MemtableBytes/4 {
+	if memtable.Footprint(c.count, c.bytes) > s.cfg.MemtableBytes/4 {
 		return c.sealedTable()
 	}
 	return nil
@@ -348,7 +348,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validatio
 		return flushesBehind, nil
 	case sealed != nil && !s.cfg.Files.Ready(2, size):
 		return logsMissing, nil
-	case sealed == nil && !s.mem.Fits(len(c.ops), c.bytes):
+	case sealed == nil && !s.mem.Fits(c.count, c.bytes):
 		return memtableFull, nil
 	case sealed == nil && !s.log.Room(size+deleteReserve) && !(c.frees() && s.log.Room(size)):
 		return logShort, nil
@@ -375,7 +375,7 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		s.noteGapsLocked(c)
 	}
 	switch {
-	case len(c.ops) == 0:
+	case c.count == 0:
 		pos = s.log.Appended()
 	case sealed != nil:
 		pos = s.insertSealedLocked(c, sealed)
@@ -386,10 +386,10 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 		// The frame carries the largest clock reading that any caller has seen, because
 		// the change may rest on it: a blind put that follows a read of an expired key
 		// does.
-		pos = s.log.AppendNoted(c.head, s.lastSeq+1, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+		pos = s.log.AppendNoted(c.head, s.lastSeq+1, uint32(c.count), s.clock.Shown(), c.full, c.tail, c.owned)
 		c.InsertInto(s.mem.Table, 0, s.lastSeq+1, c.owned)
 		s.mem.Tombstones += c.tombstones()
-		s.publishLocked(len(c.ops))
+		s.publishLocked(c.count)
 		if s.mem.Wants() {
 			s.hooks.Wanted()
 		}
@@ -410,23 +410,13 @@ func (s *Section) insertLocked(c *Change, sealed *memtable.Table) (pos commitlog
 // noteGapsLocked notes which keys the change puts, before it is visible.
 func (s *Section) noteGapsLocked(c *Change) {
 	g := &s.states.Gaps
-	g.Begin(s.lastSeq + base.SeqNum(len(c.ops)))
+	g.Begin(s.lastSeq + base.SeqNum(c.count))
 	defer g.Done()
-	for i := range c.ops {
-		if o := &c.ops[i]; o.attr.Kind() == base.KindPut {
-			g.PutLocked(c.payload[o.key : o.key+int(o.keyLen)])
+	for i := range c.count {
+		if o := c.Op(i); o.Attr.Kind() == base.KindPut {
+			g.PutLocked(o.Key)
 		}
 	}
-}
-
-// tombstones returns how many deletes and range deletes the change holds.
-func (c *Change) tombstones() (n int) {
-	for i := range c.ops {
-		if c.ops[i].attr.Kind() != base.KindPut {
-			n++
-		}
-	}
-	return n
 }
 
 // publishLocked makes the next n operations visible.
@@ -448,7 +438,7 @@ func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlo
 	old := s.mem
 	s.sealLocked(old)
 	s.log.Rotate(own)
-	pos := s.log.AppendNoted(c.head, first, uint32(len(c.ops)), s.clock.Shown(), c.payload, c.owned)
+	pos := s.log.AppendNoted(c.head, first, uint32(c.count), s.clock.Shown(), c.full, c.tail, c.owned)
 	s.log.Rotate(after)
 	batch := &readstate.Mem{Table: sealed, Log: own.Number, Begin: old.End}
 	s.sealLocked(batch)
@@ -458,7 +448,7 @@ func (s *Section) insertSealedLocked(c *Change, sealed *memtable.Table) commitlo
 		rs.Imms = append([]*readstate.Mem{batch, old}, rs.Imms...)
 		rs.Mem = fresh
 	})
-	s.publishLocked(len(c.ops))
+	s.publishLocked(c.count)
 	s.hooks.Rotated()
 	return pos
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/readset"
+	"github.com/siltstonedb/siltstone/internal/record"
 )
 
 // watch notes what enters the store while a large set of reads is validated. The
@@ -22,10 +23,10 @@ type watch struct {
 
 // entered is what changes have entered with.
 type entered struct {
-	few  Change   // the rows of small changes, as deletes, and their range deletes
-	bulk []Change // large changes, whose memory is shared
-	ops  int      // of all
-	full bool     // there were too many: some are missing
+	few  operations   // the rows of small changes, as deletes, and their range deletes
+	bulk []operations // large changes, whose memory is shared
+	ops  int          // of all
+	full bool         // there were too many: some are missing
 }
 
 const (
@@ -36,9 +37,6 @@ const (
 	watchFew = 256
 	// mostWatched bounds what a watch keeps, in operations.
 	mostWatched = 1 << 20
-	// sharedFrom is from how many operations on a change is not copied: Free lets
-	// memory of that size go.
-	sharedFrom = 1024
 )
 
 // beginWatch returns a watch of everything that enters from now on.
@@ -68,25 +66,21 @@ func (w *watch) noteLocked(c *Change) {
 	switch {
 	case e.full:
 		return
-	case e.ops+len(c.ops) > mostWatched:
+	case e.ops+c.count > mostWatched:
 		*e = entered{full: true}
 		return
 	}
-	e.ops += len(c.ops)
-	if c.owned && cap(c.ops) > sharedFrom {
-		e.bulk = append(e.bulk, Change{payload: c.payload, ops: c.ops})
+	e.ops += c.count
+	if c.owned && c.count > indexed { // Free lets their memory go
+		e.bulk = append(e.bulk, c.operations)
 		return
 	}
-	f := &e.few
-	for i := range c.ops {
-		if c.IsRangeDelete(i) {
-			f.AddOp(c.Op(i))
-			continue
+	for i := range c.count {
+		o := c.Op(i)
+		if o.Attr.Kind() != base.KindRangeDelete {
+			o = record.Op{Attr: base.MakeAttr(base.KindDelete, 0, false), Key: o.Key}
 		}
-		o := c.ops[i]
-		key := c.payload[o.key : o.key+int(o.keyLen)]
-		o.key, o.valueLen, o.attr = len(f.payload), 0, base.MakeAttr(base.KindDelete, 0, false)
-		f.payload, f.ops = append(f.payload, key...), append(f.ops, o)
+		e.few.AddOp(o)
 	}
 }
 
@@ -114,7 +108,7 @@ func (s *Section) ask(w *watch) (complete bool, err error) {
 
 func (e *entered) reset() {
 	clear(e.bulk)
-	*e = entered{few: Change{payload: e.few.payload[:0], ops: e.few.ops[:0]}, bulk: e.bulk[:0]}
+	*e = entered{few: e.few.emptied(), bulk: e.bulk[:0]}
 }
 
 // conflict returns the conflict of the reads with what has entered.
@@ -130,15 +124,15 @@ func (w *watch) conflict(e *entered) error {
 	return nil
 }
 
-func (w *watch) conflictWith(c *Change) error {
-	for i := range c.ops {
+func (w *watch) conflictWith(c *operations) error {
+	for i := range c.count {
 		switch o := c.Op(i); {
 		case o.Attr.Kind() == base.KindRangeDelete:
 			w.index.Order()
 			if w.index.Overlaps(o.Key, o.Value) {
 				return rangeConflict(o.Key, o.Value)
 			}
-		case w.index.Has(c.ops[i].hash, o.Key):
+		case w.index.Has(c.hashOf(i, o), o.Key):
 			return pointConflict(o.Key)
 		}
 	}
@@ -156,8 +150,8 @@ func (w *watch) conflictLocked() error {
 }
 
 func (e *entered) rangeDeletes() bool {
-	for i := range e.few.ops {
-		if e.few.IsRangeDelete(i) {
+	for i := range e.few.count {
+		if e.few.Op(i).Attr.Kind() == base.KindRangeDelete {
 			return true
 		}
 	}

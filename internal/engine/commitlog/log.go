@@ -37,9 +37,9 @@ const (
 	// backlogLimit is how many bytes may wait in memory, while a predecessor is
 	// synced for instance, before even Buffered commits wait.
 	backlogLimit = 4 << 20
-	// ownPiece is the payload size from which a group references the payload
+	// ownPiece is the size from which a group references a piece of a payload
 	// instead of copying it.
-	ownPiece = 64 << 10
+	ownPiece = 16 << 10
 	// reserveStep is the largest step by which a segment's reservation grows.
 	reserveStep = 8 << 20
 	// bufferBytes is the size of a group's buffers, and keepBuffers how many are
@@ -198,12 +198,16 @@ func (l *Log) Extend(n int64) error {
 // payload unless keep says that it will not change any more. It cannot fail: Room was
 // called before, in the same commit section.
 func (l *Log) Append(first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
-	return l.AppendNoted(nil, first, count, clock, payload, keep)
+	return l.AppendNoted(nil, first, count, clock, nil, payload, keep)
 }
 
-// AppendNoted is Append of a commit with a note in front, which is copied.
-func (l *Log) AppendNoted(note []byte, first base.SeqNum, count uint32, clock int64, payload []byte, keep bool) Position {
-	size := int64(len(note) + len(payload))
+// AppendNoted is Append of a commit with a note in front, which is copied. The payload
+// comes in pieces, of which tail is the last.
+func (l *Log) AppendNoted(note []byte, first base.SeqNum, count uint32, clock int64, pieces [][]byte, tail []byte, keep bool) Position {
+	size := int64(len(note) + len(tail))
+	for _, p := range pieces {
+		size += int64(len(p))
+	}
 	l.room -= wal.FrameSize(size) // which is too much when a group is gathering
 	l.mu.Lock()
 	s := l.segs[len(l.segs)-1]
@@ -216,19 +220,12 @@ func (l *Log) AppendNoted(note []byte, first base.SeqNum, count uint32, clock in
 	g.frame.Count += count
 	g.frame.Clock = max(g.frame.Clock, clock)
 	if len(note) > 0 {
-		if !g.fits(len(note)) {
-			g.turn(l.takeSpareLocked(len(note)))
-		}
-		g.add(note)
+		l.gatherLocked(g, note, false)
 	}
-	if keep && len(payload) >= ownPiece {
-		g.reference(payload)
-	} else {
-		if !g.fits(len(payload)) {
-			g.turn(l.takeSpareLocked(len(payload)))
-		}
-		g.add(payload)
+	for _, p := range pieces {
+		l.gatherLocked(g, p, keep)
 	}
+	l.gatherLocked(g, tail, keep)
 	g.size += size
 	s.end += size
 	l.appended += Position(size)
@@ -240,6 +237,18 @@ func (l *Log) AppendNoted(note []byte, first base.SeqNum, count uint32, clock in
 		l.gathering()
 	}
 	return pos
+}
+
+// gatherLocked adds a piece to the group.
+func (l *Log) gatherLocked(g *group, piece []byte, keep bool) {
+	if keep && len(piece) >= ownPiece {
+		g.reference(piece)
+		return
+	}
+	if !g.fits(len(piece)) {
+		g.turn(l.takeSpareLocked(len(piece)))
+	}
+	g.add(piece)
 }
 
 // Rotate makes next the segment that takes appends. The leader finishes the

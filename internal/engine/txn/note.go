@@ -20,7 +20,7 @@ func (t *Txn) takeNote(c *commit.Change) error {
 	for i := range c.Len() {
 		o := c.Op(i)
 		prefix, rest, ok := keyenc.KeyspaceOf(o.Key)
-		if !ok || c.IsRangeDelete(i) && c.Len() == 1 {
+		if !ok || o.Attr.Kind() == base.KindRangeDelete && c.Len() == 1 {
 			continue
 		}
 		var err error

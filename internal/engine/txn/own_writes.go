@@ -10,13 +10,10 @@ import (
 
 // ownWrites is what is known of a transaction's own writes beside the change.
 type ownWrites struct {
-	held    int64    // of them, in bytes, as far as the engine knows
-	large   int64    // bytes of those values that an index points to and does not copy
-	indexed struct { // the change, when the index was brought up to date
-		room  int64 // of its payload: as long as that stays, the payload has not moved
-		large int64
-	}
-	gaps ownGaps
+	held    int64 // of them, in bytes, as far as the engine knows
+	large   int64 // bytes of those values that an index points to and does not copy
+	indexed int64 // large, when the index was brought up to date
+	gaps    ownGaps
 }
 
 // countLarge counts the large values of c anew.

@@ -54,7 +54,7 @@ func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 		return f, done
 	}
 	for i := c.Len() - 1; i >= 0; i-- {
-		if !c.IsRangeDelete(i) && c.Hash(i) != hash {
+		if h := c.Hash(i); h != hash && h != 0 {
 			continue
 		}
 		switch o := c.Op(i); {
@@ -72,14 +72,12 @@ func (t *Txn) ownWrite(row []byte, hash uint64) (f readstate.Found, ok bool) {
 }
 
 // index returns the table of the own writes, brought up to date. It points to large
-// values in the payload. If that has moved as it grew, the table is made anew: the old
-// one would keep each place where the payload has been.
+// values where the change has them, since these do not move.
 func (t *Txn) index() *memtable.Table {
 	if t.view.OwnSeq == rows.OwnBase+base.SeqNum(t.change.Len()) && t.view.Own != nil {
 		return t.view.Own
 	}
-	room := t.change.Room()
-	if t.view.Own == nil || t.own.indexed.large > 0 && room != t.own.indexed.room {
+	if t.view.Own == nil {
 		t.view.Own = memtable.New(bufferLimit)
 		t.view.OwnSeq = rows.OwnBase
 		t.view.OwnGaps = t.own.gaps.begin()
@@ -87,10 +85,9 @@ func (t *Txn) index() *memtable.Table {
 	if t.view.OwnGaps != nil {
 		t.own.gaps.note(t.change, int(t.view.OwnSeq-rows.OwnBase))
 	}
-	// What frozen views point to stays, wherever the payload moves.
 	t.change.InsertInto(t.view.Own, int(t.view.OwnSeq-rows.OwnBase), t.view.OwnSeq+1, true)
 	t.view.OwnSeq = rows.OwnBase + base.SeqNum(t.change.Len())
-	t.own.indexed.room, t.own.indexed.large = room, t.own.large
+	t.own.indexed = t.own.large
 	t.grown()
 	return t.view.Own
 }

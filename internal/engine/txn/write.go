@@ -57,7 +57,7 @@ func (t *Txn) write(o record.Op) error {
 func (t *Txn) grown() {
 	n := t.change.Memory()
 	if t.view.Own != nil {
-		n += t.view.Own.Bytes() - t.own.indexed.large
+		n += t.view.Own.Bytes() - t.own.indexed
 	}
 	if n-t.own.held >= tellFrom {
 		t.tellHeld(n)
