@@ -55,7 +55,7 @@ const (
 	perMark = 64
 	// firstPiece is up to which size the first piece grows, and moves.
 	firstPiece = referenceFrom
-	// leastPiece and mostPiece bound the size of the others, which is an eighth of what
+	// leastPiece and mostPiece bound the size of the others, which is a sixteenth of what
 	// is there: as much may be unused.
 	leastPiece = 8 << 10
 	mostPiece  = 256 << 10
@@ -197,7 +197,7 @@ func (c *operations) room(n int) (behind []byte) {
 	if len(c.tail)+n <= cap(c.tail) || len(c.full) == 0 && len(c.tail)+n <= firstPiece {
 		return nil
 	}
-	size := int(min(max(c.whole/8, leastPiece), mostPiece))
+	size := int(min(max(c.whole/16, leastPiece), mostPiece))
 	if n <= size/4 {
 		c.complete(cap(c.tail))
 		c.tail = make([]byte, 0, size)

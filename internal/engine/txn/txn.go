@@ -216,9 +216,7 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	}
 	c.Lock, t.lock = t.lock, nil
 	c.Own()
-	if t.view.Own != nil && t.view.OwnSeq == rows.OwnBase+base.SeqNum(c.Len()) {
-		c.UseTable(t.view.Own, rows.OwnBase+1)
-	}
+	t.offerTable(c)
 	if t.engine.notes {
 		if err := t.takeNote(c); err != nil {
 			return err
@@ -235,6 +233,22 @@ func (t *Txn) Commit(ctx context.Context, level commitlog.Level, turn *commit.Tu
 	t.engine.set.Nominations.Add(t.dead)
 	t.view.Seq = c.Last
 	return nil
+}
+
+// offerTable gives the change the table of the own writes. If it has nearly all of many,
+// the others are added: to build another would take as much memory again.
+func (t *Txn) offerTable(c *commit.Change) {
+	if t.view.Own == nil {
+		return
+	}
+	missing := c.Len() - int(t.view.OwnSeq-rows.OwnBase)
+	if missing > 0 && missing < c.Len()/64 {
+		t.index()
+		missing = 0
+	}
+	if missing == 0 {
+		c.UseTable(t.view.Own, rows.OwnBase+1)
+	}
 }
 
 // End lets go of everything the transaction holds.

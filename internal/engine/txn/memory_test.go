@@ -1,0 +1,89 @@
+package txn_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/siltstonedb/siltstone"
+)
+
+// liveHeap returns the bytes of the heap that are not garbage.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools held goes with the second one
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestATransactionOfTinyWritesHoldsThem makes many writes of a few bytes, and bounds what
+// the heap has of a call. Of a key that is written blindly it has key and value, three or
+// four bytes, and what is not used yet. A call that reads before it writes has an index
+// of what was written as well, and what was read.
+func TestATransactionOfTinyWritesHoldsThem(t *testing.T) {
+	const calls = 100_000
+	value := []byte("12345678")
+	for name, c := range map[string]struct {
+		most float64 // bytes that a call holds
+		call func(tx *siltstone.Tx, key []byte) error
+	}{
+		"Put":             {24, func(tx *siltstone.Tx, key []byte) error { return tx.Put(key, value) }}, // 16 bytes written
+		"Put of no value": {16, func(tx *siltstone.Tx, key []byte) error { return tx.Put(key, nil) }},
+		"Delete":          {16, func(tx *siltstone.Tx, key []byte) error { return tx.Delete(key) }},
+		"Incr of one key": {43, func(tx *siltstone.Tx, _ []byte) error { _, err := tx.String("n").Incr(1); return err }},
+		"Hash.Set":        {290, func(tx *siltstone.Tx, key []byte) error { _, err := tx.Hash("h").Set(string(key), value); return err }},
+		"Set.Add":         {270, func(tx *siltstone.Tx, key []byte) error { _, err := tx.Set("s").Add(string(key)); return err }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newStore(t)
+			enough := errors.New("enough")
+			before, said := liveHeap(), db.Metrics().Memory.Transactions
+			err := db.Update(bg, func(tx *siltstone.Tx) error {
+				var key [8]byte
+				for i := range uint64(calls) {
+					binary.BigEndian.PutUint64(key[:], i*0x9E3779B97F4A7C15)
+					if err := c.call(tx, key[:]); err != nil {
+						return err
+					}
+				}
+				held := float64(liveHeap()-before) / calls
+				said := float64(db.Metrics().Memory.Transactions-said) / calls
+				t.Logf("a call holds %.1f bytes, the metrics say %.1f", held, said)
+				if held > c.most {
+					t.Errorf("a call holds %.1f bytes, want at most %.1f", held, c.most)
+				}
+				return enough
+			})
+			if err != enough {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestACommitDoesNotBuildTheIndexAgain commits calls that have read what they wrote: the
+// table that they read it in goes to the store.
+func TestACommitDoesNotBuildTheIndexAgain(t *testing.T) {
+	db := newStore(t)
+	var before, after runtime.MemStats
+	ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+		var key [8]byte
+		for i := range uint64(100_000) {
+			binary.BigEndian.PutUint64(key[:], i)
+			if _, err := tx.Hash("h").Set(string(key[:]), nil); err != nil {
+				return err
+			}
+		}
+		runtime.ReadMemStats(&before)
+		return nil
+	}))
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 12<<20 {
+		t.Errorf("the commit has allocated %d bytes", n)
+	}
+	if n, err := db.Hash("h").Len(); n != 100_000 || err != nil {
+		t.Errorf("%d fields, %v", n, err)
+	}
+}
