@@ -29,7 +29,7 @@ type Batch struct {
 	ks *keyspace.Space // addressed by the verbs
 	db *DB             // of ks, or of the keyspaces touched; nil: none
 
-	ops      []byte // encoded record.Ops; the expiry of a put with TTL is its TTL in ms
+	ops      commit.Pieces // the expiry of a put with TTL is its TTL in ms
 	count    int
 	relative bool              // some op has a TTL
 	largest  int               // bytes of the largest value
@@ -134,8 +134,7 @@ func (b *Batch) put(key, value []byte, ttl int64) {
 	}
 	a := base.MakeAttr(base.KindPut, uint8(record.TypeString), ttl != 0)
 	prefix, b := b.ks.Prefix(), b.whole()
-	b.ops = commit.AppendRowOp(b.ops, a, ttl, prefix, key)
-	b.ops = record.AppendOpValue(b.ops, value)
+	b.ops.AddRow(a, ttl, prefix, key, value)
 	b.largest = max(b.largest, len(value))
 	b.relative = b.relative || ttl != 0
 	b.count++
@@ -149,7 +148,7 @@ func (b *Batch) Delete(key []byte) {
 		return
 	}
 	prefix, b := b.ks.Prefix(), b.whole()
-	b.ops = commit.AppendRowOp(b.ops, base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key)
+	b.ops.AddRow(base.MakeAttr(base.KindDelete, 0, false), 0, prefix, key, nil)
 	b.count++
 }
 
@@ -172,7 +171,7 @@ func (b *Batch) DeleteRange(r Range) {
 		return
 	}
 	b.touch(ks, db)
-	b.ops = record.AppendOp(b.ops, record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
+	b.ops.AddEncoded(record.Op{Attr: base.MakeAttr(base.KindRangeDelete, 0, false), Key: lo, Value: hi})
 	b.count++
 }
 
@@ -217,7 +216,7 @@ func (b *Batch) Len() int { return b.whole().count }
 
 // Size returns the bytes that the batch takes in memory; in the log it takes about
 // as many.
-func (b *Batch) Size() int { return len(b.whole().ops) }
+func (b *Batch) Size() int { return int(b.whole().ops.Encoded()) }
 
 // Reset empties the batch and forgets its error; it keeps its memory.
 func (b *Batch) Reset() {
@@ -226,7 +225,8 @@ func (b *Batch) Reset() {
 	}
 	b = b.whole()
 	clear(b.spaces)
-	*b = Batch{ops: b.ops[:0], spaces: b.spaces[:0]}
+	b.ops.Reset()
+	*b = Batch{ops: b.ops, spaces: b.spaces[:0]}
 }
 
 // Ops replays the operations in order. A mistake made while filling the batch
@@ -234,19 +234,30 @@ func (b *Batch) Reset() {
 func (b *Batch) Ops() iter.Seq2[Op, error] {
 	return func(yield func(Op, error) bool) {
 		b := b.whole()
-		for rest := b.ops; len(rest) > 0; {
-			o, n, err := record.DecodeOp(rest)
+		for o, err := range b.encoded {
 			if err != nil {
 				yield(Op{}, err)
 				return
 			}
-			rest = rest[n:]
 			if !yield(b.op(o), nil) {
 				return
 			}
 		}
 		if b.err != nil {
 			yield(Op{}, b.err)
+		}
+	}
+}
+
+// encoded yields the operations as they were added. An error is the last it yields.
+func (b *Batch) encoded(yield func(record.Op, error) bool) {
+	for rest := range b.ops.All {
+		for len(rest) > 0 {
+			o, n, err := record.DecodeOp(rest)
+			if !yield(o, err) || err != nil {
+				return
+			}
+			rest = rest[n:]
 		}
 	}
 }
@@ -306,7 +317,7 @@ func (db *DB) Apply(b *Batch, d Durability) error {
 		c.From = db.clock.Now()
 	}
 	c.Spaces = append(c.Spaces, b.spaces...)
-	if err := c.Fill(b.ops, b.relative, c.From); err != nil {
+	if err := c.Fill(&b.ops, b.relative, c.From); err != nil {
 		return err
 	}
 	return db.commit(c, d)

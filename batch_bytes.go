@@ -8,6 +8,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/collection"
+	"github.com/siltstonedb/siltstone/internal/engine/commit"
 	"github.com/siltstonedb/siltstone/internal/keyenc"
 	"github.com/siltstonedb/siltstone/internal/keyspace"
 	"github.com/siltstonedb/siltstone/internal/record"
@@ -32,7 +33,7 @@ const (
 // Err has an error MarshalBinary returns it.
 func (b *Batch) MarshalBinary() ([]byte, error) {
 	b = b.whole()
-	return b.AppendBinary(make([]byte, 0, len(b.ops)+b.count+64))
+	return b.AppendBinary(make([]byte, 0, b.Size()+b.count+64))
 }
 
 // AppendBinary is MarshalBinary that appends to dst and returns it grown.
@@ -47,12 +48,11 @@ func (b *Batch) AppendBinary(dst []byte) ([]byte, error) {
 		dst = appendBytes(dst, s.Name)
 	}
 	dst = binary.AppendUvarint(dst, uint64(b.count))
-	for rest := b.ops; len(rest) > 0; {
-		o, n, err := record.DecodeOp(rest)
+	for o, err := range b.encoded {
 		if err != nil {
 			return dst[:start], err
 		}
-		dst, rest = b.appendOp(dst, b.op(o), o.Expiry), rest[n:]
+		dst = b.appendOp(dst, b.op(o), o.Expiry)
 	}
 	return binary.LittleEndian.AppendUint64(dst, base.Checksum(dst[start:])), nil
 }
@@ -188,7 +188,7 @@ func (r *batchReader) batch() (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Batch{ops: make([]byte, 0, len(r.data)-r.at)}
+	b := &Batch{ops: commit.OnePiece(make([]byte, 0, len(r.data)-r.at))}
 	for range count {
 		at := r.at
 		if err := r.op(b); err != nil {

@@ -48,6 +48,9 @@ type Options struct {
 	MemtableBytes int64
 	// MaxTxBytes bounds what a transaction of Update or Begin may hold of its writes,
 	// in memory and until it ends: a write beyond it is refused with ErrTxTooLarge.
+	// Each operation counts its key, its value and about 45 bytes: its record in memory,
+	// once it is committed, takes more. A call on a typed value may make several. An
+	// index for reading own writes, and what was read, do not count.
 	// Zero is half of MemoryLimit, at least 64 MiB. A Batch is as large as its maker
 	// makes it, and has no bound.
 	MaxTxBytes int64

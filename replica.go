@@ -103,7 +103,8 @@ func (db *DB) Replay(c changes.Commit) error {
 	}
 	change := commit.NewChange()
 	defer change.Free()
-	if err := change.Fill(r.ops, false, 0); err != nil {
+	ops := commit.OnePiece(r.ops)
+	if err := change.Fill(&ops, false, 0); err != nil {
 		return base.In(errors.Join(ErrCorruption, err), "commit %v", c.Position)
 	}
 	change.Items = append(change.Items, r.items...)

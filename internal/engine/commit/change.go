@@ -118,7 +118,7 @@ func (c *Change) takeNote() {
 }
 
 // logged returns how many bytes the change takes of a log frame.
-func (c *Change) logged() int64 { return int64(len(c.head)) + c.encoded() }
+func (c *Change) logged() int64 { return int64(len(c.head)) + c.Encoded() }
 
 // AddRangeDelete adds a range tombstone over the rows [lo, hi).
 func (c *Change) AddRangeDelete(lo, hi []byte) {
@@ -171,21 +171,34 @@ func (c *Change) ownPayload(n int) {
 	}
 }
 
-// Fill makes c the count operations that ops holds, encoded one after the other.
-// If they are relative, the expiry of a put is a time to live in milliseconds,
-// which counts from now.
-func (c *Change) Fill(ops []byte, relative bool, now int64) error {
-	c.ownPayload(len(ops))
-	if !relative {
-		c.tail = append(c.tail, ops...)
-		return c.index()
+// Fill makes c the operations of p, which it copies. If they are relative, the expiry of
+// a put is a time to live in milliseconds, which counts from now.
+func (c *Change) Fill(p *Pieces, relative bool, now int64) error {
+	c.ownPayload(int(p.Encoded()))
+	for piece := range p.All {
+		if relative {
+			if err := c.fillRelative(piece, now); err != nil {
+				return err
+			}
+			continue
+		}
+		c.complete(cap(c.tail))
+		c.tail = append(c.tail, piece...)
+		if err := c.index(); err != nil {
+			return err
+		}
 	}
-	for len(ops) > 0 {
-		o, n, err := record.DecodeOp(ops)
+	return nil
+}
+
+// fillRelative adds the operations of one piece, whose times to live count from now.
+func (c *Change) fillRelative(piece []byte, now int64) error {
+	for len(piece) > 0 {
+		o, n, err := record.DecodeOp(piece)
 		if err != nil {
 			return err
 		}
-		ops = ops[n:]
+		piece = piece[n:]
 		if o.Attr.HasExpiry() {
 			o.Expiry = ExpiryAt(now, o.Expiry)
 		}
@@ -195,7 +208,7 @@ func (c *Change) Fill(ops []byte, relative bool, now int64) error {
 }
 
 // Own says that the operations will not change any more.
-func (c *Change) Own() { c.owned = c.encoded() >= referenceFrom }
+func (c *Change) Own() { c.owned = c.Encoded() >= referenceFrom }
 
 // UseTable says that t holds the operations in order, the first at sequence first.
 func (c *Change) UseTable(t *memtable.Table, first base.SeqNum) { c.table, c.tableFirst = t, first }

@@ -80,7 +80,7 @@ func TestTheLadderFindsEachObstacle(t *testing.T) {
 		{name: "a table of its own, and no files", set: func(_ *testing.T, r *rung) { r.sealed = r.c.sealedTable() }, want: logsMissing},
 		{name: "a table of its own", set: func(t *testing.T, r *rung) {
 			r.sealed = r.c.sealedTable()
-			if err := r.s.cfg.Files.Make(2, r.c.encoded()); err != nil {
+			if err := r.s.cfg.Files.Make(2, r.c.Encoded()); err != nil {
 				t.Fatal(err)
 			}
 		}},

@@ -7,8 +7,7 @@ import (
 	"github.com/siltstonedb/siltstone/internal/record"
 )
 
-// operations are those of a Change: encoded once, as the log takes them, in pieces that
-// do not move once they are complete.
+// operations are those of a Change, and where they stand.
 //
 //	full   [op op op …] [op op …] [large op]     tail   [op op …     ]
 //	ops    where each of the first 1024 stands, and its hash
@@ -18,9 +17,8 @@ import (
 // have no place in ops are decoded again, from the mark before them or from where the
 // last read has ended. Reading them in order costs a decoding each.
 type operations struct {
-	full  [][]byte // complete pieces
-	tail  []byte   // what comes goes here; it moves only while it is the first piece
-	bytes int64    // of keys and values
+	Pieces
+	bytes int64 // of keys and values
 	count int
 	puts  int // of count
 
@@ -28,8 +26,6 @@ type operations struct {
 	marks []place
 	read  place // of the operation that is likely to be read next
 	next  int   // its number
-
-	whole, held int64 // of full: bytes, and bytes of memory
 }
 
 // op is one operation of the first ones: where its key and its value stand in its piece,
@@ -53,12 +49,6 @@ const (
 	indexed = 1024
 	// perMark is how many operations have a mark in common.
 	perMark = 64
-	// firstPiece is up to which size the first piece grows, and moves.
-	firstPiece = referenceFrom
-	// leastPiece and mostPiece bound the size of the others, which is a sixteenth of what
-	// is there: as much may be unused.
-	leastPiece = 8 << 10
-	mostPiece  = 256 << 10
 )
 
 // opSize is what an operation in ops takes beside its bytes. It counts for all of them in
@@ -68,26 +58,15 @@ const opSize = int64(unsafe.Sizeof(op{}))
 // Len returns the number of operations.
 func (c *operations) Len() int { return c.count }
 
-// encoded returns the bytes of the operations as the log takes them.
-func (c *operations) encoded() int64 { return c.whole + int64(len(c.tail)) }
-
 // Size returns what the operations count: their bytes, and a fixed part for each.
-func (c *operations) Size() int64 { return c.encoded() + opSize*int64(c.count) }
+func (c *operations) Size() int64 { return c.Encoded() + opSize*int64(c.count) }
 
 // SizeOf returns about what AddOp adds to the Size of a change.
 func SizeOf(o record.Op) int64 { return int64(len(o.Key)+len(o.Value)) + opSize }
 
 // Memory returns the bytes of memory that the operations hold, with room to grow.
 func (c *operations) Memory() int64 {
-	return c.held + int64(cap(c.tail)) + opSize*int64(cap(c.ops)) + int64(unsafe.Sizeof(place{}))*int64(cap(c.marks))
-}
-
-// piece returns piece i; the last one is the tail.
-func (c *operations) piece(i int) []byte {
-	if i == len(c.full) {
-		return c.tail
-	}
-	return c.full[i]
+	return c.Pieces.memory() + opSize*int64(cap(c.ops)) + int64(unsafe.Sizeof(place{}))*int64(cap(c.marks))
 }
 
 // Op returns operation i. Its slices point into its piece.
@@ -185,43 +164,7 @@ func (c *operations) AddOp(o record.Op) {
 		c.tail = record.AppendOpValue(c.tail, o.Value)
 	}
 	c.note(o.Attr, o.Expiry, head, end, len(o.Key), valueLen)
-	if behind != nil {
-		c.complete(cap(c.tail))
-		c.tail = behind
-	}
-}
-
-// room makes room for an operation of about n bytes behind the tail. A large one becomes
-// a piece of its own, as large as it is: then room returns the tail that comes behind it.
-func (c *operations) room(n int) (behind []byte) {
-	if len(c.tail)+n <= cap(c.tail) || len(c.full) == 0 && len(c.tail)+n <= firstPiece {
-		return nil
-	}
-	size := int(min(max(c.whole/16, leastPiece), mostPiece))
-	if n <= size/4 {
-		c.complete(cap(c.tail))
-		c.tail = make([]byte, 0, size)
-		return nil
-	}
-	behind = c.tail[len(c.tail):]
-	if behind == nil {
-		behind = []byte{}
-	}
-	c.complete(len(c.tail))
-	if n < firstPiece {
-		c.tail = make([]byte, 0, n)
-	} // else the append of the value makes it, without zeroing it first
-	return behind
-}
-
-// complete makes the tail a piece, which holds so many bytes of memory.
-func (c *operations) complete(held int) {
-	if n := len(c.tail); n > 0 {
-		c.full = append(c.full, c.tail[:n:n])
-		c.whole += int64(n)
-		c.held += int64(held)
-	}
-	c.tail = nil
+	c.close(behind)
 }
 
 // index finds every op of a tail that holds complete ones, which come from elsewhere.
@@ -250,5 +193,5 @@ func (c *operations) emptied() operations {
 	if c.count > indexed {
 		c.ops = nil
 	}
-	return operations{tail: c.tail[:0], ops: c.ops[:0]}
+	return operations{Pieces: Pieces{tail: c.tail[:0]}, ops: c.ops[:0]}
 }

@@ -77,11 +77,55 @@ func TestOperationsAreReadInAnyOrder(t *testing.T) {
 		if c.Len() != len(all) || c.puts != puts || c.bytes != int64(size) {
 			t.Errorf("%d operations, %d puts, %d bytes; want %d, %d, %d", c.Len(), c.puts, c.bytes, len(all), puts, size)
 		}
-		if log := bytes.Join(append(c.full, c.tail), nil); int64(len(log)) != c.encoded() {
-			t.Errorf("%d bytes for the log, want %d", c.encoded(), len(log))
-		} else if again := (&Change{}); again.Fill(log, false, 0) != nil || again.Len() != len(all) || !sameOp(again.Op(len(all)-1), all[len(all)-1]) {
+		if log := bytes.Join(append(c.full, c.tail), nil); int64(len(log)) != c.Encoded() {
+			t.Errorf("%d bytes for the log, want %d", c.Encoded(), len(log))
+		} else if again, one := (&Change{}), OnePiece(log); again.Fill(&one, false, 0) != nil || again.Len() != len(all) || !sameOp(again.Op(len(all)-1), all[len(all)-1]) {
 			t.Error("the pieces one behind the other are not the operations")
 		}
+	}
+}
+
+// TestABatchInPiecesIsTheSameChange: whatever the sizes, and once more after a Reset, which
+// keeps the memory.
+func TestABatchInPiecesIsTheSameChange(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed.New(t), 0))
+	var p Pieces
+	for _, large := range []int{0, 200 << 10, 3 << 10} {
+		p.Reset()
+		var all []record.Op
+		for range 2000 {
+			o := drawnOp(rng, large)
+			all = append(all, o)
+			if o.Attr.Kind() == base.KindRangeDelete {
+				p.AddEncoded(o)
+			} else {
+				p.AddRow(o.Attr, o.Expiry, nil, o.Key[1:], o.Value)
+			}
+		}
+		for _, relative := range []bool{false, true} {
+			c := NewChange()
+			if err := c.Fill(&p, relative, 5); err != nil || c.Len() != len(all) {
+				t.Fatalf("%d operations, %v, want %d", c.Len(), err, len(all))
+			}
+			for i, want := range all {
+				if relative && want.Expiry != 0 {
+					want.Expiry += 5
+				}
+				if got := c.Op(i); !sameOp(got, want) {
+					t.Fatalf("operation %d is %v, want %v", i, got, want)
+				}
+			}
+			c.Free()
+		}
+	}
+	p.Reset()
+	if n := testing.AllocsPerRun(10, func() {
+		for range 1000 {
+			p.AddRow(base.MakeAttr(base.KindDelete, 0, false), 0, nil, []byte("key"), nil)
+		}
+		p.Reset()
+	}); n > 0 {
+		t.Errorf("filling it again allocates %v times", n)
 	}
 }
 
@@ -99,11 +143,11 @@ func TestOperationsHoldLittleMoreThanTheirBytes(t *testing.T) {
 		"tiny and medium": {8, 8, 8, 3 << 10},
 	} {
 		var c operations
-		for i := 0; c.encoded() < 1<<20; i++ {
+		for i := 0; c.Encoded() < 1<<20; i++ {
 			c.AddOp(record.Op{Attr: base.MakeAttr(base.KindPut, 0, false), Key: fmt.Appendf(nil, "%8d", i), Value: make([]byte, sizes[i%len(sizes)])})
 		}
-		if used := float64(c.Memory()) / float64(c.encoded()); used > 1.15 {
-			t.Errorf("%s: %d bytes are held for %d: %.2f", name, c.Memory(), c.encoded(), used)
+		if used := float64(c.Memory()) / float64(c.Encoded()); used > 1.15 {
+			t.Errorf("%s: %d bytes are held for %d: %.2f", name, c.Memory(), c.Encoded(), used)
 		}
 	}
 }
