@@ -34,18 +34,18 @@ not verify is named with its offset, and the exit code is 4.`,
 // openFile opens a file of a store for a debug command and calls fn with it, its size and
 // its name in errors.
 func openFile(path string, fn func(f *os.File, size int64) error) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return codeError{exitError, err}
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for whoever writes to it
+		return advise(fmt.Errorf("%s is no regular file", path), "name one file of a store; siltstone info DIR is about the directory")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return codeError{exitError, err}
 	}
 	defer f.Close() // it was only read
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return advise(fmt.Errorf("%s is no regular file", path), "name one file of a store; siltstone info DIR is about the directory")
-	}
 	return fn(f, info.Size())
 }
 

@@ -145,7 +145,7 @@ func adviceOn(err error) string {
 	case errors.Is(err, siltstone.ErrNoSpace):
 		return "free space on the disk, or raise MaxDiskBytes where the store is opened; nothing was lost"
 	case errors.Is(err, fs.ErrPermission):
-		return "run the tool as the user that owns the store"
+		return "run the tool as a user who may do that; a store is its owner's alone"
 	case errors.Is(err, syscall.EROFS):
 		return "the file system is mounted for reading only: mount it for writing, or make a copy with siltstone checkpoint"
 	case errors.Is(err, context.Canceled):
