@@ -1,5 +1,7 @@
 package sstable
 
+import "github.com/siltstonedb/siltstone/internal/cache"
+
 // seek makes block number the iterator's, as a first access that may go
 // anywhere; false if there is no such block or it cannot be read.
 func (it *Iter) seek(number int) bool {
@@ -120,7 +122,13 @@ func (it *Iter) cached(number int, mark bool) (b *block, leased bool) {
 	if len(it.r.slots) == 0 {
 		return nil, false
 	}
-	e, leased := it.r.slots[number].Borrow(it.r.o.Cache, mark)
+	s := &it.r.slots[number]
+	var e *cache.Entry
+	if it.o.Cold {
+		e = s.Peek()
+	} else {
+		e, leased = s.Borrow(it.r.o.Cache, mark)
+	}
 	if e == nil {
 		return nil, false
 	}
@@ -132,7 +140,7 @@ func (it *Iter) cached(number int, mark bool) (b *block, leased bool) {
 		return nil, false
 	}
 	if it.o.Cold {
-		return b, leased
+		return b, false
 	}
 	if it.hits++; it.hits == walkSample {
 		it.r.o.Cache.CountHits(walkSample)

@@ -12,13 +12,9 @@ import (
 // not take. The zero Loan is ready; a look-up that needs no memory of its own
 // leaves it as it is. Whoever has copied the value may Return it, so that the next
 // read need not allocate; not to do so is no mistake.
-//
-// Once the cache has been full a loan also has the lease of the block that was found there, so that
-// its memory can be used again after the block's eviction.
 type Loan struct {
 	Want  Want
 	block *loanedBlock
-	lease *block // a cached one at which nobody else pointed
 }
 
 // Want is what a point read wants of the value.
@@ -51,26 +47,8 @@ func (l *Loan) take() *loanedBlock {
 	return l.block
 }
 
-// leave says that nobody points at b any more, if it is leased.
-func (l *Loan) leave(b *block) {
-	switch {
-	case l != nil && l.lease == b:
-		l.endLease()
-	case b.Leased():
-		b.EndLease()
-	}
-}
-
-func (l *Loan) endLease() {
-	if b := l.lease; b != nil {
-		l.lease = nil
-		b.EndLease()
-	}
-}
-
 // Return gives the memory back. The value must not be used any more.
 func (l *Loan) Return() {
-	l.endLease()
 	if b := l.block; b != nil {
 		l.block = nil
 		if cap(b.sealed) <= keepBuffer && cap(b.raw) <= keepBuffer {
@@ -157,15 +135,14 @@ func (r *Reader) lend(b *block, i, at int, l *Loan) (value []byte, t base.Traile
 	}
 	offset += int64(b.keysLen()) + int64(g.from)
 	var stored []byte
-	compression := b.compression // a cached b is gone once the loan takes the page
-	if b.packed != nil {         // b is the loan's, and verified
+	if b.packed != nil { // b is the loan's, and verified
 		stored = b.packed[g.from:g.to]
 	} else {
 		stored, err = r.readPage(g, offset, l)
 	}
 	if err == nil && g.packed() {
 		l.block.raw = sized(l.block.raw, int64(g.rawTo-g.rawFrom))
-		if err = r.unpacker.unpack(l.block.raw, stored, compression); err != nil {
+		if err = r.unpacker.unpack(l.block.raw, stored, b.compression); err != nil {
 			err = r.corrupt(offset, err)
 		}
 		stored = l.block.raw

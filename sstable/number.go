@@ -42,7 +42,9 @@ func (r *Reader) AppendNumbered(dst []byte, n uint64) (key []byte, t base.Traile
 	}
 	at := int(n - r.index.before(i)) // less than b has: see index.checkBlock
 	key, t = b.keys.appendKey(dst, at), b.trailer(at)
-	l.leave(b)
+	if b.Leased() {
+		b.EndLease()
+	}
 	l.Return()
 	return key, t, nil
 }

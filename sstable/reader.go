@@ -189,7 +189,7 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 	}
 	first := r.index.search(key)
 	for i := first; i < r.index.blocks(); i++ {
-		b := r.cached(i, hash, l)
+		b := r.cached(i, hash)
 		if b == nil {
 			if i == first {
 				if value, t, ok = r.row(key, hash, seq, l); ok {
@@ -202,7 +202,9 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 		}
 		at := b.find(key, hash)
 		if at < 0 {
-			l.leave(b)
+			if b.Leased() {
+				b.EndLease()
+			}
 			return nil, t, false, nil
 		}
 		newest := i == first
@@ -216,13 +218,14 @@ func (r *Reader) Get(key []byte, hash uint64, seq base.SeqNum, l *Loan) (value [
 			}
 		}
 		if l.skips(r.index.alone(i)) {
-			t = b.trailer(at)
-			l.leave(b)
+			if t = b.trailer(at); b.Leased() {
+				b.EndLease()
+			}
 			return nil, t, true, nil
 		}
 		if l == nil || b.values != nil && (l.block == nil || b != &l.block.block) {
 			value, t = b.value(at), b.trailer(at)
-			if l != nil && l.lease != b && b.Leased() && len(value) <= keepBuffer {
+			if b.Leased() && len(value) <= keepBuffer {
 				value = l.copy(value)
 				b.EndLease()
 			}
@@ -298,35 +301,20 @@ const hitSample = 64
 
 // cached returns data block i for a point read of a key with this hash, if the
 // cache has it with its values.
-func (r *Reader) cached(i int, hash uint64, l *Loan) *block {
+func (r *Reader) cached(i int, hash uint64) *block {
 	if i >= len(r.slots) {
 		return nil
 	}
-	b := r.find(i, l)
-	if b == nil {
+	e := r.slots[i].Load()
+	if e == nil {
 		return nil
 	}
+	b := blockOf(e)
 	if b.values == nil {
-		l.leave(b)
 		return nil
 	}
 	if hash>>32%hitSample == 0 {
 		r.o.Cache.CountHits(hitSample)
-	}
-	return b
-}
-
-// find returns what the cache has of data block i, nil if nothing. A cache that
-// has been full leases it to the loan if nobody else points at it.
-func (r *Reader) find(i int, l *Loan) *block {
-	if l == nil {
-		return blockOf(r.slots[i].Load())
-	}
-	l.endLease()
-	e, lease := r.slots[i].Borrow(r.o.Cache, true)
-	b := blockOf(e)
-	if lease {
-		l.lease = b
 	}
 	return b
 }
@@ -347,11 +335,10 @@ func (r *Reader) pointBlock(i int, l *Loan) (*block, error) {
 	if r.o.Cache.Room(length) {
 		return r.fetch(i, fetchOptions{hot: true, lease: true})
 	}
-	if b := r.find(i, l); b != nil {
-		if b.packed == nil {
+	if e := r.slots[i].Load(); e != nil {
+		if b := blockOf(e); b.packed == nil {
 			return b, nil
 		}
-		l.leave(b)
 	}
 	switch {
 	case !r.o.Cache.Admits(&r.slots[i], length, true):

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/cache"
 )
@@ -53,46 +51,5 @@ func TestWalksBeyondTheCacheReuseMemory(t *testing.T) {
 	t.Logf("%d bytes allocated a walk", n)
 	if n > 8<<10 {
 		t.Errorf("%d bytes allocated a walk", n)
-	}
-}
-
-// Point reads in a cache that has been full leave the blocks that they find to be used
-// again: they point at one for as long as the loan lasts, and no longer.
-func TestPointReadsBeyondTheCacheReuseMemory(t *testing.T) {
-	var recs []rec
-	for i := range 20_000 {
-		recs = append(recs, put(fmt.Sprintf("key-%06d", i), 1, strings.Repeat("value ", 16)))
-	}
-	file, _ := build(t, WriterOptions{BlockSize: 4096, Compression: NoCompression}, recs)
-	r := mustOpen(t, file, ReaderOptions{Cache: cache.New(int64(len(file)) / 4)})
-	defer r.Close()
-	rng := rand.New(rand.NewPCG(1, 2))
-	read := func() {
-		// Each of a narrow stretch that moves on, so that its blocks are found again.
-		first := rng.IntN(len(recs) - 200)
-		for range 100 {
-			rc := &recs[first+rng.IntN(200)]
-			var l Loan
-			v, _, ok, err := r.Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax, &l)
-			if err != nil || !ok || string(v) != rc.value {
-				t.Fatalf("%q is %q, %v, %v", rc.key, v, ok, err)
-			}
-			l.Return()
-		}
-	}
-	for range 1000 {
-		read()
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	const rounds = 1000
-	for range rounds {
-		read()
-	}
-	runtime.ReadMemStats(&after)
-	n := (after.TotalAlloc - before.TotalAlloc) / rounds
-	t.Logf("%d bytes allocated in 100 reads", n)
-	if n > 8<<10 {
-		t.Errorf("%d bytes allocated in 100 reads", n)
 	}
 }

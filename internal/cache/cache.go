@@ -18,7 +18,6 @@ type Cache struct {
 	misses atomic.Int64
 	waste  atomic.Int64 // see Waste
 	room   atomic.Int64 // see Room; set as mu is given back
-	full   atomic.Bool  // it has evicted a block
 	tables atomic.Uint64
 	rows   atomic.Pointer[Rows]
 
@@ -278,9 +277,7 @@ func (c *Cache) shrink(room int64, replaced bool) {
 			e.inMain = true
 			continue
 		}
-		if c.evictions++; c.evictions == 1 {
-			c.full.Store(true)
-		}
+		c.evictions++
 		c.clock++
 		e.slot.gone = c.clock
 		c.remove(e, replaced)

@@ -293,12 +293,12 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true},
 		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
 		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
-		{"borrowed before the cache was full", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false},
-		{"borrowed once it was full", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true},
-		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.full.Store(true); s.Borrow(c, false) }, false},
+		{"borrowed while there is room", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false},
+		{"borrowed in a full cache", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true},
+		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(c, false) }, false},
 		{"borrowed, and found meanwhile", func(c *Cache, s *Slot, e *Entry) {
 			e.EndLease()
-			c.full.Store(true)
+			c.Reserve(960 << 10)
 			s.Borrow(c, false)
 			s.Borrow(c, false)
 			e.EndLease()
@@ -331,7 +331,7 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 // borrowFull borrows e, which is in s, twice from a cache that it makes full.
 func borrowFull(t *testing.T, c *Cache, s *Slot, e *Entry) {
 	t.Helper()
-	c.full.Store(true)
+	c.Reserve(960 << 10)
 	for _, mark := range []bool{false, true} {
 		if got, lease := s.Borrow(c, mark); got != e || !lease || e.touched.Load() != 0 != mark {
 			t.Errorf("borrowed %p, lease %v, touched %d; want %p", got, lease, e.touched.Load(), e)
