@@ -34,7 +34,7 @@ const (
 	commitVersion = 1
 	commitHead    = 1 + 16 + 8 + 8
 	commitSum     = 8
-	// latestTime is the last millisecond that a store's clock can show.
+	// latestTime is the last millisecond that a record can hold.
 	latestTime = 1 << 62
 )
 

@@ -122,13 +122,13 @@ func (j *joined) use(call *call, i int) *command {
 func (c *conn) gather(j *joined, call *call) {
 	j.take(call.cmd, call.args)
 	j.merged = mergeable(call.cmd, call.args)
-	for size := bytesOf(call.args); c.in.words == nil; {
+	for size := bytesOf(call.args); !c.in.line; {
 		args, err := c.in.next()
 		if args == nil && err == nil {
 			return
 		}
 		var cmd *command
-		if err == nil && c.in.words == nil {
+		if err == nil && !c.in.line {
 			cmd = lookUp(args[0])
 			size += bytesOf(args)
 		}

@@ -44,6 +44,7 @@ type reader struct {
 	bulk  int    // length of the argument being read, or −1: its header comes first
 	spans []span // the arguments, counted from start
 	words []byte // of an inline command, with escapes resolved
+	line  bool   // the last command was an inline one: its arguments stand in words
 	args  [][]byte
 }
 
@@ -83,7 +84,7 @@ func (r *reader) next() ([][]byte, error) {
 
 // taken returns the arguments of a command that is complete.
 func (r *reader) taken() [][]byte {
-	r.args = r.args[:0]
+	r.args, r.line = r.args[:0], false
 	for _, s := range r.spans {
 		r.args = append(r.args, r.buf[r.start+s.from:r.start+s.to:r.start+s.to])
 	}
@@ -177,7 +178,7 @@ func (r *reader) inline() (args [][]byte, whole bool, err error) {
 	if !ok {
 		return nil, false, protocolError("unbalanced quotes in request")
 	}
-	r.args = r.args[:0]
+	r.args, r.line = r.args[:0], true
 	for _, s := range r.spans {
 		r.args = append(r.args, r.words[s.from:s.to:s.to])
 	}
