@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/engine/readstate"
+	"github.com/siltstonedb/siltstone/metrics"
 )
 
 // The store's goroutines, the only ones it has: one flusher, two compactors, a
@@ -251,12 +253,34 @@ func (db *DB) wasteLoop() {
 	})
 }
 
+// countWaste counts garbage in the memory budget.
 func (db *DB) countWaste() {
 	if rs, n := db.states.Pin(); rs != nil {
 		held := db.memory(rs).Total()
 		db.states.Unpin(rs, n)
 		db.work.CountWaste(held)
 	}
+}
+
+// memory returns what the store holds in memory, without garbage and without what each
+// handle takes whatever it does.
+func (db *DB) memory(rs *readstate.State) metrics.Memory {
+	m := metrics.Memory{Limit: db.opts.MemoryLimit, Memtables: db.states.MemtableBytes(), Transactions: db.txns.Held.Load()}
+	c := db.states.Tables.Cache().Metrics()
+	m.Blocks, m.Rows, m.ReadAhead = c.Bytes, c.Rows, c.Lent
+	kept, used := db.work.Writers.Bytes()
+	m.TableWriters, m.Recycled = used, db.section.Recycler.Bytes()+kept
+	if log := db.section.Log(); log != nil {
+		m.LogBuffers = log.Stats().Buffered
+	}
+	for i := range rs.Runs {
+		for _, t := range rs.Runs[i].Tables {
+			if o := t.Opened(); o != nil {
+				m.TableMetadata += o.MemoryBytes()
+			}
+		}
+	}
+	return m
 }
 
 // noteOldReader tells of the oldest snapshot, transaction or iterator if it has been

@@ -42,6 +42,8 @@ func (db *DB) Metrics() metrics.Metrics {
 	c := db.states.Tables.Cache().Metrics()
 	m.Cache = metrics.Cache{Blocks: c.Blocks, Bytes: c.Bytes, Hits: c.Hits, Misses: c.Misses, Evictions: c.Evictions}
 	m.Memory = db.memory(rs)
+	m.Memory.Iterators = db.handles.open[holdIterator].Load() * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{}))
+	m.Memory.Transactions += db.handles.open[holdTransaction].Load() * int64(unsafe.Sizeof(Tx{}))
 	m.Memory.Garbage = db.work.Garbage(m.Memory.Total())
 	m.Disk = db.diskMetrics(m.Tables.Bytes, rs.Version)
 	m.Disk.Kept = db.section.Files().Kept().Held()
@@ -81,30 +83,6 @@ func (db *DB) Layout() metrics.Layout {
 		l.Runs[i] = run
 	}
 	return l
-}
-
-// memory returns what the store holds in memory, without garbage.
-func (db *DB) memory(rs *readstate.State) metrics.Memory {
-	m := metrics.Memory{
-		Limit: db.opts.MemoryLimit, Memtables: db.states.MemtableBytes(),
-		Iterators:    db.handles.open[holdIterator].Load() * int64(unsafe.Sizeof(Iterator{})+unsafe.Sizeof(rows.Iter{})),
-		Transactions: db.handles.open[holdTransaction].Load()*int64(unsafe.Sizeof(Tx{})) + db.txns.Held.Load(),
-	}
-	c := db.states.Tables.Cache().Metrics()
-	m.Blocks, m.Rows, m.ReadAhead = c.Bytes, c.Rows, c.Lent
-	kept, used := db.work.Writers.Bytes()
-	m.TableWriters, m.Recycled = used, db.section.Recycler.Bytes()+kept
-	if log := db.section.Log(); log != nil {
-		m.LogBuffers = log.Stats().Buffered
-	}
-	for i := range rs.Runs {
-		for _, t := range rs.Runs[i].Tables {
-			if o := t.Opened(); o != nil {
-				m.TableMetadata += o.MemoryBytes()
-			}
-		}
-	}
-	return m
 }
 
 // latencies fills in those that are sampled.
