@@ -198,7 +198,9 @@ func TestABackupThatWasMadeBesideTheWriterStandsWhereItsDataEnd(t *testing.T) {
 	var backup bytes.Buffer
 	_, err := r.Backup(ctx, &whenWritten{&backup, func() {
 		putNumbered(t, db, 300, 600)
-		done(t, r.Refresh(ctx)) // the state that is sent is one of before
+		refreshed := make(chan error)
+		go func() { refreshed <- r.Refresh(ctx) }()
+		done(t, <-refreshed) // the state that is sent is one of before
 	}}, nil)
 	done(t, err)
 	if r.Position() == at {
