@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,9 +15,9 @@ import (
 	"github.com/siltstonedb/siltstone"
 )
 
-// TestTheProgressOfCheckEndsAtAboutItsTotal checks stores that are larger than the cache
-// and smaller, and one whose commits are in a log.
-func TestTheProgressOfCheckEndsAtAboutItsTotal(t *testing.T) {
+// readsAboutItsTotal runs a command on stores that are larger than the cache and smaller,
+// and on one whose commits are in a log, and holds what it read against its total.
+func readsAboutItsTotal(t *testing.T, run func(tl *tool, dir string) (read, total int64, err error)) {
 	for name, c := range map[string]struct {
 		memory, bytes int64
 		flush         bool
@@ -32,43 +33,30 @@ func TestTheProgressOfCheckEndsAtAboutItsTotal(t *testing.T) {
 			}
 			tl := newTool(nil, io.Discard, io.Discard)
 			tl.memory.bytes = c.memory
-			faults, read, err := tl.checkStore(context.Background(), dir, func(int) {})
-			if err != nil || len(faults) > 0 {
-				t.Fatal(err, faults)
+			read, total, err := run(tl, dir)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if want := tl.checkBytes(dir); read < want*3/4 || read > want*5/4 {
-				t.Errorf("%d bytes read, %d were expected", read, want)
+			if read < total*3/4 || read > total*5/4 {
+				t.Errorf("%d bytes read, %d were expected", read, total)
 			}
 		})
 	}
 }
 
-// TestTheProgressOfRepairEndsAtAboutItsTotal does so with Repair.
+func TestTheProgressOfCheckEndsAtAboutItsTotal(t *testing.T) {
+	readsAboutItsTotal(t, func(tl *tool, dir string) (read, total int64, err error) {
+		faults, read, err := tl.checkStore(context.Background(), dir, func(int) {})
+		return read, tl.checkBytes(dir), errors.Join(append(faults, err)...)
+	})
+}
+
 func TestTheProgressOfRepairEndsAtAboutItsTotal(t *testing.T) {
-	for name, c := range map[string]struct {
-		memory, bytes int64
-		flush         bool
-	}{
-		"larger than the cache":  {memory: 8 << 20, bytes: 24 << 20, flush: true},
-		"smaller than the cache": {memory: 64 << 20, bytes: 6 << 20, flush: true},
-		"in the log":             {memory: 64 << 20, bytes: 3 << 20},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "store")
-			if err := makeNoise(dir, c.bytes, c.flush); err != nil {
-				t.Fatal(err)
-			}
-			tl := newTool(nil, io.Discard, io.Discard)
-			tl.memory.bytes = c.memory
-			var done atomic.Int64
-			if _, err := tl.repairStore(context.Background(), dir, dir+".new", func(n int) { done.Add(int64(n)) }); err != nil {
-				t.Fatal(err)
-			}
-			if want := tl.repairBytes(dir); done.Load() < want*3/4 || done.Load() > want*5/4 {
-				t.Errorf("%d bytes read, %d were expected", done.Load(), want)
-			}
-		})
-	}
+	readsAboutItsTotal(t, func(tl *tool, dir string) (read, total int64, err error) {
+		var done atomic.Int64
+		_, err = tl.repairStore(context.Background(), dir, dir+".new", func(n int) { done.Add(int64(n)) })
+		return done.Load(), tl.repairBytes(dir), err
+	})
 }
 
 // makeNoise makes a store of bytes that cannot be compressed.
