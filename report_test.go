@@ -26,7 +26,7 @@ func TestEachEventIsOneRecordAtItsLevel(t *testing.T) {
 		}
 		return a
 	}}))
-	db := &DB{report: report{logger: l}}
+	r := &report{logger: l}
 	broken := errors.New("input/output error")
 	for _, c := range []struct {
 		e    event.Event
@@ -43,7 +43,7 @@ func TestEachEventIsOneRecordAtItsLevel(t *testing.T) {
 		{event.NoSpace{Err: ErrNoSpace}, slog.LevelError},
 	} {
 		out.Reset()
-		db.report.emit(c.e)
+		r.emit(c.e)
 		got, want := out.String(), fmt.Sprintf("level=%v msg=%q event.", c.want, c.e.Name())
 		if !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("logged %q, want one line that begins with %q", got, want)
@@ -54,7 +54,7 @@ func TestEachEventIsOneRecordAtItsLevel(t *testing.T) {
 // A flush is tried again each second.
 func TestWorkThatKeepsFailingIsAnErrorOnce(t *testing.T) {
 	var out bytes.Buffer
-	db := &DB{report: report{logger: slog.New(slog.NewTextHandler(&out, nil))}}
+	r := &report{logger: slog.New(slog.NewTextHandler(&out, nil))}
 	fail := func(text string) error { return errors.New(text) }
 	for i, c := range []struct {
 		e    event.Event
@@ -66,13 +66,13 @@ func TestWorkThatKeepsFailingIsAnErrorOnce(t *testing.T) {
 		{event.FlushEnd{Tables: 1}, false}, {event.FlushEnd{Err: fail("000013.sst: disk gone")}, true},
 	} {
 		out.Reset()
-		if db.report.emit(c.e); c.told != strings.Contains(out.String(), "level=ERROR") {
+		if r.emit(c.e); c.told != strings.Contains(out.String(), "level=ERROR") {
 			t.Errorf("%d: %v: logged %q", i, c.e, out.String())
 		}
 	}
-	db.report.flushes.told = time.Now().Add(-tellAgain)
+	r.flushes.told = time.Now().Add(-tellAgain)
 	out.Reset()
-	if db.report.emit(event.FlushEnd{Err: fail("000014.sst: disk gone")}); out.Len() == 0 {
+	if r.emit(event.FlushEnd{Err: fail("000014.sst: disk gone")}); out.Len() == 0 {
 		t.Error("never told again")
 	}
 }
