@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,14 +76,22 @@ func TestAReplicaThatWasAwayIsSentOnlyTheTablesThatItHasNot(t *testing.T) {
 		}
 		c.start(n, nil)
 	}
+	// The leader tells of it after the replica has it.
 	last := func(n int) SnapshotSent {
 		t.Helper()
-		mu.Lock()
-		defer mu.Unlock()
-		if len(told) != n {
-			t.Fatalf("%d snapshots were sent: %v", len(told), told)
+		var sent []SnapshotSent
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			mu.Lock()
+			sent = slices.Clone(told)
+			mu.Unlock()
+			if len(sent) >= n {
+				break
+			}
 		}
-		return told[n-1]
+		if len(sent) != n {
+			t.Fatalf("%d snapshots were sent: %v", len(sent), sent)
+		}
+		return sent[n-1]
 	}
 	c.load(6)
 	c.forget(20)

@@ -157,7 +157,10 @@ func (s *LogStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 
 // StoreLogs stores entries that follow the last one, together and durably. If they do
 // not follow it, or one another, the error is ErrNotContiguous and nothing is stored.
-func (s *LogStore) StoreLogs(logs []*raft.Log) error {
+func (s *LogStore) StoreLogs(logs []*raft.Log) error { return s.storeLogs(logs, nil) }
+
+// storeLogs stores entries, and in the same commit what more adds, if it is not nil.
+func (s *LogStore) storeLogs(logs []*raft.Log, more func(*siltstone.Batch)) error {
 	if len(logs) == 0 {
 		return nil
 	}
@@ -177,6 +180,9 @@ func (s *LogStore) StoreLogs(logs []*raft.Log) error {
 		next++
 		s.value = appendEntry(s.value[:0], l)
 		entries.Put(entryKey(key[:0], l.Index), s.value)
+	}
+	if more != nil {
+		more(&s.batch)
 	}
 	err := s.db.Apply(&s.batch, siltstone.SyncDurability)
 	s.shrink()
@@ -260,8 +266,11 @@ func (s *LogStore) Get(key []byte) ([]byte, error) {
 
 // SetUint64 sets a stable number, durably.
 func (s *LogStore) SetUint64(key []byte, value uint64) error {
-	return s.Set(key, binary.BigEndian.AppendUint64(nil, value))
+	return s.Set(key, numberValue(value))
 }
+
+// numberValue returns how a stable number is stored.
+func numberValue(value uint64) []byte { return binary.BigEndian.AppendUint64(nil, value) }
 
 // GetUint64 returns a stable number, or ErrKeyNotFound.
 func (s *LogStore) GetUint64(key []byte) (uint64, error) {

@@ -130,15 +130,7 @@ func (s *Store) startRaft(taken *snapshots) error {
 		return errors.Join(err, transport.Close())
 	}
 	if len(s.opts.Bootstrap) > 0 {
-		has, err := raft.HasExistingState(logs, s.log, taken)
-		if err == nil && !has {
-			var first raft.Configuration
-			for _, m := range s.opts.Bootstrap {
-				first.Servers = append(first.Servers, raft.Server{ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Addr)})
-			}
-			err = raft.BootstrapCluster(c, logs, s.log, taken, transport, first)
-		}
-		if err != nil {
+		if err := bootstrap(c, s.log, taken, transport, s.opts.Bootstrap); err != nil {
 			return errors.Join(err, transport.Close())
 		}
 	}
