@@ -7,13 +7,19 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// raftLog is the log as raft has it. A leader that was refused entries for a while, since a
-// disk was full, sends a snapshot in the end, which may be older than the log of the
-// replica. Raft 1.7.3 then removes the whole log of a replica whose log has no gaps, and
-// with it entries that the replica has acknowledged and that may be on no other one. So
+// raftLog is the log as raft has it, with a cache of the newest entries. It mends two things
+// of raft 1.7.3, both about a log without gaps and a snapshot that a leader has sent.
+//
+// A leader that was refused entries for a while, since a disk was full, sends a snapshot in
+// the end, which may be older than the log of the replica. Raft then removes the whole log,
+// and with it entries that the replica has acknowledged and that may be on no other one. So
 // the log stays if the snapshot is of its past, which is what the paper on raft says.
+//
+// A snapshot that is newer than the log replaces it. If the power goes before the log is
+// removed, or there is no space to do so, the entries behind the snapshot do not follow the
+// log, and none would ever be taken. So the log is removed when they come.
 type raftLog struct {
-	*LogStore
+	*raft.LogCache
 	snapshots *snapshots
 }
 
@@ -21,6 +27,21 @@ var (
 	_ raft.LogStore          = (*raftLog)(nil)
 	_ raft.MonotonicLogStore = (*raftLog)(nil)
 )
+
+// cachedEntries is how many entries the cache has.
+const cachedEntries = 512
+
+// newRaftLog returns the log in store beside the snapshots in taken, which ask it what is of
+// use from here on.
+func newRaftLog(store *LogStore, taken *snapshots) (*raftLog, error) {
+	cache, err := raft.NewLogCache(cachedEntries, store)
+	if err != nil {
+		return nil, err
+	}
+	l := &raftLog{cache, taken}
+	taken.log = l
+	return l, nil
+}
 
 // errOlder refuses a snapshot from whose end the log cannot go on.
 var errOlder = errors.New("raftstore: the snapshot ends before the log begins")
@@ -33,6 +54,34 @@ func (l *raftLog) misses(index uint64) error {
 		return err
 	}
 	return fmt.Errorf("%w: they are %d and %d", errOlder, index, first)
+}
+
+// StoreLog implements raft.LogStore.
+func (l *raftLog) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
+
+// StoreLogs implements raft.LogStore.
+func (l *raftLog) StoreLogs(entries []*raft.Log) error {
+	if err := l.makeRoom(entries); err != nil {
+		return err
+	}
+	return l.LogCache.StoreLogs(entries)
+}
+
+// makeRoom removes a log that the newest snapshot has replaced, if entries follow that.
+func (l *raftLog) makeRoom(entries []*raft.Log) error {
+	first, err := l.FirstIndex()
+	if err != nil || first == 0 || len(entries) == 0 {
+		return err
+	}
+	last, err := l.LastIndex()
+	if err != nil || entries[0].Index <= last+1 {
+		return err
+	}
+	all, err := l.snapshots.list()
+	if err != nil || len(all) == 0 || all[0].Raft.Index != entries[0].Index-1 {
+		return err
+	}
+	return l.LogCache.DeleteRange(first, last)
 }
 
 // DeleteRange implements raft.LogStore.
@@ -50,5 +99,5 @@ func (l *raftLog) DeleteRange(from, to uint64) error {
 			return err
 		}
 	}
-	return l.LogStore.DeleteRange(from, to)
+	return l.LogCache.DeleteRange(from, to)
 }

@@ -36,8 +36,10 @@ func TestASnapshotOfThePastLeavesTheLog(t *testing.T) {
 			if err := store.StoreLogs(entriesOf(10, 20, 3)); err != nil {
 				t.Fatal(err)
 			}
-			log := &raftLog{store, s}
-			s.log = log
+			log, err := newRaftLog(store, s)
+			if err != nil {
+				t.Fatal(err)
+			}
 			k, err := s.Create(1, test.index, test.term, raft.Configuration{}, 1, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -159,3 +161,57 @@ func (c dialer) Accept() (net.Conn, error) {
 }
 
 func (c dialer) Close() error { return nil }
+
+// TestEntriesBehindASnapshotFollowALogThatEndsBeforeIt: the power went, or there was no
+// space, between the installing of the snapshot and the removing of the log.
+func TestEntriesBehindASnapshotFollowALogThatEndsBeforeIt(t *testing.T) {
+	s, err := openSnapshots(onDisk, filepath.Join(t.TempDir(), "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "log")
+	store := openLog(t, dir, nil)
+	if err := store.StoreLogs(entriesOf(10, 20, 3)); err != nil {
+		t.Fatal(err)
+	}
+	log, err := newRaftLog(store, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.StoreLogs(entriesOf(31, 31, 4)); err == nil {
+		t.Error("there is a gap, and no snapshot")
+	}
+	k, err := s.Create(1, 30, 4, raft.Configuration{}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Write(streamOf(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log, err = newRaftLog(store, s); err != nil { // as after a power cut
+		t.Fatal(err)
+	}
+	for _, first := range []uint64{30, 32} {
+		if err := log.StoreLogs(entriesOf(first, 33, 4)); err == nil {
+			t.Errorf("from %d on there is a gap", first)
+		}
+	}
+	var e raft.Log
+	if err := log.GetLog(20, &e); err != nil { // it is in raft's cache
+		t.Error(err)
+	}
+	if err := log.StoreLogs(entriesOf(31, 33, 4)); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := log.FirstIndex()
+	last, _ := log.LastIndex()
+	if first != 31 || last != 33 {
+		t.Errorf("the log is from %d to %d", first, last)
+	}
+	if err := log.GetLog(20, &e); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("an entry of before: %v", err)
+	}
+}

@@ -123,9 +123,7 @@ func (s *Store) startRaft(taken *snapshots) error {
 	transport.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s.net, MaxPool: 3, Timeout: 10 * time.Second, Logger: hclog.NewNullLogger(),
 	})
-	log := &raftLog{s.log, taken}
-	taken.log = log
-	logs, err := raft.NewLogCache(512, log)
+	logs, err := newRaftLog(s.log, taken)
 	if err != nil {
 		return errors.Join(err, transport.Close())
 	}
