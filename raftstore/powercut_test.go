@@ -94,3 +94,73 @@ func TestAPowerCutLosesNoCommand(t *testing.T) {
 	}
 	t.Logf("%d cuts", len(cuts))
 }
+
+// cuts keeps images of a disk, each operation as likely as any other to be the one before
+// which its power went.
+type cuts struct {
+	images []*vfstest.Disk
+	ops    int
+}
+
+// watch keeps at most so many images of what happens on disk from now on.
+func (c *cuts) watch(disk *vfstest.Disk, draws *rand.Rand, most int) {
+	profiles := []vfstest.Profile{vfstest.P1, vfstest.P3, vfstest.P4, vfstest.P5}
+	disk.OnOp(func(vfstest.Op) { // it is called by one at a time
+		c.ops++
+		at := draws.IntN(c.ops)
+		if len(c.images) < most {
+			at = len(c.images)
+			c.images = append(c.images, nil)
+		}
+		if at < most {
+			c.images[at] = disk.Image(profiles[draws.IntN(len(profiles))], draws)
+		}
+	})
+}
+
+// TestAPowerCutWhileASnapshotIsInstalled leaves a replica that goes on.
+func TestAPowerCutWhileASnapshotIsInstalled(t *testing.T) {
+	t.Parallel()
+	n := seed.New(t)
+	draws := rand.New(rand.NewPCG(n, 3))
+	most := 8
+	if *long {
+		most = 200
+	}
+	c := newCluster(t, 1, seldom)
+	c.forget(20)
+	l := listener(t)
+	disk := vfstest.NewDisk(n)
+	m := Member{ID: "n1", Addr: l.Addr().String()}
+	at := c.add(m, nil, l)
+	c.stop(at)
+	at.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, FS: disk}
+	var joining, back cuts
+	joining.watch(disk, draws, most)
+	c.start(at, nil)
+	if err := c.leader().store().AddReader(m.ID, m.Addr); err != nil {
+		t.Fatal(err)
+	}
+	c.equal()
+	disk.OnOp(nil)
+	for range 3 {
+		c.stop(at)
+		c.forget(20)
+		back.watch(disk, draws, most)
+		c.start(at, nil)
+		c.equal()
+		disk.OnOp(nil)
+	}
+	c.stop(at)
+	for i, image := range append(joining.images, back.images...) {
+		at.opts.Store.FS = image
+		c.start(at, nil)
+		if _, err := tagCommand.Do(bg, at.store(), tagArg{"cut", fmt.Sprint(i)}); err != nil {
+			t.Fatalf("cut %d of seed %d: %v", i, n, err)
+		}
+		c.equal()
+		c.stop(at)
+	}
+	c.nodes = c.nodes[:1]
+	t.Logf("%d and %d operations", joining.ops, back.ops)
+}
