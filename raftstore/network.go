@@ -34,7 +34,7 @@ type network struct {
 	sent, received atomic.Int64 // bytes
 
 	mu    sync.Mutex
-	conns map[*tracked]struct{} // accepted ones
+	conns map[*tracked]struct{} // accepted ones, and those of raft
 	idle  map[string][]net.Conn // for questions
 }
 
@@ -154,10 +154,17 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tracked is an accepted connection, which Close of the network ends.
+// tracked is a connection that Close of the network ends.
 type tracked struct {
 	net.Conn
-	of *network
+	of    *network
+	heard atomic.Int64 // when a Read has returned, in nanoseconds since 1970
+}
+
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.heard.Store(time.Now().UnixNano())
+	return n, err
 }
 
 func (t *tracked) Close() error {
@@ -167,7 +174,7 @@ func (t *tracked) Close() error {
 	return t.Conn.Close()
 }
 
-// track notes an accepted connection. It closes it and returns nil if the network has ended.
+// track notes a connection. It closes it and returns nil if the network has ended.
 func (n *network) track(c net.Conn) net.Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -177,9 +184,22 @@ func (n *network) track(c net.Conn) net.Conn {
 		return nil
 	default:
 	}
-	t := &tracked{c, n}
+	t := &tracked{Conn: c, of: n}
+	t.heard.Store(time.Now().UnixNano())
 	n.conns[t] = struct{}{}
 	return t
+}
+
+// dropSilent closes the connections on which nothing has come for so long. Others are made
+// when they are needed.
+func (n *network) dropSilent(d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for t := range n.conns {
+		if time.Since(time.Unix(0, t.heard.Load())) >= d {
+			t.Conn.Close()
+		}
+	}
 }
 
 func readMessage(r io.Reader) ([]byte, error) {
@@ -311,8 +331,8 @@ func (n *network) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements raft.StreamLayer. It ends every connection that was accepted, and the
-// idle ones.
+// Close implements raft.StreamLayer. It ends every connection that was accepted, those of
+// raft, and the idle ones.
 func (n *network) Close() error {
 	var err error
 	n.end.Do(func() {
@@ -339,5 +359,12 @@ func (n *network) Addr() net.Addr { return n.addr }
 func (n *network) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return n.connect(ctx, string(addr), forRaft)
+	c, err := n.connect(ctx, string(addr), forRaft)
+	if err != nil {
+		return nil, err
+	}
+	if c = n.track(c); c == nil {
+		return nil, net.ErrClosed
+	}
+	return c, nil
 }

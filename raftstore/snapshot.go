@@ -29,6 +29,8 @@ type snapshots struct {
 
 	// log says what it lacks for a snapshot of that index to be of use: nil, nothing.
 	log interface{ misses(index uint64) error }
+	// stalled is called when a snapshot is on its way, and nothing of it comes for so long.
+	stalled func(time.Duration)
 	// installed is the last snapshot that came as a stream.
 	installed atomic.Pointer[raft.SnapshotMeta]
 
@@ -71,7 +73,7 @@ func openSnapshots(on files, dir string) (*snapshots, error) {
 			}
 		}
 	}
-	return &snapshots{on: on, dir: dir, inUse: map[string]int{}}, nil
+	return &snapshots{on: on, dir: dir, stalled: func(time.Duration) {}, inUse: map[string]int{}}, nil
 }
 
 // temporary returns the name of a new directory.
@@ -142,8 +144,14 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c r
 	k.meta.Raft = raft.SnapshotMeta{
 		Version: version, ID: fmt.Sprintf("%020d-%020d-%013d", term, index, time.Now().UnixMilli()), Index: index, Term: term, Configuration: c, ConfigurationIndex: cIndex,
 	}
-	return k, s.on.MkdirAll(k.dir)
+	k.waits = time.AfterFunc(stallTime, func() { s.stalled(stallTime) })
+	k.refused = s.on.MkdirAll(k.dir) // Close says it: the stream is to be read until then
+	return k, nil
 }
+
+// stallTime is how long raft waits for the next bytes of a snapshot. It does nothing else
+// meanwhile: it neither votes nor follows another leader, and who sends may be paused.
+const stallTime = 10 * time.Second
 
 // sink is a snapshot that is being made: of a checkpoint, by adopt, or of a stream that
 // is written to it.
@@ -155,7 +163,8 @@ type sink struct {
 
 	stream  *io.PipeWriter // nil: nothing was written
 	read    chan error     // what became of the stream
-	refused error          // why the stream is not read
+	refused error          // why the stream is read for nothing
+	waits   *time.Timer    // for the next Write
 	done    bool
 }
 
@@ -173,10 +182,14 @@ func (k *sink) adopt(dir string, at point) error {
 	return nil
 }
 
-// Write implements raft.SnapshotSink, for the stream that a leader sends.
+// Write implements raft.SnapshotSink, for the stream that a leader sends. It does not fail:
+// the leader reads the answer once it has sent everything, and raft waits for that, also
+// behind an error.
 func (k *sink) Write(p []byte) (int, error) {
+	k.waits.Stop()
+	defer k.waits.Reset(stallTime)
 	if k.refused != nil {
-		return len(p), nil // the leader reads the answer once it has sent everything
+		return len(p), nil
 	}
 	if k.stream == nil {
 		if k.of.log != nil {
@@ -199,7 +212,10 @@ func (k *sink) Write(p []byte) (int, error) {
 			k.read <- err
 		}()
 	}
-	return k.stream.Write(p)
+	if _, err := k.stream.Write(p); err != nil {
+		k.refused = err
+	}
+	return len(p), nil
 }
 
 // Close implements raft.SnapshotSink: the snapshot is there, whole and durable, or not at
@@ -216,6 +232,7 @@ func (k *sink) Close() error {
 }
 
 func (k *sink) finish() error {
+	k.waits.Stop()
 	if k.refused != nil {
 		return k.refused
 	}
@@ -259,6 +276,7 @@ func (k *sink) Cancel() error {
 		return nil
 	}
 	k.done = true
+	k.waits.Stop()
 	if k.stream != nil {
 		k.stream.CloseWithError(errors.New("raftstore: the snapshot was given up"))
 		<-k.read

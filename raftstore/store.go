@@ -24,6 +24,8 @@ type Store struct {
 	net     *network
 	raft    *raft.Raft // set once, before started is closed; answers and raft's own goroutines come sooner
 
+	shutdown func() raft.Future // ends raft, as often as it is called, and returns what waits for that; set with raft
+
 	started chan struct{}
 	closing chan struct{}
 	end     sync.Once
@@ -73,6 +75,7 @@ func Open(o Options) (_ *Store, err error) {
 	if s.net, err = openNetwork(&s.opts, s.answer); err != nil {
 		return nil, err
 	}
+	taken.stalled = s.net.dropSilent
 	if err := s.startRaft(taken); err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ func (s *Store) startRaft(taken *snapshots) error {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(s.opts.ID)
 	c.NoSnapshotRestoreOnStart = true // the store is there, and start has seen to it
+	c.ShutdownOnRemove = false        // a leader that was removed may be added again
 	c.LogOutput = s.opts.LogOutput
 	if s.opts.LogOutput == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -134,11 +138,12 @@ func (s *Store) startRaft(taken *snapshots) error {
 	}
 	notes := &stable{s.log, s.closing, func() {
 		<-s.started
-		s.raft.Shutdown()
+		s.shutdown()
 	}}
 	if s.raft, err = raft.NewRaft(c, s.machine, logs, notes, taken, transport); err != nil {
 		return errors.Join(err, transport.Close())
 	}
+	s.shutdown = sync.OnceValue(s.raft.Shutdown) // raft itself tells only the first who asks when it has ended
 	return nil
 }
 
@@ -148,7 +153,7 @@ func (s *Store) stopped(err error) {
 	if !errors.Is(err, ErrClosed) {
 		s.note(Stopped{err})
 	}
-	s.raft.Shutdown()
+	s.shutdown()
 }
 
 // renew takes a snapshot, and does not wait for it. It is called by raft's goroutine.
@@ -199,12 +204,16 @@ func (s *Store) Close() error {
 	s.end.Do(func() {
 		close(s.closing)
 		var errs []error
+		ended := func() error { return nil }
 		if s.raft != nil {
 			s.letGo()
-			errs = append(errs, s.raft.Shutdown().Error())
+			ended = s.shutdown().Error
 		}
-		if s.net != nil {
+		if s.net != nil { // raft waits for a snapshot on its way as long as there is a connection
 			errs = append(errs, s.net.Close())
+		}
+		errs = append(errs, ended())
+		if s.net != nil {
 			s.net.work.Wait()
 		}
 		s.work.Wait()

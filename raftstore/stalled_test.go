@@ -1,0 +1,156 @@
+package raftstore
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// patience is how long a test waits for what is to happen soon.
+const patience = 40 * time.Second
+
+// soon fails the test if fn does not return.
+func soon(t *testing.T, what string, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn()
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		b := make([]byte, 1<<20)
+		t.Fatalf("%s does not end:\n%s", what, b[:runtime.Stack(b, true)])
+	}
+}
+
+// stalledSnapshot sends the beginning of a snapshot to a replica, as a leader that is paused
+// then. What it returns ends it.
+func stalledSnapshot(t *testing.T, to *node) (end func()) {
+	t.Helper()
+	n := &network{closed: make(chan struct{}), dial: func(ctx context.Context, addr string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}, conns: map[*tracked]struct{}{}}
+	tr := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: dialer{n}, MaxPool: 1, Timeout: time.Hour})
+	r, w := io.Pipe()
+	sent := make(chan error, 1)
+	go func() {
+		sent <- tr.InstallSnapshot(raft.ServerID(to.opts.ID), raft.ServerAddress(to.opts.Addr), &raft.InstallSnapshotRequest{
+			RPCHeader:       raft.RPCHeader{ProtocolVersion: 3, ID: []byte("paused"), Addr: []byte("paused")},
+			SnapshotVersion: 1, Term: 7, LastLogIndex: 9, LastLogTerm: 7, Size: 1 << 20, Configuration: raft.EncodeConfiguration(raft.Configuration{}),
+		}, &raft.InstallSnapshotResponse{}, r)
+	}()
+	if _, err := w.Write(append([]byte(streamMagic), make([]byte, 512<<10)...)); err != nil {
+		t.Fatal(err)
+	}
+	s := to.store()
+	for s.raft.CurrentTerm() != 7 {
+		time.Sleep(time.Millisecond)
+	}
+	return func() {
+		w.Close()
+		<-sent
+		tr.Close()
+		close(n.closed)
+	}
+}
+
+// alone returns a replica that has no members.
+func alone(t *testing.T) *node {
+	t.Helper()
+	c := emptyCluster(t, quick)
+	l := listener(t)
+	return c.add(Member{ID: "n0", Addr: l.Addr().String()}, nil, l)
+}
+
+// TestClosingDoesNotWaitForASnapshotThatStalls: who sends it may be paused for ever.
+func TestClosingDoesNotWaitForASnapshotThatStalls(t *testing.T) {
+	t.Parallel()
+	n := alone(t)
+	defer stalledSnapshot(t, n)()
+	soon(t, "Close", func() {
+		if err := n.store().Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestASnapshotThatStallsIsGivenUp: while raft reads it the replica neither votes nor
+// follows another leader.
+func TestASnapshotThatStallsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	n := alone(t)
+	defer stalledSnapshot(t, n)()
+	s := n.store()
+	soon(t, "the snapshot", func() {
+		if err := s.raft.GetConfiguration().Error(); err != nil { // raft answers again
+			t.Error(err)
+		}
+		if err := s.raft.VerifyLeader().Error(); err != raft.ErrNotLeader {
+			t.Error(err)
+		}
+	})
+}
+
+// TestClosingDoesNotWaitForAReplicaThatReadsNothing: raft waits for what it sends, and for a
+// large snapshot it does so for hours.
+func TestClosingDoesNotWaitForAReplicaThatReadsNothing(t *testing.T) {
+	t.Parallel()
+	l := listener(t)
+	defer l.Close()
+	n, err := openNetwork(&Options{Listener: listener(t)}, func([]byte) []byte { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := n.Dial(raft.ServerAddress(l.Addr().String()), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ended := make(chan error)
+	go func() {
+		for b := make([]byte, 1<<20); ; {
+			if _, err := c.Write(b); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	soon(t, "what is sent", func() { t.Log(<-ended) })
+	if _, err := n.Dial(raft.ServerAddress(l.Addr().String()), patience); err == nil {
+		t.Error("a connection of a network that has ended")
+	}
+}
+
+// TestALeaderThatIsRemovedIsAReplicaAgainWhenItIsAdded, and is closed whole.
+func TestALeaderThatIsRemovedIsAReplicaAgainWhenItIsAdded(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, quick)
+	gone := c.leader()
+	if err := gone.store().Remove(gone.opts.ID); err != nil {
+		t.Fatal(err)
+	}
+	rest := &cluster{t: t}
+	for _, n := range c.nodes {
+		if n != gone {
+			rest.nodes = append(rest.nodes, n)
+		}
+	}
+	lead := rest.leader().store()
+	if _, err := tagCommand.Do(bg, lead, tagArg{"l", "without"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := lead.AddVoter(gone.opts.ID, gone.opts.Addr); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "joining again", func() { c.equal() })
+}
