@@ -21,6 +21,7 @@ import (
 type raftLog struct {
 	*raft.LogCache
 	snapshots *snapshots
+	giveUp    func(error) error // is called when an entry cannot be read, and says what GetLog returns
 }
 
 var (
@@ -38,7 +39,7 @@ func newRaftLog(store *LogStore, taken *snapshots) (*raftLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &raftLog{cache, taken}
+	l := &raftLog{cache, taken, func(err error) error { return err }}
 	taken.log = l
 	return l, nil
 }
@@ -54,6 +55,15 @@ func (l *raftLog) misses(index uint64) error {
 		return err
 	}
 	return fmt.Errorf("%w: they are %d and %d", errOlder, index, first)
+}
+
+// GetLog implements raft.LogStore. Raft panics if it cannot read what is to be applied.
+func (l *raftLog) GetLog(index uint64, entry *raft.Log) error {
+	err := l.LogCache.GetLog(index, entry)
+	if err == nil || errors.Is(err, raft.ErrLogNotFound) {
+		return err
+	}
+	return l.giveUp(err)
 }
 
 // StoreLog implements raft.LogStore.

@@ -12,11 +12,12 @@ import (
 
 // stable is what raft notes of terms and votes. Raft panics when it cannot note a term, and
 // with it the process. So a change for which there is no space waits for some: the replica
-// is like one that is paused, and the others go on.
+// is like one that is paused, and the others go on. After another error the replica stops.
 type stable struct {
 	*LogStore
 	closing chan struct{}
-	stop    func() // ends raft
+	stop    func()            // ends raft
+	giveUp  func(error) error // is called when a change has failed, and says what is returned
 }
 
 var _ raft.StableStore = (*stable)(nil)
@@ -40,8 +41,11 @@ func (s *stable) SetUint64(key []byte, value uint64) error {
 func (s *stable) patiently(change func() error) error {
 	for {
 		err := change()
-		if !errors.Is(err, siltstone.ErrNoSpace) {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, siltstone.ErrNoSpace):
+			return s.giveUp(err)
 		}
 		select {
 		case <-s.closing:

@@ -46,7 +46,7 @@ func TestATermWaitsForSpace(t *testing.T) {
 	disk := &fullDisk{FS: vfs.NewMem()}
 	log := openLog(t, "log", disk)
 	stopped := make(chan struct{})
-	s := &stable{log, make(chan struct{}), func() { close(stopped) }}
+	s := &stable{log, make(chan struct{}), func() { close(stopped) }, nil}
 	if err := s.SetUint64([]byte("term"), 1); err != nil {
 		t.Fatal(err)
 	}

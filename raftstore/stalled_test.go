@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -9,6 +10,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/vfs"
+	"github.com/siltstonedb/siltstone/vfs/vfstest"
 )
 
 // patience is how long a test waits for what is to happen soon.
@@ -153,4 +158,60 @@ func TestALeaderThatIsRemovedIsAReplicaAgainWhenItIsAdded(t *testing.T) {
 		t.Fatal(err)
 	}
 	soon(t, "joining again", func() { c.equal() })
+}
+
+// TestALogThatCannotBeReadOrWrittenStopsItsReplica: raft panics without an entry or a term.
+func TestALogThatCannotBeReadOrWrittenStopsItsReplica(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []string{"term", "entry"} {
+		t.Run(fails, func(t *testing.T) {
+			c := newCluster(t, 3, quick)
+			victim := c.follower()
+			c.stop(victim)
+			disk := vfstest.NewFaults(vfs.OS)
+			victim.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, FS: disk}
+			c.start(victim, nil)
+			for range 2 {
+				if _, err := setCommand.Do(bg, c.leader().store(), setArg{"k", "v"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.equal()
+			if fails == "entry" {
+				log := victim.store().log
+				last, _ := log.LastIndex()
+				if err := log.entries.Put(entryKey(nil, last-1), []byte("damaged")); err != nil {
+					t.Fatal(err)
+				}
+				c.stop(victim)
+				o := victim.opts
+				o.Listener = listener(t)
+				defer o.Listener.Close()
+				if s, err := Open(o); !errors.Is(err, siltstone.ErrCorruption) {
+					t.Errorf("%v, %v", s, err)
+				}
+				return
+			}
+			disk.Inject(vfstest.Fault{Match: vfstest.OnName("/log/", vfstest.Write, vfstest.Sync), Times: vfstest.Forever})
+			for range 50 {
+				if victim.store().Err() != nil {
+					break
+				}
+				if err := c.leader().store().TransferLeadership(); err != nil {
+					t.Log(err)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			if err := victim.store().Err(); !errors.Is(err, ErrStopped) {
+				t.Errorf("%v", err)
+			}
+			disk.Clear()
+			victim.mu.Lock()
+			t.Log(victim.s.Close()) // its log is poisoned
+			victim.s = nil
+			victim.mu.Unlock()
+			c.start(victim, nil)
+			c.equal()
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,12 +140,39 @@ func (s *Store) startRaft(taken *snapshots) error {
 	notes := &stable{s.log, s.closing, func() {
 		<-s.started
 		s.shutdown()
-	}}
-	if s.raft, err = raft.NewRaft(c, s.machine, logs, notes, taken, transport); err != nil {
+	}, s.giveUp}
+	logs.giveUp = s.giveUp
+	if s.raft, err = newRaft(c, s.machine, logs, notes, taken, transport); err != nil {
 		return errors.Join(err, transport.Close())
 	}
 	s.shutdown = sync.OnceValue(s.raft.Shutdown) // raft itself tells only the first who asks when it has ended
 	return nil
+}
+
+// newRaft is raft.NewRaft, but that an entry which cannot be read is an error and no panic.
+func newRaft(c *raft.Config, m *machine, logs raft.LogStore, notes raft.StableStore, taken raft.SnapshotStore, t raft.Transport) (r *raft.Raft, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("raftstore: raft does not start: %v", p)
+			if cause, is := p.(error); is {
+				err = fmt.Errorf("raftstore: raft does not start: %w", cause)
+			}
+		}
+	}()
+	return raft.NewRaft(c, m, logs, notes, taken, t)
+}
+
+// giveUp stops a replica whose log cannot be read, or takes no term: raft would panic. Once
+// raft runs it does not return: raft's goroutine ends. Until then Open returns the error.
+func (s *Store) giveUp(err error) error {
+	select {
+	case <-s.started:
+	default:
+		return err
+	}
+	_ = s.machine.fail(err) // it has been told
+	runtime.Goexit()
+	return err
 }
 
 // stopped ends raft on a replica that must not go on. It is called by raft's goroutine.
