@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -213,5 +214,40 @@ func TestALogThatCannotBeReadOrWrittenStopsItsReplica(t *testing.T) {
 			c.start(victim, nil)
 			c.equal()
 		})
+	}
+}
+
+// TestCallsOfMembersEndWithTheirReplica: raft never answers what it has not finished when it
+// is shut down.
+func TestCallsOfMembersEndWithTheirReplica(t *testing.T) {
+	t.Parallel()
+	calls := []func(s *Store) error{
+		func(s *Store) error { return s.AddReader("n9", "127.0.0.1:1") },
+		func(s *Store) error { return s.Remove("n9") },
+		func(s *Store) error { return s.TransferLeadership() },
+		func(s *Store) error { return s.Snapshot() },
+	}
+	for range 3 {
+		c := newCluster(t, 3, quick)
+		s := c.leader().store()
+		var work sync.WaitGroup
+		for _, call := range calls {
+			for range 4 {
+				work.Go(func() {
+					for !s.closed() {
+						_ = call(s) // an error is as good
+					}
+					if err := call(s); err == nil {
+						t.Error("a call of a replica that is closed")
+					}
+				})
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		soon(t, "a call", work.Wait)
+		c.close()
 	}
 }
