@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -19,11 +21,16 @@ import (
 func Dir(dir string) Store { return DirOn(vfs.OS, dir) }
 
 // DirOn is Dir on another file system.
-func DirOn(fsys vfs.FS, dir string) Store { return &dirStore{fsys, dir} }
+func DirOn(fsys vfs.FS, dir string) Store {
+	return &dirStore{fs: fsys, dir: path.Clean(dir), named: map[string]bool{}}
+}
 
 type dirStore struct {
 	fs  vfs.FS
 	dir string
+
+	mu    sync.Mutex      // held while directories are made
+	named map[string]bool // directories whose names are durable
 }
 
 // partialMark is in the names of files that are being written.
@@ -124,21 +131,28 @@ func (d *dirStore) Put(ctx context.Context, name string, content io.ReadSeeker) 
 	return d.fs.SyncDir(path.Dir(target))
 }
 
-// mkdir makes a directory and those above it, each with a durable name.
+// mkdir makes a directory and those above it, each with a durable name. The name of one that
+// is there is made durable, too: a process that was killed may have just made it.
 func (d *dirStore) mkdir(dir string) error {
-	if _, err := d.fs.Stat(dir); err == nil {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mkdirLocked(dir)
+}
+
+func (d *dirStore) mkdirLocked(dir string) error {
+	if _, err := d.fs.Stat(dir); err == nil && d.named[dir] {
 		return nil
 	}
-	parent := path.Dir(dir)
-	if parent != dir {
-		if err := d.mkdir(parent); err != nil {
+	if dir != d.dir {
+		if err := d.mkdirLocked(path.Dir(dir)); err != nil {
 			return err
 		}
 	}
-	if err := d.fs.MkdirAll(dir); err != nil {
+	if err := (storedir.Dir{FS: d.fs, Path: dir}).Make(); err != nil {
 		return err
 	}
-	return d.fs.SyncDir(parent)
+	d.named[dir] = true
+	return nil
 }
 
 func (d *dirStore) Delete(ctx context.Context, name string) error {

@@ -83,6 +83,24 @@ func TestAPowerCutLeavesAWholeObjectOrNoneInADirectory(t *testing.T) {
 	}
 }
 
+// TestAnObjectInADirectoryThatAKilledProcessMadeOutlivesAPowerCut: the name of the directory
+// need not have been durable.
+func TestAnObjectInADirectoryThatAKilledProcessMadeOutlivesAPowerCut(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, made := range []string{"repo", "repo/a", "repo/a/b"} {
+		disk := vfstest.NewDisk(1)
+		must(t, disk.MkdirAll(made))
+		s := DirOn(disk, "repo")
+		for _, name := range []string{"a/b/c", "a/b/d"} {
+			must(t, s.Put(bg, name, strings.NewReader("content")))
+			all, err := DirOn(disk.Image(vfstest.P1, rng), "repo").List(bg, name)
+			if err != nil || len(all) != 1 {
+				t.Errorf("%s was there: what was confirmed as %s is gone: %v, %v", made, name, all, err)
+			}
+		}
+	}
+}
+
 func objectOf(t *testing.T, s Store) []byte {
 	t.Helper()
 	r, err := s.Get(bg, "a/b")
