@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/vfs"
 )
 
@@ -20,10 +21,8 @@ func filesOf(o *Options) files {
 	return files{vfs.OS}
 }
 
-// makeDir makes dir if it is missing, and its name durable.
-func (f files) makeDir(dir string) error {
-	return errors.Join(f.MkdirAll(dir), f.SyncDir(path.Dir(dir)))
-}
+// makeDir makes dir and those above it that are missing, each with a durable name.
+func (f files) makeDir(dir string) error { return storedir.Dir{FS: f.FS, Path: dir}.Make() }
 
 // removeAll removes a file, or a directory with all that is in it. There need not be any.
 func (f files) removeAll(name string) error {

@@ -164,3 +164,14 @@ func TestAPowerCutWhileASnapshotIsInstalled(t *testing.T) {
 	c.nodes = c.nodes[:1]
 	t.Logf("%d and %d operations", joining.ops, back.ops)
 }
+
+// TestADirectoryOfAReplicaIsDurableWithThoseAboveIt.
+func TestADirectoryOfAReplicaIsDurableWithThoseAboveIt(t *testing.T) {
+	disk := vfstest.NewDisk(1)
+	if err := (files{disk}).makeDir("data/cluster/n0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.Image(vfstest.P1, rand.New(rand.NewPCG(1, 1))).Stat("data/cluster/n0"); err != nil {
+		t.Error(err)
+	}
+}
