@@ -175,3 +175,25 @@ func TestADirectoryOfAReplicaIsDurableWithThoseAboveIt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestARestoreThatFailedIsMadeAgain, though its directory has its name already.
+func TestARestoreThatFailedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1, seldom)
+	c.forget(20)
+	away := c.joinBy("n1", (*Store).AddReader)
+	c.equal()
+	c.stop(away)
+	c.forget(20)
+	disk := vfstest.NewFaults(vfs.OS)
+	disk.Inject(vfstest.Fault{Match: vfstest.OnName(restoring, vfstest.Rename), Effect: vfstest.Done})
+	away.opts.Store = &siltstone.Options{MemoryLimit: 8 << 20, FS: disk}
+	c.start(away, nil)
+	c.equal()
+	if disk.Injected() != 1 {
+		t.Errorf("%d faults were met", disk.Injected())
+	}
+	c.stop(away)
+	c.start(away, nil)
+	c.equal()
+}

@@ -77,14 +77,18 @@ func (m *machine) restore(r io.ReadCloser) error {
 		return err // the store has all that is in it, and readers who have waited for more
 	}
 	next := m.number + 1
-	part := path.Join(m.cfg.Dir, restoring)
+	part, dir := path.Join(m.cfg.Dir, restoring), stateDir(m.cfg.Dir, next)
 	if err := m.on.removeAll(part); err != nil {
 		return err
+	}
+	if _, err := m.on.Stat(dir); err == nil { // one has failed after it got its name
+		if err := m.on.discard(dir, part); err != nil {
+			return err
+		}
 	}
 	if err := o.link(part); err != nil {
 		return errors.Join(err, m.on.removeAll(part))
 	}
-	dir := stateDir(m.cfg.Dir, next)
 	if err := errors.Join(m.on.Rename(part, dir), m.on.SyncDir(m.cfg.Dir)); err != nil {
 		return err
 	}
