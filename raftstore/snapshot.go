@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -93,6 +94,11 @@ func (s *snapshots) list() (all []snapshotMeta, err error) {
 		}
 		file := path.Join(s.dir, name, "meta")
 		b, err := s.on.read(file, maxMeta)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := s.on.Stat(path.Join(s.dir, name)); errors.Is(err, fs.ErrNotExist) {
+				continue // removed meanwhile
+			}
+		}
 		if err != nil {
 			return nil, err
 		}

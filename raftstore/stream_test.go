@@ -184,3 +184,43 @@ func FuzzProposal(f *testing.F) {
 		}
 	})
 }
+
+// TestSnapshotsAreListedWhileOldOnesAreRemoved: a leader lists them to send one, and takes
+// another meanwhile.
+func TestSnapshotsAreListedWhileOldOnesAreRemoved(t *testing.T) {
+	t.Parallel()
+	s, err := openSnapshots(files{vfs.NewMem()}, "snapshots")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := streamOf(t)
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		for i := range uint64(60) {
+			k, err := s.Create(1, i+1, 1, raft.Configuration{}, 1, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := k.Write(good); err != nil {
+				t.Error(err)
+			}
+			if err := k.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for {
+		select {
+		case <-made:
+			return
+		default:
+		}
+		if _, err := s.List(); err != nil {
+			t.Error(err)
+			<-made
+			return
+		}
+	}
+}
