@@ -17,7 +17,9 @@ import (
 // Options are the settings of a replica. ID, Addr, Dir and Commands are needed.
 type Options struct {
 	// ID names the replica in the cluster, for ever: a replica that has lost its
-	// directory comes back under another ID.
+	// directory comes back under another ID, without Bootstrap, and the old one is
+	// removed. Under the old ID it would vote as if it had never acknowledged anything,
+	// and what only it and one that is lost had could be lost with it.
 	ID string
 	// Addr is the address, host:port, at which the others reach the replica.
 	Addr string

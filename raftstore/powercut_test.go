@@ -197,3 +197,37 @@ func TestARestoreThatFailedIsMadeAgain(t *testing.T) {
 	c.start(away, nil)
 	c.equal()
 }
+
+// TestAPowerCutWhileAReplicaIsMade leaves one that is opened, leads and goes on.
+func TestAPowerCutWhileAReplicaIsMade(t *testing.T) {
+	t.Parallel()
+	n := seed.New(t)
+	draws := rand.New(rand.NewPCG(n, 4))
+	most := 12
+	if *long {
+		most = 300
+	}
+	disk := vfstest.NewDisk(n)
+	var c cuts
+	c.watch(disk, draws, most)
+	s := openAlone(t, disk)
+	if _, err := tagCommand.Do(bg, s, tagArg{"tags", "first"}); err != nil {
+		t.Fatal(err)
+	}
+	disk.OnOp(nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, image := range c.images {
+		for again := range int64(2) { // and once more, from what that has made
+			o := openAlone(t, image)
+			if n, err := tagCommand.Do(bg, o, tagArg{"tags", "again"}); err != nil || n < 1+again {
+				t.Errorf("cut %d: %d tags, %v", i, n, err)
+			}
+			if err := o.Close(); err != nil {
+				t.Errorf("cut %d: %v", i, err)
+			}
+		}
+	}
+	t.Logf("%d operations", c.ops)
+}
