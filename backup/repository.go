@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,6 @@ func (r *Repository) survey(ctx context.Context) (*survey, error) {
 	if err := s.list(ctx, r); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
 	for _, o := range objects {
 		name := strings.TrimPrefix(o.Name, backupPrefix)
 		if _, ok := parseBackup(name); !ok {
@@ -142,7 +142,16 @@ func (r *Repository) survey(ctx context.Context) (*survey, error) {
 			s.whole = append(s.whole, b)
 		}
 	}
+	slices.SortFunc(s.whole, older)
 	return s, nil
+}
+
+// older compares backups by their age. The clock of a store stands still when that of the
+// machine is set back, and the backups of that time differ by what they have.
+func older(a, b Backup) int {
+	_, hasA := a.Position.Parts()
+	_, hasB := b.Position.Parts()
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Store, b.Store), cmp.Compare(hasA, hasB), cmp.Compare(a.Name, b.Name))
 }
 
 // list fills in the objects of tables.

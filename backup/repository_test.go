@@ -470,3 +470,31 @@ func TestVerifyNamesWhatIsDamagedOrMissing(t *testing.T) {
 	must(t, err)
 	must(t, db.Close())
 }
+
+// TestTheNewestBackupIsTheOneWithTheLastCommit whatever a clock that was set back says.
+func TestTheNewestBackupIsTheOneWithTheLastCommit(t *testing.T) {
+	clock := &wall{}
+	r := opened(newFake(1), clock)
+	db := openStore(t, vfs.NewMem(), "db", clock)
+	var last Backup
+	clock.pass(1000 * time.Hour)
+	for i := range 6 {
+		must(t, db.Put([]byte("k"), fmt.Append(nil, i)))
+		var err error
+		last, err = r.Run(bg, db, nil)
+		must(t, err)
+		clock.pass(-time.Hour)
+	}
+	want := image(t, db)
+	all, err := r.List(bg)
+	must(t, err)
+	for _, b := range all {
+		t.Log(b.Name, b.Position)
+	}
+	isRestored(t, r, "", want, clock)
+	_, err = r.Prune(bg, Keep{Last: 1})
+	must(t, err)
+	isRestored(t, r, last.Name, want, clock)
+	isRestored(t, r, "", want, clock)
+	must(t, db.Close())
+}
