@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -129,37 +128,4 @@ func mayFill(db *siltstone.DB, dir string, merge bool) error {
 		return advise(fmt.Errorf("the store in %s is not empty", dir), "name a new directory, or add --merge to put the keys among those that there are")
 	}
 	return nil
-}
-
-// input opens the file that the argument names, or standard input, and returns how many
-// bytes it has, 0 if that is not known.
-func (t *tool) input(args []string) (io.ReadCloser, int64, error) {
-	if len(args) == 0 || args[0] == "-" {
-		return io.NopCloser(t.in), 0, nil
-	}
-	f, err := os.Open(args[0])
-	if err != nil {
-		return nil, 0, codeError{exitError, err}
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a directory", args[0])
-	}
-	if err != nil {
-		f.Close() // nothing was read
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
-}
-
-// countingReader adds what is read to a progress report.
-type countingReader struct {
-	r io.Reader
-	p *progress
-}
-
-func (c countingReader) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.p.Add(n)
-	return n, err
 }

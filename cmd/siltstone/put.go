@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -89,15 +88,11 @@ func (t *tool) putValue(args []string, file string) ([]byte, error) {
 	if len(args) == 1 {
 		return []byte(args[0]), nil
 	}
-	in := t.in
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, codeError{exitError, err}
-		}
-		defer f.Close() // it was only read
-		in = f
+	in, _, err := t.input([]string{file})
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close() // it was only read
 	value, err := io.ReadAll(io.LimitReader(in, siltstone.MaxValueLen+1))
 	if err == nil && len(value) > siltstone.MaxValueLen {
 		err = fmt.Errorf("the value has more than %s: %w", size(siltstone.MaxValueLen), siltstone.ErrValueTooLarge)

@@ -37,11 +37,10 @@ func bucket(name string, b *bbolt.Bucket, seen map[string]bool, yield func(*entr
 		return fmt.Errorf("two buckets are called %q: one stands in another, and one has a slash in its name", name)
 	}
 	seen[name] = true
-	if len(name) == 0 || len(name) > siltstone.MaxKeyspaceName {
-		return fmt.Errorf("bucket %q: a keyspace has a name of 1 to %d bytes", name, siltstone.MaxKeyspaceName)
-	}
-	if err := yield(&entry.Entry{Keyspace: name}, nil); err != nil {
-		return err
+	if len(name) <= siltstone.MaxKeyspaceName { // else each key of it is left out
+		if err := yield(&entry.Entry{Keyspace: name}, nil); err != nil {
+			return err
+		}
 	}
 	return b.ForEach(func(k, v []byte) error {
 		if v == nil {

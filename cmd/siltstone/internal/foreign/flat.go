@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +21,13 @@ var columns = []string{"keyspace", "key", "value", "expires"}
 
 // decoded returns the field called name, or base64 of the one called name64.
 func decoded(name string, get func(string) (string, bool)) ([]byte, bool, error) {
-	if s, ok := get(name); ok {
-		return []byte(s), true, nil
-	}
 	s, ok := get(name + "64")
+	if text, plain := get(name); plain {
+		if ok && s != "" {
+			return nil, false, fmt.Errorf("%s and %s64 are both given", name, name)
+		}
+		return []byte(text), true, nil
+	}
 	if !ok {
 		return nil, false, nil
 	}
@@ -75,7 +77,11 @@ func flat(get func(string) (string, bool)) (*entry.Entry, error) {
 // for base64. Without such a line the columns are key and value.
 func CSV(r io.Reader) iter.Seq2[*entry.Entry, error] {
 	return loop(func(yield func(*entry.Entry, error) error) error {
-		c := csv.NewReader(bufio.NewReaderSize(r, 256<<10))
+		in, err := textOf(r)
+		if err != nil {
+			return err
+		}
+		c := csv.NewReader(in)
 		c.ReuseRecord = true
 		var names []string
 		for first := true; ; first = false {
@@ -88,6 +94,9 @@ func CSV(r io.Reader) iter.Seq2[*entry.Entry, error] {
 			}
 			if first {
 				if names = headLine(row); names != nil {
+					if err := namedOnce(names); err != nil {
+						return err
+					}
 					continue
 				}
 				names = []string{"key", "value"}
@@ -116,6 +125,34 @@ func CSV(r io.Reader) iter.Seq2[*entry.Entry, error] {
 	})
 }
 
+// textOf returns a reader of UTF-8 without the byte order mark that some programs put in
+// front of it.
+func textOf(r io.Reader) (*bufio.Reader, error) {
+	in := bufio.NewReaderSize(r, 256<<10)
+	head, err := in.Peek(3)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	switch {
+	case bytes.Equal(head, []byte("\uFEFF")):
+		_, err = in.Discard(len(head))
+		return in, err
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return nil, errors.New("this is UTF-16; iconv -f UTF-16 -t UTF-8 makes UTF-8 of it, which import takes")
+	}
+	return in, nil
+}
+
+// namedOnce is an error if a column has the name of another one.
+func namedOnce(names []string) error {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("line 1 names the column %q twice", name)
+		}
+	}
+	return nil
+}
+
 // headLine returns the names of the columns if the line has nothing else.
 func headLine(row []string) []string {
 	for _, name := range row {
@@ -128,57 +165,4 @@ func headLine(row []string) []string {
 		}
 	}
 	return slices.Clone(row)
-}
-
-// NDJSON reads lines that are JSON objects with the fields key and value, and perhaps
-// keyspace and expires; the first three also with 64 behind the name for base64. A value
-// that is no string is kept as its JSON. Other fields are refused.
-func NDJSON(r io.Reader) iter.Seq2[*entry.Entry, error] {
-	return loop(func(yield func(*entry.Entry, error) error) error {
-		in := bufio.NewReaderSize(r, 256<<10)
-		for line := 1; ; line++ {
-			b, err := in.ReadBytes('\n')
-			if err != nil && err != io.EOF {
-				return err
-			}
-			if len(bytes.TrimSpace(b)) > 0 {
-				e, err := jsonEntry(b)
-				if err != nil && !errors.Is(err, entry.ErrLeftOut) {
-					return fmt.Errorf("line %d: %w", line, err)
-				}
-				if err := yield(e, err); err != nil {
-					return err
-				}
-			}
-			if err == io.EOF {
-				return nil
-			}
-		}
-	})
-}
-
-func jsonEntry(b []byte) (*entry.Entry, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(b, &fields); err != nil {
-		return nil, err
-	}
-	if _, ok := fields["siltstone_dump"]; ok {
-		return nil, errors.New("this is what siltstone dump wrote: siltstone load reads it")
-	}
-	for name := range fields {
-		if headLine([]string{name}) == nil {
-			return nil, fmt.Errorf("there is a field %q; known are key, value, keyspace, expires", name)
-		}
-	}
-	return flat(func(name string) (string, bool) {
-		raw, ok := fields[name]
-		if !ok {
-			return "", false
-		}
-		var s string
-		if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
-			return s, true
-		}
-		return string(raw), true
-	})
 }

@@ -41,6 +41,8 @@ func loop(walk func(yield func(*entry.Entry, error) error) error) iter.Seq2[*ent
 // pair is an entry of a key with a string, of which copies are made; or why it is left out.
 func pair(keyspace string, key, value []byte) (*entry.Entry, error) {
 	switch {
+	case len(keyspace) > siltstone.MaxKeyspaceName:
+		return nil, fmt.Errorf("%w: a keyspace with a name of %d bytes, %q…, of key %q: %d are the most", entry.ErrLeftOut, len(keyspace), keyspace[:32], key[:min(32, len(key))], siltstone.MaxKeyspaceName)
 	case len(key) == 0:
 		return nil, fmt.Errorf("%w: a key of no bytes, with a value of %d", entry.ErrLeftOut, len(value))
 	case len(key) > siltstone.MaxKeyLen:
