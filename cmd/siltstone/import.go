@@ -57,7 +57,11 @@ A store that holds something is refused, unless --merge is given.`,
 			if !slices.Contains(formatNames, from) {
 				return usagef("--from %s: there are %s", cmp.Or(from, "is missing"), strings.Join(formatNames, ", "))
 			}
-			return t.imported(cmd.Context(), args[0], args[1], from, merge)
+			err := t.imported(cmd.Context(), args[0], args[1], from, merge)
+			if errors.Is(err, entry.ErrDamaged) {
+				err = codeError{exitDamage, err}
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", strings.Join(formatNames, ", "))

@@ -37,6 +37,9 @@ type Element struct {
 // yields it instead of the entry, and goes on behind it.
 var ErrLeftOut = errors.New("left out")
 
+// ErrDamaged is the error of a source that was cut short or changed.
+var ErrDamaged = errors.New("the file is damaged")
+
 // size is about what an entry takes in memory.
 func (e *Entry) size() int {
 	n := 128 + len(e.Key) + len(e.Value)

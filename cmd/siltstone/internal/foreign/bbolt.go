@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -15,15 +16,21 @@ import (
 // keyspace "outer/inner".
 func Bbolt(path string) iter.Seq2[*entry.Entry, error] {
 	return loop(func(yield func(*entry.Entry, error) error) (err error) {
-		if _, err := os.Stat(path); err != nil {
+		info, err := os.Stat(path)
+		if err != nil {
 			return err
 		}
+		if info.Mode().IsRegular() && info.Size() == 0 {
+			return fmt.Errorf("%s is an empty file", path)
+		}
+		// The file is mapped: of one that was cut short a read is a fault of the machine.
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer recovered(&err, "bbolt "+path)
 		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 		if err != nil {
 			return fmt.Errorf("bbolt %s: %w", path, err)
 		}
 		defer db.Close() // it was only read
-		defer recovered(&err, "bbolt "+path)
 		seen := map[string]bool{}
 		return db.View(func(tx *bbolt.Tx) error {
 			return tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return bucket(string(name), b, seen, yield) })
@@ -53,6 +60,6 @@ func bucket(name string, b *bbolt.Bucket, seen map[string]bool, yield func(*entr
 // recovered makes an error of a panic: a library panics on some damaged files.
 func recovered(err *error, what string) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("%s: the file is damaged: %v", what, r)
+		*err = fmt.Errorf("%s: %w: %v", what, entry.ErrDamaged, r)
 	}
 }

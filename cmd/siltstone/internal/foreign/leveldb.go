@@ -8,6 +8,7 @@ import (
 
 	"github.com/siltstonedb/siltstone/cmd/siltstone/internal/entry"
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
@@ -20,7 +21,7 @@ func LevelDB(dir string) iter.Seq2[*entry.Entry, error] {
 		defer recovered(&err, "leveldb "+dir)
 		db, err := leveldb.OpenFile(dir, &opt.Options{ReadOnly: true, ErrorIfMissing: true, Strict: opt.StrictAll})
 		if err != nil {
-			return fmt.Errorf("leveldb %s: %w", dir, err)
+			return levelDBError(dir, err)
 		}
 		defer db.Close() // it was only read
 		it := db.NewIterator(nil, nil)
@@ -31,8 +32,15 @@ func LevelDB(dir string) iter.Seq2[*entry.Entry, error] {
 			}
 		}
 		if err := it.Error(); err != nil {
-			return fmt.Errorf("leveldb %s: %w", dir, err)
+			return levelDBError(dir, err)
 		}
 		return nil
 	})
+}
+
+func levelDBError(dir string, err error) error {
+	if errors.IsCorrupted(err) {
+		return fmt.Errorf("leveldb %s: %w: %w", dir, entry.ErrDamaged, err)
+	}
+	return fmt.Errorf("leveldb %s: %w", dir, err)
 }

@@ -68,8 +68,8 @@ func Read(r io.Reader) iter.Seq2[*entry.Entry, error] {
 			return nil
 		}
 		err := d.read()
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: it was cut short: %w", entry.ErrDamaged, err)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, fmt.Errorf("redis RDB, offset %d: %w", d.offset, err))
@@ -261,7 +261,7 @@ func (d *file) end() error {
 		return err
 	}
 	if want := binary.LittleEndian.Uint64(b); want != 0 && want != sum {
-		return fmt.Errorf("the file is damaged: its checksum is %016x, and that of its bytes %016x", want, sum)
+		return fmt.Errorf("%w: its checksum is %016x, and that of its bytes %016x", entry.ErrDamaged, want, sum)
 	}
 	return nil
 }
