@@ -12,6 +12,7 @@ import (
 
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/archive"
+	"github.com/siltstonedb/siltstone/backup"
 	"github.com/siltstonedb/siltstone/vfs"
 	"github.com/spf13/cobra"
 )
@@ -221,8 +222,15 @@ position of the change feed, or at a time: with all commits that are not later.`
   ssh host 'cat b' | siltstone restore /var/lib/app/store -`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var moment backup.RestoreOptions
+			if cmd.Flags().Changed("at") {
+				var err error
+				if moment, err = parseMoment(at); err != nil {
+					return err
+				}
+			}
 			if isRepository(args[1:]) {
-				return t.restoreMoment(cmd.Context(), args[0], args[1], at)
+				return t.restoreMoment(cmd.Context(), args[0], args[1], moment)
 			}
 			if at != "" {
 				return usagef("--at is for a repository of backups and changes, which is a directory")

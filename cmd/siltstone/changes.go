@@ -130,6 +130,12 @@ func (t *tool) showChanges(ctx context.Context, db *siltstone.DB, in siltstone.C
 		if n > 0 || o.after != "" || old.Oldest == in.After || old.Oldest.IsZero() {
 			return advise(err, "what follows the position must be copied anew; --after %v shows the changes that are kept", old.Oldest)
 		}
+		if old.Oldest == db.Position() {
+			if !o.follow {
+				return advise(errors.New("the store keeps no changes"), "whoever writes to it has to set Options.KeepChanges; what is committed from then on is shown")
+			}
+			fmt.Fprintln(t.err, "no changes are kept so far")
+		}
 		in.After = old.Oldest
 	}
 }

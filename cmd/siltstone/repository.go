@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -38,11 +39,11 @@ func openRepository(dir string) (*backup.Repository, error) {
 
 // parseMoment returns what --at says: a position or a time.
 func parseMoment(at string) (o backup.RestoreOptions, err error) {
-	if at == "" {
-		return o, nil
-	}
 	if o.At, err = changes.ParsePosition(at); err == nil && !o.At.IsZero() {
 		return o, nil
+	}
+	if parts := strings.Split(at, "-"); len(parts) == 3 && len(parts[0]) == 16 {
+		return o, usagef("--at %s is a position that was cut or mistyped: its last part does not fit the others", at)
 	}
 	if o.Until, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return o, usagef("--at %s is neither a position nor a time like 2030-01-31T12:00:00Z", at)
@@ -50,22 +51,18 @@ func parseMoment(at string) (o backup.RestoreOptions, err error) {
 	return o, nil
 }
 
-// restoreMoment makes dir a store of a repository, as it was at a moment.
-func (t *tool) restoreMoment(ctx context.Context, dir, repository, at string) error {
+// restoreMoment makes dir a store of a repository, as it was at a moment, or last.
+func (t *tool) restoreMoment(ctx context.Context, dir, repository string, moment backup.RestoreOptions) error {
 	begin := time.Now()
 	if t.keyspace != "" {
 		return usagef("one keyspace is restored from files alone")
-	}
-	o, err := parseMoment(at)
-	if err != nil {
-		return err
 	}
 	r, err := openRepository(repository)
 	if err != nil {
 		return err
 	}
-	o.Options = &siltstone.Options{MemoryLimit: t.memory.bytes}
-	done, err := r.RestoreAt(ctx, dir, o)
+	moment.Options = &siltstone.Options{MemoryLimit: t.memory.bytes}
+	done, err := r.RestoreAt(ctx, dir, moment)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return advise(err, "choose a directory that does not exist yet")

@@ -73,7 +73,7 @@ func (t *tool) show(s reading, name string, o showOptions) error {
 	if !t.json {
 		t.heading(name, kind, deadline, counted(total, elementNoun(kind)))
 	}
-	p := &elementPrinter{t: t, s: s, name: name, limit: o.limit}
+	p := &elementPrinter{t: t, s: s, name: name, limit: o.limit, begun: o.after != ""}
 	switch kind {
 	case typed.TypeHash:
 		err = p.hash(string(after), o.reverse)
@@ -123,6 +123,7 @@ type elementPrinter struct {
 	s     reading
 	name  string
 	limit int64
+	begun bool // an element was named behind which to go on; its name may have no bytes
 	n     int64
 	more  bool
 }
@@ -146,11 +147,11 @@ func (p *elementPrinter) hash(after string, reverse bool) error {
 	h := p.s.Hash(p.name)
 	loop := h.Scan(typed.Range{}.After(after))
 	switch {
-	case reverse && after != "":
+	case reverse && p.begun:
 		loop = h.ScanBack(typed.Range{}.Before(after))
 	case reverse:
 		loop = h.ScanBack(typed.Range{})
-	case after == "":
+	case !p.begun:
 		loop = h.All()
 	}
 	for f, err := range loop {
@@ -184,11 +185,11 @@ func (p *elementPrinter) set(after string, reverse bool) error {
 	s := p.s.Set(p.name)
 	loop := s.Scan(typed.Range{}.After(after))
 	switch {
-	case reverse && after != "":
+	case reverse && p.begun:
 		loop = s.ScanBack(typed.Range{}.Before(after))
 	case reverse:
 		loop = s.ScanBack(typed.Range{})
-	case after == "":
+	case !p.begun:
 		loop = s.All()
 	}
 	for m, err := range loop {
@@ -220,7 +221,7 @@ func (p *elementPrinter) set(after string, reverse bool) error {
 func (p *elementPrinter) zset(after string, reverse bool) error {
 	z := p.s.ZSet(p.name)
 	r := allScores
-	if after != "" {
+	if p.begun {
 		score, err := z.Score(after)
 		if err != nil {
 			return advise(err, "--after names a member of the sorted set")
