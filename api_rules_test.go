@@ -341,12 +341,13 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := make([]byte, 102400)
-	batch := func(fill func(b *Batch)) error {
+	batch := func(fill func(b *Batch), level Durability) error {
 		var b Batch
 		fill(&b)
-		return db.Apply(&b, SyncDurability)
+		return db.Apply(&b, level)
 	}
 	_, openErr := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: 1 << 20})
+	_, modeErr := db.Begin(context.Background(), 0)
 	_, getErr := db.Get([]byte("h"))
 	_, typeErr := db.Hash("s").Set("f", nil)
 	_, nameErr := db.CreateKeyspace(strings.Repeat("n", 300))
@@ -364,9 +365,11 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		{typeErr, ErrWrongType, `key "s" holds a string, not a hash`},
 		{db.Put(long, nil), ErrKeyTooLarge, "key has 102400 bytes, the limit is 65536"},
 		{nameErr, ErrKeyTooLarge, "name of a keyspace has 300 bytes, the limit is 255"},
-		{batch(func(b *Batch) { b.Put([]byte("k"), nil); b.Put(nil, nil) }), ErrEmptyKey, "batch operation 2 (put): empty key"},
+		{batch(func(b *Batch) { b.Put([]byte("k"), nil); b.Put(nil, nil) }, SyncDurability), ErrEmptyKey, "batch operation 2 (put): empty key"},
 		{noneErr, ErrNotFound, `there is no keyspace "none"`},
-		{openErr, nil, "option MemoryLimit: 1048576 is below the least, 8388608"},
+		{openErr, ErrBadOption, "option MemoryLimit: 1048576 is below the least, 8388608"},
+		{batch(func(b *Batch) { b.Put([]byte("k"), nil) }, 77), ErrBadOption, "there is no durability(77)"},
+		{modeErr, ErrBadOption, "there is no transaction mode 0: it is ReadOnlyMode or ReadWriteMode"},
 		{bothErr, ErrBadOption, "SetOptions: TTL, At and KeepTTL exclude one another"},
 		{condErr, ErrBadOption, "the conditions NX and GT contradict each other"},
 		{rangeErr, ErrBadOption, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex"},

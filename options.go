@@ -142,7 +142,7 @@ const (
 // check returns an error if there is no such level.
 func (d Durability) check() error {
 	if d > BufferedDurability {
-		return fmt.Errorf("siltstone: there is no %v", d)
+		return base.Errorf(ErrBadOption, "there is no %v", d)
 	}
 	return nil
 }
@@ -237,9 +237,9 @@ func (o *Options) check() error {
 	} {
 		switch {
 		case f.v != 0 && f.v < f.least:
-			return fmt.Errorf("siltstone: option %s: %d is below the least, %d", f.name, f.v, f.least)
+			return base.Errorf(ErrBadOption, "option %s: %d is below the least, %d", f.name, f.v, f.least)
 		case f.v > f.at:
-			return fmt.Errorf("siltstone: option %s: %d is above the most, %d", f.name, f.v, f.at)
+			return base.Errorf(ErrBadOption, "option %s: %d is above the most, %d", f.name, f.v, f.at)
 		}
 	}
 	if o.KeepChanges.On() && o.MaxDiskBytes > 0 && (o.KeepChanges.Bytes == 0 || o.KeepChanges.Bytes >= o.MaxDiskBytes) {
@@ -249,10 +249,10 @@ func (o *Options) check() error {
 		return base.Errorf(ErrBadOption, "option Beside: without ReadOnly there is no store beside its writer")
 	}
 	if o.Durability > BufferedDurability {
-		return fmt.Errorf("siltstone: option Durability: there is no %v", o.Durability)
+		return base.Errorf(ErrBadOption, "option Durability: there is no %v", o.Durability)
 	}
 	if o.Compression > NoCompression {
-		return fmt.Errorf("siltstone: option Compression: there is no %v", o.Compression)
+		return base.Errorf(ErrBadOption, "option Compression: there is no %v", o.Compression)
 	}
 	return nil
 }

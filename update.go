@@ -3,7 +3,6 @@ package siltstone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -132,7 +131,7 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 		return nil, err
 	}
 	if mode != ReadOnlyMode && mode != ReadWriteMode {
-		return nil, fmt.Errorf("siltstone: there is no transaction mode %d", mode)
+		return nil, base.Errorf(ErrBadOption, "there is no transaction mode %d: it is ReadOnlyMode or ReadWriteMode", mode)
 	}
 	if db.unopened() {
 		return nil, ErrClosed
