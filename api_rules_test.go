@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"go/types"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -347,6 +348,19 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		return db.Apply(&b, level)
 	}
 	_, openErr := Open("db", &Options{FS: vfs.NewMem(), MemoryLimit: 1 << 20})
+	_, scoreErr := db.ZSet("z").Add("m", math.NaN())
+	writes := func(tx *Tx) error { _, err := tx.Hash("h").Set("f", nil); return err }
+	if err := db.opts.FS.MkdirAll("there"); err != nil {
+		t.Fatal(err)
+	}
+	checkpointErr := db.Checkpoint(context.Background(), "there")
+	ended, err := db.CreateKeyspace("ended")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DropKeyspace("ended"); err != nil {
+		t.Fatal(err)
+	}
 	_, modeErr := db.Begin(context.Background(), 0)
 	_, getErr := db.Get([]byte("h"))
 	_, typeErr := db.Hash("s").Set("f", nil)
@@ -374,6 +388,11 @@ func TestErrorsSayWhatTheyAreAbout(t *testing.T) {
 		{condErr, ErrBadOption, "the conditions NX and GT contradict each other"},
 		{rangeErr, ErrBadOption, "the zero ZRange chooses nothing: use ByRank, ByScore or ByLex"},
 		{db.View(context.Background(), func(tx *Tx) error { return tx.Put([]byte("k"), nil) }), ErrReadOnly, "Put in a read-only transaction"},
+		{checkpointErr, fs.ErrExist, `checkpoint to "there": create there: file already exists`},
+		{db.View(context.Background(), writes), ErrReadOnly, `key "h": a call that writes in a read-only transaction`},
+		{scoreErr, ErrNaN, `key "z": the score of member "m" is not a number (NaN)`},
+		{db.DropKeyspace("none"), ErrNotFound, `there is no keyspace "none"`},
+		{ended.Put([]byte("k"), nil), ErrDropped, `keyspace "ended" has been dropped`},
 		{incrErr, ErrNotNumber, `key "h", field "f": value is not a number`},
 		{db.Update(context.Background(), func(tx *Tx) error {
 			return db.Update(tx.Context(), func(*Tx) error { return nil })

@@ -247,8 +247,16 @@ func (db *DB) commit(c *commit.Change, d Durability) error {
 	return db.section.Commit(c, db.level(d))
 }
 
-// refusesWrites reports whether calls that write are ErrReadOnly.
-func (db *DB) refusesWrites() bool { return db.opts.ReadOnly || db.section.Replica() }
+// refusal returns the ErrReadOnly of calls that write, or nil if the store takes writes.
+func (db *DB) refusal() error {
+	switch {
+	case db.opts.ReadOnly:
+		return base.ErrReadOnlyStore
+	case db.section.Replica():
+		return base.ErrReplica
+	}
+	return nil
+}
 
 // takeRole makes the store a replica if it is opened as one, and no replica if not. last is
 // the largest sequence that recovery has met.

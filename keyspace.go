@@ -201,12 +201,10 @@ func (db *DB) keyspace(name string, create bool) (*Keyspace, error) {
 	space, err := db.findKeyspace(name)
 	switch {
 	case !errors.Is(err, ErrNotFound):
-	case create && !db.refusesWrites():
-		space, err = db.makeKeyspace(name)
 	case create:
-		err = base.ErrReadOnlyStore
-	default:
-		err = base.Errorf(ErrNotFound, "there is no keyspace %s", base.Quote(name))
+		if err = db.refusal(); err == nil {
+			space, err = db.makeKeyspace(name)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -365,7 +363,7 @@ func (db *DB) findKeyspace(name string) (*keyspace.Space, error) {
 	case err != nil:
 		return nil, db.states.ReadError(err)
 	case !f.OK:
-		return nil, ErrNotFound
+		return nil, base.Errorf(ErrNotFound, "there is no keyspace %s", base.Quote(name))
 	case keyspace.Number(f.Value) == 0:
 		return nil, fmt.Errorf("%w: keyspace %q has the prefix %x", ErrCorruption, name, f.Value)
 	}

@@ -210,7 +210,7 @@ func (db *DB) checkpoint(ctx context.Context, dir string, names []string) error 
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		return storedir.NoSpace(err)
+		return base.In(storedir.NoSpace(err), "checkpoint to %q", dir)
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ func (db *DB) assemble(s *manifest.State) {
 	db.set.Nominations.Added = func() { wake(db.workers.reap) }
 	o := &db.opts
 	tables := o.tables()
-	tables.TellEnded = o.KeepChanges.On() && !db.refusesWrites()
+	tables.TellEnded = o.KeepChanges.On() && db.refusal() == nil
 	db.work = background.New(background.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Set: db.set, Dir: db.dir, Ballast: db.section.Ballast(), Life: db.life,
 		Tables: tables, MemoryLimit: o.MemoryLimit, MemtableBytes: o.MemtableBytes, Rate: o.CompactionRate, Manual: o.manualWork,
@@ -169,7 +169,7 @@ func (db *DB) assemble(s *manifest.State) {
 	})
 	db.txns = txn.New(txn.Config{
 		Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Set: db.set, Life: db.life,
-		Level: db.level(DefaultDurability), ReadOnly: db.refusesWrites(), Notes: db.section.Files().Kept() != nil, MaxTxBytes: o.MaxTxBytes,
+		Level: db.level(DefaultDurability), Refusal: db.refusal(), Notes: db.section.Files().Kept() != nil, MaxTxBytes: o.MaxTxBytes,
 	})
 	db.reaper = &reaper.Reaper{
 		Txns: db.txns, Section: db.section, States: db.states, Rows: db.rows, Clock: db.clock, Life: db.life,

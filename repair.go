@@ -67,11 +67,11 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 		return RepairReport{}, base.In(err, "repair to %q", dst)
 	}
 	if err := to.MustBeAbsent(); err != nil {
-		return RepairReport{}, err
+		return RepairReport{}, base.In(err, "repair to %q", dst)
 	}
 	lock, err := from.LockOut()
 	if err != nil {
-		return RepairReport{}, err
+		return RepairReport{}, base.In(err, "repair %q", src)
 	}
 	partial, err := storedir.NewPartial(to)
 	var report RepairReport
@@ -81,7 +81,7 @@ func Repair(ctx context.Context, src, dst string, o *Options) (RepairReport, err
 		}
 	}
 	_ = storedir.Unlock(lock) // the file holds nothing that an error could lose
-	return report, storedir.NoSpace(err)
+	return report, base.In(storedir.NoSpace(err), "repair %q", src)
 }
 
 // repairInto is Repair once the name of the partial directory is known:

@@ -157,13 +157,13 @@ func (tx *Tx) Persist(key []byte) (had bool, err error) { return tx.Key(string(k
 // txSource is a transaction as the source of its handles.
 type txSource Tx
 
-func (s *txSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
+func (s *txSource) Begin(write bool, key string, _ int) (collection.Txn, error) {
 	tx := (*Tx)(s)
 	if err := tx.alive(); err != nil {
 		return nil, err
 	}
 	if write && !tx.t.Writes() {
-		return nil, readOnlyTx("a call that writes")
+		return nil, refusedWrite(key, "in a read-only transaction")
 	}
 	if tx.ks() == nil {
 		return &tx.t, nil
@@ -232,12 +232,21 @@ func (s *keyspaceSource) Join(ctx context.Context, key string) (collection.Line,
 	return db.join(ctx, space, key)
 }
 
+// refusedWrite refuses a typed call that writes where only reads are. key is empty for a
+// call on several keys.
+func refusedWrite(key, where string) error {
+	if key == "" {
+		return base.Errorf(ErrReadOnly, "a call that writes %s", where)
+	}
+	return base.Errorf(ErrReadOnly, "key %s: a call that writes %s", base.Quote(key), where)
+}
+
 // snapSource is a snapshot as the source of reads.
 type snapSource Snapshot
 
-func (s *snapSource) Begin(write bool, _ string, _ int) (collection.Txn, error) {
+func (s *snapSource) Begin(write bool, key string, _ int) (collection.Txn, error) {
 	if write {
-		return nil, base.Errorf(ErrReadOnly, "a call that writes on a snapshot")
+		return nil, refusedWrite(key, "on a snapshot")
 	}
 	rs, n, err := (*Snapshot)(s).pin()
 	if err != nil {

@@ -136,8 +136,8 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if db.unopened() {
 		return nil, ErrClosed
 	}
-	if mode == ReadWriteMode && db.refusesWrites() {
-		return nil, base.ErrReadOnlyStore
+	if err := db.refusal(); err != nil && mode == ReadWriteMode {
+		return nil, err
 	}
 	state := &txState{db: db, attempt: 1, sampler: latency.NewSampler()}
 	tx := &state.first

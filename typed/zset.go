@@ -54,7 +54,7 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 		return 0, err
 	}
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
-		if err := checkScored(members); err != nil {
+		if err := z.checkScored(members); err != nil {
 			return 0, err
 		}
 		set, err := z.openToWrite(t)
@@ -74,13 +74,13 @@ func (z ZSet) AddMany(c Cond, members ...Member) (n int, err error) {
 	})
 }
 
-func checkScored(members []Member) error {
+func (z ZSet) checkScored(members []Member) error {
 	for _, m := range members {
 		if err := collection.CheckMember(m.Name); err != nil {
 			return err
 		}
 		if math.IsNaN(m.Score) {
-			return base.Errorf(base.ErrNaN, "the score of member %s is not a number (NaN)", base.Quote(m.Name))
+			return base.Errorf(base.ErrNaN, "key %s: the score of member %s is not a number (NaN)", base.Quote(z.name), base.Quote(m.Name))
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // none; a NaN among the scores is ErrNaN.
 func (z ZSet) AddTTL(ttl time.Duration, members ...Member) (added int, err error) {
 	return collection.Update(z.src, z.name, func(t collection.Txn) (n int, err error) {
-		if err := checkScored(members); err != nil {
+		if err := z.checkScored(members); err != nil {
 			return 0, err
 		}
 		if err := checkElementTTL(ttl, nil); err != nil {

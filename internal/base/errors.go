@@ -44,6 +44,9 @@ var (
 // opened for reading.
 var ErrReadOnlyStore = Errorf(ErrReadOnly, "the store was opened read-only")
 
+// ErrReplica is ErrReadOnly of every call that writes to a replica.
+var ErrReplica = Errorf(ErrReadOnly, "the store was opened by OpenReplica, and takes commits by Replay alone")
+
 // detailed is an error of the kind of a sentinel, with a text that says what it is
 // about.
 type detailed struct {

@@ -53,7 +53,7 @@ func (s *Space) ReadableAt(seq base.SeqNum) error {
 		return nil
 	}
 	if at := s.ended.Load(); at != 0 && at <= uint64(seq) {
-		return base.ErrDropped
+		return base.Errorf(base.ErrDropped, "keyspace %s has been dropped", base.Quote(s.Name))
 	}
 	return nil
 }

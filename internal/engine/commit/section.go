@@ -334,7 +334,7 @@ func (s *Section) obstacleLocked(c *Change, sealed *memtable.Table, v *validatio
 		return none, err
 	}
 	if s.cfg.Replica && !c.replayed {
-		return none, base.ErrReadOnlyStore
+		return none, base.ErrReplica
 	}
 	if s.Turns.holdsBack(c) {
 		return turnTaken, nil

@@ -37,22 +37,22 @@ type Engine struct {
 	set      *manifest.Set
 	life     *lifecycle.State
 	level    commitlog.Level // of calls
-	readOnly bool
-	notes    bool  // taken of commits, for readers of changes
-	maxBytes int64 // of writes that a long-lived transaction may hold; 0: no limit
+	refusal  error           // of calls that write; nil: none
+	notes    bool            // taken of commits, for readers of changes
+	maxBytes int64           // of writes that a long-lived transaction may hold; 0: no limit
 }
 
 // Config is the parts of the store and the settings that an Engine uses.
 type Config struct {
-	Section  *commit.Section
-	States   *readstate.States
-	Rows     *rows.Source
-	Clock    *clock.Clock
-	Set      *manifest.Set
-	Life     *lifecycle.State
-	Level    commitlog.Level // that calls wait for
-	ReadOnly bool
-	Notes    bool // a note stands in front of each commit, for readers of changes
+	Section *commit.Section
+	States  *readstate.States
+	Rows    *rows.Source
+	Clock   *clock.Clock
+	Set     *manifest.Set
+	Life    *lifecycle.State
+	Level   commitlog.Level // that calls wait for
+	Refusal error           // of calls that write; nil: none
+	Notes   bool            // a note stands in front of each commit, for readers of changes
 
 	MaxTxBytes int64 // that a long-lived transaction may hold of its writes; 0: no limit
 }
@@ -61,7 +61,7 @@ type Config struct {
 func New(c Config) *Engine {
 	e := &Engine{
 		section: c.Section, states: c.States, rows: c.Rows, clock: c.Clock, set: c.Set,
-		life: c.Life, level: c.Level, readOnly: c.ReadOnly, notes: c.Notes, maxBytes: c.MaxTxBytes,
+		life: c.Life, level: c.Level, refusal: c.Refusal, notes: c.Notes, maxBytes: c.MaxTxBytes,
 	}
 	for i := range e.locks.stripes {
 		invariants.SetRank(&e.locks.stripes[i].Mutex, invariants.KeyLock)
@@ -119,8 +119,8 @@ const (
 // 1. If it writes and key is not empty, it takes turns with other calls on the key.
 // EndCall ends it.
 func (e *Engine) BeginCall(ks *keyspace.Space, write bool, key string, attempt int) (*Txn, error) {
-	if write && e.readOnly {
-		return nil, base.ErrReadOnlyStore
+	if write && e.refusal != nil {
+		return nil, e.refusal
 	}
 	t := pool.Get().(*Txn)
 	if write && attempt > turnAfter {

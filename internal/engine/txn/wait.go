@@ -40,8 +40,8 @@ func (e *Engine) mayWait(ctx context.Context) error {
 	if err := lifecycle.Refused(ctx); err != nil {
 		return err
 	}
-	if e.readOnly {
-		return base.ErrReadOnlyStore
+	if e.refusal != nil {
+		return e.refusal
 	}
 	return e.life.ClosedErr()
 }
