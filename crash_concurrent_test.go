@@ -1,6 +1,7 @@
 package siltstone_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -388,4 +389,40 @@ func TestWhatConcurrentWritersWereToldSurvivesAFailingCall(t *testing.T) {
 		w.judge(t, rs, rng, false)
 	})
 	t.Logf("the fault was met in %d rounds", met)
+}
+
+func TestAPutSurvivesWhatItsDurabilitySays(t *testing.T) {
+	for _, store := range []siltstone.Durability{siltstone.SyncDurability, siltstone.BufferedDurability} {
+		for _, level := range []siltstone.Durability{siltstone.DefaultDurability, siltstone.SyncDurability, siltstone.OSDurability} {
+			disk := vfstest.NewDisk(1)
+			db, err := siltstone.Open("db", &siltstone.Options{FS: disk, Durability: store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ks, err := db.CreateKeyspace("ks")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(db.PutDurability([]byte("k"), nil, level), ks.PutDurability([]byte("k"), nil, level)); err != nil {
+				t.Fatal(err)
+			}
+			after, err := siltstone.Open("db", &siltstone.Options{FS: disk.Image(vfstest.P1, nil)}) // of what no sync covered nothing is left
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := after.Keyspace("ks")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := cmp.Or(level, store) == siltstone.SyncDurability
+			for _, r := range []siltstone.Reader{after, in} {
+				if has, err := r.Has([]byte("k")); has != want || err != nil {
+					t.Errorf("%T of a store of %v, put at %v: there after a power cut: %v, %v", r, store, level, has, err)
+				}
+			}
+			if err := errors.Join(after.Close(), db.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }

@@ -171,7 +171,13 @@ func timeToLive(t base.Trailer, now int64) time.Duration {
 // Put sets key to value. It overwrites a value of any type, a collection too,
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
 func (db *DB) Put(key, value []byte) error {
-	return db.putString(nil, key, value, 0)
+	return db.putString(nil, key, value, 0, DefaultDurability)
+}
+
+// PutDurability is Put that returns once the commit has reached the level d, instead of
+// that of Options.Durability. One that does not exist is ErrBadOption.
+func (db *DB) PutDurability(key, value []byte, d Durability) error {
+	return db.putString(nil, key, value, 0, d)
 }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
@@ -188,11 +194,15 @@ func (db *DB) putTTL(ks *keyspace.Space, key, value []byte, ttl time.Duration) e
 	if db.unopened() {
 		return ErrClosed
 	}
-	return db.putString(ks, key, value, commit.Milliseconds(ttl))
+	return db.putString(ks, key, value, commit.Milliseconds(ttl), DefaultDurability)
 }
 
-// putString puts a string that lives for ttl milliseconds; 0 is for ever.
-func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error {
+// putString puts a string that lives for ttl milliseconds, 0 being for ever, and waits for
+// the level d.
+func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64, d Durability) error {
+	if err := d.check(); err != nil {
+		return err
+	}
 	if err := base.CheckKey(key); err != nil {
 		return err
 	}
@@ -207,7 +217,7 @@ func (db *DB) putString(ks *keyspace.Space, key, value []byte, ttl int64) error 
 		expiry = commit.ExpiryAt(c.From, ttl)
 	}
 	c.Put(ks, key, value, base.MakeAttr(base.KindPut, uint8(record.TypeString), expiry != 0), expiry)
-	return db.commit(c, DefaultDurability)
+	return db.commit(c, d)
 }
 
 // Delete deletes key, whatever its type. It is blind: deleting a key that does

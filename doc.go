@@ -21,8 +21,8 @@
 // # Durability
 //
 // A commit is durable when it returns: it survives power loss, with everything
-// before it. Options.Durability, Apply and Tx.SetDurability choose a weaker
-// level by name. After a crash the store is exactly the state after one commit,
+// before it. Options.Durability, PutDurability, Apply and Tx.SetDurability choose
+// another level by name. After a crash the store is exactly the state after one commit,
 // without a hole, and opens by itself.
 //
 //	SyncDurability      survives power loss

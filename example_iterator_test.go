@@ -460,3 +460,15 @@ func ExampleDB_Wait() {
 	// job 1
 	// job 2
 }
+
+func ExampleDB_PutDurability() {
+	db := open()
+	defer db.Close()
+
+	// What a crash may forget need not wait for the disk.
+	check(db.PutDurability([]byte("last seen"), []byte("noon"), siltstone.BufferedDurability))
+	v, err := db.Get([]byte("last seen"))
+	check(err)
+	fmt.Printf("%s\n", v)
+	// Output: noon
+}

@@ -376,8 +376,11 @@ func TestNilsAndLevelsThatDoNotExistAreRefused(t *testing.T) {
 		return tx.Put([]byte("k"), nil)
 	}
 	for name, call := range map[string]func() error{
-		"Apply(nil)":         func() error { return db.Apply(nil, siltstone.DefaultDurability) },
-		"Apply(b, 77)":       func() error { return db.Apply(&b, 77) },
+		"Apply(nil)":   func() error { return db.Apply(nil, siltstone.DefaultDurability) },
+		"Apply(b, 77)": func() error { return db.Apply(&b, 77) },
+		"PutDurability(77)": func() error {
+			return errors.Join(db.PutDurability([]byte("k"), nil, 77), ks.PutDurability([]byte("k"), nil, 77))
+		},
 		"SetDurability(77)":  func() error { return db.Update(bg, put) },
 		"Begin(ctx, 0)":      func() error { _, err := db.Begin(bg, 0); return err },
 		"Begin(ctx, 3)":      func() error { _, err := db.Begin(bg, 3); return err },

@@ -119,7 +119,14 @@ func (ks *Keyspace) Wait(ctx context.Context, keys ...[]byte) iter.Seq2[[]byte, 
 // and clears a time to live. It is blind: it reads nothing and never conflicts.
 func (ks *Keyspace) Put(key, value []byte) error {
 	db, space := ks.parts()
-	return db.putString(space, key, value, 0)
+	return db.putString(space, key, value, 0, DefaultDurability)
+}
+
+// PutDurability is Put that returns once the commit has reached the level d, instead of
+// that of Options.Durability. One that does not exist is ErrBadOption.
+func (ks *Keyspace) PutDurability(key, value []byte, d Durability) error {
+	db, space := ks.parts()
+	return db.putString(space, key, value, 0, d)
 }
 
 // PutTTL sets key to value for the time ttl, counted from now on the store's
