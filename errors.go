@@ -88,9 +88,9 @@ var errNilContext = base.Errorf(errMisuse, "the context is nil, take context.Bac
 // errNilFunction refuses a View or Update of nothing.
 var errNilFunction = base.Errorf(errMisuse, "the function to run in the transaction is nil")
 
-// txKey marks the context of a transaction: an Update, or a call that waits, which is
-// given that context is inside the closure of another.
-type txKey struct{}
+// txKey marks the context of a transaction of db: an Update, or a call that waits, of the
+// same store which is given that context is inside the closure of another.
+type txKey struct{ db *DB }
 
 // interrupted reports whether background work that failed with err has met no fault: Close
 // or the end of a context has ended it, and it is done another time.

@@ -173,6 +173,36 @@ func sitting(t *testing.T, db *DB) (ended <-chan error, sit chan struct{}) {
 	return done, sit
 }
 
+// A closure that writes to another store nests nothing, whosever context that is given.
+func TestATransactionOfOneStoreIsNoUpdateOfAnother(t *testing.T) {
+	open := func() *DB {
+		db, err := Open("db", &Options{FS: vfs.NewMem()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	one, other := open(), open()
+	if _, err := other.List("l").PushBack([]byte("item")); err != nil {
+		t.Fatal(err)
+	}
+	err := one.Update(t.Context(), func(tx *Tx) error {
+		if _, err := other.List("l").WaitFront(tx.Context()); err != nil {
+			t.Error("a call that waits:", err)
+		}
+		return other.Update(tx.Context(), func(tx *Tx) error {
+			err := one.Update(tx.Context(), func(*Tx) error { return nil })
+			if !errors.Is(err, ErrNested) {
+				t.Errorf("back in the first store: %v, want ErrNested", err)
+			}
+			return nil
+		})
+	})
+	if err := errors.Join(err, one.Close(), other.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAClosureThatBlocksInItsTurnHoldsNobodyForEver(t *testing.T) {
 	t.Parallel()
 	db := contendedStore(t)

@@ -340,8 +340,8 @@ func (tx *Tx) RunAt(t time.Time, seed uint64) error {
 	return tx.t.RunAt(t.UnixMilli(), seed)
 }
 
-// Context returns the context of the transaction. An Update that is given it is
-// ErrNested.
+// Context returns the context of the transaction. An Update of the same store that is
+// given it is ErrNested.
 func (tx *Tx) Context() context.Context {
 	if tx.unbegun() {
 		return context.Background()

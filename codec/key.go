@@ -84,7 +84,8 @@ func (boolKey) DecodeKey(b []byte) (bool, error) {
 
 // Prefix names the keys of T whose bytes start alike, for Map.Prefix and
 // ZSet.ByPrefix: those of a tuple with the same first components, or strings
-// that start alike. The zero Prefix is that of all keys. It is a value.
+// that start alike. StartsWith makes one, and so do the methods of PairKey, TripleKey and
+// QuadKey. Within makes a Range of it. The zero Prefix is that of all keys. It is a value.
 type Prefix[T any] struct{ bytes string }
 
 // StartsWith returns the prefix of the strings or byte slices that start with p,
