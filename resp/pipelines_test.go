@@ -1,8 +1,11 @@
 package resp
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -162,24 +165,28 @@ func TestElementsOfAPipelineAreOneCommit(t *testing.T) {
 }
 
 // TestRepliesBeforeAWaitAreWhole: a client may be served as soon as it waits, and then the
-// replies to what it sent before are still to be written.
+// replies to what it sent before must have been written. While they are, for as long as the
+// client likes, it does not wait yet: what somebody pushes then reaches it all the same.
 func TestRepliesBeforeAWaitAreWhole(t *testing.T) {
-	_, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true, Durability: siltstone.OSDurability})
-	waiter, pusher := dial(t, addr), dial(t, addr)
-	const rounds = 200
-	var pushes sync.WaitGroup
-	pushes.Go(func() {
-		for range rounds {
-			if _, err := pusher.exchange([]string{"RPUSH l 1"}); err != nil {
-				t.Error(err)
-				return
-			}
+	s, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true, Durability: siltstone.OSDurability})
+	near, far := net.Pipe() // a write ends when all of it has been read
+	defer near.Close()
+	go s.ServeConn(far)
+	waiter := &client{t, near, bufio.NewReaderSize(near, 16)}
+	for round := range 3 {
+		if _, err := near.Write(slices.Concat(encode("SET", "a", "1"), encode("BLPOP", "l", "0"))); err != nil {
+			t.Fatal(err)
 		}
-	})
-	for range rounds {
-		if got := fmt.Sprint(waiter.pipeline("SET a 1", "BLPOP l 30", "GET a")); got != `[+OK ["l" "1"] "1"]` {
-			t.Fatal(got)
+		var first [1]byte
+		if _, err := io.ReadFull(near, first[:]); err != nil || first[0] != '+' {
+			t.Fatal(first, err)
+		}
+		dial(t, addr).want("1", "RPUSH", "l", fmt.Sprint(round))
+		if rest, err := waiter.r.ReadString('\n'); rest != "OK\r\n" {
+			t.Fatal(rest, err)
+		}
+		if got, want := waiter.receive(), fmt.Sprintf(`["l" "%d"]`, round); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	pushes.Wait()
 }
