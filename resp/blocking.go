@@ -10,14 +10,14 @@ import (
 // The commands that wait for a list or a sorted set. Each tries; if there is nothing, it
 // asks for a wait, and is run again whenever one of its keys was written.
 var listBlockCommands = []command{
-	{"blpop", -3, writes | blocks, 1, -2, 1, func(c *call) error { return bpop(c, typed.EndFront) }},
-	{"brpop", -3, writes | blocks, 1, -2, 1, func(c *call) error { return bpop(c, typed.EndBack) }},
+	{"blpop", -3, writes | takes | blocks, 1, -2, 1, func(c *call) error { return bpop(c, typed.EndFront) }},
+	{"brpop", -3, writes | takes | blocks, 1, -2, 1, func(c *call) error { return bpop(c, typed.EndBack) }},
 	{"blmove", 6, writes | blocks, 1, 2, 1, blmove},
 	{"brpoplpush", 4, writes | blocks, 1, 2, 1, brpopLpush},
-	{"blmpop", -5, writes | blocks | numKeys, 0, 0, 0, blmpop},
-	{"bzpopmin", -3, writes | blocks | zsetWait, 1, -2, 1, func(c *call) error { return bzpop(c, false) }},
-	{"bzpopmax", -3, writes | blocks | zsetWait, 1, -2, 1, func(c *call) error { return bzpop(c, true) }},
-	{"bzmpop", -5, writes | blocks | zsetWait | numKeys, 0, 0, 0, bzmpop},
+	{"blmpop", -5, writes | takes | blocks | numKeys, 0, 0, 0, blmpop},
+	{"bzpopmin", -3, writes | takes | blocks | zsetWait, 1, -2, 1, func(c *call) error { return bzpop(c, false) }},
+	{"bzpopmax", -3, writes | takes | blocks | zsetWait, 1, -2, 1, func(c *call) error { return bzpop(c, true) }},
+	{"bzmpop", -5, writes | takes | blocks | zsetWait | numKeys, 0, 0, 0, bzmpop},
 }
 
 // timeout parses the seconds, with fractions, that a command waits; zero is for ever.
@@ -42,7 +42,7 @@ func (c *call) timeout(i int) (until time.Time, err error) {
 // waitFor asks for a wait. In a transaction nobody waits: the reply is that of a time that
 // is over.
 func (c *call) waitFor(names []string, until time.Time, none func(*reply)) error {
-	if c.tx != nil {
+	if c.c.multi.open {
 		none(&c.out)
 		return nil
 	}
@@ -112,7 +112,11 @@ func (c *call) bmove(from, to typed.End, timeout int) error {
 	if done, err := c.moved(from, to, false); err != nil || done {
 		return err
 	}
-	return c.waitFor(c.strings(1, 2), until, (*reply).null)
+	none := (*reply).nullArray
+	if c.c.multi.open { // as LMOVE
+		none = (*reply).null
+	}
+	return c.waitFor(c.strings(1, 2), until, none)
 }
 
 func blmpop(c *call) error {

@@ -65,11 +65,11 @@ func (c *call) float(i int) (float64, error) {
 
 // count returns argument i as a number of things to return, which is not negative.
 func (c *call) count(i int) (int, error) {
-	n, err := c.int(i)
-	if err == nil && (n < 0 || n > math.MaxInt32) {
-		err = errPositive
+	n, ok := parseInt(c.args[i])
+	if !ok || n < 0 {
+		return 0, errPositive
 	}
-	return int(n), err
+	return int(min(n, math.MaxInt32)), nil
 }
 
 // changed notes that the key was written. Whoever does not write in a transaction calls it

@@ -343,7 +343,7 @@ func (c *call) clientList() error {
 // clientKill ends clients: CLIENT KILL addr, or CLIENT KILL ID n, ADDR a, USER u.
 func (c *call) clientKill() error {
 	if c.c.user.readOnly {
-		return replyError("NOPERM This user has no permissions to run the 'client|kill' command")
+		return errNoPermission("client|kill")
 	}
 	match := func(*conn) bool { return true }
 	and := func(one func(*conn) bool) {
@@ -401,6 +401,9 @@ func (c *call) clientKill() error {
 }
 
 func (c *call) clientUnblock() error {
+	if c.c.user.readOnly {
+		return errNoPermission("client|unblock")
+	}
 	id, ok := parseInt(c.args[2])
 	if !ok {
 		return errNotInt

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/siltstonedb/siltstone"
 )
 
 // command is a row of the table of commands.
@@ -34,6 +36,7 @@ const (
 	joinable                   // with others that are behind it in a pipeline: see joined
 	merges                     // with commands of the same name behind it: see joined
 	numKeys                    // its keys are counted by an argument
+	takes                      // removes what it replies with
 )
 
 // The tables of the families, each in its file.
@@ -139,7 +142,7 @@ func (c *conn) allowed(cmd *command, args [][]byte) error {
 	case cmd.flags&writes != 0 && !c.s.opts.Writable:
 		return errServerReads
 	case cmd.flags&(writes|danger) != 0 && c.user.readOnly:
-		return replyError(fmt.Sprintf("NOPERM This user has no permissions to run the '%s' command", cmd.name))
+		return errNoPermission(cmd.name)
 	case c.multi.open && cmd.flags&alone != 0:
 		return replyError(fmt.Sprintf("ERR Command '%s' not allowed inside a transaction", cmd.name))
 	case c.call.out.proto == 2 && cmd.flags&listens == 0 && c.subs.count() > 0:
@@ -170,12 +173,14 @@ func (c *call) perform() error {
 // writes the error; an attempt that nobody waits for writes it itself.
 func (c *call) attempt(cmd *command) error {
 	mark := len(c.out.buf)
-	err := cmd.run(c)
+	var err error
+	if cmd.flags&takes != 0 && c.tx == nil {
+		err = c.take(cmd)
+	} else if err = cmd.run(c); err == nil {
+		err = c.fits(mark)
+	}
 	if cmd.flags&writes != 0 {
 		c.c.wrote = true
-	}
-	if err == nil {
-		err = c.fits(mark)
 	}
 	if err == nil {
 		return nil
@@ -185,6 +190,20 @@ func (c *call) attempt(cmd *command) error {
 		c.out.error(errorText(err))
 	}
 	return err
+}
+
+// take runs a command that removes what it replies with. If there is no room for the reply
+// nothing is removed.
+func (c *call) take(cmd *command) error {
+	mark, space := len(c.out.buf), c.space
+	defer func() { c.space = space }()
+	return c.update(func(s siltstone.ReadWriter) error {
+		c.space, c.waits = s, nil
+		if err := cmd.run(c); err != nil {
+			return err
+		}
+		return c.fits(mark)
+	})
 }
 
 // block makes the client wait. From when it is enlisted until it has ended, its output

@@ -39,6 +39,10 @@ func errArity(name string) error {
 	return replyError(fmt.Sprintf("ERR wrong number of arguments for '%s' command", name))
 }
 
+func errNoPermission(name string) error {
+	return replyError(fmt.Sprintf("NOPERM This user has no permissions to run the '%s' command", name))
+}
+
 func errExpire(name string) error {
 	return replyError(fmt.Sprintf("ERR invalid expire time in '%s' command", name))
 }

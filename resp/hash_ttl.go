@@ -18,8 +18,8 @@ var hashTTLCommands = []command{
 	{"hexpiretime", -5, reads, 1, 1, 1, func(c *call) error { return hexpireTime(c, 1000) }},
 	{"hpexpiretime", -5, reads, 1, 1, 1, func(c *call) error { return hexpireTime(c, 1) }},
 	{"hpersist", -5, writes, 1, 1, 1, hpersist},
-	{"hgetdel", -5, writes, 1, 1, 1, hgetDel},
-	{"hgetex", -5, writes, 1, 1, 1, hgetEX},
+	{"hgetdel", -5, writes | takes, 1, 1, 1, hgetDel},
+	{"hgetex", -5, writes | takes, 1, 1, 1, hgetEX},
 	{"hsetex", -6, writes, 1, 1, 1, hsetEX},
 }
 
@@ -188,22 +188,14 @@ func hgetDel(c *call) error {
 	}
 	return c.update(func(s siltstone.ReadWriter) error {
 		h := s.Hash(c.key(1))
-		values, err := h.GetMany(fields...)
-		if err != nil {
+		if err := c.fieldValues(len(fields)); err != nil {
 			return err
 		}
 		n, err := h.Remove(fields...)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
+		if err == nil && n > 0 {
 			c.changed(c.args[1], 'h', "hdel")
 		}
-		c.out.array(len(values))
-		for _, v := range values {
-			c.out.maybe(v)
-		}
-		return nil
+		return err
 	})
 }
 
@@ -246,7 +238,7 @@ func hgetEX(c *call) error {
 	}
 	return c.update(func(s siltstone.ReadWriter) error {
 		h := s.Hash(c.key(1))
-		values, err := h.GetMany(fields...)
+		err := c.fieldValues(len(fields))
 		if err != nil {
 			return err
 		}
@@ -261,10 +253,6 @@ func hgetEX(c *call) error {
 		}
 		if n > 0 {
 			c.changed(c.args[1], 'h', "hexpire")
-		}
-		c.out.array(len(values))
-		for _, v := range values {
-			c.out.maybe(v)
 		}
 		return nil
 	})

@@ -73,15 +73,14 @@ func hsetNX(c *call) error {
 func hget(c *call) error { return c.orNull(c.space.Hash(c.key(1)).Get(c.key(2))) }
 
 func hmget(c *call) error {
-	values, err := c.space.Hash(c.key(1)).GetMany(c.strings(2, len(c.args))...)
-	if err != nil {
-		return err
-	}
-	c.out.array(len(values))
-	for _, v := range values {
-		c.out.maybe(v)
-	}
-	return nil
+	return c.fieldValues(len(c.args) - 2)
+}
+
+// fieldValues replies with the values of the last n arguments, which are fields.
+func (c *call) fieldValues(n int) error {
+	return c.eachValue(c.args[len(c.args)-n:], func(s siltstone.ReadWriter, dst, field []byte) ([]byte, error) {
+		return s.Hash(c.key(1)).AppendGet(dst, string(field))
+	})
 }
 
 func hgetAll(c *call) error {
@@ -202,6 +201,7 @@ func hrandField(c *call) error {
 	if err != nil {
 		return err
 	}
+	mark := len(c.out.buf)
 	c.listOf(len(fields), values)
 	for _, f := range fields {
 		if values && c.out.proto == 3 {
@@ -210,6 +210,9 @@ func hrandField(c *call) error {
 		c.out.text(f.Name)
 		if values {
 			c.out.bulk(f.Value)
+		}
+		if err := c.fits(mark); err != nil {
+			return err // one field may be drawn a million times
 		}
 	}
 	return nil

@@ -219,3 +219,72 @@ func TestASlowSubscriberHoldsNobody(t *testing.T) {
 	c.want("0", "PUBLISH", "a", message)
 	until(t, "the slow one has gone", func() bool { return len(s.clients()) == 1 })
 }
+
+// TestOneLargeElementManyTimes asks for one value again and again in a command. The reply is
+// refused before it takes more memory than a reply may.
+func TestOneLargeElementManyTimes(t *testing.T) {
+	_, _, addr := serveStore(t, Options{Writable: true, MaxCommandBytes: 1 << 20})
+	c := dial(t, addr)
+	large, name := strings.Repeat("v", 100_000), strings.Repeat("n", 60_000)
+	c.want("+OK", "SET", "k", large)
+	c.want("1", "HSET", "h", "f", large)
+	c.want("1", "SADD", "s", name)
+	c.want("1", "ZADD", "z", "1", name)
+	const times = 3000
+	again := func(name string, args ...string) []string {
+		for range times {
+			args = append(args, name)
+		}
+		return args
+	}
+	for _, args := range [][]string{
+		again("k", "MGET"), again("f", "HMGET", "h"), again("f", "HGETDEL", "h", "FIELDS", fmt.Sprint(times)), again("f", "HGETEX", "h", "FIELDS", fmt.Sprint(times)),
+		{"HRANDFIELD", "h", fmt.Sprint(-times), "WITHVALUES"}, {"SRANDMEMBER", "s", fmt.Sprint(-times)}, {"ZRANDMEMBER", "z", fmt.Sprint(-times)},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if got := c.do(args...); !strings.Contains(got, "larger than") {
+			t.Errorf("%q: %.80s, want an error", args[0], got)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+			t.Errorf("%s took %d bytes for a reply of 1 MiB at most", args[0], n)
+		}
+	}
+	c.want("1", "HLEN", "h")
+}
+
+// TestNothingIsTakenWithoutItsReply: if a reply is too long, what it would have held stays in
+// the store.
+func TestNothingIsTakenWithoutItsReply(t *testing.T) {
+	_, _, addr := serveStore(t, Options{Writable: true, MaxCommandBytes: 100_000})
+	c := dial(t, addr)
+	large := func(first string) string { return first + strings.Repeat("x", 40_000) }
+	for _, n := range []string{"1", "2", "3"} {
+		c.do("RPUSH", "l", large(n))
+		c.do("SADD", "s", large(n))
+		c.do("ZADD", "z", n, large(n))
+		c.do("HSET", "h", n, large(n))
+		c.do("APPEND", "k", large(n))
+	}
+	for _, args := range [][]string{
+		{"LPOP", "l", "3"}, {"RPOP", "l", "9"}, {"LMPOP", "1", "l", "LEFT", "COUNT", "3"}, {"BLMPOP", "1", "1", "l", "LEFT", "COUNT", "3"},
+		{"SPOP", "s", "3"}, {"ZPOPMIN", "z", "3"}, {"ZPOPMAX", "z", "3"}, {"ZMPOP", "1", "z", "MIN", "COUNT", "3"}, {"BZMPOP", "1", "1", "z", "MIN", "COUNT", "3"},
+		{"HGETDEL", "h", "FIELDS", "3", "1", "2", "3"}, {"GETDEL", "k"}, {"GETSET", "k", "v"}, {"SET", "k", "v", "GET"},
+	} {
+		if got := c.do(args...); !strings.Contains(got, "larger than") {
+			t.Errorf("%q: %.80s, want an error", args, got)
+		}
+		c.want("+OK", "MULTI")
+		c.want("+QUEUED", args...)
+		if got := c.do("EXEC"); !strings.Contains(got, "larger than") {
+			t.Errorf("%q in EXEC: %.80s, want an error", args, got)
+		}
+		for _, size := range [][2]string{{"LLEN", "l"}, {"SCARD", "s"}, {"ZCARD", "z"}, {"HLEN", "h"}} {
+			if got := c.do(size[:]...); got != "3" {
+				t.Errorf("after %q: %q is %s, want 3", args, size, got)
+			}
+		}
+		c.want("120003", "STRLEN", "k")
+	}
+}

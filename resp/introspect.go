@@ -104,6 +104,11 @@ func (c *call) commandKeys(args [][]byte) error {
 		}
 		keys = append(keys, args[at+1:at+1+int(n)]...)
 	}
+	if cmd.name == "sort" {
+		if target := sortTarget(args); target != nil {
+			keys = append(keys, target)
+		}
+	}
 	if len(keys) == 0 {
 		return replyError("ERR The command has no key arguments")
 	}

@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/siltstonedb/siltstone"
@@ -275,7 +274,7 @@ func (j *joined) transact(call *call) error {
 		call.out.buf, call.changes = call.out.buf[:mark], call.changes[:0]
 		call.tx, call.space = tx, tx.In(call.keyspace)
 		for i := range j.calls {
-			if err := call.attempt(j.use(call, i)); errors.Is(err, siltstone.ErrTxTooLarge) {
+			if err := call.attempt(j.use(call, i)); ofAll(err) {
 				return err
 			} else if err != nil {
 				call.out.error(errorText(err))

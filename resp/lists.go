@@ -14,8 +14,8 @@ var listCommands = []command{
 	{"rpush", -3, writes | merges, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushBack, "rpush") }},
 	{"lpushx", -3, writes, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushFrontX, "lpush") }},
 	{"rpushx", -3, writes, 1, 1, 1, func(c *call) error { return push(c, typed.List.PushBackX, "rpush") }},
-	{"lpop", -2, writes, 1, 1, 1, func(c *call) error { return pop(c, typed.List.PopFront, typed.List.PopFrontN) }},
-	{"rpop", -2, writes, 1, 1, 1, func(c *call) error { return pop(c, typed.List.PopBack, typed.List.PopBackN) }},
+	{"lpop", -2, writes | takes, 1, 1, 1, func(c *call) error { return pop(c, typed.List.PopFront, typed.List.PopFrontN) }},
+	{"rpop", -2, writes | takes, 1, 1, 1, func(c *call) error { return pop(c, typed.List.PopBack, typed.List.PopBackN) }},
 	{"llen", 2, reads, 1, 1, 1, func(c *call) error { return c.number(c.space.List(c.key(1)).Len()) }},
 	{"lindex", 3, reads, 1, 1, 1, lindex},
 	{"lrange", 4, reads, 1, 1, 1, lrange},
@@ -26,7 +26,7 @@ var listCommands = []command{
 	{"lpos", -3, reads, 1, 1, 1, lpos},
 	{"lmove", 5, writes, 1, 2, 1, lmove},
 	{"rpoplpush", 3, writes, 1, 2, 1, func(c *call) error { _, err := c.moved(typed.EndBack, typed.EndFront, true); return err }},
-	{"lmpop", -4, writes | numKeys, 0, 0, 0, lmpop},
+	{"lmpop", -4, writes | takes | numKeys, 0, 0, 0, lmpop},
 }
 
 func push(c *call, to func(typed.List, ...[]byte) (int64, error), event string) error {
@@ -206,10 +206,10 @@ func lposOptions(c *call) (o typed.PosOptions, many bool, err error) {
 			}
 			o.Rank = n
 		case is(a, "COUNT"):
-			if n < 0 || n > math.MaxInt32 {
+			if n < 0 {
 				return o, false, replyError("ERR COUNT can't be negative")
 			}
-			o.Count, many = int(n), true
+			o.Count, many = int(min(n, math.MaxInt32)), true
 		case is(a, "MAXLEN"):
 			if n < 0 {
 				return o, false, replyError("ERR MAXLEN can't be negative")

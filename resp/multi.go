@@ -196,7 +196,9 @@ func (c *call) runQueue(m *multi) (err error) {
 		c.out.array(len(m.queue))
 		for _, q := range m.queue {
 			c.cmd, c.args = q.cmd, q.args
-			if err := c.attempt(q.cmd); err != nil {
+			if err := c.attempt(q.cmd); ofAll(err) {
+				return err
+			} else if err != nil {
 				c.out.error(errorText(err))
 			}
 			if err := c.fits(mark); err != nil {
@@ -222,6 +224,12 @@ func (c *call) runQueue(m *multi) (err error) {
 		c.choose(chosen)
 	}
 	return nil
+}
+
+// ofAll reports whether an error is that of the whole transaction and not of one command:
+// what the command wrote before is in the transaction, and must not stay without a reply.
+func ofAll(err error) bool {
+	return errors.Is(err, siltstone.ErrTxTooLarge) || errors.Is(err, errReplyTooLong) || errors.Is(err, errBuffersFull)
 }
 
 // fingerprint is a number that another content of the key has as good as never. If nobody

@@ -3,6 +3,7 @@ package resp
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,11 +44,11 @@ func parseFloat(b []byte) (float64, bool) {
 		}
 	}
 	s := string(b)
-	if len(s) > 2 && (s[:2] == "0x" || s[:2] == "0X") {
+	if digits := strings.ToLower(strings.TrimLeft(s, "+-")); strings.HasPrefix(digits, "0x") && !strings.Contains(digits, "p") {
 		s += "p0"
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !math.IsInf(f, 0) || math.IsNaN(f) {
+	if err != nil || math.IsNaN(f) {
 		return 0, false
 	}
 	return f, true

@@ -139,7 +139,7 @@ func punsubscribe(c *call) error {
 
 func publish(c *call) error {
 	if c.c.user.readOnly {
-		return replyError("NOPERM This user has no permissions to run the 'publish' command")
+		return errNoPermission("publish")
 	}
 	c.out.int(int64(c.s.publish(c.args[1], c.args[2])))
 	return nil
@@ -220,7 +220,7 @@ func pubsub(c *call) error {
 		c.out.array(len(names))
 		c.texts(names)
 	case is(sub, "NUMSUB"):
-		c.out.pairs(len(c.args) - 2)
+		c.out.array(2 * (len(c.args) - 2))
 		for _, a := range c.args[2:] {
 			c.out.bulk(a)
 			c.out.int(int64(len(ch.names[string(a)])))

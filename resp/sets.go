@@ -17,7 +17,7 @@ var setCommands = []command{
 	{"sismember", 3, reads, 1, 1, 1, sisMember},
 	{"smismember", -3, reads, 1, 1, 1, smisMember},
 	{"smove", 4, writes, 1, 2, 1, smove},
-	{"spop", -2, writes, 1, 1, 1, spop},
+	{"spop", -2, writes | takes, 1, 1, 1, spop},
 	{"srandmember", -2, reads, 1, 1, 1, srandMember},
 	{"sinter", -2, reads, 1, -1, 1, func(c *call) error { return c.algebra(typed.Set.Inter) }},
 	{"sunion", -2, reads, 1, -1, 1, func(c *call) error { return c.algebra(typed.Set.Union) }},
@@ -139,12 +139,24 @@ func srandMember(c *call) error {
 	case err != nil:
 		return err
 	case len(c.args) == 3:
-		c.out.array(len(members))
-		c.texts(members)
+		return c.drawn(members)
 	case len(members) == 0:
 		c.out.null()
 	default:
 		c.out.text(members[0])
+	}
+	return nil
+}
+
+// drawn replies with members, one of which may be there a million times.
+func (c *call) drawn(members []string) error {
+	mark := len(c.out.buf)
+	c.out.array(len(members))
+	for _, m := range members {
+		c.out.text(m)
+		if err := c.fits(mark); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -125,6 +125,22 @@ func (c *call) sorting(readOnly bool) (s sorting, err error) {
 	return s, nil
 }
 
+// sortTarget returns the key that a SORT stores to, or nil.
+func sortTarget(args [][]byte) (target []byte) {
+	for i := 2; i < len(args); i++ {
+		switch a := args[i]; {
+		case is(a, "LIMIT"):
+			i += 2
+		case is(a, "BY"), is(a, "GET"):
+			i++
+		case is(a, "STORE") && i+1 < len(args):
+			i++
+			target = args[i]
+		}
+	}
+	return target
+}
+
 // run returns the elements in their order, or what GET finds for each; nil is what it does
 // not find.
 func (s *sorting) run(rw siltstone.ReadWriter, name string) ([][]byte, error) {

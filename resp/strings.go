@@ -15,8 +15,8 @@ var stringCommands = []command{
 	{"setnx", 3, writes | joinable, 1, 1, 1, setNX},
 	{"setex", 4, writes | joinable, 1, 1, 1, func(c *call) error { return setEX(c, 1000) }},
 	{"psetex", 4, writes | joinable, 1, 1, 1, func(c *call) error { return setEX(c, 1) }},
-	{"getset", 3, writes, 1, 1, 1, getSet},
-	{"getdel", 2, writes, 1, 1, 1, getDel},
+	{"getset", 3, writes | takes, 1, 1, 1, getSet},
+	{"getdel", 2, writes | takes, 1, 1, 1, getDel},
 	{"getex", -2, writes, 1, 1, 1, getEX},
 	{"mget", -2, reads, 1, -1, 1, mget},
 	{"mset", -3, writes, 1, -1, 2, mset},
@@ -120,6 +120,9 @@ func set(c *call) error {
 	if err != nil {
 		return err
 	}
+	if s.o.Get && c.tx == nil {
+		return c.take(c.cmd)
+	}
 	r, err := c.space.String(c.key(1)).SetWith(value, s.o)
 	if err != nil {
 		return err
@@ -220,15 +223,38 @@ func getEX(c *call) error {
 }
 
 func mget(c *call) error {
-	values, err := c.space.Keys().Get(c.strings(1, len(c.args))...)
-	if err != nil {
-		return err
-	}
-	c.out.array(len(values))
-	for _, v := range values {
-		c.out.maybe(v)
-	}
-	return nil
+	return c.eachValue(c.args[1:], func(s siltstone.ReadWriter, dst, key []byte) ([]byte, error) {
+		dst, err := s.AppendGet(dst, key)
+		return dst, instead(err, siltstone.ErrWrongType, errNoKey)
+	})
+}
+
+// eachValue replies with the values of names, of one state, and nil for those that are
+// missing. It reads one after the other: a name may come a million times, and its value be
+// large.
+func (c *call) eachValue(names [][]byte, read func(s siltstone.ReadWriter, dst, name []byte) ([]byte, error)) error {
+	mark := len(c.out.buf)
+	return c.view(func(s siltstone.ReadWriter) error {
+		c.out.array(len(names))
+		for _, name := range names {
+			at := c.out.open()
+			buf, err := read(s, c.out.buf, name)
+			switch {
+			case err == nil:
+				c.out.buf = buf
+				c.out.fixBulk(at)
+			case absent(err) || errors.Is(err, errNoKey):
+				c.out.buf = c.out.buf[:at]
+				c.out.null()
+			default:
+				return err
+			}
+			if err := c.fits(mark); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // pairs returns the arguments as keys and values, from one on.

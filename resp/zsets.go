@@ -17,9 +17,9 @@ var zsetCommands = []command{
 	{"zmscore", -3, reads, 1, 1, 1, zmscore},
 	{"zrank", -3, reads, 1, 1, 1, func(c *call) error { return zrank(c, typed.ZSet.Rank) }},
 	{"zrevrank", -3, reads, 1, 1, 1, func(c *call) error { return zrank(c, typed.ZSet.RevRank) }},
-	{"zpopmin", -2, writes, 1, 1, 1, func(c *call) error { return zpop(c, typed.ZSet.PopMin) }},
-	{"zpopmax", -2, writes, 1, 1, 1, func(c *call) error { return zpop(c, typed.ZSet.PopMax) }},
-	{"zmpop", -4, writes | numKeys, 0, 0, 0, zmpop},
+	{"zpopmin", -2, writes | takes, 1, 1, 1, func(c *call) error { return zpop(c, typed.ZSet.PopMin) }},
+	{"zpopmax", -2, writes | takes, 1, 1, 1, func(c *call) error { return zpop(c, typed.ZSet.PopMax) }},
+	{"zmpop", -4, writes | takes | numKeys, 0, 0, 0, zmpop},
 	{"zrandmember", -2, reads, 1, 1, 1, zrandMember},
 }
 
@@ -276,10 +276,10 @@ func (c *call) popCount(at int) (int, error) {
 		return 0, errSyntax
 	}
 	n, ok := parseInt(c.args[at+1])
-	if !ok || n < 1 || n > math.MaxInt32 {
+	if !ok || n < 1 {
 		return 0, replyError("ERR count should be greater than 0")
 	}
-	return int(n), nil
+	return int(min(n, math.MaxInt32)), nil
 }
 
 // popFrom pops of the first sorted set that has members, and replies; it reports whether
