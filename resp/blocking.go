@@ -120,11 +120,11 @@ func (c *call) bmove(from, to typed.End, timeout int) error {
 }
 
 func blmpop(c *call) error {
-	until, err := c.timeout(1)
+	a, err := c.lmpopArgs(2)
 	if err != nil {
 		return err
 	}
-	a, err := c.lmpopArgs(2)
+	until, err := c.timeout(1)
 	if err != nil {
 		return err
 	}
@@ -163,11 +163,11 @@ func bzpop(c *call, highest bool) error {
 }
 
 func bzmpop(c *call) error {
-	until, err := c.timeout(1)
+	a, err := c.zmpopArgs(2)
 	if err != nil {
 		return err
 	}
-	a, err := c.zmpopArgs(2)
+	until, err := c.timeout(1)
 	if err != nil {
 		return err
 	}

@@ -280,7 +280,7 @@ func clientCommand(c *call) error {
 	case is(sub, "GETREDIR") && n == 2:
 		c.out.int(-1)
 	default:
-		return errSubcommand("CLIENT", sub)
+		return errSubcommand("CLIENT", sub, "ID", "GETNAME", "SETNAME", "SETINFO", "INFO", "KILL", "UNBLOCK", "REPLY", "NO-EVICT", "NO-TOUCH", "GETREDIR")
 	}
 	return nil
 }

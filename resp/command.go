@@ -109,6 +109,10 @@ func (c *conn) run(args [][]byte) {
 	switch {
 	case err != nil:
 		c.multi.spoiled = true
+		if call.cmd != nil && call.cmd.name == "exec" {
+			c.closeMulti()
+			err = replyError("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(errorText(err), "ERR "))
+		}
 		call.out.error(errorText(err))
 		return
 	case c.multi.open && call.cmd.flags&control == 0:

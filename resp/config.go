@@ -124,10 +124,8 @@ func configCommand(c *call) error {
 		c.out.ok()
 	case is(sub, "RESETSTAT") && n == 2:
 		c.out.ok()
-	case is(sub, "GET"), is(sub, "SET"), is(sub, "RESETSTAT"):
-		return errArity("config|" + strings.ToLower(string(sub)))
 	default:
-		return errSubcommand("CONFIG", sub)
+		return errSubcommand("CONFIG", sub, "GET", "SET", "RESETSTAT")
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ const (
 	errNotFloat     = replyError("ERR value is not a valid float")
 	errOutOfRange   = replyError("ERR value is out of range")
 	errPositive     = replyError("ERR value is out of range, must be positive")
+	errAnyLong      = replyError("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+	errTooManyKeys  = replyError("ERR Number of keys can't be greater than number of args")
 	errNoKey        = replyError("ERR no such key")
 	errIndex        = replyError("ERR index out of range")
 	errWrongType    = replyError("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -47,7 +49,14 @@ func errExpire(name string) error {
 	return replyError(fmt.Sprintf("ERR invalid expire time in '%s' command", name))
 }
 
-func errSubcommand(name string, sub []byte) error {
+// errSubcommand is for a subcommand that is not there, or that is known and has another
+// number of arguments.
+func errSubcommand(name string, sub []byte, known ...string) error {
+	for _, k := range known {
+		if is(sub, k) {
+			return errArity(strings.ToLower(name + "|" + k))
+		}
+	}
 	return replyError(fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, name))
 }
 

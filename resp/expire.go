@@ -2,6 +2,7 @@ package resp
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/siltstonedb/siltstone"
@@ -33,17 +34,13 @@ func (c *call) deadline(i int, unit int64, absolute bool) (time.Time, error) {
 	if absolute {
 		now = 0
 	}
-	if absolute && n < 0 {
-		return time.UnixMilli(1), nil
-	}
-	if n > (most-now)/unit || n < -most/unit {
+	if n > (most-now)/unit || n < math.MinInt64/unit {
 		return time.Time{}, errExpire(c.cmd.name)
 	}
-	at := time.UnixMilli(n*unit + now)
-	if n*unit+now <= 0 {
-		at = time.UnixMilli(1)
+	if n <= 0 {
+		return time.UnixMilli(1), nil
 	}
-	return at, nil
+	return time.UnixMilli(n*unit + now), nil
 }
 
 // expireConds parses NX, XX, GT and LT, from one argument on.

@@ -163,14 +163,18 @@ const maxDraws = 1 << 20
 // draws parses the count of a command that draws elements, and a last word that asks for
 // more of each.
 func (c *call) draws(with string) (n int, more bool, err error) {
-	if len(c.args) > 4 || len(c.args) == 4 && (with == "" || !is(c.args[3], with)) {
+	if with == "" && len(c.args) > 3 {
 		return 0, false, errSyntax
 	}
 	count, err := c.int(2)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, false, err
-	}
-	if with != "" && (count < -math.MaxInt64/2 || count > math.MaxInt64/2) || count == math.MinInt64 {
+	case count == math.MinInt64:
+		return 0, false, errAnyLong
+	case len(c.args) > 4 || len(c.args) == 4 && !is(c.args[3], with):
+		return 0, false, errSyntax
+	case len(c.args) == 4 && (count < -math.MaxInt64/2 || count > math.MaxInt64/2):
 		return 0, false, errOutOfRange
 	}
 	if count < -maxDraws {

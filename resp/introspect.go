@@ -2,6 +2,7 @@ package resp
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/siltstonedb/siltstone"
@@ -125,8 +126,9 @@ func object(c *call) error {
 		c.out.simple("OBJECT ENCODING|REFCOUNT|IDLETIME|FREQ key")
 		return nil
 	}
-	if len(c.args) != 3 {
-		return errSubcommand("OBJECT", sub)
+	known := []string{"ENCODING", "REFCOUNT", "IDLETIME", "FREQ"}
+	if len(c.args) != 3 || !slices.ContainsFunc(known, func(word string) bool { return is(sub, word) }) {
+		return errSubcommand("OBJECT", sub, known...)
 	}
 	kind, err := c.space.Key(c.key(2)).Type()
 	if absent(err) {
@@ -151,10 +153,8 @@ func object(c *call) error {
 		c.out.int(n)
 	case is(sub, "IDLETIME"):
 		c.out.int(0)
-	case is(sub, "FREQ"):
-		return replyError("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
 	default:
-		return errSubcommand("OBJECT", sub)
+		return replyError("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
 	}
 	return nil
 }

@@ -177,12 +177,21 @@ func ltrim(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.space.List(c.key(1)).Trim(start, stop); err != nil && !absent(err) {
-		return err
-	}
-	c.changed(c.args[1], 'l', "ltrim")
-	c.out.ok()
-	return nil
+	return c.update(func(s siltstone.ReadWriter) error {
+		list := s.List(c.key(1))
+		n, err := list.Len()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			if err := list.Trim(start, stop); err != nil {
+				return err
+			}
+			c.changed(c.args[1], 'l', "ltrim")
+		}
+		c.out.ok()
+		return nil
+	})
 }
 
 // lposOptions parses RANK, COUNT and MAXLEN. many is set if a list was asked for.
@@ -192,26 +201,26 @@ func lposOptions(c *call) (o typed.PosOptions, many bool, err error) {
 		if i+1 == len(c.args) {
 			return o, false, errSyntax
 		}
-		n, err := c.int(i + 1)
-		if err != nil {
-			return o, false, err
-		}
+		n, ok := parseInt(c.args[i+1])
 		switch a := c.args[i]; {
 		case is(a, "RANK"):
+			if !ok {
+				return o, false, errNotInt
+			}
 			if n == 0 {
 				return o, false, replyError("ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list")
 			}
 			if n == math.MinInt64 {
-				return o, false, errOutOfRange
+				return o, false, errAnyLong
 			}
 			o.Rank = n
 		case is(a, "COUNT"):
-			if n < 0 {
+			if !ok || n < 0 {
 				return o, false, replyError("ERR COUNT can't be negative")
 			}
 			o.Count, many = int(min(n, math.MaxInt32)), true
 		case is(a, "MAXLEN"):
-			if n < 0 {
+			if !ok || n < 0 {
 				return o, false, replyError("ERR MAXLEN can't be negative")
 			}
 			o.MaxLen = n
@@ -311,7 +320,7 @@ type lmpopArgs struct {
 func (c *call) lmpopArgs(at int) (a lmpopArgs, err error) {
 	names, next, err := c.sources(at)
 	if err != nil {
-		return a, err
+		return a, instead(err, errTooManyKeys, errSyntax)
 	}
 	if next >= len(c.args) {
 		return a, errSyntax

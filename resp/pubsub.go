@@ -228,7 +228,7 @@ func pubsub(c *call) error {
 	case is(sub, "NUMPAT") && len(c.args) == 2:
 		c.out.int(int64(len(ch.patterns)))
 	default:
-		return errSubcommand("PUBSUB", sub)
+		return errSubcommand("PUBSUB", sub, "CHANNELS", "NUMPAT")
 	}
 	return nil
 }

@@ -309,3 +309,28 @@ func TestCloseEndsClientsThatWait(t *testing.T) {
 	}
 	t.Logf("Close took %v", time.Since(begin))
 }
+
+// TestWhatChangesNothingTouchesNoWatchedKey: commands that find nothing to change do not make
+// the EXEC of others fail.
+func TestWhatChangesNothingTouchesNoWatchedKey(t *testing.T) {
+	_, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true})
+	watcher, writer := dial(t, addr), dial(t, addr)
+	for _, args := range [][]string{
+		{"LTRIM", "k", "0", "1"}, {"SUNIONSTORE", "k", "none"}, {"SINTERSTORE", "k", "none", "none"}, {"ZUNIONSTORE", "k", "1", "none"},
+		{"ZDIFFSTORE", "k", "1", "none"}, {"ZRANGESTORE", "k", "none", "0", "-1"}, {"SORT", "none", "STORE", "k"}, {"DEL", "k"}, {"GETDEL", "k"}, {"LPUSHX", "k", "1"},
+	} {
+		watcher.want("+OK", "WATCH", "k")
+		writer.do(args...)
+		watcher.want("+OK", "MULTI")
+		watcher.want("+QUEUED", "GET", "k")
+		if got := watcher.do("EXEC"); got != "[(nil)]" {
+			t.Errorf("%q touched a key that is not there: %s", args, got)
+		}
+	}
+	writer.want("1", "SADD", "k", "m")
+	watcher.want("+OK", "WATCH", "k")
+	writer.want("0", "SINTERSTORE", "k", "none", "none")
+	watcher.want("+OK", "MULTI")
+	watcher.want("+QUEUED", "GET", "k")
+	watcher.want("(nil)", "EXEC")
+}

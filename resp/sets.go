@@ -166,11 +166,31 @@ func (c *call) algebra(op func(typed.Set, ...string) iter.Seq2[string, error]) e
 }
 
 func (c *call) storeSet(op func(typed.Set, ...string) (int64, error)) error {
-	n, err := op(c.space.Set(c.key(1)), c.strings(2, len(c.args))...)
-	if err == nil {
-		c.changed(c.args[1], 's', c.cmd.name)
-	}
-	return c.number(n, err)
+	return c.stored('s', func(s siltstone.ReadWriter) (int64, error) {
+		return op(s.Set(c.key(1)), c.strings(2, len(c.args))...)
+	})
+}
+
+// stored runs a command that puts its result under the first key, and replies with the
+// number of elements. Without any the key is gone, which is a change if it was there.
+func (c *call) stored(class byte, store func(siltstone.ReadWriter) (int64, error)) error {
+	return c.update(func(s siltstone.ReadWriter) error {
+		existed, err := s.Key(c.key(1)).Exists()
+		if err != nil {
+			return err
+		}
+		n, err := store(s)
+		switch {
+		case err != nil:
+			return err
+		case n > 0:
+			c.changed(c.args[1], class, c.cmd.name)
+		case existed:
+			c.changed(c.args[1], 'g', "del")
+		}
+		c.out.int(n)
+		return nil
+	})
 }
 
 // sources parses a number and as many keys, from an argument on, and returns where the
@@ -181,7 +201,7 @@ func (c *call) sources(at int) (names []string, next int, err error) {
 	case !ok || n < 1:
 		return nil, 0, replyError("ERR numkeys should be greater than 0")
 	case n > int64(len(c.args)-at-1):
-		return nil, 0, replyError("ERR Number of keys can't be greater than number of args")
+		return nil, 0, errTooManyKeys
 	}
 	next = at + 1 + int(n)
 	return c.strings(at+1, next), next, nil

@@ -44,6 +44,7 @@ type setting struct {
 
 // parseSet parses the options of SET.
 func parseSet(c *call) (s setting, err error) {
+	at := 0 // the argument that is the time
 	for i := 3; i < len(c.args); i++ {
 		switch a := c.args[i]; {
 		case is(a, "NX"):
@@ -56,10 +57,7 @@ func parseSet(c *call) (s setting, err error) {
 			s.o.KeepTTL = true
 		case expiryUnit(a) != 0 && i+1 < len(c.args) && !s.expires && !s.o.KeepTTL:
 			i++
-			if s.o.TTL, s.o.At, err = c.expiry(a, i); err != nil {
-				return s, err
-			}
-			s.expires = true
+			at, s.expires = i, true
 		default:
 			return s, errSyntax
 		}
@@ -67,7 +65,10 @@ func parseSet(c *call) (s setting, err error) {
 	if s.o.Cond == typed.CondNX|typed.CondXX {
 		return s, errSyntax
 	}
-	return s, nil
+	if s.expires {
+		s.o.TTL, s.o.At, err = c.expiry(c.args[at-1], at)
+	}
+	return s, err
 }
 
 // expiryUnit is 1000 for EX and EXAT, 1 for PX and PXAT, and 0 for everything else.

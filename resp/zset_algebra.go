@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
@@ -28,16 +29,10 @@ type combination struct {
 // combination parses sources from an argument on, and the words behind them. Without
 // joins there are neither weights nor an aggregate.
 func (c *call) combination(at int, joins, store bool) (k combination, err error) {
-	n, ok := parseInt(c.args[at])
-	switch {
-	case !ok:
-		return k, errNotInt
-	case n < 1:
-		return k, errNoSources(c.cmd.name)
-	case n > int64(len(c.args)-at-1):
-		return k, errSyntax
+	next, err := c.zsetSources(at)
+	if err != nil {
+		return k, err
 	}
-	next := at + 1 + int(n)
 	k.names = slices.Clone(c.strings(at+1, next))
 	for i := next; i < len(c.args); i++ {
 		switch a := c.args[i]; {
@@ -53,6 +48,7 @@ func (c *call) combination(at int, joins, store bool) (k combination, err error)
 			}
 		case joins && is(a, "AGGREGATE") && i+1 < len(c.args):
 			i++
+			var ok bool
 			if k.o.Aggregate, ok = aggregate(c.args[i]); !ok {
 				return k, errSyntax
 			}
@@ -63,6 +59,21 @@ func (c *call) combination(at int, joins, store bool) (k combination, err error)
 		}
 	}
 	return k, nil
+}
+
+// zsetSources parses a number of keys, from an argument on, and returns where the argument
+// behind the keys stands.
+func (c *call) zsetSources(at int) (next int, err error) {
+	n, ok := parseInt(c.args[at])
+	switch {
+	case !ok:
+		return 0, errNotInt
+	case n < 1:
+		return 0, errNoSources(c.cmd.name)
+	case n > int64(len(c.args)-at-1):
+		return 0, errSyntax
+	}
+	return at + 1 + int(n), nil
 }
 
 func errNoSources(name string) error {
@@ -105,27 +116,21 @@ func zstore(c *call, join func(typed.ZSet, typed.ZOptions, ...string) (int64, er
 	if err != nil {
 		return err
 	}
-	z := c.space.ZSet(c.key(1))
-	var n int64
-	if join == nil {
-		n, err = z.StoreDiff(k.names...)
-	} else {
-		n, err = join(z, k.o, k.names...)
-	}
-	if err == nil {
-		c.changed(c.args[1], 'z', c.cmd.name)
-	}
-	return c.number(n, err)
+	return c.stored('z', func(s siltstone.ReadWriter) (int64, error) {
+		z := s.ZSet(c.key(1))
+		if join == nil {
+			return z.StoreDiff(k.names...)
+		}
+		return join(z, k.o, k.names...)
+	})
 }
 
 func zinterCard(c *call) error {
-	if n, ok := parseInt(c.args[1]); ok && n < 1 {
-		return errNoSources(c.cmd.name)
-	}
-	names, next, err := c.sources(1)
+	next, err := c.zsetSources(1)
 	if err != nil {
 		return err
 	}
+	names := slices.Clone(c.strings(2, next))
 	limit, err := c.limit(next)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (s *span3) options(c *call) error {
 			s.by = byScore
 		case is(a, "BYLEX") && !s.fixed && s.by == byRank:
 			s.by = byLex
-		case is(a, "REV") && !s.fixed:
+		case is(a, "REV") && !s.fixed && !s.reverse:
 			s.reverse = true
 		default:
 			return errSyntax
@@ -233,11 +233,9 @@ func zrangeStore(c *call) error {
 	if !any {
 		r = typed.ByRank(1, 0)
 	}
-	n, err := c.space.ZSet(c.key(1)).StoreRange(c.key(2), r)
-	if err == nil {
-		c.changed(c.args[1], 'z', "zrangestore")
-	}
-	return c.number(n, err)
+	return c.stored('z', func(s siltstone.ReadWriter) (int64, error) {
+		return s.ZSet(c.key(1)).StoreRange(c.key(2), r)
+	})
 }
 
 func zcount(c *call, by order) error {

@@ -187,7 +187,7 @@ func zrank(c *call, of func(typed.ZSet, string) (int64, error)) error {
 func zpop(c *call, pop func(typed.ZSet, int) ([]typed.Member, error)) error {
 	n := 1
 	if len(c.args) > 3 {
-		return errArity(c.cmd.name)
+		return errSyntax
 	}
 	if len(c.args) == 3 {
 		var err error
@@ -257,7 +257,7 @@ type zmpopArgs struct {
 func (c *call) zmpopArgs(at int) (a zmpopArgs, err error) {
 	names, next, err := c.sources(at)
 	if err != nil {
-		return a, err
+		return a, instead(err, errTooManyKeys, errSyntax)
 	}
 	if next >= len(c.args) || !is(c.args[next], "MIN") && !is(c.args[next], "MAX") {
 		return a, errSyntax
