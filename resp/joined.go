@@ -144,7 +144,7 @@ func (c *conn) gather(j *joined, call *call) {
 // element, or one value.
 func mergeable(cmd *command, args [][]byte) bool {
 	n := 3
-	if cmd.name == "hset" {
+	if cmd.name == "hset" || cmd.name == "zadd" {
 		n = 4
 	}
 	return cmd.flags&merges != 0 && len(args) == n

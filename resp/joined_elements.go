@@ -1,47 +1,73 @@
 package resp
 
 import (
+	"math"
+
 	"github.com/siltstonedb/siltstone"
 	"github.com/siltstonedb/siltstone/typed"
 )
 
-// joinedElements are SADDs or HSETs of one element each to one key. They are one call on the
-// collection, which writes its metadata once. Which elements are new is looked up before:
-// the call tells only how many. With ZADDs more is lost by that than won.
+// joinedElements are SADDs, HSETs or ZADDs of one element each to one key. They are one call
+// on the collection, which writes its metadata and the pages of its order once. Which
+// elements are new is looked up before: the call tells only how many.
 type joinedElements struct {
-	names  []string
-	fields []typed.Field
-	fresh  []bool              // the element is new
-	met    map[string]struct{} // names that are
+	names   []string
+	fields  []typed.Field
+	members []typed.Member
+	fresh   []bool              // the element is new
+	met     map[string]struct{} // names that are
 }
 
 // adds reports whether commands of that name are merged by joinedElements.
-func (cmd *command) adds() bool { return cmd.name == "sadd" || cmd.name == "hset" }
+func (cmd *command) adds() bool {
+	return cmd.name == "sadd" || cmd.name == "hset" || cmd.name == "zadd"
+}
 
 func (e *joinedElements) reset() {
 	clear(e.names)
 	clear(e.fields)
+	clear(e.members)
 	clear(e.met)
-	e.names, e.fields, e.fresh = e.names[:0], e.fields[:0], e.fresh[:0]
+	e.names, e.fields, e.members, e.fresh = e.names[:0], e.fields[:0], e.members[:0], e.fresh[:0]
+}
+
+// take notes the element of a command, which must be one that its command takes.
+func (e *joinedElements) take(cmd *command, args [][]byte) error {
+	switch cmd.name {
+	case "hset":
+		e.names = append(e.names, string(args[2]))
+		e.fields = append(e.fields, typed.Field{Name: e.names[len(e.names)-1], Value: args[3]})
+	case "zadd":
+		score, ok := parseFloat(args[2])
+		if !ok {
+			return errNotFloat // or it is an option, and wrong in its place
+		}
+		e.names = append(e.names, string(args[3]))
+		e.members = append(e.members, typed.Member{Name: e.names[len(e.names)-1], Score: score})
+	default:
+		e.names = append(e.names, string(args[2]))
+	}
+	return nil
 }
 
 // add commits the elements.
 func (j *joined) add(call *call) error {
 	name, key, e := j.calls[0].cmd.name, j.args[1], &j.added
 	for _, one := range j.calls {
-		name := string(j.args[one.from+2])
-		e.names = append(e.names, name)
-		if one.cmd.name == "hset" {
-			e.fields = append(e.fields, typed.Field{Name: name, Value: j.args[one.from+3]})
+		if err := e.take(one.cmd, j.args[one.from:one.to]); err != nil {
+			return err
 		}
 	}
 	err := call.s.db.Update(call.s.ctx, func(tx *siltstone.Tx) error {
 		e.fresh = e.fresh[:0]
-		space := tx.In(call.keyspace)
-		if name == "sadd" {
+		switch space := tx.In(call.keyspace); name {
+		case "sadd":
 			return e.addTo(space.Set(string(key)))
+		case "zadd":
+			return e.scoreIn(space.ZSet(string(key)))
+		default:
+			return e.setIn(space.Hash(string(key)))
 		}
-		return e.setIn(space.Hash(string(key)))
 	})
 	if err != nil {
 		return err
@@ -51,6 +77,8 @@ func (j *joined) add(call *call) error {
 		switch {
 		case name == "hset":
 			call.changed(key, 'h', name)
+		case name == "zadd":
+			call.changed(key, 'z', name)
 		case fresh:
 			call.changed(key, 's', name)
 		}
@@ -84,6 +112,18 @@ func (e *joinedElements) setIn(h typed.Hash) error {
 		e.fresh = append(e.fresh, !has)
 	}
 	_, err := h.SetMany(e.fields...)
+	return err
+}
+
+func (e *joinedElements) scoreIn(z typed.ZSet) error {
+	scores, err := z.Scores(e.names...)
+	if err != nil {
+		return err
+	}
+	for _, score := range scores {
+		e.fresh = append(e.fresh, math.IsNaN(score))
+	}
+	_, err = z.AddMany(0, e.members...)
 	return err
 }
 

@@ -148,7 +148,7 @@ func TestPipelinesOfSeveralClientsLoseNothing(t *testing.T) {
 func TestElementsOfAPipelineAreOneCommit(t *testing.T) {
 	_, db, addr := serveStore(t, Options{Writable: true, SoleWriter: true})
 	c := dial(t, addr)
-	for _, words := range []string{"SADD s m%d", "HSET h m%d v", "INCR n%d", "DEL n%d"} {
+	for _, words := range []string{"SADD s m%d", "HSET h m%d v", "ZADD z 1 m%d", "INCR n%d", "DEL n%d"} {
 		var commands []string
 		for i := range 200 {
 			commands = append(commands, fmt.Sprintf(words, i%150))

@@ -9,7 +9,7 @@ import (
 
 // The commands on members of sorted sets.
 var zsetCommands = []command{
-	{"zadd", -4, writes, 1, 1, 1, zadd},
+	{"zadd", -4, writes | merges, 1, 1, 1, zadd},
 	{"zincrby", 4, writes, 1, 1, 1, zincrBy},
 	{"zrem", -3, writes, 1, 1, 1, zrem},
 	{"zcard", 2, reads, 1, 1, 1, func(c *call) error { return c.number(c.space.ZSet(c.key(1)).Len()) }},

@@ -294,7 +294,7 @@ func (t *Txn) End() {
 }
 
 // smallBuffer is how many own writes are searched one by one; more get an index.
-const smallBuffer = 16
+const smallBuffer = 64
 
 // bufferLimit bounds the index of a transaction's own writes: there is no limit.
 const bufferLimit = math.MaxInt32
