@@ -219,7 +219,7 @@ func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
 		t.Skip("the full tier")
 	}
 	t.Parallel()
-	for _, where := range []string{"memtable", "memtable and table", "memtable on one side", "tables", "transaction"} {
+	for _, where := range []string{"memtable", "memtable and table", "memtable on one side", "tables", "plain table", "transaction"} {
 		t.Run(where, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, 4))
 			s := newStore(t)
@@ -240,7 +240,15 @@ func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
 					}
 				}
 			}
-			if where != "memtable" && where != "transaction" {
+			switch where {
+			case "memtable", "transaction":
+			case "plain table":
+				for i := range 5000 {
+					keys = append(keys, fmt.Sprintf("%05d", i))
+					ok(t, s.Put([]byte(keys[i]), []byte(keys[i])))
+				}
+				s.flush()
+			default:
 				write(s, 2000, 0, 5000)
 				s.flush()
 			}
@@ -248,6 +256,7 @@ func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
 			switch where {
 			case "memtable on one side":
 				write(s, 1500, 3000, 5000)
+			case "plain table":
 			case "tables":
 				write(s, 1000, 0, 5000)
 				s.flush()
@@ -269,7 +278,7 @@ func TestLongWalksShowWhatLookUpsShow(t *testing.T) {
 					ok(t, err)
 					want := rows.between(bounds[0], bounds[1])
 					for range 300 { // must not be seen
-						if where == "transaction" {
+						if where == "transaction" || where == "plain table" {
 							break
 						}
 						after = append(after, fmt.Sprintf("%05d", rng.IntN(5000)))

@@ -281,6 +281,16 @@ func (it *Iter) Block() (run iterator.Block, ok bool) {
 	}, true
 }
 
+// Within returns how many moves in one direction lead to records of the block below bound,
+// or backward to those at or above it.
+func (it *Iter) Within(bound []byte, backward bool) int {
+	i := it.block.keys.search(bound)
+	if backward {
+		return it.pos - i
+	}
+	return i - 1 - it.pos
+}
+
 // at moves to record i of the block.
 func (it *Iter) at(i int) *iterator.Entry {
 	b := it.block

@@ -42,6 +42,11 @@ func checkStrides(t *testing.T, name string, r *Reader, recs []rec) {
 			if !it.Flat() {
 				t.Fatalf("%s: block %d is not flat", name, it.number)
 			}
+			for n := range run.After + 1 {
+				if got := it.Within([]byte(recs[i+n].key), false); got != n-1 {
+					t.Fatalf("%s: %d moves from record %d to below %d", name, got, i, i+n)
+				}
+			}
 			for _, d := range []int{1, -1, 1} {
 				for range run.After {
 					value := it.Stride(d)
@@ -49,6 +54,11 @@ func checkStrides(t *testing.T, name string, r *Reader, recs []rec) {
 					if string(e.Key) != recs[i].key || it.Seq() != recs[i].Seq || !keysOnly && string(value) != recs[i].value {
 						t.Fatalf("%s: record %d is %q#%d with value %q, want %v", name, i, e.Key, it.Seq(), value, recs[i])
 					}
+				}
+			}
+			for n := range run.After + 1 {
+				if got := it.Within([]byte(recs[i-n].key), true); got != n {
+					t.Fatalf("%s: %d moves back from record %d to %d", name, got, i, i-n)
 				}
 			}
 			if i++; run.Before != 0 {

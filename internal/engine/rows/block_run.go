@@ -141,18 +141,33 @@ func (it *Iter) enterAfterSeek() bool {
 	return n >= minBlockMoves && it.takeBlock(&r, ok, n)
 }
 
-// takeBlock enters the run of n moves in block r, unless a newer record, a bound or
-// a range tombstone has a say in it.
+// takeBlock enters the run of n moves in block r, or of those of them that stay within the
+// bounds, unless a newer record or a range tombstone has a say in it.
 func (it *Iter) takeBlock(r *iterator.Block, ok bool, n int) bool {
-	if !ok || !r.Plain || r.MaxSeq > it.Seq || !it.within(r) {
+	if !ok || !r.Plain || r.MaxSeq > it.Seq || !it.deletes.leaves(&it.View, r.First, r.Last) {
 		it.refused = n // rows of the block: asking again would get the same answer
 		return false
 	}
-	n--
-	kid := it.merge.Lend(n)
-	table := it.runs[kid-it.firstRun].Table()
-	it.block = blockRun{Table: table, left: n, on: it.backward, flat: table.Flat()}
+	kid, _ := it.merge.Lead()
+	table, moves := it.runs[kid-it.firstRun].Table(), n-1
+	if bound, cut := it.cuts(r); cut {
+		moves = min(moves, table.Within(bound, it.backward))
+	}
+	if moves < minBlockMoves-1 {
+		it.refused = n
+		return false
+	}
+	it.merge.Lend(moves)
+	it.block = blockRun{Table: table, left: moves, on: it.backward, flat: table.Flat()}
 	return true
+}
+
+// cuts returns the bound that the walk will meet within the block, if there is one.
+func (it *Iter) cuts(r *iterator.Block) (bound []byte, ok bool) {
+	if it.backward {
+		return it.lower, bytes.Compare(r.First, it.lower) < 0
+	}
+	return it.upper, it.upper != nil && bytes.Compare(r.Last, it.upper) >= 0
 }
 
 // enterMemory is enterBlock for an entry of a memtable.
@@ -176,10 +191,8 @@ func (it *Iter) enterMemory(e *iterator.Entry) bool {
 	return true
 }
 
-// within reports whether bounds and range tombstones leave the block alone.
+// within reports whether bounds and range tombstones leave the part of a leaf alone.
 func (it *Iter) within(r *iterator.Block) bool {
-	if it.upper != nil && bytes.Compare(r.Last, it.upper) >= 0 || bytes.Compare(r.First, it.lower) < 0 {
-		return false
-	}
-	return it.deletes.leaves(&it.View, r.First, r.Last)
+	_, cut := it.cuts(r)
+	return !cut && it.deletes.leaves(&it.View, r.First, r.Last)
 }
