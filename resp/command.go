@@ -82,6 +82,18 @@ func lookUp(name []byte) *command {
 	return commands[string(room[:len(name)])]
 }
 
+// find is lookUp of a name that is mostly the same as the last one.
+func (c *conn) find(name []byte) *command {
+	if c.last.cmd != nil && string(name) == string(c.last.name) {
+		return c.last.cmd
+	}
+	cmd := lookUp(name)
+	if cmd != nil { // so the name is short
+		c.last.name, c.last.cmd = append(c.last.name[:0], name...), cmd
+	}
+	return cmd
+}
+
 // takes reports whether the command can have so many arguments, its name among them.
 func (cmd *command) takes(n int) bool {
 	return cmd.arity >= 0 && n == cmd.arity || cmd.arity < 0 && n >= -cmd.arity
@@ -104,7 +116,7 @@ func (c *conn) run(args [][]byte) {
 	c.ran.Add(1)
 	call := &c.call
 	call.args = args
-	call.cmd = lookUp(args[0])
+	call.cmd = c.find(args[0])
 	err := c.allowed(call.cmd, args)
 	switch {
 	case err != nil:

@@ -25,6 +25,10 @@ type conn struct {
 	in    reader
 	ahead ahead
 	call  call // the command being run, with its output
+	last  struct {
+		name []byte // as the client wrote it
+		cmd  *command
+	}
 
 	user    login
 	known   bool        // has logged in, or need not

@@ -128,7 +128,7 @@ func (c *conn) gather(j *joined, call *call) {
 		}
 		var cmd *command
 		if err == nil && !c.in.line {
-			cmd = lookUp(args[0])
+			cmd = c.find(args[0])
 			size += bytesOf(args)
 		}
 		if cmd == nil || !cmd.takes(len(args)) || size > joinBytes || !j.accepts(cmd, args) {

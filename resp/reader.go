@@ -142,6 +142,10 @@ func printable(b byte) byte {
 
 // header parses the rest of a line that is a letter and a number.
 func (r *reader) header(tooLong, invalid string) (n int64, whole bool, err error) {
+	if n, end := plainHeader(r.buf[r.pos:r.end]); end > 0 {
+		r.pos += end
+		return n, true, nil
+	}
 	line := r.buf[r.pos:r.end]
 	at := bytes.IndexByte(line[:min(len(line), maxHeader)], '\r')
 	if at < 0 {
@@ -159,6 +163,22 @@ func (r *reader) header(tooLong, invalid string) (n int64, whole bool, err error
 	}
 	r.pos += at + 2
 	return n, true, nil
+}
+
+// plainHeader is header of a line with one digit or two, as most are: it returns the number
+// and where the line ends. Of any other line the end is 0.
+func plainHeader(line []byte) (n int64, end int) {
+	switch {
+	case len(line) >= 4 && line[2] == '\r':
+		if d := line[1] - '0'; d <= 9 {
+			return int64(d), 4
+		}
+	case len(line) >= 5 && line[3] == '\r':
+		if tens, ones := line[1]-'0', line[2]-'0'; tens-1 < 9 && ones <= 9 {
+			return int64(10*tens + ones), 5
+		}
+	}
+	return 0, 0
 }
 
 // inline parses a line of words. whole says that there was one; it may have no words.

@@ -14,6 +14,10 @@ type reply struct {
 }
 
 func (r *reply) head(kind byte, n int) {
+	if n >= 0 && n < 10 { // most values are short, and in a list their heads are half the work
+		r.buf = append(r.buf, kind, '0'+byte(n), '\r', '\n')
+		return
+	}
 	r.buf = append(r.buf, kind)
 	r.buf = strconv.AppendInt(r.buf, int64(n), 10)
 	r.buf = append(r.buf, '\r', '\n')
@@ -48,9 +52,9 @@ func (r *reply) int(n int64) {
 
 func (r *reply) bit(b bool) {
 	if b {
-		r.int(1)
+		r.buf = append(r.buf, ":1\r\n"...)
 	} else {
-		r.int(0)
+		r.buf = append(r.buf, ":0\r\n"...)
 	}
 }
 
