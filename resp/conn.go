@@ -106,6 +106,9 @@ func (c *conn) serve() {
 			err = c.flush()
 		default:
 			if err = c.flush(); err == nil {
+				// While others run, the next command of this client arrives: mostly there is no
+				// need to look for it in vain, sleep and be woken.
+				runtime.Gosched()
 				err = c.fill()
 			}
 		}

@@ -38,8 +38,8 @@ type joinedCall struct {
 var joinedPool = sync.Pool{New: func() any { return new(joined) }}
 
 // The bounds of a commit: of commands that read nothing or one list, of commands in a
-// transaction, and of their bytes. A transaction of more writes makes an index of them,
-// which costs more than is won.
+// transaction, and of their bytes. In larger transactions a command costs no less, and they
+// are more likely to meet those of others.
 const (
 	mergeMost = 256
 	joinMost  = 16
