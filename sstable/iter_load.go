@@ -1,7 +1,5 @@
 package sstable
 
-import "github.com/siltstonedb/siltstone/internal/cache"
-
 // seek makes block number the iterator's, as a first access that may go
 // anywhere; false if there is no such block or it cannot be read.
 func (it *Iter) seek(number int) bool {
@@ -122,13 +120,7 @@ func (it *Iter) cached(number int, mark bool) (b *block, leased bool) {
 	if len(it.r.slots) == 0 {
 		return nil, false
 	}
-	s := &it.r.slots[number]
-	var e *cache.Entry
-	if it.o.Cold {
-		e = s.Peek()
-	} else {
-		e, leased = s.Borrow(it.r.o.Cache, mark)
-	}
+	e, leased := it.r.slots[number].Borrow(mark)
 	if e == nil {
 		return nil, false
 	}
@@ -140,7 +132,7 @@ func (it *Iter) cached(number int, mark bool) (b *block, leased bool) {
 		return nil, false
 	}
 	if it.o.Cold {
-		return b, false
+		return b, leased
 	}
 	if it.hits++; it.hits == walkSample {
 		it.r.o.Cache.CountHits(walkSample)

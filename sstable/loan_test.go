@@ -161,16 +161,25 @@ func TestFailedReadIsNotAMissingKey(t *testing.T) {
 	}
 }
 
-// A value lasts if it lies in a block that the cache had: one that the iterator has
-// just read is its own, or leased, and its memory is used again.
+// A value lasts if it lies in a block that somebody has for good: one that the iterator has
+// just read is its own, or leased like one at which nobody else points, and its memory is
+// used again.
 func TestValueInTheIteratorsOwnMemoryIsNotLasting(t *testing.T) {
 	file, recs := wideTable(t, S2)
-	own, cached := full(t, file).NewIter(IterOptions{}), mustOpen(t, file, ReaderOptions{Cache: cache.New(64 << 20)}).NewIter(IterOptions{})
+	r := mustOpen(t, file, ReaderOptions{Cache: cache.New(64 << 20)})
+	own, cached := full(t, file).NewIter(IterOptions{}), r.NewIter(IterOptions{})
 	defer own.Close()
 	defer cached.Close()
-	for e := cached.First(); e != nil; e = cached.Next() {
-		if e.Lasting {
-			t.Fatalf("the value of %q lasts, in a block that was read for the iterator", e.Key)
+	for _, whose := range []string{"that was read for the iterator", "at which nobody else points"} {
+		for e := cached.First(); e != nil; e = cached.Next() {
+			if e.Lasting {
+				t.Fatalf("the value of %q lasts, in a block %s", e.Key, whose)
+			}
+		}
+	}
+	for _, rc := range recs {
+		if _, _, ok, err := r.Get([]byte(rc.key), xxhash.Sum64String(rc.key), base.SeqMax, nil); !ok || err != nil {
+			t.Fatal(rc.key, ok, err)
 		}
 	}
 	for i := range recs {
@@ -254,5 +263,59 @@ func TestMemoryOfEvictedBlocksIsUsedAgainAndNeverWhileAValueIsLent(t *testing.T)
 		}
 		all.Wait()
 		r.Close()
+	}
+}
+
+// A merge reads the tables that it replaces, and their blocks are what the next ones need:
+// neither it nor the walks before it may keep them from being used again.
+func TestBlocksOfATableThatIsMergedAwayAreUsedAgain(t *testing.T) {
+	file, _ := wideTable(t, S2)
+	blocks := cache.New(64 << 20)
+	r := mustOpen(t, file, ReaderOptions{Cache: blocks})
+	for _, o := range []IterOptions{{}, {}, {Cold: true}} { // read, found, merged
+		it := r.NewIter(o)
+		for e := it.First(); e != nil; e = it.Next() {
+		}
+		it.Close()
+	}
+	held := blocks.Metrics().Blocks
+	for i := range r.slots {
+		if e, lease := r.slots[i].Borrow(false); e != nil && !lease {
+			t.Errorf("block %d of %d is kept for good", i, held)
+		} else if e != nil {
+			e.EndLease()
+		}
+	}
+	if held == 0 {
+		t.Error("the cache has no block")
+	}
+	r.Close()
+}
+
+
+func TestASpareBlockHasRoomAndIsFoundBySize(t *testing.T) {
+	for n := 1; n < 1<<16; n++ {
+		if spareSize(n) < spareSize(n-1) {
+			t.Fatalf("%d bytes are of a smaller size than %d", n, n-1)
+		}
+		if n >= 4 && spareSize(2*n) != spareSize(n)+4 {
+			t.Fatalf("%d and %d bytes are of sizes %d and %d", n, 2*n, spareSize(n), spareSize(2*n))
+		}
+	}
+	for _, n := range []int{0, 1 << 24, 1 << 30, 1 << 40} {
+		if i := spareSize(n); i < 0 || i >= spareSizes {
+			t.Errorf("%d bytes are of size %d", n, i)
+		}
+	}
+	var s spare
+	for range 100 {
+		for _, have := range []int{100, 5000, 9000, 16384, 18432} {
+			s.put(&block{mem: make([]byte, have)})
+		}
+		for _, n := range []int{90, 16300, 9001, 4999, 1} {
+			if b := s.buffer(n); len(b) != n {
+				t.Fatalf("%d bytes for %d", len(b), n)
+			}
+		}
 	}
 }

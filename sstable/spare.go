@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -8,10 +9,14 @@ import (
 	"github.com/siltstonedb/siltstone/internal/invariants"
 )
 
-// spare is blocks that were evicted before anybody had found them in the cache:
-// what is read beyond the cache would else allocate a block each time the cache
-// admits one. Only their memory is used again. Safe for concurrent use.
-type spare struct{ blocks sync.Pool }
+// spare is blocks at which nobody pointed when they left the cache, by size: what is
+// read from tables that merges have written, or beyond the cache, would else allocate a
+// block each. Only their memory is used again. Safe for concurrent use.
+type spare [spareSizes]sync.Pool
+
+// spareSizes is how many sizes of spare blocks there are: four between each power of two
+// and the next, up to 16 MiB.
+const spareSizes = 4 * 24
 
 // Whole blocks and keys alone differ in size.
 var spareBlocks, spareKeys spare
@@ -22,15 +27,31 @@ func recycleKeys(e *cache.Entry)  { spareKeys.put(blockOf(e)) }
 
 func (s *spare) put(b *block) {
 	invariants.Poison(b.mem)
-	s.blocks.Put(b)
+	s[spareSize(cap(b.mem))].Put(b)
 }
 
-// buffer returns n bytes, of a spare block if one has about that many.
+// buffer returns n bytes, of a spare block if there is one of n bytes to twice as many.
 func (s *spare) buffer(n int) []byte {
-	if b, _ := s.blocks.Get().(*block); b != nil && cap(b.mem) >= n && cap(b.mem) <= 2*n {
-		return b.mem[:n]
+	least := spareSize(n)
+	for i := least; i <= min(least+4, spareSizes-1); i++ {
+		b, _ := s[i].Get().(*block)
+		if b == nil {
+			continue
+		}
+		if cap(b.mem) >= n && cap(b.mem) <= 2*n {
+			return b.mem[:n]
+		}
+		s[i].Put(b) // a block of another size is good for others
 	}
 	return slices.Grow([]byte(nil), n)[:n]
+}
+
+// spareSize returns the number of the size of blocks of n bytes. It rises with n, by four
+// while n doubles.
+func spareSize(n int) int {
+	n = max(n, 4)
+	octave := bits.Len(uint(n)) - 3 // the upper three bits make the number
+	return min(4*octave+n>>octave&3, spareSizes-1)
 }
 
 // windows are buffers of iterators that have ended, or read no further ahead: a walk

@@ -293,14 +293,14 @@ func TestBlockAtWhichNobodyPointsIsRecycled(t *testing.T) {
 		{"asked for, but not found", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Address() }, true},
 		{"found during the lease", func(_ *Cache, s *Slot, e *Entry) { s.Peek(); e.EndLease() }, false},
 		{"found after the lease", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Peek() }, false},
-		{"borrowed while there is room", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(c, false) }, false},
+		{"borrowed while there is room, and given back", func(_ *Cache, s *Slot, e *Entry) { e.EndLease(); s.Borrow(false); e.EndLease() }, true},
 		{"borrowed in a full cache", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); borrowFull(t, c, s, e) }, true},
-		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(c, false) }, false},
+		{"borrowed, and not given back", func(c *Cache, s *Slot, e *Entry) { e.EndLease(); c.Reserve(960 << 10); s.Borrow(false) }, false},
 		{"borrowed, and found meanwhile", func(c *Cache, s *Slot, e *Entry) {
 			e.EndLease()
 			c.Reserve(960 << 10)
-			s.Borrow(c, false)
-			s.Borrow(c, false)
+			s.Borrow(false)
+			s.Borrow(false)
 			e.EndLease()
 		}, false},
 		{"evicted for other memory than a block's", func(c *Cache, _ *Slot, e *Entry) { e.EndLease(); c.Reserve(1 << 20); c.Release(1 << 20) }, true},
@@ -333,7 +333,7 @@ func borrowFull(t *testing.T, c *Cache, s *Slot, e *Entry) {
 	t.Helper()
 	c.Reserve(960 << 10)
 	for _, mark := range []bool{false, true} {
-		if got, lease := s.Borrow(c, mark); got != e || !lease || e.touched.Load() != 0 != mark {
+		if got, lease := s.Borrow(mark); got != e || !lease || e.touched.Load() != 0 != mark {
 			t.Errorf("borrowed %p, lease %v, touched %d; want %p", got, lease, e.touched.Load(), e)
 		}
 		e.EndLease()
@@ -360,7 +360,7 @@ func TestRecycledBlocksAreInNobodysHands(t *testing.T) {
 				if g%2 == 0 {
 					e = slots[i].Load()
 				} else {
-					e, lease = slots[i].Borrow(cache, true)
+					e, lease = slots[i].Borrow(true)
 				}
 				if e != nil {
 					b := (*fake)(unsafe.Pointer(e))

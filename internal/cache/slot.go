@@ -33,17 +33,16 @@ func (s *Slot) Peek() *Entry {
 	return e
 }
 
-// Borrow is Peek or, with mark, Load for a walk. In a full cache it leases a block at which
-// nobody points, which it reports: the walk calls EndLease when it leaves the block, so
-// that the memory can still be used again. While there is room nothing is evicted, and
-// a block that is shared for good costs walks least.
-func (s *Slot) Borrow(c *Cache, mark bool) (e *Entry, lease bool) {
+// Borrow is Peek or, with mark, Load for a walk. It leases a block at which nobody points,
+// which it reports: the walk calls EndLease when it leaves the block, so that the memory
+// can be used again once the block is evicted or its table is merged away.
+func (s *Slot) Borrow(mark bool) (e *Entry, lease bool) {
 	e = s.entry.Load()
 	switch {
 	case e == nil:
 		return nil, false
 	case e.held.Load() == shared:
-	case !c.Room(0) && e.held.CompareAndSwap(idle, leased):
+	case e.held.CompareAndSwap(idle, leased):
 		lease = true
 	case !e.share():
 		return nil, false
