@@ -168,7 +168,7 @@ type Memory struct {
 	TableWriters  int64 // of the flushes and merges that run
 	Recycled      int64 // memory of flushed memtables and finished table writers, kept for the next ones
 	Iterators     int64 // the open ones themselves, without what they have read
-	Transactions  int64 // the open ones, with their writes and without their reads
+	Transactions  int64 // the open ones, with what they have written and what they have to remember of their reads
 
 	// Garbage is what of the heap in use holds nothing alive and is there for the store:
 	// what it has let go of and the collector has not taken yet, and the room between

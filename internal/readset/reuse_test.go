@@ -14,7 +14,7 @@ func TestASetThatBeginsWhereOneHasEndedAllocatesNothing(t *testing.T) {
 	}
 	n := testing.AllocsPerRun(1000, func() {
 		var s Set
-		s.Begin(1, 2)
+		s.Begin(1, 2, nil)
 		for i, row := range rows {
 			s.AddPoint(uint64(i), row)
 		}

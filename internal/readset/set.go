@@ -8,6 +8,7 @@ package readset
 import (
 	"bytes"
 	"sync"
+	"unsafe"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
@@ -38,18 +39,25 @@ type Set struct {
 	expires   []byte // its row
 	arena     []byte // rows are cut from it
 	last      []byte // the row noted last: many calls read one row twice in a row
+	rows      int64  // bytes of memory that rows lie in, the arena's included
+	began     int64  // Memory when it was emptied last
+	owner     Owner  // nil: nobody
 	home      *Set   // where the memory goes in the end; nil: nowhere
 }
+
+// Owner is told that a set needs more memory. It may ask for Grown.
+type Owner interface{ ReadsGrown() }
 
 // ended is the memory of sets that have ended, as sets that are empty.
 var ended = sync.Pool{New: func() any { return new(Set) }}
 
 // Begin makes s an empty set for a read at seq and clock, with the memory of one that
 // has ended.
-func (s *Set) Begin(seq base.SeqNum, clock int64) {
+func (s *Set) Begin(seq base.SeqNum, clock int64, owner Owner) {
 	from := ended.Get().(*Set)
-	*s = Set{Seq: seq, Clock: clock, points: from.points, intervals: from.intervals, arena: from.arena, home: from}
+	*s = Set{points: from.points, intervals: from.intervals, arena: from.arena, home: from}
 	*from = Set{}
+	s.Reset(seq, clock, owner)
 }
 
 // End empties a set that Begin has begun and gives its memory to the next one. What is
@@ -59,28 +67,46 @@ func (s *Set) End() {
 	if to == nil {
 		return
 	}
-	s.Reset(0, 0)
-	if cap(s.points) <= keptReads && cap(s.intervals) <= keptReads {
-		to.points, to.intervals = s.points, s.intervals
-	}
-	to.arena = s.arena
+	s.Reset(0, 0, nil)
+	to.points, to.intervals, to.arena = s.points, s.intervals, s.arena
 	*s = Set{}
 	ended.Put(to)
 }
 
 // keptReads is how many points and how many intervals there is room for at most in
-// memory that End gives to the next set.
+// memory that the next set has.
 const keptReads = 1 << 10
 
 // Reset empties the set for a read at another point, keeping its memory: what it
 // handed out is overwritten by what is noted next.
-func (s *Set) Reset(seq base.SeqNum, clock int64) {
+func (s *Set) Reset(seq base.SeqNum, clock int64, owner Owner) {
 	clear(s.points)
 	clear(s.intervals)
 	invariants.Poison(s.arena)
-	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0], home: s.home}
+	*s = Set{Seq: seq, Clock: clock, points: s.points[:0], intervals: s.intervals[:0], arena: s.arena[:0], owner: owner, home: s.home}
+	if cap(s.points) > keptReads || cap(s.intervals) > keptReads {
+		s.points, s.intervals = nil, nil
+	}
 	if cap(s.arena) > arenaMax {
 		s.arena = nil
+	}
+	s.rows = int64(cap(s.arena))
+	s.began = s.memory()
+}
+
+// memory returns the bytes of memory that the set holds.
+func (s *Set) memory() int64 {
+	return s.rows + int64(cap(s.points))*int64(unsafe.Sizeof(Point{})) + int64(cap(s.intervals))*int64(unsafe.Sizeof(Interval{}))
+}
+
+// Grown returns how many bytes of memory the set holds beyond those that it had when it
+// was empty.
+func (s *Set) Grown() int64 { return s.memory() - s.began }
+
+// grown tells the owner.
+func (s *Set) grown() {
+	if s.owner != nil {
+		s.owner.ReadsGrown()
 	}
 }
 
@@ -92,6 +118,8 @@ const arenaMax = 64 << 10
 func (s *Set) keep(b []byte) []byte {
 	if len(s.arena)+len(b) > cap(s.arena) {
 		s.arena = make([]byte, 0, max(1024, len(b), min(2*cap(s.arena), arenaMax)))
+		s.rows += int64(cap(s.arena))
+		s.grown()
 	}
 	at := len(s.arena)
 	s.arena = append(s.arena, b...)
@@ -104,7 +132,10 @@ func (s *Set) AddPoint(hash uint64, row []byte) {
 		return
 	}
 	s.last = s.keep(row)
-	s.points = append(s.points, Point{Hash: hash, Row: s.last})
+	room := cap(s.points)
+	if s.points = append(s.points, Point{Hash: hash, Row: s.last}); cap(s.points) > room {
+		s.grown()
+	}
 }
 
 // AddInterval notes that a scan consumed [lo, hi], or [lo, hi) if inclusive is
@@ -114,7 +145,10 @@ func (s *Set) AddInterval(lo, hi []byte, inclusive bool) {
 	if hi != nil {
 		i.Hi = s.keep(hi)
 	}
-	s.intervals = append(s.intervals, i)
+	room := cap(s.intervals)
+	if s.intervals = append(s.intervals, i); cap(s.intervals) > room {
+		s.grown()
+	}
 }
 
 // AddExpiry notes that row was seen alive with the given expiry; 0 is none.

@@ -53,7 +53,7 @@ func TestAResetSetRemembersNothing(t *testing.T) {
 	s.AddPoint(1, []byte("k"))
 	s.AddInterval([]byte("a"), nil, false)
 	s.AddExpiry([]byte("k"), 9)
-	s.Reset(7, 8)
+	s.Reset(7, 8, nil)
 	if !s.Empty() || s.Seq != 7 || s.Clock != 8 {
 		t.Errorf("%+v", s)
 	}
@@ -67,7 +67,7 @@ func TestAResetSetKeepsItsMemoryUpToABound(t *testing.T) {
 	var s Set
 	row := make([]byte, 100)
 	note := func() {
-		s.Reset(1, 1)
+		s.Reset(1, 1, nil)
 		row[0]++
 		s.AddPoint(1, row)
 		row[0]++
@@ -81,7 +81,7 @@ func TestAResetSetKeepsItsMemoryUpToABound(t *testing.T) {
 		t.Errorf("rows %d and %d overlap", a, b)
 	}
 	s.AddPoint(3, make([]byte, 1<<20))
-	s.Reset(1, 1)
+	s.Reset(1, 1, nil)
 	if cap(s.arena) > arenaMax {
 		t.Errorf("%d bytes are kept", cap(s.arena))
 	}
@@ -89,13 +89,13 @@ func TestAResetSetKeepsItsMemoryUpToABound(t *testing.T) {
 
 func TestWhatIsNotedAfterTheEndIsNobodyElses(t *testing.T) {
 	var ended, next Set
-	ended.Begin(1, 0)
+	ended.Begin(1, 0, nil)
 	ended.AddPoint(1, []byte("read"))
 	ended.End()
 	if !ended.Empty() || ended.Seq != 0 {
 		t.Fatalf("a set that has ended has %v", ended.Points())
 	}
-	next.Begin(2, 0)
+	next.Begin(2, 0, nil)
 	if !next.Empty() || next.Seq != 2 {
 		t.Fatalf("a new set has %v", next.Points())
 	}
@@ -106,7 +106,7 @@ func TestWhatIsNotedAfterTheEndIsNobodyElses(t *testing.T) {
 	}
 	ended.End() // a second time: nothing to give
 	var other Set
-	other.Begin(3, 0)
+	other.Begin(3, 0, nil)
 	other.AddPoint(4, []byte("more"))
 	if got := next.Points(); string(got[0].Row) != "next" {
 		t.Errorf("the new set has %v", got)

@@ -24,7 +24,7 @@ import (
 type Engine struct {
 	// Conflicts counts commits that were refused because reads had changed.
 	Conflicts atomic.Int64
-	// Held is about what the transactions hold of their writes, in bytes.
+	// Held is about what the transactions hold of their writes and reads, in bytes.
 	Held atomic.Int64
 
 	locks keyLocks
@@ -80,7 +80,7 @@ func (e *Engine) Begin(t *Txn, write bool) error {
 		t.pos = log.Appended() // what the point can see was appended before
 	}
 	t.view.Seq, t.view.Now = t.point.Seq, t.point.Now
-	t.reads.Begin(t.view.Seq, t.view.Now)
+	t.reads.Begin(t.view.Seq, t.view.Now, t)
 	return nil
 }
 
@@ -205,7 +205,7 @@ func (t *Txn) end() {
 	t.End()
 	if invariants.Enabled {
 		t.scratch.Poison()
-		t.reads.Reset(0, 0)
+		t.reads.Reset(0, 0, nil)
 	}
 	pool.Put(t)
 }

@@ -63,6 +63,62 @@ func TestATransactionOfTinyWritesHoldsThem(t *testing.T) {
 	}
 }
 
+// TestMetricsSayWhatATransactionHoldsOfItsReads reads much in a transaction that could
+// write, key by key and walk by walk.
+func TestMetricsSayWhatATransactionHoldsOfItsReads(t *testing.T) {
+	const reads = 100_000
+	key := func(room []byte, i uint64) []byte {
+		return binary.BigEndian.AppendUint64(room[:0], i*0x9E3779B97F4A7C15)
+	}
+	for name, read := range map[string]func(tx *siltstone.Tx) error{
+		"points": func(tx *siltstone.Tx) error {
+			var k [8]byte
+			for i := range uint64(reads) {
+				if _, err := tx.Has(key(k[:], i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"seeks of one iterator": func(tx *siltstone.Tx) error {
+			it, err := tx.NewIter(nil)
+			if err != nil {
+				return err
+			}
+			defer it.Close()
+			var k [8]byte
+			for i := range uint64(reads) {
+				it.SeekGE(key(k[:], i))
+			}
+			return it.Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newStore(t)
+			ok(t, db.Put([]byte("\xff\xffthe last"), nil))
+			enough := errors.New("enough")
+			before, said := liveHeap(), db.Metrics().Memory.Transactions
+			err := db.Update(bg, func(tx *siltstone.Tx) error {
+				if err := read(tx); err != nil {
+					return err
+				}
+				held, says := liveHeap()-before, db.Metrics().Memory.Transactions-said
+				t.Logf("it holds %d bytes, the metrics say %d", held, says)
+				if off := float64(says) / float64(held); off < 0.85 || off > 1.15 {
+					t.Errorf("it holds %d bytes, the metrics say %d", held, says)
+				}
+				return enough
+			})
+			if err != enough {
+				t.Fatal(err)
+			}
+			if says := db.Metrics().Memory.Transactions; says != said {
+				t.Errorf("once it has ended the metrics say %d, before it they said %d", says, said)
+			}
+		})
+	}
+}
+
 // TestACommitDoesNotBuildTheIndexAgain commits calls that have read what they wrote: the
 // table that they read it in goes to the store.
 func TestACommitDoesNotBuildTheIndexAgain(t *testing.T) {

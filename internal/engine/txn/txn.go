@@ -167,7 +167,7 @@ func (t *Txn) begin(e *Engine, ks *keyspace.Space, rs *readstate.State, seq base
 	t.view = rows.View{State: rs, Seq: seq, Now: now}
 	t.born.reset()
 	t.dead = t.dead[:0]
-	t.reads.Reset(seq, now)
+	t.reads.Reset(seq, now, t)
 }
 
 // fail remembers the first failure: the transaction cannot commit any more.

@@ -52,10 +52,13 @@ func (t *Txn) write(o record.Op) error {
 	return nil
 }
 
-// grown tells the engine what the writes and their index hold, if that is much more
-// than it knows of. Large values lie in the change alone.
+// grown tells the engine what the writes, their index and the reads hold, if that is much
+// more than it knows of. Large values lie in the change alone.
 func (t *Txn) grown() {
-	n := t.change.Memory()
+	n := t.reads.Grown()
+	if t.change != nil {
+		n += t.change.Memory()
+	}
 	if t.view.Own != nil {
 		n += t.view.Own.Bytes() - t.own.indexed
 	}
@@ -63,6 +66,9 @@ func (t *Txn) grown() {
 		t.tellHeld(n)
 	}
 }
+
+// ReadsGrown implements readset.Owner.
+func (t *Txn) ReadsGrown() { t.grown() }
 
 // tellFrom is by how much a transaction grows before it tells the engine: small ones
 // touch nothing that others do.
