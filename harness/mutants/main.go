@@ -7,15 +7,19 @@
 //	go run ./harness/mutants -run '^wal'     those whose names match
 //	go run ./harness/mutants -list           names, files and what each would do
 //
-// It works on a copy of the module. For each fault it runs the short tests of the
-// packages that the fault names, the cheapest first, and of the root at last, until
-// some are red. These are run without the fault, too: tests that are always red catch
-// nothing. It exits 1 if a fault survives or does not compile.
+// It is run in the root of the module, and changes none of its files. All faults are
+// compiled into one build, in copies of the functions they are in, and each run has one
+// of them switched on. For each fault it runs the test that noticed it last, as caught.txt
+// says, then the short tests of the packages that the fault names, the cheapest first, and
+// of the root at last, until some are red. These are run without the fault, too: tests
+// that are always red catch nothing. It exits 1 if a fault survives.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"sync"
@@ -23,10 +27,13 @@ import (
 )
 
 func main() {
+	var c config
 	run := flag.String("run", "", "only the mutants whose names match this regular expression")
-	workers := flag.Int("j", 1, "how many mutants are tried at once, each in a copy of its own")
+	flag.IntVar(&c.workers, "j", 1, "how many mutants are tried at once")
+	record := flag.Bool("record", false, "write to caught.txt which tests noticed")
 	list := flag.Bool("list", false, "print the mutants and run nothing")
-	timeout := flag.Duration("timeout", 2*time.Minute, "how long the tests of a package may run; a mutant that hangs them is caught")
+	flag.DurationVar(&c.timeout, "timeout", 2*time.Minute, "how long the tests of a package may run; a mutant that hangs them is caught")
+	flag.StringVar(&c.skip, "skip", "", "a regular expression of tests that are not run")
 	flag.Parse()
 	chosen, err := choose(*run)
 	if err == nil && *list {
@@ -37,16 +44,28 @@ func main() {
 	}
 	var t tally
 	if err == nil {
-		t, err = tryAll(chosen, max(1, *workers), *timeout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "mutants:", err)
-		os.Exit(1)
+		t, err = attempt(chosen, &c, *record)
 	}
 	fmt.Println(t)
-	if t.survived+t.broken > 0 {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+	}
+	if err != nil || t.survived > 0 {
 		os.Exit(1)
 	}
+}
+
+// attempt tries the mutants, and notes which tests noticed if record is set.
+func attempt(chosen []mutant, c *config, record bool) (tally, error) {
+	seen, err := readRecords(".")
+	if err != nil {
+		return tally{}, err
+	}
+	t, err := tryAll(chosen, seen, c)
+	if record {
+		err = errors.Join(err, seen.write("."))
+	}
+	return t, err
 }
 
 // choose returns the mutants whose names match.
@@ -68,8 +87,8 @@ func choose(pattern string) (chosen []mutant, err error) {
 
 // tally counts what became of mutants.
 type tally struct {
-	tried, caught, hung, survived, broken int
-	took                                  time.Duration
+	tried, caught, hung, survived int
+	took                          time.Duration
 }
 
 func (t *tally) count(v verdict) {
@@ -82,54 +101,54 @@ func (t *tally) count(v verdict) {
 		t.hung++
 	case survived:
 		t.survived++
-	case broken:
-		t.broken++
 	}
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d mutants: %d caught (%d of them by a timeout), %d survived, %d did not compile, in %v",
-		t.tried, t.caught, t.hung, t.survived, t.broken, t.took.Round(time.Second))
+	return fmt.Sprintf("%d mutants: %d caught (%d of them by a timeout), %d survived, in %v",
+		t.tried, t.caught, t.hung, t.survived, t.took.Round(time.Second))
 }
 
-// tryAll tries the mutants, some at once, and prints what becomes of each.
-func tryAll(chosen []mutant, workers int, timeout time.Duration) (tally, error) {
+// tryAll tries the mutants, some at once, prints what becomes of each, and adds to seen
+// which tests noticed.
+func tryAll(chosen []mutant, seen records, c *config) (t tally, failure error) {
 	begin := time.Now()
-	var t tally
-	var mu sync.Mutex // guards t, failure and the output
-	var failure error
-	next := make(chan mutant)
-	var done sync.WaitGroup
-	green := newBaseline()
-	var dirs []string
-	for range min(workers, len(chosen)) {
-		dir, err := os.MkdirTemp("", "mutants")
-		if err != nil {
-			return t, err
-		}
-		defer os.RemoveAll(dir)
-		if err := copyModule(dir, "."); err != nil {
-			return t, err
-		}
-		dirs = append(dirs, dir)
+	root, err := os.Getwd()
+	if err != nil {
+		return t, err
 	}
-	for _, dir := range dirs {
+	b, err := newBuild(root, chosen)
+	if b != nil {
+		defer b.remove()
+	}
+	if err != nil {
+		return t, err
+	}
+	green := &baseline{build: b, green: map[step]bool{}}
+	before := maps.Clone(seen)
+	var mu sync.Mutex // guards t, seen, failure and the output
+	var done sync.WaitGroup
+	next := make(chan int)
+	for range max(1, min(c.workers, len(chosen))) {
 		done.Go(func() {
-			for m := range next {
-				v, err := try(m, dir, timeout, green)
+			for i := range next {
+				m := &chosen[i]
+				v, err := try(*m, i+1, before, c, green)
 				mu.Lock()
-				if err != nil && failure == nil {
-					failure = fmt.Errorf("%s: %w", m.name, err)
-				} else if err == nil {
+				if err != nil {
+					failure = errors.Join(failure, fmt.Errorf("%s: %w", m.name, err))
+					fmt.Printf("%-8s %-36s %6.1fs  %v\n", "failed", m.name, v.took.Seconds(), err)
+				} else {
 					t.count(v)
-					fmt.Printf("%-8v %-32s %6.1fs  %s\n", v.outcome, m.name, v.took.Seconds(), v.by)
+					seen.add(m, v)
+					fmt.Printf("%-8v %-36s %6.1fs  %s\n", v.outcome, m.name, v.took.Seconds(), v.by)
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	for _, m := range chosen {
-		next <- m
+	for i := range chosen {
+		next <- i
 	}
 	close(next)
 	done.Wait()

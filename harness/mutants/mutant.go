@@ -22,20 +22,26 @@ type mutant struct {
 
 // mutants returns all of them.
 func mutants() []mutant {
-	return slices.Concat(logMutants, manifestMutants, commitMutants, readMutants, mergeMutants, tableMutants, typedMutants)
+	return slices.Concat(copyMutants, feedMutants, typedMutants, manifestMutants, logMutants, tableMutants, mergeMutants, commitMutants, readMutants)
+}
+
+// original returns the text of m's file.
+func (m *mutant) original(root string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	return string(b), err
 }
 
 // apply returns the text of m's file with the fault in it. It fails if the text to be
 // replaced is not there exactly once: the code has moved, and the mutant has to follow.
 func (m *mutant) apply(root string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	text, err := m.original(root)
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(b), m.old); n != 1 {
+	if n := strings.Count(text, m.old); n != 1 {
 		return "", fmt.Errorf("its text occurs %d times in %s, not once:\n%s", n, m.file, m.old)
 	}
-	return strings.Replace(string(b), m.old, m.new, 1), nil
+	return strings.Replace(text, m.old, m.new, 1), nil
 }
 
 // step is the run of the tests of one package.
