@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -25,6 +26,14 @@ type racer struct {
 	issued  atomic.Uint64
 	synced  atomic.Uint64 // acknowledged at Sync
 	written atomic.Uint64 // acknowledged at OS
+	beside  []besides     // what commit 1, 2, … writes beside its keys
+}
+
+// besides is what a commit changes of rows that others of its racer change too: it
+// deletes a stretch, if any, and sets one value.
+type besides struct {
+	deleted    siltstone.Range
+	key, value string // the key "" is field n of the racer's hash
 }
 
 const (
@@ -99,6 +108,7 @@ func (r *racer) commit(t *testing.T, db *siltstone.DB, rs []*racer, rng *rand.Ra
 	if rng.IntN(3) > 0 {
 		err = db.Apply(r.batch(value, rng), level)
 	} else {
+		r.beside = append(r.beside, besides{value: string(value[:8])})
 		err = db.Update(bg, func(tx *siltstone.Tx) error { return r.update(t, tx, value, n, level) })
 	}
 	switch {
@@ -116,11 +126,15 @@ func (r *racer) batch(value []byte, rng *rand.Rand) *siltstone.Batch {
 	for k := range racerKeys {
 		b.Put(racerKey(r.id, k), value)
 	}
+	r.beside = append(r.beside, besides{value: string(value)})
+	w := &r.beside[len(r.beside)-1]
 	others := fmt.Sprintf("x%d-%d", r.id, rng.IntN(5))
 	if rng.IntN(6) == 0 {
-		b.DeleteRange(siltstone.Range{Lower: []byte(others), Upper: []byte(others + "~")})
+		w.deleted = siltstone.Prefix([]byte(others))
+		b.DeleteRange(w.deleted)
 	}
-	b.Put(fmt.Appendf(nil, "%s-%d", others, rng.IntN(50)), value)
+	w.key = fmt.Sprintf("%s-%d", others, rng.IntN(50))
+	b.Put([]byte(w.key), value)
 	return &b
 }
 
@@ -209,6 +223,8 @@ func (w *wreck) judge(t *testing.T, rs []*racer, rng *rand.Rand, nested bool) {
 		}
 		if found[i] < must || found[i] > r.issued.Load() {
 			t.Errorf("%s: racer %d: commit %d, acknowledged %d, issued %d", where, i, found[i], must, r.issued.Load())
+		} else {
+			r.compareBesides(t, db, found[i], where)
 		}
 	}
 	for i := range rs {
@@ -250,6 +266,40 @@ func (r *racer) find(t *testing.T, db *siltstone.DB, where string) (n, seen uint
 		n, seen = got, saw
 	}
 	return n, seen
+}
+
+// compareBesides compares what commits 1 to n wrote beside the racer's keys: not one of
+// their operations may be missing.
+func (r *racer) compareBesides(t *testing.T, db *siltstone.DB, n uint64, where string) {
+	t.Helper()
+	want, got := map[string]string{}, map[string]string{}
+	for _, w := range r.beside[:n] {
+		maps.DeleteFunc(want, func(key, _ string) bool {
+			return len(w.deleted.Lower) > 0 && strings.HasPrefix(key, string(w.deleted.Lower))
+		})
+		want[w.key] = w.value
+	}
+	for kv, err := range db.Scan(siltstone.Prefix(fmt.Appendf(nil, "x%d-", r.id))) {
+		if err != nil {
+			t.Errorf("%s: racer %d: %v", where, r.id, err)
+		}
+		got[string(kv.Key)] = string(kv.Value)
+	}
+	switch v, err := db.Hash(fmt.Sprint("h", r.id)).Get("n"); {
+	case err == nil:
+		got[""] = string(v)
+	case !errors.Is(err, siltstone.ErrNotFound):
+		t.Errorf("%s: racer %d: %v", where, r.id, err)
+	}
+	for key, value := range want {
+		if got[key] != value {
+			t.Errorf("%s: racer %d at commit %d: %q is not what it was set to", where, r.id, n, key)
+		}
+		delete(got, key)
+	}
+	for key := range got {
+		t.Errorf("%s: racer %d at commit %d: %q is there, and was deleted", where, r.id, n, key)
+	}
 }
 
 // rounds is how often a random test is run, each time with another seed, which is
