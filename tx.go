@@ -214,8 +214,7 @@ func (tx *Tx) put(key, value []byte, expiry int64) error {
 	if !tx.t.Writes() {
 		return readOnlyTx("Put")
 	}
-	tx.t.DropUnborn(row)
-	return tx.t.Put(row, record.TypeString, expiry, value)
+	return tx.t.PutKey(row, record.TypeString, expiry, value)
 }
 
 // Delete deletes key, whatever its type. It reads nothing, so it does not say whether
@@ -230,8 +229,7 @@ func (tx *Tx) Delete(key []byte) error {
 	if !tx.t.Writes() {
 		return readOnlyTx("Delete")
 	}
-	tx.t.DropUnborn(row)
-	return tx.t.Delete(row)
+	return tx.t.DeleteKey(row)
 }
 
 // DeleteRange deletes every key of r, the transaction's own earlier writes
@@ -247,8 +245,7 @@ func (tx *Tx) DeleteRange(r Range) error {
 	if !tx.t.Writes() {
 		return readOnlyTx("DeleteRange")
 	}
-	tx.t.DropUnbornIn(lo, hi)
-	return tx.t.DeleteRange(lo, hi)
+	return tx.t.DeleteKeys(lo, hi)
 }
 
 // readOnlyTx refuses a call in a transaction that only reads.

@@ -466,3 +466,19 @@ func TestADeadlineFromTheFarFutureIsOneThatARecordHolds(t *testing.T) {
 		}
 	}
 }
+
+// TestElementsThatAreDueGoWhateverATransactionMayHold: MaxTxBytes bounds what a program
+// writes. What the store frees by itself it frees in any case.
+func TestElementsThatAreDueGoWhateverATransactionMayHold(t *testing.T) {
+	s := newTypedStore(t, 1)
+	s.change = func(o *Options) { o.MaxTxBytes = 400 }
+	s.reopen()
+	fillDue(t, s, 50)
+	s.Advance(int64(time.Hour / time.Millisecond))
+	for more := true; more; {
+		var err error
+		more, err = s.db.reapStep()
+		s.done(err)
+	}
+	s.settle()
+}

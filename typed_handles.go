@@ -165,13 +165,18 @@ func (s *txSource) Begin(write bool, key string, _ int) (collection.Txn, error) 
 	if write && !tx.t.Writes() {
 		return nil, refusedWrite(key, "in a read-only transaction")
 	}
+	if write {
+		tx.t.BeginStep()
+	}
 	if tx.ks() == nil {
 		return &tx.t, nil
 	}
 	return &tx.in, nil
 }
 
-func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) { return false, err }
+func (s *txSource) End(_ collection.Txn, err error) (again bool, e error) {
+	return false, (*Tx)(s).t.EndStep(err)
+}
 
 // dbSource is the store as the source of one-shot calls: each is a pooled
 // transaction over one pinned state.

@@ -321,11 +321,13 @@ func callKeysInPieces(r *run, a API) error {
 		if err := a.String(k).Set(nil); err != nil {
 			return err
 		}
+		r.settled()
 		if r.rng.IntN(2) == 0 {
 			r.model.drop(k)
 			if _, err := a.Key(k).Drop(); err != nil {
 				return err
 			}
+			r.settled()
 		}
 	}
 	return check(r, fmt.Sprintf("Keys.All in pieces, writes to %v", touched), stable(got), nil, stable(before), nil)

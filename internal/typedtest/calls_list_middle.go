@@ -90,6 +90,7 @@ func callInsertRun(r *run, a API) error {
 		if err := r.insert(a, k, pivot, fmt.Append(nil, "run ", i), before); err != nil {
 			return err
 		}
+		r.settled()
 	}
 	return nil
 }

@@ -230,6 +230,21 @@ func (c *Change) Remove(drop func(key []byte) bool) (removed bool) {
 	return removed
 }
 
+// Mark is how a change stood at a moment. What was encoded then stays where it is.
+type Mark struct {
+	operations
+	removed uint64
+	items   int
+}
+
+// Mark returns how the change stands.
+func (c *Change) Mark() Mark { return Mark{c.operations, c.Removed, len(c.Items)} }
+
+// Return takes back what was added since m.
+func (c *Change) Return(m Mark) {
+	c.operations, c.Removed, c.Items = m.operations, m.removed, c.Items[:m.items]
+}
+
 // refusal returns ErrDropped if a keyspace that the change rests on is no more.
 // It is asked inside the commit section.
 func (c *Change) refusal() error {

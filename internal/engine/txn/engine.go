@@ -39,7 +39,7 @@ type Engine struct {
 	level    commitlog.Level // of calls
 	refusal  error           // of calls that write; nil: none
 	notes    bool            // taken of commits, for readers of changes
-	maxBytes int64           // of writes that a long-lived transaction may hold; 0: no limit
+	maxBytes int64           // of writes that a transaction of Begin may hold; 0: no limit
 }
 
 // Config is the parts of the store and the settings that an Engine uses.
@@ -54,7 +54,7 @@ type Config struct {
 	Refusal error           // of calls that write; nil: none
 	Notes   bool            // a note stands in front of each commit, for readers of changes
 
-	MaxTxBytes int64 // that a long-lived transaction may hold of its writes; 0: no limit
+	MaxTxBytes int64 // that a transaction of Begin may hold of its writes; 0: no limit
 }
 
 // New returns the engine of a store.
@@ -72,7 +72,7 @@ func New(c Config) *Engine {
 // Begin makes t a transaction at a registered read point. The caller ends it with
 // End.
 func (e *Engine) Begin(t *Txn, write bool) error {
-	t.engine, t.writes = e, write
+	t.engine, t.writes, t.own.bounded = e, write, true
 	if t.point, t.view.State = e.states.Register(); t.view.State == nil {
 		return base.ErrClosed
 	}
@@ -84,8 +84,8 @@ func (e *Engine) Begin(t *Txn, write bool) error {
 	return nil
 }
 
-// BeginOwn is Begin of a transaction that nobody uses after EndOwn, whose memory the
-// next one has.
+// BeginOwn is Begin of a transaction of the store's own, which no bound refuses. Nobody
+// uses it after EndOwn: the next one has its memory.
 func (e *Engine) BeginOwn(write bool) (*Txn, error) {
 	t := pool.Get().(*Txn)
 	point, rs := e.states.Register()

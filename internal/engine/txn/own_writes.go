@@ -10,10 +10,12 @@ import (
 
 // ownWrites is what is known of a transaction's own writes beside the change.
 type ownWrites struct {
+	bounded bool  // by Engine.maxBytes
 	held    int64 // of them, in bytes, as far as the engine knows
 	large   int64 // bytes of those values that an index points to and does not copy
 	indexed int64 // large, when the index was brought up to date
 	gaps    ownGaps
+	step    step
 }
 
 // countLarge counts the large values of c anew.

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/siltstonedb/siltstone/internal/base"
@@ -17,6 +18,10 @@ type births struct {
 	fresh []uint64        // ids of those that live
 	ended map[uint64]bool // ids of those whose rows are still among the writes
 	kept  int             // writes that were left when such rows were removed last
+
+	// of the step that is under way, in case that is refused
+	endedNow []uint64 // ids that it has ended
+	removed  []uint64 // ids that are in ended no more, because their rows were removed
 }
 
 // removeFrom is from how many writes on rows are removed before the commit.
@@ -33,13 +38,30 @@ func (b *births) end(id uint64) bool {
 		b.ended = map[uint64]bool{}
 	}
 	b.ended[id] = true
+	b.endedNow = append(b.endedNow, id)
 	return true
+}
+
+// beginStep forgets what the step before has done.
+func (b *births) beginStep() { b.endedNow, b.removed = b.endedNow[:0], b.removed[:0] }
+
+// undo takes back what the step has ended. The rows that it has removed are there again.
+// An id that it has made may stay in fresh: no row has it.
+func (b *births) undo() {
+	for _, id := range b.removed {
+		b.ended[id] = true
+	}
+	for _, id := range b.endedNow {
+		delete(b.ended, id)
+		b.fresh = append(b.fresh, id)
+	}
 }
 
 // reset makes them those of a new transaction.
 func (b *births) reset() {
 	clear(b.ended)
 	b.fresh, b.kept = b.fresh[:0], 0
+	b.beginStep()
 }
 
 // NewID implements collection.Txn.
@@ -86,22 +108,25 @@ func (t *Txn) removeUnborn() (removed bool) {
 		id, _, _, ok := keyenc.ParseCollectionRow(rest)
 		return ok && t.born.ended[id]
 	})
+	t.born.removed = slices.AppendSeq(t.born.removed, maps.Keys(t.born.ended))
 	clear(t.born.ended)
 	if t.born.kept = t.change.Len(); removed {
-		// Open walks go on with the old table, in whose numbers their gaps are true.
-		t.view.Own, t.view.OwnSeq, t.view.OwnGaps = nil, 0, nil
-		t.own.gaps.off = true
+		t.forgetIndex()
 		t.own.countLarge(t.change)
 	}
 	return removed
 }
 
-// DropUnborn ends a collection born in this transaction whose metadata row is about
+// forgetIndex says that own writes have been numbered anew. Open walks go on with the old
+// table, in whose numbers their gaps are true.
+func (t *Txn) forgetIndex() {
+	t.view.Own, t.view.OwnSeq, t.view.OwnGaps = nil, 0, nil
+	t.own.gaps.off = true
+}
+
+// dropUnborn ends a collection born in this transaction whose metadata row is about
 // to be overwritten blindly.
-func (t *Txn) DropUnborn(row []byte) {
-	if len(t.born.fresh) == 0 {
-		return
-	}
+func (t *Txn) dropUnborn(row []byte) {
 	f, ok := t.ownWrite(row, base.HashRow(row))
 	if !ok || !f.OK {
 		return
@@ -112,11 +137,8 @@ func (t *Txn) DropUnborn(row []byte) {
 	}
 }
 
-// DropUnbornIn is DropUnborn for every key row in [lo, hi).
-func (t *Txn) DropUnbornIn(lo, hi []byte) {
-	if len(t.born.fresh) == 0 {
-		return
-	}
+// dropUnbornIn is dropUnborn for every key row in [lo, hi).
+func (t *Txn) dropUnbornIn(lo, hi []byte) {
 	var metadata [][]byte
 	for i := range t.change.Len() {
 		o := t.change.Op(i)
@@ -125,6 +147,6 @@ func (t *Txn) DropUnbornIn(lo, hi []byte) {
 		}
 	}
 	for _, row := range metadata {
-		t.DropUnborn(row)
+		t.dropUnborn(row)
 	}
 }

@@ -35,7 +35,7 @@ func (t *Txn) write(o record.Op) error {
 	if err != nil {
 		return err
 	}
-	if most := t.engine.maxBytes; most > 0 && !t.ofCall {
+	if most := t.engine.maxBytes; most > 0 && t.own.bounded {
 		n := c.Size() + commit.SizeOf(o)
 		if n > most && t.removeUnborn() {
 			n = c.Size() + commit.SizeOf(o)
@@ -55,6 +55,13 @@ func (t *Txn) write(o record.Op) error {
 // grown tells the engine what the writes, their index and the reads hold, if that is much
 // more than it knows of. Large values lie in the change alone.
 func (t *Txn) grown() {
+	if n := t.memory(); n-t.own.held >= tellFrom {
+		t.tellHeld(n)
+	}
+}
+
+// memory returns the bytes that the writes, their index and the reads hold.
+func (t *Txn) memory() int64 {
 	n := t.reads.Grown()
 	if t.change != nil {
 		n += t.change.Memory()
@@ -62,9 +69,7 @@ func (t *Txn) grown() {
 	if t.view.Own != nil {
 		n += t.view.Own.Bytes() - t.own.indexed
 	}
-	if n-t.own.held >= tellFrom {
-		t.tellHeld(n)
-	}
+	return n
 }
 
 // ReadsGrown implements readset.Owner.
