@@ -137,28 +137,45 @@ func TestClosingDoesNotWaitForAReplicaThatReadsNothing(t *testing.T) {
 	}
 }
 
-// TestALeaderThatIsRemovedIsAReplicaAgainWhenItIsAdded, and is closed whole.
-func TestALeaderThatIsRemovedIsAReplicaAgainWhenItIsAdded(t *testing.T) {
+// TestAReplicaThatIsRemovedIsOneAgainWhenItIsAdded: also a leader that has removed itself.
+func TestAReplicaThatIsRemovedIsOneAgainWhenItIsAdded(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 3, quick)
-	gone := c.leader()
-	if err := gone.store().Remove(gone.opts.ID); err != nil {
-		t.Fatal(err)
+	for _, test := range []struct {
+		name           string
+		leads, restart bool
+	}{{"the leader", true, false}, {"a follower", false, false}, {"a follower, opened again", false, true}} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCluster(t, 3, seldom)
+			lead := c.leader()
+			gone := lead
+			if !test.leads {
+				gone = c.follower()
+			}
+			if err := lead.store().Remove(gone.opts.ID); err != nil {
+				t.Fatal(err)
+			}
+			rest := &cluster{t: t}
+			for _, n := range c.nodes {
+				if n != gone {
+					rest.nodes = append(rest.nodes, n)
+				}
+			}
+			if test.restart {
+				c.stop(gone)
+			}
+			rest.forget(20)
+			if test.restart {
+				c.start(gone, nil)
+			}
+			if err := rest.leader().store().AddVoter(gone.opts.ID, gone.opts.Addr); err != nil {
+				t.Fatal(err)
+			}
+			soon(t, "joining again", c.equal)
+			if n, err := tagCommand.Do(bg, gone.store(), tagArg{"l", "back"}); err != nil || n != 1 {
+				t.Errorf("%d, %v", n, err)
+			}
+		})
 	}
-	rest := &cluster{t: t}
-	for _, n := range c.nodes {
-		if n != gone {
-			rest.nodes = append(rest.nodes, n)
-		}
-	}
-	lead := rest.leader().store()
-	if _, err := tagCommand.Do(bg, lead, tagArg{"l", "without"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := lead.AddVoter(gone.opts.ID, gone.opts.Addr); err != nil {
-		t.Fatal(err)
-	}
-	soon(t, "joining again", func() { c.equal() })
 }
 
 // TestALogThatCannotBeReadOrWrittenStopsItsReplica: raft panics without an entry or a term.
