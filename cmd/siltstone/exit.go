@@ -21,6 +21,8 @@ const (
 	exitDamage   = 4 // damage was found
 	exitInUse    = 5 // another process has the store open
 	exitFindings = 6 // doctor found something to do, other than damage
+
+	exitPipe = 128 + 13 // whoever reads the output has gone; what a shell says of SIGPIPE
 )
 
 // usageError is a mistake in the command line.

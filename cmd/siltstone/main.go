@@ -11,20 +11,27 @@ import (
 func main() { os.Exit(run()) }
 
 // run runs the command that the arguments name and returns its exit code. An interrupt ends
-// the context of the command; a second one ends the process.
+// the context of the command, as does the end of its terminal; a second one ends the process.
+// A write to a pipe that nobody reads is an error, so that the store is closed.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	t := newTool(os.Stdin, os.Stdout, os.Stderr)
 	root := t.root()
 	root.SetArgs(os.Args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
-	if ferr := t.out.Flush(); err == nil && !errors.Is(ferr, syscall.EPIPE) {
-		err = ferr
+	ferr := t.out.Flush()
+	if errors.Is(ferr, syscall.EPIPE) {
+		return exitPipe // whoever reads our output has seen enough, and knows what is missing
 	}
-	if errors.Is(err, syscall.EPIPE) {
-		return exitOK // whoever reads our output has seen enough
+	if err == nil {
+		err = ferr
 	}
 	if err != nil && !t.started {
 		err = usageError{err}
