@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,6 +55,69 @@ func TestGlobsAreThoseOfRedis(t *testing.T) {
 	}
 }
 
+// Each match would take a billion steps if what stands between two stars were tried at each byte.
+func TestGlobOfManyElementsIsFoundInOnePass(t *testing.T) {
+	name := []byte(strings.Repeat("a", base.MaxKeyLen))
+	half := base.MaxKeyLen / 2
+	for _, pattern := range []string{
+		"*" + strings.Repeat("a", half) + "b*",
+		"*" + strings.Repeat("?a", half/2) + "b*",
+		"*" + strings.Repeat("[ab]", half) + "b*",
+		strings.Repeat("*a", half) + "*b*",
+		strings.Repeat("a", 3*half) + "*",
+	} {
+		g := parseGlob(pattern)
+		for range 4 {
+			if g.match(name) {
+				t.Fatalf("%.20q… matches", pattern)
+			}
+		}
+	}
+	name[len(name)-1] = 'b'
+	for _, pattern := range []string{"*" + strings.Repeat("a", half) + "b*", "*" + strings.Repeat("?a", half/2) + "b*"} {
+		if g := parseGlob(pattern); !g.match(name) {
+			t.Errorf("%.20q… does not match", pattern)
+		}
+	}
+	// A pattern may have any length; what is kept of it is bounded by that of names.
+	if g := parseGlob(strings.Repeat("a", 100*base.MaxKeyLen)); g.match(name) || len(g.parts[0].elements) > base.MaxKeyLen+1 {
+		t.Errorf("%d elements are kept", len(g.parts[0].elements))
+	}
+}
+
+// The parts between stars are found as a pattern that is tried at each byte would find them.
+func TestGlobMatchesWhatTryingMatches(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	pick := func(from string, n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = from[rnd.IntN(len(from))]
+		}
+		return string(b)
+	}
+	for range 20_000 {
+		pattern, s := pick("ab?*", rnd.IntN(8)), pick("ab", rnd.IntN(12))
+		if rnd.IntN(50) == 0 {
+			pattern, s = pattern+pick("ab?", 130), pick("ab", 5)+s+pick("a", 130)
+		}
+		g := parseGlob(pattern)
+		if got, want := g.match([]byte(s)), tried(pattern, s); got != want {
+			t.Fatalf("%q, %q: %v", pattern, s, got)
+		}
+	}
+}
+
+// tried matches a pattern of literals, question marks and stars.
+func tried(pattern, s string) bool {
+	switch {
+	case pattern == "":
+		return s == ""
+	case pattern[0] == '*':
+		return tried(pattern[1:], s) || s != "" && tried(pattern, s[1:])
+	}
+	return s != "" && (pattern[0] == '?' || pattern[0] == s[0]) && tried(pattern[1:], s[1:])
+}
+
 // These would take hours if stars or classes cost more than they should.
 func TestGlobTakesNoMoreStepsThanElementsTimesBytes(t *testing.T) {
 	g := parseGlob(strings.Repeat("a*", 200) + "b")
@@ -61,8 +125,8 @@ func TestGlobTakesNoMoreStepsThanElementsTimesBytes(t *testing.T) {
 		t.Error("many stars match")
 	}
 	long := "[" + strings.Repeat("bcdefgh", 2000) + "]"
-	if g = parseGlob("*" + long); len(g.elements) != 2 {
-		t.Errorf("a long class is %d elements", len(g.elements)-1)
+	if g = parseGlob("*" + long); len(g.parts[1].elements) != 1 {
+		t.Errorf("a long class is %d elements", len(g.parts[1].elements))
 	}
 	name := []byte(strings.Repeat("a", 60_000))
 	if g.match(name) {
