@@ -45,7 +45,8 @@ standard input.
              types but streams and those of modules; database n above 0 is
              the keyspace dbN
   csv        key,value; a first line may name the columns: key, value,
-             keyspace, expires, or key64, value64 in base64
+             keyspace, expires, or key64, value64 in base64. UTF-8; within
+             quotes CR LF is read as LF
   ndjson     {"key":…,"value":…} with the same names
 
 What Siltstone cannot hold is named and left out, and the exit code is then 1.
