@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/siltstonedb/siltstone/internal/base"
+	"github.com/siltstonedb/siltstone/internal/lifecycle"
 )
 
 // The errors of the store, to be compared with errors.Is.
@@ -88,9 +89,10 @@ var errNilContext = base.Errorf(errMisuse, "the context is nil, take context.Bac
 // errNilFunction refuses a View or Update of nothing.
 var errNilFunction = base.Errorf(errMisuse, "the function to run in the transaction is nil")
 
-// txKey marks the context of a transaction of db: an Update, or a call that waits, of the
-// same store which is given that context is inside the closure of another.
-type txKey struct{ db *DB }
+// txKey marks the context of a transaction of the store that has this life: an Update, or a
+// call that waits, of the same store which is given that context is inside the closure of
+// another.
+type txKey struct{ of *lifecycle.State }
 
 // interrupted reports whether background work that failed with err has met no fault: Close
 // or the end of a context has ended it, and it is done another time.

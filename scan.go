@@ -166,7 +166,7 @@ func (db *DB) mayWait(ctx context.Context) error {
 		return ErrClosed
 	case ctx == nil:
 		return errNilContext
-	case ctx.Value(txKey{db}) != nil:
+	case ctx.Value(txKey{db.life}) != nil:
 		return base.Errorf(ErrNested, "a call that waits, with the context of a running transaction: it would not see what others write")
 	}
 	return nil

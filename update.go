@@ -55,7 +55,7 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	case db.unopened():
 		return ErrClosed
 	}
-	if ctx.Value(txKey{db}) != nil {
+	if ctx.Value(txKey{db.life}) != nil {
 		return base.Errorf(ErrNested, "Update called with the context of a running Update; use its Tx")
 	}
 	var allowance commit.Allowance
@@ -145,7 +145,7 @@ func (db *DB) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if err := db.txns.Begin(&state.t, mode == ReadWriteMode); err != nil {
 		return nil, err
 	}
-	tx.ctx = context.WithValue(ctx, txKey{db}, tx)
+	tx.ctx = context.WithValue(ctx, txKey{db.life}, tx)
 	db.handles.opened(holdTransaction, tx, tx.t.State())
 	return tx, nil
 }

@@ -262,7 +262,8 @@ func TestADroppedKeyspaceEndsTheWaitsInItAlone(t *testing.T) {
 		push(t, ks.List("q"), "a")
 		s.sofar(t, "1 a")
 		ok(t, db.DropKeyspace("ks"))
-		s.sofar(t, "2 "+siltstone.ErrDropped.Error(), "4 "+siltstone.ErrDropped.Error())
+		dropped := `siltstone: keyspace "ks" has been dropped`
+		s.sofar(t, "2 "+dropped, "4 "+dropped)
 		_, err = ks.List("q").WaitFront(t.Context())
 		is(t, err, siltstone.ErrDropped)
 		ok(t, db.DropAll())
