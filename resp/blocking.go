@@ -47,22 +47,15 @@ func (c *call) waitFor(names []string, until time.Time, none func(*reply)) error
 		return nil
 	}
 	w := &waiter{c: c.c, cmd: c.cmd, until: until, none: none}
+	known := make(map[string]struct{}, len(names)) // there may be a million of them
 	for _, name := range names {
-		if k := (keyName{c.spaceName(), name}); !w.waitsFor(k) {
-			w.keys = append(w.keys, k)
+		if _, twice := known[name]; !twice {
+			known[name] = struct{}{}
+			w.keys = append(w.keys, keyName{c.spaceName(), name})
 		}
 	}
 	c.waits = w
 	return nil
-}
-
-func (w *waiter) waitsFor(k keyName) bool {
-	for _, other := range w.keys {
-		if other == k {
-			return true
-		}
-	}
-	return false
 }
 
 // awaited returns the keys to look at: after a wait the one that was written alone.

@@ -225,6 +225,15 @@ func (c *call) take(cmd *command) error {
 // block makes the client wait. From when it is enlisted until it has ended, its output
 // belongs to whoever serves it: so the replies before are sent first.
 func (c *conn) block(w *waiter) {
+	held := 0
+	for _, a := range c.call.args {
+		held += 2 * remembered(a) // as an argument, and as a key
+	}
+	if !c.grow(held) {
+		c.call.out.error(string(errBuffersFull))
+		return
+	}
+	defer c.grow(-held)
 	c.call.keep()
 	if err := c.flush(); err != nil || c.closing {
 		c.closing = true

@@ -309,6 +309,10 @@ func (c *conn) grow(n int) bool {
 	return true
 }
 
+// remembered is what the server takes for a name that it remembers for a connection: of a
+// channel, or of a key that is watched.
+func remembered[T string | []byte](name T) int { return len(name) + 256 }
+
 // wait sleeps until somebody has served the waiter, its time is over, or the client has
 // gone. What the client sends meanwhile stays in the buffer.
 func (c *conn) wait(w *waiter) error {

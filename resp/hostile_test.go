@@ -288,3 +288,51 @@ func TestNothingIsTakenWithoutItsReply(t *testing.T) {
 		c.want("120003", "STRLEN", "k")
 	}
 }
+
+// TestWhatAConnectionRemembersIsBounded: the names of channels, of watched keys and of keys
+// that are waited for count as buffers, and the connection gives them back.
+func TestWhatAConnectionRemembersIsBounded(t *testing.T) {
+	s, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true, MaxBufferBytes: 4 << 20})
+	names := func(prefix string) (all []string) {
+		for i := range 50 {
+			all = append(all, fmt.Sprint(prefix, i, strings.Repeat("n", 40_000)))
+		}
+		return all
+	}
+	for _, cmd := range []string{"SUBSCRIBE", "PSUBSCRIBE", "WATCH"} {
+		c := dial(t, addr)
+		full := false
+		for round := 0; round < 10 && !full; round++ {
+			for _, name := range names(fmt.Sprint(round, "/")) {
+				full = full || strings.Contains(c.do(cmd, name), "buffers are full")
+			}
+		}
+		if !full {
+			t.Errorf("%s remembers 20 MB, and the limit of all buffers is 4 MiB", cmd)
+		}
+		c.want("+RESET", "RESET")
+		until(t, "the names are given back", func() bool { return s.buffers.Load() == 0 })
+	}
+	c := dial(t, addr)
+	c.send(append(append([]string{"BLPOP"}, names("k")...), "0")...)
+	if got := c.receive(); !strings.Contains(got, "buffers are full") {
+		t.Errorf("%.80s, want an error: the command and its copy are more than the limit", got)
+	}
+	c.want("+PONG", "PING")
+}
+
+// TestWaitingForManyKeysIsQuick: a command that waits for very many keys holds nobody.
+func TestWaitingForManyKeysIsQuick(t *testing.T) {
+	s, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true})
+	c := dial(t, addr)
+	args := []string{"BLPOP"}
+	for i := range 200_000 {
+		args = append(args, fmt.Sprint("key:", i))
+	}
+	c.send(append(args, "0")...)
+	until(t, "the client waits", func() bool { return s.interest.count.Load() == 1 })
+	dial(t, addr).want("1", "RPUSH", "key:199999", "v")
+	if got := c.receive(); got != `["key:199999" "v"]` {
+		t.Error(got)
+	}
+}

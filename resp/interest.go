@@ -75,6 +75,13 @@ func (i *interest) watch(c *conn, k keyName) {
 	i.count.Add(1)
 }
 
+func (i *interest) watches(c *conn, k keyName) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, watched := i.watchers[k][c]
+	return watched
+}
+
 func (i *interest) unwatch(c *conn, k keyName) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -102,8 +102,11 @@ func watch(c *call) error {
 	}
 	for _, a := range c.args[1:] {
 		w := watchedKey{keyName: keyName{c.spaceName(), string(a)}, keyspace: c.keyspace}
-		if c.c.watches(w.keyName) {
+		if c.s.interest.watches(c.c, w.keyName) {
 			continue
+		}
+		if !c.c.grow(remembered(w.key)) {
+			return errBuffersFull
 		}
 		c.s.interest.watch(c.c, w.keyName)
 		c.c.multi.watched = append(c.c.multi.watched, w)
@@ -118,15 +121,6 @@ func watch(c *call) error {
 	return nil
 }
 
-func (c *conn) watches(k keyName) bool {
-	for _, w := range c.multi.watched {
-		if w.keyName == k {
-			return true
-		}
-	}
-	return false
-}
-
 func unwatch(c *call) error {
 	c.c.unwatch()
 	c.out.ok()
@@ -136,6 +130,7 @@ func unwatch(c *call) error {
 func (c *conn) unwatch() {
 	for _, w := range c.multi.watched {
 		c.s.interest.unwatch(c, w.keyName)
+		c.grow(-remembered(w.key))
 	}
 	c.multi.watched = nil
 	c.multi.touched.Store(false)

@@ -54,9 +54,11 @@ func (ch *channels) leave(c *conn) {
 	defer ch.mu.Unlock()
 	for name := range c.subs.names {
 		remove(ch.names, name, c)
+		c.grow(-remembered(name))
 	}
 	for name := range c.subs.patterns {
 		remove(ch.patterns, name, c)
+		c.grow(-remembered(name))
 	}
 	c.subs = subscriptions{}
 }
@@ -76,6 +78,13 @@ func (c *call) subscribeTo(kind string, mine *map[string]struct{}, all *map[stri
 	if c.c.subs.count()+len(c.args) > maxSubscriptions {
 		return replyError("ERR too many subscriptions")
 	}
+	held := 0
+	for _, a := range c.args[1:] {
+		held += remembered(a)
+	}
+	if !c.c.grow(held) {
+		return errBuffersFull
+	}
 	ch := &c.s.channels
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -83,8 +92,13 @@ func (c *call) subscribeTo(kind string, mine *map[string]struct{}, all *map[stri
 		*mine = map[string]struct{}{}
 	}
 	for _, a := range c.args[1:] {
-		(*mine)[string(a)] = struct{}{}
-		*all = enter(*all, string(a), c.c)
+		if _, twice := (*mine)[string(a)]; twice {
+			c.c.grow(-remembered(a))
+		} else {
+			name := string(a)
+			(*mine)[name] = struct{}{}
+			*all = enter(*all, name, c.c)
+		}
 		c.subscribed(kind, a)
 	}
 	c.c.rearm()
@@ -103,6 +117,9 @@ func (c *call) unsubscribeFrom(kind string, mine map[string]struct{}, all map[st
 		}
 	}
 	for _, a := range names {
+		if _, there := mine[string(a)]; there {
+			c.c.grow(-remembered(a))
+		}
 		delete(mine, string(a))
 		remove(all, string(a), c.c)
 		c.subscribed(kind, a)
