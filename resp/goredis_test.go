@@ -3,7 +3,9 @@ package resp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,5 +176,58 @@ func (g goRedis) waits() {
 	}
 	if err := g.c.BLPop(g.ctx, 10*time.Millisecond, "queue").Err(); err != nil && !errors.Is(err, redis.Nil) {
 		g.t.Error(err)
+	}
+}
+
+// TestManyClientsContend: transactions with WATCH lose no update, and each element of a queue
+// that is waited for comes to one client, while messages go about.
+func TestManyClientsContend(t *testing.T) {
+	const clients, rounds = 8, 25
+	_, _, addr := serveStore(t, Options{Writable: true, SoleWriter: true})
+	ctx := context.Background()
+	var all sync.WaitGroup
+	var popped sync.Map
+	for n := range clients {
+		c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2 + n%2, MaxRetries: -1, ReadTimeout: time.Minute})
+		t.Cleanup(func() { _ = c.Close() })
+		heard := c.Subscribe(ctx, "news")
+		t.Cleanup(func() { _ = heard.Close() })
+		all.Go(func() {
+			for i := range rounds {
+				err := error(redis.TxFailedErr)
+				for errors.Is(err, redis.TxFailedErr) {
+					err = c.Watch(ctx, func(tx *redis.Tx) error {
+						v, err := tx.Get(ctx, "counter").Int()
+						if err != nil && !errors.Is(err, redis.Nil) {
+							return err
+						}
+						_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+							p.Set(ctx, "counter", v+1, 0)
+							p.LPush(ctx, "queue", fmt.Sprint(n, "/", i))
+							p.Publish(ctx, "news", v)
+							return nil
+						})
+						return err
+					}, "counter")
+				}
+				got, perr := c.BRPop(ctx, time.Minute, "queue").Result()
+				if err != nil || perr != nil {
+					t.Error(err, perr)
+					return
+				}
+				if _, twice := popped.LoadOrStore(got[1], true); twice {
+					t.Errorf("%s was popped twice", got[1])
+				}
+			}
+		})
+	}
+	all.Wait()
+	c := redis.NewClient(&redis.Options{Addr: addr})
+	defer c.Close()
+	if v, err := c.Get(ctx, "counter").Int(); v != clients*rounds || err != nil {
+		t.Errorf("the counter is %d, %v, want %d", v, err, clients*rounds)
+	}
+	if n := c.LLen(ctx, "queue").Val(); n != 0 {
+		t.Errorf("%d elements are left", n)
 	}
 }
