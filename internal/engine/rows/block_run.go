@@ -20,6 +20,7 @@ import (
 type blockRun struct {
 	Table *sstable.Iter
 	mem   *memtable.Iter // in place of table
+	bound []byte         // of the walk, if the leaf goes beyond it; of mem only
 	left  int            // moves in the direction of travel; of mem, 1 until its end
 	flat  bool           // keys change in place, trailers but for their sequence not at all
 	Key   bool           // and the row's key is the table's
@@ -65,6 +66,9 @@ func (it *Iter) StepInBlock(d int) bool {
 func (it *Iter) stepInMemory(d int) bool {
 	mem := it.block.mem
 	for e := mem.Stride(d); e != nil; e = mem.Stride(d) {
+		if bound := it.block.bound; bound != nil && (bytes.Compare(e.Key, bound) < 0) != (d > 0) {
+			break // the ordinary way meets the bound, too
+		}
 		if e.Attr.Kind() == base.KindPut && !e.Expired(it.Now) {
 			it.key, it.value, it.trailer = e.Key, e.Value, e.Trailer
 			it.noteMemoryStep()
@@ -162,7 +166,7 @@ func (it *Iter) takeBlock(r *iterator.Block, ok bool, n int) bool {
 	return true
 }
 
-// cuts returns the bound that the walk will meet within the block, if there is one.
+// cuts returns the bound that the walk will meet within the block or leaf, if there is one.
 func (it *Iter) cuts(r *iterator.Block) (bound []byte, ok bool) {
 	if it.backward {
 		return it.lower, bytes.Compare(r.First, it.lower) < 0
@@ -183,16 +187,13 @@ func (it *Iter) enterMemory(e *iterator.Entry) bool {
 		r = iterator.Block{First: mem.Edge(-1), Last: e.Key}
 		clear = rival == nil || bytes.Compare(r.First, rival) > 0
 	}
-	if !clear || !it.within(&r) {
+	if !clear || !it.deletes.leaves(&it.View, r.First, r.Last) {
 		it.refused = refuseSole
 		return false
 	}
 	it.block = blockRun{mem: mem, left: 1, on: it.backward}
+	if bound, cut := it.cuts(&r); cut {
+		it.block.bound = bound
+	}
 	return true
-}
-
-// within reports whether bounds and range tombstones leave the part of a leaf alone.
-func (it *Iter) within(r *iterator.Block) bool {
-	_, cut := it.cuts(r)
-	return !cut && it.deletes.leaves(&it.View, r.First, r.Last)
 }
