@@ -55,6 +55,8 @@ func TestJoinedCommandsReplyAsIfAlone(t *testing.T) {
 		`SET a 1 | SET "" 2 | SET b 3 | MGET a b`,
 		"SET a 1 | SET b | SET c 3 | SET d 4 NX | SET d 5 NX | set e 6 | MGET a c d e",
 		"LPUSH l 1 | LPUSH l 2 | LPUSH l 3 | RPUSH l 4 | RPUSH l 5 | RPUSH l 6 7 | LPUSH m 1 | LPUSH m 2 | LRANGE l 0 -1",
+		"ZADD z 1 a | ZADD z 2 a | ZADD z -0 b | ZADD z INCR b | ZADD z inf c | ZADD z nan d | ZADD z x e | ZADD z 3 f | ZRANGE z 0 -1 WITHSCORES",
+		"SET s 1 | ZADD s 1 a | ZADD s 2 b | GET s",
 		"SET s 1 | LPUSH s 1 | LPUSH s 2 | RPUSH s 3 | GET s",
 		"MULTI | SET a 1 | SET b 2 | LPUSH l 1 | LPUSH l 2 | EXEC | SET a 3 | SET b 4 | MGET a b",
 		"SELECT 3 | SET a 1 | SET b 2 | LPUSH l 1 | LPUSH l 2 | SELECT 0 | EXISTS a b l | SELECT 3 | EXISTS a b l",
@@ -119,8 +121,8 @@ func TestJoinedCommandsAreAnnounced(t *testing.T) {
 	c.want("+OK", "CONFIG", "SET", "notify-keyspace-events", "KEA")
 	watcher.send("PSUBSCRIBE", "__keyevent@0__:*")
 	watcher.receive()
-	c.pipeline("SET a 1", "SET b 2", "LPUSH l 1", "LPUSH l 2")
-	for _, want := range []string{"set", "set", "lpush", "lpush"} {
+	c.pipeline("SET a 1", "SET b 2", "LPUSH l 1", "LPUSH l 2", "ZADD z 1 a", "ZADD z 1 a")
+	for _, want := range []string{"set", "set", "lpush", "lpush", "zadd", "zadd"} {
 		if got := watcher.receive(); !strings.Contains(got, "__:"+want) {
 			t.Errorf("%s, want an event %s", got, want)
 		}
