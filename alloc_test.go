@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/leaktest"
 	"github.com/siltstonedb/siltstone/internal/typedtest"
 	"github.com/siltstonedb/siltstone/typed"
 )
@@ -227,7 +228,7 @@ func TestATransactionHoldsWhatItWrites(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t, func(o *siltstone.Options) { o.MemoryLimit, o.MaxTxBytes = 16<<20, 1<<30 })
 			value := make([]byte, c.value)
-			before, said := liveHeap(), s.DB.Metrics().Memory.Transactions
+			before, said := leaktest.LiveHeap(), s.DB.Metrics().Memory.Transactions
 			err := s.DB.Update(bg, func(tx *siltstone.Tx) error {
 				var key [16]byte
 				for i := range c.writes {
@@ -243,7 +244,7 @@ func TestATransactionHoldsWhatItWrites(t *testing.T) {
 						}
 					}
 				}
-				held, wrote := liveHeap()-before, int64(c.writes*(len(key)+c.value))
+				held, wrote := leaktest.LiveHeap()-before, int64(c.writes*(len(key)+c.value))
 				said = s.DB.Metrics().Memory.Transactions - said
 				t.Logf("wrote %d bytes, holds %d: %.2f; the metrics say %d", wrote, held, float64(held)/float64(wrote), said)
 				if float64(held) > c.most*float64(wrote) {
@@ -261,15 +262,6 @@ func TestATransactionHoldsWhatItWrites(t *testing.T) {
 	}
 }
 
-// liveHeap returns the bytes of the heap that are not garbage.
-func liveHeap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // what pools held goes with the second one
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
 func TestAFlushedMemtableIsGivenBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the full tier")
@@ -284,4 +276,49 @@ func TestAFlushedMemtableIsGivenBack(t *testing.T) {
 	ok(t, db.Flush(bg))
 	await(t, "the memtable is given back", func() bool { return b.held()-before < int64(len(b.value))/4 })
 	ok(t, db.Close())
+}
+
+// What is open elsewhere, and how many keyspaces there are, costs a drop nothing: the drop is
+// a commit of two operations.
+func TestADropCostsTheSameWhateverElseIsOpen(t *testing.T) {
+	const drops = 32
+	cost := func(spaces, open int) (allocations, bytes uint64) {
+		s := newStore(t)
+		for i := range spaces {
+			_, err := s.CreateKeyspace(fmt.Sprint("other", i))
+			ok(t, err)
+		}
+		for i := range open {
+			ks, err := s.Keyspace(fmt.Sprint("other", i%spaces))
+			ok(t, err)
+			ok(t, ks.Put([]byte("key"), nil))
+			it, err := ks.NewIter(nil)
+			ok(t, err)
+			it.First()
+			defer it.Close()
+			snapshot, err := s.NewSnapshot()
+			ok(t, err)
+			defer snapshot.Close()
+		}
+		for i := range drops {
+			ks, err := s.CreateKeyspace(fmt.Sprint("to drop", i))
+			ok(t, err)
+			ok(t, ks.Put([]byte("key"), nil))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range drops {
+			ok(t, s.DropKeyspace(fmt.Sprint("to drop", i)))
+		}
+		runtime.ReadMemStats(&after)
+		return (after.Mallocs - before.Mallocs) / drops, (after.TotalAlloc - before.TotalAlloc) / drops
+	}
+	fewest, least := cost(4, 0)
+	for _, c := range []struct{ spaces, open int }{{4, 1000}, {1000, 0}, {1000, 1000}} {
+		n, bytes := cost(c.spaces, c.open)
+		t.Logf("%d keyspaces, %d open iterators and snapshots: %d allocations, %d bytes; with 4 and none %d, %d", c.spaces, c.open, n, bytes, fewest, least)
+		if n > 2*fewest+20 || bytes > 2*least+4<<10 {
+			t.Errorf("%d keyspaces, %d open iterators and snapshots: a drop makes %d allocations of %d bytes, with 4 and none %d of %d", c.spaces, c.open, n, bytes, fewest, least)
+		}
+	}
 }

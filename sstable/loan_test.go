@@ -292,7 +292,6 @@ func TestBlocksOfATableThatIsMergedAwayAreUsedAgain(t *testing.T) {
 	r.Close()
 }
 
-
 func TestASpareBlockHasRoomAndIsFoundBySize(t *testing.T) {
 	for n := 1; n < 1<<16; n++ {
 		if spareSize(n) < spareSize(n-1) {

@@ -7,16 +7,8 @@ import (
 	"testing"
 
 	"github.com/siltstonedb/siltstone"
+	"github.com/siltstonedb/siltstone/internal/leaktest"
 )
-
-// liveHeap returns the bytes of the heap that are not garbage.
-func liveHeap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // what pools held goes with the second one
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
 
 // TestATransactionOfTinyWritesHoldsThem makes many writes of a few bytes, and bounds what
 // the heap has of a call. Of a key that is written blindly it has key and value, three or
@@ -39,7 +31,7 @@ func TestATransactionOfTinyWritesHoldsThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := newStore(t)
 			enough := errors.New("enough")
-			before, said := liveHeap(), db.Metrics().Memory.Transactions
+			before, said := leaktest.LiveHeap(), db.Metrics().Memory.Transactions
 			err := db.Update(bg, func(tx *siltstone.Tx) error {
 				var key [8]byte
 				for i := range uint64(calls) {
@@ -48,7 +40,7 @@ func TestATransactionOfTinyWritesHoldsThem(t *testing.T) {
 						return err
 					}
 				}
-				held := float64(liveHeap()-before) / calls
+				held := float64(leaktest.LiveHeap()-before) / calls
 				said := float64(db.Metrics().Memory.Transactions-said) / calls
 				t.Logf("a call holds %.1f bytes, the metrics say %.1f", held, said)
 				if held > c.most {
@@ -97,12 +89,12 @@ func TestMetricsSayWhatATransactionHoldsOfItsReads(t *testing.T) {
 			db := newStore(t)
 			ok(t, db.Put([]byte("\xff\xffthe last"), nil))
 			enough := errors.New("enough")
-			before, said := liveHeap(), db.Metrics().Memory.Transactions
+			before, said := leaktest.LiveHeap(), db.Metrics().Memory.Transactions
 			err := db.Update(bg, func(tx *siltstone.Tx) error {
 				if err := read(tx); err != nil {
 					return err
 				}
-				held, says := liveHeap()-before, db.Metrics().Memory.Transactions-said
+				held, says := leaktest.LiveHeap()-before, db.Metrics().Memory.Transactions-said
 				t.Logf("it holds %d bytes, the metrics say %d", held, says)
 				if off := float64(says) / float64(held); off < 0.85 || off > 1.15 {
 					t.Errorf("it holds %d bytes, the metrics say %d", held, says)
