@@ -90,7 +90,7 @@ func TestAFileSystemCallUnderTheCommitSectionIsTold(t *testing.T) {
 func TestACallOfTheFileSystemHoldsNothing(t *testing.T) {
 	var section, ofAnotherStore Mutex
 	SetRank(&section, Manifest)
-	SetRank(&ofAnotherStore, LongCalls)
+	SetRank(&ofAnotherStore, Keyspaces)
 	section.Lock()
 	if told := failures(func() {
 		back := Outside("sync")

@@ -8,7 +8,6 @@ type Rank uint8
 // the many that are held for a few instructions with nothing taken under them.
 const (
 	Leaf         Rank = iota
-	LongCalls         // lifecycle.State.long, shared by long calls
 	Keyspaces         // keyspace.Registry.Changing, held across a commit
 	KeyLock           // txn.keyLocks, held until a call's change is visible
 	Rotating          // commit.Section.rotating, held across file system calls
@@ -39,7 +38,6 @@ var rules = [ranks]struct {
 	noIO bool // no file system call while it is held
 }{
 	Leaf:         {name: "a leaf"},
-	LongCalls:    {name: "lifecycle.State.long"},
 	Keyspaces:    {name: "keyspace.Registry.Changing"},
 	KeyLock:      {name: "txn.keyLocks"},
 	Rotating:     {name: "commit.Section.rotating"},

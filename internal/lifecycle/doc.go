@@ -4,7 +4,6 @@
 //	open ──BeginClose──► closing      Context is done, ClosedErr is ErrClosed
 //	open ──Poison──────► poisoned     reads go on, writers get PoisonErr
 //
-// Locks: long is taken before any other lock of the store, shared, by long calls;
-// Close waits for it. mu guards the cause of a failure. It is taken last and held for
-// a few instructions. The package imports internal/base alone.
+// Locks: mu guards the cause of a failure, and the number of long calls, which Close waits
+// for. It is taken last and held for a few instructions. The package imports internal/base alone.
 package lifecycle

@@ -15,9 +15,9 @@ import (
 // State is the life of one store. It is safe for concurrent use.
 type State struct {
 	mu    invariants.Mutex
-	cause error // of the first failure
-
-	long invariants.RWMutex // held shared by long calls
+	cause error     // of the first failure
+	long  int       // calls that are under way: one may begin inside another
+	idle  sync.Cond // there is none
 
 	once   sync.Once // of Close
 	result error     // of the one that closed
@@ -35,7 +35,7 @@ type State struct {
 // Poison that comes first. State holds no lock then, but the caller of Poison may.
 func New(onPoison func(cause error)) *State {
 	s := &State{onPoison: onPoison}
-	invariants.SetRank(&s.long, invariants.LongCalls)
+	s.idle.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -95,27 +95,38 @@ func Refused(ctx context.Context) error {
 
 // LongCall begins a call that reads much or writes files beside the store's. Its
 // context ends, with ErrClosed as the cause, once Close begins, and Close waits
-// for end. It is ErrClosed if Close has begun.
+// for end. It is ErrClosed if Close has begun, also inside another long call.
 func (s *State) LongCall(ctx context.Context) (_ context.Context, end func(), err error) {
 	if err := Refused(ctx); err != nil {
 		return nil, nil, err
 	}
-	s.long.RLock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.Closing() {
-		s.long.RUnlock()
 		return nil, nil, base.ErrClosed
 	}
+	s.long++
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.ctx, func() { cancel(base.ErrClosed) })
-	return ctx, func() { stop(); cancel(nil); s.long.RUnlock() }, nil
+	return ctx, func() { stop(); cancel(nil); s.endLongCall() }, nil
+}
+
+func (s *State) endLongCall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.long--; s.long == 0 {
+		s.idle.Broadcast()
+	}
 }
 
 // AwaitLongCalls returns when every long call has ended. None begins after
 // BeginClose.
 func (s *State) AwaitLongCalls() {
-	s.long.Lock()
-	//lint:ignore SA2001 to have waited is all that is wanted
-	s.long.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.long > 0 {
+		s.idle.Wait()
+	}
 }
 
 // Poisoned reports whether writing has ended because of a failure.

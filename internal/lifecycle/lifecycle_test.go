@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -79,6 +80,38 @@ func TestNoLongCallBeginsOnceCloseHas(t *testing.T) {
 		t.Errorf("a long call of a store that closes: %v", err)
 	}
 	s.AwaitLongCalls() // neither holds it up
+}
+
+// TestALongCallInsideAnotherDoesNotWaitForClose: what a backup is written to may refresh
+// the store, while Close waits for the backup.
+func TestALongCallInsideAnotherDoesNotWaitForClose(t *testing.T) {
+	s := New(nil)
+	_, end, err := s.LongCall(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, endInner, err := s.LongCall(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.BeginClose()
+	closed := make(chan struct{})
+	go func() { s.AwaitLongCalls(); close(closed) }()
+	for range 100 { // until it waits
+		runtime.Gosched()
+	}
+	time.Sleep(time.Millisecond)
+	if _, _, err := s.LongCall(context.Background()); err != base.ErrClosed {
+		t.Errorf("a call inside a long call of a store that closes: %v", err)
+	}
+	endInner()
+	select {
+	case <-closed:
+		t.Error("Close waited for one of two calls")
+	default:
+	}
+	end()
+	<-closed
 }
 
 func TestAPauseEndsWithTheStore(t *testing.T) {
