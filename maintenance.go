@@ -194,16 +194,10 @@ func (db *DB) checkpoint(ctx context.Context, dir string, names []string) error 
 	c := checkpoint.Config{Source: db.copied(), To: to, NewTable: background.CreateTable}
 	if names != nil {
 		c.Finish = func(path string) error {
-			done := make(chan error, 1)
-			// The copy's locks are taken by a goroutine of their own: this one holds some of
-			// db's, and their order is that of one store.
-			go func() {
-				done <- keepOnly(path, &db.opts, names, func(only *DB) error {
-					at := []byte{keyenc.SpaceNamed + 1} // no row: of what there is to do, what costs no merge
-					return only.work.Compact(ctx, at, at)
-				})
-			}()
-			return <-done
+			return keepOnly(path, &db.opts, names, func(only *DB) error {
+				at := []byte{keyenc.SpaceNamed + 1} // no row: of what there is to do, what costs no merge
+				return only.work.Compact(ctx, at, at)
+			})
 		}
 	}
 	if err := checkpoint.Run(ctx, c); err != nil {
