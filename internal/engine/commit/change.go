@@ -213,12 +213,12 @@ func (c *Change) Own() { c.owned = c.Encoded() >= referenceFrom }
 // UseTable says that t holds the operations in order, the first at sequence first.
 func (c *Change) UseTable(t *memtable.Table, first base.SeqNum) { c.table, c.tableFirst = t, first }
 
-// Remove removes the operations whose keys are to be dropped, and reports whether there
+// Remove removes the operations that are to be dropped, by number, and reports whether there
 // were any. The others are written anew.
-func (c *Change) Remove(drop func(key []byte) bool) (removed bool) {
+func (c *Change) Remove(drop func(i int, o record.Op) bool) (removed bool) {
 	var kept operations
 	for i := range c.count {
-		if o := c.Op(i); drop(o.Key) {
+		if o := c.Op(i); drop(i, o) {
 			removed = true
 		} else {
 			kept.AddOp(o)

@@ -3,6 +3,7 @@ package txn_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -51,6 +52,43 @@ func TestATransactionOfTinyWritesHoldsThem(t *testing.T) {
 			if err != enough {
 				t.Fatal(err)
 			}
+		})
+	}
+}
+
+// TestRowsThatATransactionHasReplacedAreNotHeld makes calls on few keys, each of which puts
+// the key's metadata again, and a sorted set's pages of counts.
+func TestRowsThatATransactionHasReplacedAreNotHeld(t *testing.T) {
+	const calls = 50_000
+	for name, c := range map[string]struct {
+		most float64 // bytes that a call holds
+		call func(tx *siltstone.Tx, i int) error
+	}{
+		"ZSet.Add": {650, func(tx *siltstone.Tx, i int) error {
+			_, err := tx.ZSet("z").Add(fmt.Sprint("member", i), float64(i*7919%calls))
+			return err
+		}},
+		"ZSet.Incr of few": {30, func(tx *siltstone.Tx, i int) error {
+			_, err := tx.ZSet("z").Incr(fmt.Sprint("member", i%10), 1)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newStore(t)
+			before := leaktest.LiveHeap()
+			ok(t, db.Update(bg, func(tx *siltstone.Tx) error {
+				for i := range calls {
+					if err := c.call(tx, i); err != nil {
+						return err
+					}
+				}
+				held := float64(leaktest.LiveHeap()-before) / calls
+				if t.Logf("a call holds %.1f bytes", held); held > c.most {
+					t.Errorf("a call holds %.1f bytes, want at most %.1f", held, c.most)
+				}
+				return nil
+			}))
+			ok(t, db.Check(bg))
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // transaction would be too large, for example.
 type step struct {
 	on    bool // a call is under way that writes
+	anew  bool // it has removed writes, so that the others have new numbers
 	begin commit.Mark
 	large int64 // of ownWrites
 	dead  int   // collections that had ended
@@ -44,11 +45,10 @@ func (t *Txn) EndStep(err error) error {
 
 func (t *Txn) takeBack(s *step) {
 	n := base.SeqNum(s.begin.Len())
-	anew := len(t.born.removed) > 0 // the rows of births were removed, others numbered anew
 	t.change.Return(s.begin)
 	t.dead, t.own.large, t.born.kept = t.dead[:s.dead], s.large, s.kept
 	t.born.undo()
-	if t.view.Own != nil && (anew || t.view.OwnSeq > rows.OwnBase+n) {
+	if t.view.Own != nil && (s.anew || t.view.OwnSeq > rows.OwnBase+n) {
 		t.forgetIndex()
 	}
 	if held := t.memory(); held < t.own.held {

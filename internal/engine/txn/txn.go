@@ -261,11 +261,11 @@ func (t *Txn) End() {
 		t.change = nil
 	}
 	t.walks = slices.Delete(t.walks, 0, len(t.walks))
-	if t.view.Own != nil || t.own.gaps.off {
+	if t.view.Own != nil {
 		t.view.Own, t.view.OwnGaps = nil, nil
 		t.own.gaps.reset()
 	}
-	t.own.large = 0
+	t.own.large, t.own.unique = 0, 0
 	t.tellHeld(0)
 	states, rs := t.engine.states, t.view.State
 	if t.point != nil {

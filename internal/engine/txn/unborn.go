@@ -100,8 +100,8 @@ func (t *Txn) removeUnborn() (removed bool) {
 	if len(t.born.ended) == 0 {
 		return false
 	}
-	removed = t.change.Remove(func(row []byte) bool {
-		_, rest, ok := keyenc.KeyspaceOf(row)
+	removed = t.change.Remove(func(_ int, o record.Op) bool {
+		_, rest, ok := keyenc.KeyspaceOf(o.Key)
 		if !ok {
 			return false
 		}
@@ -111,17 +111,9 @@ func (t *Txn) removeUnborn() (removed bool) {
 	t.born.removed = slices.AppendSeq(t.born.removed, maps.Keys(t.born.ended))
 	clear(t.born.ended)
 	if t.born.kept = t.change.Len(); removed {
-		t.forgetIndex()
-		t.own.countLarge(t.change)
+		t.renumbered()
 	}
 	return removed
-}
-
-// forgetIndex says that own writes have been numbered anew. Open walks go on with the old
-// table, in whose numbers their gaps are true.
-func (t *Txn) forgetIndex() {
-	t.view.Own, t.view.OwnSeq, t.view.OwnGaps = nil, 0, nil
-	t.own.gaps.off = true
 }
 
 // dropUnborn ends a collection born in this transaction whose metadata row is about

@@ -48,6 +48,7 @@ func (t *Txn) write(o record.Op) error {
 	if len(o.Value) > memtable.LargeValue {
 		t.own.large += int64(len(o.Value))
 	}
+	t.removeReplaced()
 	t.grown()
 	return nil
 }
