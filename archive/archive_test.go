@@ -197,10 +197,23 @@ func TestWhatMakesNoSenseIsRefusedThoughItsChecksumsAreRight(t *testing.T) {
 		"a state that is cut":        build([]block{{kindState, state[:len(state)-1]}, {kindEnd, u64(0, 0, uint64(len(state)-1))}}),
 		"a state that is garbage":    build([]block{{kindState, []byte{1, 255}}, {kindEnd, u64(0, 0, 2)}}),
 		"blocks that changed places": swapped(build(table(one, "one"), table(two, "two!"), []block{st, end(2, 7)})),
+		"bytes behind the end":       append(build(table(one, "one"), table(two, "two!"), []block{st, end(2, 7)}), 0),
 		"a block too large":          build([]block{{kindTable, u64(7)}, {kindBytes, make([]byte, maxPayload+1)}}),
 	} {
 		if _, _, err := read(bytes.NewReader(stream)); !errors.Is(err, base.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEveryByteOfAStreamIsUnderAChecksum(t *testing.T) {
+	state, names := made(t, "one", "two!")
+	stream := write(t, testHeader, state, map[uint64]string{names[0].ID: "one", names[1].ID: "two!"})
+	for at := range stream {
+		damaged := slices.Clone(stream)
+		damaged[at] ^= 0x10
+		if _, _, err := read(bytes.NewReader(damaged)); err == nil {
+			t.Errorf("byte %d of %d may be changed", at, len(stream))
 		}
 	}
 }

@@ -51,10 +51,6 @@ var feedMutants = []mutant{
 		old: `k.logs[1].Clock < now-k.Age.Milliseconds()`, new: `k.logs[0].Clock < now-k.Age.Milliseconds()`,
 		why: "changes go that are younger than KeepChanges says", tests: []string{"internal/engine/commitlog", "changes"},
 	}, {
-		name: "feed-kept-bytes-too-few", file: "internal/engine/commitlog/kept.go",
-		old: `k.held.Load() > k.Bytes {`, new: `k.held.Load() >= k.Bytes {`,
-		why: "changes go though there is room for them", tests: []string{"internal/engine/commitlog", "changes"},
-	}, {
 		name: "feed-newest-log-of-the-past", file: "internal/engine/feed/past.go",
 		old: `end.HasHeader && n <= end.Number {`, new: `end.HasHeader && n < end.Number {`,
 		why: "a reader of a closed or followed store misses its newest log", tests: []string{"changes"},

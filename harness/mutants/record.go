@@ -53,9 +53,18 @@ func (r records) steps(m *mutant) []step {
 
 var noticed = regexp.MustCompile(`^(\S+): (Test\w+)`)
 
-// add notes which test noticed the mutant. A crash and a timeout name none for sure.
+// testOf returns the test that was red. A crash and a timeout name none for sure.
+func testOf(v verdict) (step, bool) {
+	at := noticed.FindStringSubmatch(v.by)
+	if at == nil || v.outcome != caught {
+		return step{}, false
+	}
+	return step{dir: at[1], pattern: "^" + at[2] + "$"}, true
+}
+
+// add notes which test noticed the mutant.
 func (r records) add(m *mutant, v verdict) {
-	if at := noticed.FindStringSubmatch(v.by); at != nil && v.outcome == caught {
-		r[m.name] = step{dir: at[1], pattern: "^" + at[2] + "$"}
+	if s, ok := testOf(v); ok {
+		r[m.name] = s
 	}
 }

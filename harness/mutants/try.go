@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -45,11 +46,37 @@ func try(m mutant, id int, before records, c *config, green *baseline) (verdict,
 // runUntilRed runs one step after the other until one is red, and returns that.
 func runUntilRed(b *build, steps []step, id int, c *config) (v verdict, at step, err error) {
 	for _, at = range steps {
-		if v, err = b.run(at, id, c); err != nil || v.outcome != survived {
+		if v, err = runConfirmed(b, at, id, c); err != nil || v.outcome != survived {
 			break
 		}
 	}
 	return v, at, err
+}
+
+// mostTries is how often a test may run alone until it is red again. A fault of the order
+// of goroutines does not show each time.
+const mostTries = 5
+
+// runConfirmed runs the tests of s. A test that is red has to be red once more by itself:
+// one that only fails now and then has noticed nothing, and the others run without it.
+func runConfirmed(b *build, s step, id int, c *config) (verdict, error) {
+	without := *c
+	for {
+		v, err := b.run(s, id, &without)
+		alone, named := testOf(v)
+		if err != nil || v.outcome != caught || !named {
+			return v, err
+		}
+		for range mostTries {
+			if again, err := b.run(alone, id, c); err != nil || again.outcome != survived {
+				return v, err
+			}
+		}
+		if alone == s {
+			return verdict{}, nil
+		}
+		without.skip = strings.Trim(without.skip+"|"+alone.pattern, "|")
+	}
 }
 
 // baseline is the runs that are known to be green without a fault.
