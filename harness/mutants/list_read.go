@@ -65,7 +65,7 @@ var readMutants = []mutant{
 		why: "what walks were lent stays counted, and their blocks stay in memory", tests: []string{"internal/engine/rows", ". Budget|Memory|MaxOpenFiles"},
 	}, {
 		name: "rows-value-moves", file: "internal/engine/rows/settle.go",
-		old: `if !e.Lasting {`, new: `if false {`,
+		old: `if !e.Lasting && e.Value != nil {`, new: `if false {`,
 		why: "a walk backwards shows the value of another row", tests: []string{"internal/engine/rows", ". Backward|LongWalks", ". StoreAnswers"},
 	}, {
 		name: "iterator-ends-with-its-table", file: "internal/iterator/concat.go",

@@ -87,7 +87,7 @@ func (it *Iter) newestBackward(e *iterator.Entry) (seen bool) {
 	for same := true; same; same = e != nil && !it.merge.Other() && bytes.Equal(e.Key, it.key) {
 		if it.visible(e.Seq) {
 			it.trailer, it.value, seen = e.Trailer, e.Value, true
-			if !e.Lasting {
+			if !e.Lasting && e.Value != nil { // nil: a walk over keys
 				it.kept = append(it.kept[:0], e.Value...)
 				it.value = it.kept
 			}
