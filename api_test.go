@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -233,7 +234,12 @@ func apiTTL(t *testing.T, s *testStore, a siltstone.ReadWriter) {
 		s.clock.advance(time.Minute)
 		wantText(t, list(a, siltstone.Range{}), "stays=3")
 	}
-	ok(t, a.Expire([]byte("stays"), 0))
+	for _, none := range []time.Duration{0, -1, math.MinInt64} {
+		wantErr(t, a.Expire([]byte("stays"), none), siltstone.ErrBadTTL)
+		wantErr(t, a.Expire([]byte("zz"), none), siltstone.ErrBadTTL)
+	}
+	wantText(t, get(a, "stays"), "3")
+	ok(t, a.Key("stays").Expire(0)) // as in Redis
 	wantText(t, get(a, "stays"), "[none]")
 }
 

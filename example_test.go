@@ -298,8 +298,8 @@ func ExampleDB_TTL() {
 	// true
 }
 
-// Expire takes a key of any type. A time to live that is not positive deletes
-// the key; Persist takes it away.
+// Expire takes a key of any type. A time to live that is not positive is refused; Persist
+// takes it away.
 func ExampleDB_Expire() {
 	db := open()
 	defer db.Close()
@@ -309,11 +309,10 @@ func ExampleDB_Expire() {
 	check(db.Expire([]byte("queue"), time.Hour))
 	ttl, err := db.TTL([]byte("queue"))
 	fmt.Println(ttl <= time.Hour, err)
-	check(db.Expire([]byte("queue"), 0))
-	fmt.Println(db.Has([]byte("queue")))
+	fmt.Println(errors.Is(db.Expire([]byte("queue"), 0), siltstone.ErrBadTTL))
 	// Output:
 	// true <nil>
-	// false <nil>
+	// true
 }
 
 func ExampleDB_Persist() {

@@ -55,7 +55,8 @@ type Writer interface {
 	Delete(key []byte) error
 	// DeleteRange deletes every key of r.
 	DeleteRange(r Range) error
-	// Expire sets the time to live of key; ErrNotFound if it does not exist.
+	// Expire sets the time to live of key; ErrNotFound if it does not exist, ErrBadTTL if
+	// ttl is not positive.
 	Expire(key []byte, ttl time.Duration) error
 	// Persist takes the time to live from key and reports whether there was one; false,
 	// too, if there is no such key.

@@ -122,22 +122,27 @@ func (ks *Keyspace) ZSet(name string) typed.ZSet { return handle.ZSet((*keyspace
 // List returns a handle of the list called name.
 func (ks *Keyspace) List(name string) typed.List { return handle.List((*keyspaceSource)(ks), name) }
 
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key. The value is written
-// again.
-func (db *DB) Expire(key []byte, ttl time.Duration) error {
-	return db.Key(string(key)).Expire(ttl)
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not exist,
+// ErrBadTTL if ttl is not positive. NoTTL takes it away. The value is written again.
+func (db *DB) Expire(key []byte, ttl time.Duration) error { return expire(db.Key(string(key)), ttl) }
+
+// expire is Expire of a typed handle, which deletes the key if ttl is not positive, as
+// Redis does. A raw call refuses that.
+func expire(k typed.Key, ttl time.Duration) error {
+	if err := base.CheckTTL(ttl); err != nil {
+		return err
+	}
+	return k.Expire(ttl)
 }
 
 // Persist takes the time to live from key, of any type, and reports whether there was
 // one; false, too, if there is no such key. If there was, the value is written again.
 func (db *DB) Persist(key []byte) (had bool, err error) { return db.Key(string(key)).Persist() }
 
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key. The value is written
-// again.
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not exist,
+// ErrBadTTL if ttl is not positive. NoTTL takes it away. The value is written again.
 func (ks *Keyspace) Expire(key []byte, ttl time.Duration) error {
-	return ks.Key(string(key)).Expire(ttl)
+	return expire(ks.Key(string(key)), ttl)
 }
 
 // Persist takes the time to live from key, of any type, and reports whether there was
@@ -146,9 +151,9 @@ func (ks *Keyspace) Persist(key []byte) (had bool, err error) {
 	return ks.Key(string(key)).Persist()
 }
 
-// Expire sets the time to live of key, of any type; ErrNotFound if it does not
-// exist. A ttl that is not positive deletes the key.
-func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return tx.Key(string(key)).Expire(ttl) }
+// Expire sets the time to live of key, of any type; ErrNotFound if it does not exist,
+// ErrBadTTL if ttl is not positive. NoTTL takes it away.
+func (tx *Tx) Expire(key []byte, ttl time.Duration) error { return expire(tx.Key(string(key)), ttl) }
 
 // Persist takes the time to live from key, of any type, and reports whether there was
 // one; false, too, if there is no such key.

@@ -130,12 +130,20 @@ func (r *run) expire(d draw, w writer, v View, k string) []change {
 		return []change{{bounds: one(k), put: true, row: row}}
 	}
 	ttl := d.ttl()
-	gone := d.one(8)
+	gone, raw := d.one(8), d.one(2)
 	if gone {
 		ttl = -ttl
 	}
-	r.say("expire %.24q in %v", k, ttl)
-	err := w.Expire([]byte(k), ttl)
+	r.say("expire %.24q in %v, raw %v", k, ttl, raw)
+	expire := w.Key(k).Expire
+	if raw {
+		expire = func(ttl time.Duration) error { return w.Expire([]byte(k), ttl) }
+	}
+	err := expire(ttl)
+	if gone && raw {
+		r.expect(err, siltstone.ErrBadTTL, "Expire in the past")
+		return nil
+	}
 	row.Expiry = expiry(v.Now, ttl)
 	if !exists {
 		r.expect(err, siltstone.ErrNotFound, "Expire of nothing")

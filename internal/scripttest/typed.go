@@ -26,13 +26,14 @@ var anyCommands = map[string]command{
 	"incr": {"KEY BY", func(c *call) (string, error) {
 		return answered(c.text().Incr(c.int(1)))
 	}},
-	"append": {"KEY VALUE", func(c *call) (string, error) { return answered(c.text().Append(c.bytes(1))) }},
-	"set":    {"KEY VALUE", func(c *call) (string, error) { return silent(c.text().Set(c.bytes(1))) }},
-	"type":   {"KEY", func(c *call) (string, error) { return answered(c.key().Type()) }},
-	"drop":   {"KEY", func(c *call) (string, error) { return answered(c.key().Drop()) }},
-	"rename": {"KEY TO", func(c *call) (string, error) { return silent(c.key().Rename(c.words[1])) }},
-	"copy":   {"KEY TO", func(c *call) (string, error) { return answered(c.key().CopyTo(c.words[1], true)) }},
-	"keys":   {"[GLOB]", keys},
+	"append":       {"KEY VALUE", func(c *call) (string, error) { return answered(c.text().Append(c.bytes(1))) }},
+	"set":          {"KEY VALUE", func(c *call) (string, error) { return silent(c.text().Set(c.bytes(1))) }},
+	"type":         {"KEY", func(c *call) (string, error) { return answered(c.key().Type()) }},
+	"expire-typed": {"KEY TTL", func(c *call) (string, error) { return silent(c.key().Expire(duration(c.words[1]))) }},
+	"drop":         {"KEY", func(c *call) (string, error) { return answered(c.key().Drop()) }},
+	"rename":       {"KEY TO", func(c *call) (string, error) { return silent(c.key().Rename(c.words[1])) }},
+	"copy":         {"KEY TO", func(c *call) (string, error) { return answered(c.key().CopyTo(c.words[1], true)) }},
+	"keys":         {"[GLOB]", keys},
 }
 
 func keys(c *call) (string, error) {
