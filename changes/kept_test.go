@@ -36,13 +36,25 @@ func TestAReaderGoesOnBetweenCommitsThatWereWrittenTogether(t *testing.T) {
 
 // A kept log whose end is gone looks like one that ends before.
 func TestAKeptLogThatHasLostItsEndIsTold(t *testing.T) {
-	fsys := vfs.NewMem()
-	db := openKeeping(t, fsys, "db", plenty)
-	for i := range 100 {
-		done(t, db.Put(fmt.Appendf(nil, "key %d", i), make([]byte, 100)))
+	for _, which := range []string{"retired", "in use"} {
+		t.Run(which, func(t *testing.T) {
+			fsys := vfs.NewMem()
+			db := openKeeping(t, fsys, "db", plenty)
+			for i := range 100 {
+				done(t, db.Put(fmt.Appendf(nil, "key %d", i), make([]byte, 100)))
+			}
+			if which == "retired" {
+				done(t, db.Flush(context.Background()))
+				done(t, db.Put([]byte("last"), nil))
+			}
+			lostEndIsTold(t, db, fsys)
+		})
 	}
-	done(t, db.Flush(context.Background()))
-	done(t, db.Put([]byte("last"), nil))
+}
+
+// lostEndIsTold makes the oldest log lose its end, and reads the changes.
+func lostEndIsTold(t *testing.T, db *siltstone.DB, fsys vfs.FS) {
+	t.Helper()
 	names, err := fsys.List("db")
 	done(t, err)
 	first := ""
@@ -59,7 +71,7 @@ func TestAKeptLogThatHasLostItsEndIsTold(t *testing.T) {
 		n++
 	}
 	if !errors.Is(err, siltstone.ErrCorruption) {
-		t.Errorf("%d of 101 changes, and at last %v", n, err)
+		t.Errorf("%d changes, and at last %v", n, err)
 	}
 }
 

@@ -286,6 +286,56 @@ func TestAReplicaTakesNothingButCommitsOfItsStore(t *testing.T) {
 
 // A replica takes what has ended out like any store, and has nobody to tell: it commits
 // nothing itself.
+// A collection whose elements have rows gets an id, and the rows bear it. A replica has those
+// of the commits behind the backup, too, once it is a store of its own.
+func TestAReplicaThatBecomesAStoreGivesNoIDTwice(t *testing.T) {
+	typedtest.InRows(t)
+	o := newOrigin(t, 1)
+	r := newReplica(t, 1, o.backup(), o)
+	const sets = 9000 // more than a block of ids that the backup has reserved
+	for i := range sets / 100 {
+		done(t, o.DB.Update(context.Background(), func(tx *siltstone.Tx) error {
+			for j := range 100 {
+				if _, err := tx.Set(fmt.Sprint(i, j)).Add("old"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	r.follow(o)
+	done(t, r.Close())
+	db, err := siltstone.Open("db", r.options())
+	done(t, err)
+	defer db.Close()
+	for i := range sets {
+		name := fmt.Sprint("new", i)
+		_, err := db.Set(name).Add("new")
+		done(t, err)
+		for member, err := range db.Set(name).All() {
+			if done(t, err); member != "new" {
+				t.Fatalf("%s has %q, which is another set's", name, member)
+			}
+		}
+	}
+	done(t, db.Check(context.Background()))
+}
+
+// The replica's own clock is behind.
+func TestAReplicaShowsNothingThatHadExpiredAtTheLastCommit(t *testing.T) {
+	o := newOrigin(t, 1)
+	r := newReplica(t, 1, o.backup(), o)
+	done(t, o.PutTTL([]byte("short"), nil, time.Second))
+	o.clock.to(o.clock.Now().Add(time.Hour))
+	done(t, o.Put([]byte("later"), nil))
+	r.follow(o)
+	for key, want := range map[string]bool{"short": false, "later": true} {
+		if has, err := r.Has([]byte(key)); has != want || err != nil {
+			t.Errorf("%s is there: %v, %v", key, has, err)
+		}
+	}
+}
+
 func TestAReplicaThatKeepsChangesMergesWhatHasEnded(t *testing.T) {
 	o := newOrigin(t, 1)
 	done(t, o.PutTTL([]byte("ends"), []byte("v"), time.Minute))

@@ -108,6 +108,13 @@ func TestEachCallIsToldAsWhatItDid(t *testing.T) {
 		{func() error { return l.SetAt(1, []byte("c")) }, "set element list l[1] = c"},
 		{func() error { return second(l.PushFront([]byte("d"))) }, "set element list l[-1] = d"},
 		{func() error { return second(l.PopBack()) }, "remove element list l[3]"},
+		{func() error { // the range begins with the key
+			return db.Update(ctx, func(tx *siltstone.Tx) error {
+				_, err := tx.Hash("h").Set("f", []byte("1"))
+				err = errors.Join(err, tx.DeleteRange(siltstone.Prefix([]byte("h"))))
+				return errors.Join(err, second(tx.Hash("h").Set("g", []byte("2"))))
+			})
+		}, "replace hash h\nset element hash h.f = 1\ndelete range h..i\nreplace hash h\nset element hash h.g = 2"},
 		{func() error { return second(db.CreateKeyspace("space")) }, "make keyspace in space"},
 		{func() error { return db.DropKeyspace("space") }, "drop keyspace in space"},
 		{func() error { return db.DropAll() }, "drop all"},

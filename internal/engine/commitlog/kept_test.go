@@ -3,6 +3,7 @@ package commitlog
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/invariants"
@@ -24,6 +25,24 @@ func TestTheNewestRetiredLogIsKeptUntilTheNextBegins(t *testing.T) {
 	}
 	if logs := k.Logs(); len(logs) != 1 || logs[0].Before != 20 || k.Held() != 0 {
 		t.Fatalf("%v are kept, %d bytes are held", logs, k.Held())
+	}
+}
+
+// A log is as old as its last commit, which is older than the beginning of the next one.
+func TestALogThatEndsWithinTheAgeIsKept(t *testing.T) {
+	k := &Kept{Age: time.Second}
+	for n, at := range []int64{0, 2000, 4000} {
+		k.began(wal.Header{Number: base.FileNum(n + 1), Clock: at})
+	}
+	k.Retire(1, 4096)
+	k.Retire(2, 4096)
+	for _, step := range []struct {
+		now  int64
+		gone []base.FileNum
+	}{{2500, nil}, {3000, nil}, {3001, []base.FileNum{1}}, {5000, nil}, {5001, []base.FileNum{2}}, {1 << 40, nil}} {
+		if gone := k.Trim(step.now); !slices.Equal(gone, step.gone) {
+			t.Errorf("at %d: %v are gone, want %v", step.now, gone, step.gone)
+		}
 	}
 }
 
