@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -301,7 +302,7 @@ func TestASpareBlockHasRoomAndIsFoundBySize(t *testing.T) {
 			t.Fatalf("%d and %d bytes are of sizes %d and %d", n, 2*n, spareSize(n), spareSize(2*n))
 		}
 	}
-	for _, n := range []int{0, 1 << 24, 1 << 30, 1 << 40} {
+	for _, n := range []int{0, 1 << 24, 1 << 30, math.MaxInt} {
 		if i := spareSize(n); i < 0 || i >= spareSizes {
 			t.Errorf("%d bytes are of size %d", n, i)
 		}
