@@ -82,6 +82,7 @@ func liveScenario() scenario {
 			timed(row, fmt.Sprintf("%s beside %d,000 puts/s", r.title, livePuts/1000), r.beside),
 			tail(row+"-equal", fmt.Sprintf("%s, %.0f a second beside %d,000 puts/s: p99.9", r.title, r.rate, livePuts/1000), r.equal),
 			tail(row+"-half", r.title+", half its own rate beside puts at half theirs: p99.9", r.half),
+			prepare(settle), // or the next row would be beside the merges that this one has left
 		)
 	}
 	return s
