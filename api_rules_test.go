@@ -456,3 +456,19 @@ func TestTheStackOfAnOpenHandleBeginsWithItsCaller(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Reads of more tables than are kept open open them again and again, so a store with more
+// memory keeps more of them open.
+func TestFilesKeptOpenAreAsManyAsMemoryAndTheProcessAllow(t *testing.T) {
+	for _, c := range []struct {
+		memory, most int64
+		want         int
+	}{
+		{8 << 20, 0, 256}, {64 << 20, 1 << 20, 256}, {256 << 20, 0, 1024}, {256 << 20, 1 << 20, 1024}, {4 << 30, 1 << 20, 16384},
+		{4 << 30, 20_000, 5000}, {256 << 20, 1024, 256}, {256 << 20, 256, 64},
+	} {
+		if got := openFiles(c.memory, c.most); got != c.want {
+			t.Errorf("with %d bytes and %d files: %d, want %d", c.memory, c.most, got, c.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/siltstonedb/siltstone/event"
 	"github.com/siltstonedb/siltstone/internal/base"
 	"github.com/siltstonedb/siltstone/internal/engine/background"
+	"github.com/siltstonedb/siltstone/internal/storedir"
 	"github.com/siltstonedb/siltstone/sstable"
 	"github.com/siltstonedb/siltstone/vfs"
 )
@@ -54,7 +55,11 @@ type Options struct {
 	// Zero is half of MemoryLimit, at least 64 MiB. A Batch is as large as its maker
 	// makes it, and has no bound.
 	MaxTxBytes int64
-	// MaxOpenFiles bounds the table files kept open. Zero is 256.
+	// MaxOpenFiles bounds the table files kept open. An open one keeps its index and its
+	// filters in memory, some 128 KiB. Reads that go to more tables open them again and
+	// again: then it should be above Metrics().Tables.Count. Zero is one for each 256 KiB of
+	// MemoryLimit, at least 256, and at most a quarter of the files that the process may
+	// have open.
 	MaxOpenFiles int
 	// CompactionRate bounds the bytes that compactions write in a second. Zero: no
 	// bound.
@@ -211,6 +216,7 @@ const (
 	leastMemory    = 8 << 20
 	largestTable   = 64 << 20
 	defaultOpen    = 256
+	memoryOfOpen   = 256 << 10 // of MemoryLimit, for each table file kept open
 	defaultOld     = 10 * time.Minute
 	leastOpen      = 16
 	leastMemtable  = 64 << 10
@@ -219,6 +225,16 @@ const (
 	workShare      = 8                     // the part of MemoryLimit for log groups, table writers and what merges read
 	gatherInterval = 10 * time.Millisecond // how long Buffered commits may stay in memory
 )
+
+// openFiles returns how many table files a store with that much memory keeps open, in a
+// process that may have so many files; 0: that is not known.
+func openFiles(memory, most int64) int {
+	n := max(memory/memoryOfOpen, defaultOpen)
+	if most > 0 {
+		n = min(n, most/4)
+	}
+	return int(n)
+}
 
 // check returns an error that names the field which makes no sense, and what would.
 func (o *Options) check() error {
@@ -283,7 +299,7 @@ func (o *Options) withDefaults() (Options, error) {
 		c.MaxTxBytes = max(c.MemoryLimit/2, leastTx)
 	}
 	if c.MaxOpenFiles == 0 {
-		c.MaxOpenFiles = defaultOpen
+		c.MaxOpenFiles = openFiles(c.MemoryLimit, storedir.OpenFiles())
 	}
 	c.MaxOpenFiles = max(c.MaxOpenFiles, leastOpen)
 	if c.OldReaderAfter == 0 {
